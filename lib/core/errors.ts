@@ -145,6 +145,9 @@ export class CloudFlowError extends Error {
 /** True when a thrown thing is ours and carries this code, also across bundle copies. */
 export function hasErrorCode(error: unknown, code: ApiErrorCode): error is CloudFlowError {
   return (
-    error instanceof Error && error.name === 'CloudFlowError' && 'code' in error && error.code === code
+    error instanceof Error &&
+    error.name === 'CloudFlowError' &&
+    'code' in error &&
+    error.code === code
   );
 }

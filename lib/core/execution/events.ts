@@ -1,0 +1,177 @@
+import type { StepError } from '#core/errors.ts';
+import type { Json } from '#core/json.ts';
+import type { CompensationType, Runtime } from '#core/plan/program.ts';
+
+/**
+ * The log of an execution: past tense, append-only, the same for both runtimes. State is the fold of
+ * these events and of nothing else; whatever was evaluated or answered from outside is in them, so
+ * replay never evaluates again (LANGUAGE rule 12).
+ *
+ * A step instance is named by its key: the step path and, inside iterations, the indices from the
+ * outermost in: `ship`, `orders.charge[3]`, `orders.lines.reserve[3,0]`.
+ */
+export type StepKey = string;
+
+export type ExecutionStatus = 'PENDING' | 'RUNNING' | 'COMPLETED' | 'FAILED' | 'CANCELLED';
+export type StepStatus = 'QUEUED' | 'EXECUTING' | 'SUCCESS' | 'FAILED' | 'SKIPPED';
+
+/** Class of a terminal step, LANGUAGE rule 6: what trigger rules look at. */
+export type StepClass = 'S' | 'F' | 'U' | 'K';
+
+export const SKIP_REASONS = [
+  'UPSTREAM_FAILED',
+  'UPSTREAM_SKIPPED',
+  'RULE_NOT_MET',
+  'CONDITION_FALSE',
+  'CONDITION_NOT_BOOLEAN',
+  'HALTED',
+  'CANCELLED',
+] as const;
+export type SkipReason = (typeof SKIP_REASONS)[number];
+
+export type CompensationState = 'NONE' | 'COMPLETE' | 'PARTIAL';
+
+/** The undo of one success, evaluated when the step succeeded (rule 31). */
+export interface CompensationRecord {
+  readonly type: CompensationType;
+  /** Evaluated arguments; null when `bad` says why they could not be had. */
+  readonly config: Json;
+  readonly bad?: StepError;
+}
+
+/** A result carried from an earlier execution by retry: it is not run again. */
+export interface CarriedResult {
+  readonly status: 'SUCCESS' | 'SKIPPED';
+  readonly class: StepClass;
+  readonly reason: SkipReason | null;
+  readonly output: Json;
+  readonly attempts: number;
+  readonly compensation: CompensationRecord | null;
+  readonly completed_at: number;
+}
+
+export type ExecutionEvent =
+  | {
+      readonly type: 'execution_created';
+      readonly workflow_id: string;
+      readonly version: string;
+      readonly program_hash: string;
+      readonly runtime: Runtime;
+      readonly input: Json;
+      /** The execution whose id goes into idempotency keys: itself, or the first of its retries. */
+      readonly root_id: string;
+      readonly parent: { readonly execution_id: string; readonly step: StepKey } | null;
+      /** Nesting depth through sub_workflow; 0 at the top. */
+      readonly depth: number;
+      readonly retry_of: string | null;
+      readonly carried: { readonly [step: StepKey]: CarriedResult } | null;
+    }
+  | { readonly type: 'execution_started' }
+  /** `config` is whatever was evaluated at the start and must never be evaluated again. */
+  | { readonly type: 'step_started'; readonly step: StepKey; readonly config: Json }
+  | {
+      readonly type: 'step_retry_scheduled';
+      readonly step: StepKey;
+      /** The attempt that failed, from 1. */
+      readonly attempt: number;
+      readonly error: StepError;
+      /** Business time in milliseconds of the next attempt. */
+      readonly due_at: number;
+    }
+  /** A callback's request went out: from here only its answer or its timeouts end it. */
+  | {
+      readonly type: 'step_suspended';
+      readonly step: StepKey;
+      readonly heartbeat_due_at: number | null;
+    }
+  | { readonly type: 'heartbeat_received'; readonly step: StepKey; readonly due_at: number }
+  | { readonly type: 'child_started'; readonly step: StepKey; readonly execution_id: string }
+  /** A loop's test held: iteration `index` of the body begins. for_each iterations follow from state. */
+  | { readonly type: 'iteration_started'; readonly step: StepKey; readonly index: number }
+  /** The value of an expression that only the evaluator can compute, before what follows from it. */
+  | {
+      readonly type: 'expression_evaluated';
+      readonly step: StepKey;
+      readonly slot: string;
+      readonly value?: Json;
+      readonly error?: StepError;
+    }
+  | {
+      readonly type: 'step_succeeded';
+      readonly step: StepKey;
+      readonly output: Json;
+      readonly attempts: number;
+      readonly compensation: CompensationRecord | null;
+    }
+  | {
+      readonly type: 'step_failed';
+      readonly step: StepKey;
+      readonly error: StepError;
+      readonly attempts: number;
+    }
+  | {
+      readonly type: 'step_skipped';
+      readonly step: StepKey;
+      readonly class: 'U' | 'K';
+      readonly reason: SkipReason;
+    }
+  | { readonly type: 'execution_paused'; readonly by: string | null }
+  | { readonly type: 'execution_resumed'; readonly by: string | null }
+  | {
+      readonly type: 'cancel_requested';
+      readonly by: string | null;
+      readonly compensate: boolean;
+      readonly reason: string | null;
+    }
+  | { readonly type: 'execution_timed_out' }
+  | { readonly type: 'compensation_started' }
+  | {
+      readonly type: 'compensation_retry_scheduled';
+      readonly step: StepKey;
+      readonly attempt: number;
+      readonly error: StepError;
+      readonly due_at: number;
+    }
+  | { readonly type: 'compensation_succeeded'; readonly step: StepKey; readonly attempts: number }
+  | {
+      readonly type: 'compensation_failed';
+      readonly step: StepKey;
+      readonly error: StepError;
+      readonly attempts: number;
+    }
+  | { readonly type: 'execution_completed'; readonly output: Json }
+  | {
+      readonly type: 'execution_failed';
+      readonly error: StepError & { readonly step?: StepKey };
+      readonly compensation: CompensationState;
+    }
+  | { readonly type: 'execution_cancelled'; readonly compensation: CompensationState };
+
+export type ExecutionEventType = ExecutionEvent['type'];
+export type EventOf<T extends ExecutionEventType> = Extract<ExecutionEvent, { type: T }>;
+
+/** An event in its place: `seq` counts from 1 without gaps, `at` is business time in milliseconds. */
+export interface RecordedEvent {
+  readonly seq: number;
+  readonly at: number;
+  readonly event: ExecutionEvent;
+}
+
+/** Statuses from which nothing follows. */
+export function isFinal(status: ExecutionStatus): boolean {
+  return status === 'COMPLETED' || status === 'FAILED' || status === 'CANCELLED';
+}
+
+export function stepKey(path: string, indices: readonly number[]): StepKey {
+  return indices.length === 0 ? path : `${path}[${indices.join(',')}]`;
+}
+
+/** Inverse of `stepKey`. Keys come from our own log, so a malformed one is a TypeError. */
+export function parseStepKey(key: StepKey): { path: string; indices: number[] } {
+  const match = /^([a-z][a-z0-9_.-]*)(?:\[(\d+(?:,\d+)*)\])?$/.exec(key);
+  if (match === null) throw new TypeError(`not a step key: ${key}`);
+  return {
+    path: match[1] as string,
+    indices: match[2] === undefined ? [] : match[2].split(',').map(Number),
+  };
+}
