@@ -1,0 +1,26 @@
+import type { Clock } from '#ports/clock.ts';
+
+/** The longest delay that Node's timers keep; a longer one would fire at once. */
+const LONGEST_DELAY_MS = 2 ** 31 - 1;
+
+/** The clock of the machine. Distant timers are chained, and early ones are armed again. */
+export function createSystemClock(): Clock {
+  return {
+    now: () => Date.now(),
+    monotonic: () => performance.now(),
+    schedule(at, callback) {
+      if (!Number.isFinite(at)) throw new TypeError(`timer at ${at} is not a time`);
+      let handle: NodeJS.Timeout;
+      const arm = (): void => {
+        // setTimeout keeps monotonic time and wall time may have been set back: look again.
+        const delay = Math.min(Math.max(at - Date.now(), 0), LONGEST_DELAY_MS);
+        handle = setTimeout(() => {
+          if (Date.now() >= at) callback();
+          else arm();
+        }, delay);
+      };
+      arm();
+      return { cancel: () => clearTimeout(handle) };
+    },
+  };
+}
