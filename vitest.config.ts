@@ -4,7 +4,10 @@ import { defineConfig } from 'vitest/config';
 // `integration` starts real servers through test/support and is where time may pass.
 export default defineConfig({
   test: {
-    reporters: process.env['CI'] === undefined ? ['default'] : ['default', './test/support/count-reporter.ts'],
+    reporters:
+      process.env['CI'] === undefined
+        ? ['default']
+        : ['default', './test/support/count-reporter.ts'],
     projects: [
       {
         test: {
