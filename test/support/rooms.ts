@@ -7,7 +7,7 @@ export const ROOMS = {
   core: {
     folder: 'lib/core',
     rooms: [],
-    packages: ['typebox', 'ajv', 'ajv-formats', 'jsonata', 're2js'],
+    packages: ['typebox', 'ajv', 'ajv-formats', 'jsonata', 're2js', '@dagrejs/dagre'],
   },
   contract: {
     folder: 'lib/contract',
