@@ -1,0 +1,420 @@
+import type { StepError } from '#core/errors.ts';
+import type { Signal } from '#core/execution/commands.ts';
+import type {
+  CarriedResult,
+  ExecutionEvent,
+  ExecutionStatus,
+  RecordedEvent,
+  SkipReason,
+  StepClass,
+  StepKey,
+  StepStatus,
+} from '#core/execution/events.ts';
+import type { Json } from '#core/json.ts';
+import type { Runtime } from '#core/plan/program.ts';
+
+/**
+ * The truth about executions. One log per execution (unique sequence, from 1, no gap) and the
+ * projections that people search, written together. Four faces, because four roles hold different
+ * rights: `ExecutionAccess` (the API, one tenant at a time), `ExecutionOwnership` (an engine process,
+ * across tenants, fenced by epoch), `ExecutionRecorder` (the Step Functions runtime, where the state
+ * machine decides) and the relay's outbox, which is not here.
+ */
+
+export type Mode = 'live' | 'test';
+
+export interface Labels {
+  readonly [name: string]: string;
+}
+
+export interface ExecutionParent {
+  readonly executionId: string;
+  readonly step: StepKey;
+}
+
+// ── accepting ────────────────────────────────────────────────────────────────────────────────
+
+export interface AcceptRequest {
+  readonly tenant: string;
+  readonly mode: Mode;
+  /** UUID v7: its time bits name the month the execution is kept in. */
+  readonly id: string;
+  readonly workflowId: string;
+  readonly version: string;
+  readonly programHash: string;
+  readonly runtime: Runtime;
+  readonly input: Json;
+  /** The first execution of a chain of retries; `id` itself when this is none. */
+  readonly rootId: string;
+  readonly parent: ExecutionParent | null;
+  readonly depth: number;
+  readonly retryOf: string | null;
+  readonly carried: { readonly [step: StepKey]: CarriedResult } | null;
+  readonly labels: Labels;
+  readonly correlationId: string | null;
+  /** What full-text search finds the execution by, besides its labels: the workflow's name. */
+  readonly searchText: string | null;
+  /** `fingerprint`: hash of whatever makes two requests the same request. */
+  readonly idempotency: { readonly key: string; readonly fingerprint: string } | null;
+  readonly now: number;
+}
+
+export type AcceptAnswer =
+  | { readonly kind: 'accepted'; readonly executionId: string }
+  /** The same request came before: by its idempotency key, or by its id with the same input. */
+  | { readonly kind: 'existing'; readonly executionId: string }
+  /** The key or the id was used before for something else. */
+  | { readonly kind: 'conflict'; readonly executionId: string };
+
+/**
+ * Takes an execution the moment it is accepted, in the same process. `reserve` is asked before the
+ * write and promises room; exactly one of `adopt` and `release` follows a reservation.
+ */
+export interface Adopter {
+  /** The owner to write into the row; null: no room, let anyone claim it. */
+  reserve(request: AcceptRequest): string | null;
+  adopt(loaded: LoadedExecution): void;
+  release(): void;
+}
+
+// ── operating and reading, under row-level security ──────────────────────────────────────────
+
+export type SignalAnswer =
+  | { readonly kind: 'stored' }
+  | { readonly kind: 'not_found' }
+  /** The execution has ended: nothing can follow. */
+  | { readonly kind: 'finished'; readonly status: ExecutionStatus };
+
+export interface ExecutionRecord {
+  readonly tenant: string;
+  readonly mode: Mode;
+  readonly id: string;
+  readonly rootId: string;
+  readonly parent: ExecutionParent | null;
+  readonly retryOf: string | null;
+  readonly depth: number;
+  readonly workflowId: string;
+  readonly version: string;
+  readonly programHash: string;
+  readonly runtime: Runtime;
+  readonly status: ExecutionStatus;
+  /** Finer than status: `running`, `paused`, `waiting`, `cancelling`, `compensating`, ... */
+  readonly phase: string | null;
+  readonly labels: Labels;
+  readonly correlationId: string | null;
+  readonly owner: string | null;
+  readonly epoch: number;
+  /** When a parked execution wakes by itself. */
+  readonly wakeAt: number | null;
+  readonly createdAt: number;
+  readonly startedAt: number | null;
+  readonly endedAt: number | null;
+  readonly input: Json;
+  readonly output: Json;
+  readonly error: (StepError & { readonly step?: StepKey }) | null;
+  readonly compensation: string | null;
+}
+
+/** A line of a list: no payloads, they may be large. */
+export type ExecutionSummary = Omit<ExecutionRecord, 'input' | 'output'>;
+
+export interface StepRecord {
+  readonly step: StepKey;
+  readonly status: StepStatus;
+  readonly class: StepClass | null;
+  readonly reason: SkipReason | null;
+  readonly phase: string | null;
+  readonly attempts: number;
+  readonly startedAt: number | null;
+  readonly endedAt: number | null;
+  /** Business time of what the step waits for next: a retry, a timer. */
+  readonly dueAt: number | null;
+  readonly output: Json;
+  readonly error: StepError | null;
+}
+
+export interface ExecutionFilter {
+  readonly mode?: Mode;
+  readonly statuses?: readonly ExecutionStatus[];
+  readonly workflowId?: string;
+  readonly version?: string;
+  readonly runtime?: Runtime;
+  /** All of these. */
+  readonly labels?: Labels;
+  /** Words, all of them, in the search text and the labels. */
+  readonly text?: string;
+  readonly createdFrom?: number;
+  /** Exclusive. */
+  readonly createdTo?: number;
+  readonly rootId?: string;
+  readonly parentId?: string;
+}
+
+/** Newest first. `after` is the `next` of the page before; the API wraps it in an opaque cursor. */
+export interface PageRequest {
+  readonly limit: number;
+  readonly after: string | null;
+}
+
+export interface Page<T> {
+  readonly items: readonly T[];
+  readonly next: string | null;
+}
+
+export interface ApprovalRecord {
+  readonly id: string;
+  readonly executionId: string;
+  readonly workflowId: string;
+  readonly step: StepKey;
+  readonly mode: Mode;
+  readonly assignee: string;
+  readonly message: string | null;
+  readonly status: 'pending' | 'approved' | 'rejected' | 'closed';
+  readonly requestedAt: number;
+  readonly dueAt: number;
+  readonly answeredBy: string | null;
+  readonly answeredAt: number | null;
+  readonly comment: string | null;
+}
+
+export interface ApprovalAnswer {
+  readonly decision: 'approved' | 'rejected';
+  readonly by: string;
+  readonly comment: string | null;
+  readonly at: number;
+}
+
+export interface CallbackRecord {
+  readonly tenant: string;
+  readonly executionId: string;
+  readonly step: StepKey;
+  readonly expiresAt: number;
+}
+
+/** What the API may do: one tenant at a time, row-level security behind every statement. */
+export interface ExecutionAccess {
+  /** Durable when it resolves: idempotency record, row, event 1 and outbox row in one transaction. */
+  accept(request: AcceptRequest): Promise<AcceptAnswer>;
+  /** Writes a signal under the execution's lock; whoever owns it hears within half a second. */
+  signal(tenant: string, executionId: string, signal: Signal, now: number): Promise<SignalAnswer>;
+  getExecution(tenant: string, executionId: string): Promise<ExecutionRecord | null>;
+  listExecutions(
+    tenant: string,
+    filter: ExecutionFilter,
+    page: PageRequest,
+  ): Promise<Page<ExecutionSummary>>;
+  /** In order of sequence; `after` is a sequence number. */
+  listEvents(tenant: string, executionId: string, page: PageRequest): Promise<Page<RecordedEvent>>;
+  /** In order of step key. */
+  listSteps(tenant: string, executionId: string, page: PageRequest): Promise<Page<StepRecord>>;
+  /** Latest checkpoint and all events after it: what `whyWaiting` and retry fold. */
+  loadExecution(tenant: string, executionId: string): Promise<LoadedExecution | null>;
+  listApprovals(
+    tenant: string,
+    filter: {
+      readonly status?: ApprovalRecord['status'];
+      readonly assignee?: string;
+      readonly executionId?: string;
+      readonly mode?: Mode;
+    },
+    page: PageRequest,
+  ): Promise<Page<ApprovalRecord>>;
+  getApproval(tenant: string, id: string): Promise<ApprovalRecord | null>;
+  /** The first answer wins: `answered` tells of an earlier one, with the record as it stands. */
+  answerApproval(
+    tenant: string,
+    id: string,
+    answer: ApprovalAnswer,
+  ): Promise<
+    | { readonly kind: 'stored' | 'answered'; readonly approval: ApprovalRecord }
+    | { readonly kind: 'not_found' }
+  >;
+  /** Without a tenant: the token is the credential. Null: unknown or expired at `now`. */
+  findCallback(tokenHash: string, now: number): Promise<CallbackRecord | null>;
+  /** Complete and fail end the token, heartbeat does not. `finished`: it was ended before. */
+  answerCallback(
+    tokenHash: string,
+    signal: Extract<
+      Signal,
+      { kind: 'callback_completed' | 'callback_failed' | 'callback_heartbeat' }
+    >,
+    now: number,
+  ): Promise<{ readonly kind: 'stored' | 'finished' | 'not_found' }>;
+}
+
+// ── owning: the engine ───────────────────────────────────────────────────────────────────────
+
+export interface ExecutionHeader {
+  readonly tenant: string;
+  readonly mode: Mode;
+  readonly id: string;
+  readonly rootId: string;
+  readonly parent: ExecutionParent | null;
+  readonly depth: number;
+  readonly workflowId: string;
+  readonly version: string;
+  readonly programHash: string;
+  readonly runtime: Runtime;
+  readonly labels: Labels;
+  readonly correlationId: string | null;
+  readonly createdAt: number;
+}
+
+export interface StoredSignal {
+  /** Grows with time within an execution. */
+  readonly id: string;
+  readonly executionId: string;
+  readonly signal: Signal;
+}
+
+export interface LoadedExecution {
+  readonly header: ExecutionHeader;
+  readonly epoch: number;
+  readonly checkpoint: { readonly seq: number; readonly state: Json } | null;
+  /** Events after the checkpoint, in order. */
+  readonly tail: readonly RecordedEvent[];
+  readonly signals: readonly StoredSignal[];
+  /** How many signals were ever stored: releasing names it, so that none is slept through. */
+  readonly signalCount: number;
+}
+
+export interface StepProjection {
+  readonly step: StepKey;
+  readonly status: StepStatus;
+  readonly class: StepClass | null;
+  readonly reason: SkipReason | null;
+  readonly phase: string | null;
+  readonly attempts: number;
+  readonly startedAt: number | null;
+  readonly endedAt: number | null;
+  readonly dueAt: number | null;
+  readonly output: Json;
+  readonly error: StepError | null;
+}
+
+export interface ExecutionProjection {
+  readonly status: ExecutionStatus;
+  readonly phase: string | null;
+  readonly startedAt: number | null;
+  readonly endedAt: number | null;
+  readonly output: Json;
+  readonly error: (StepError & { readonly step?: StepKey }) | null;
+  readonly compensation: string | null;
+}
+
+export interface OutboxMessage {
+  readonly topic: string;
+  readonly key: string;
+  readonly payload: Json;
+}
+
+/** One transition of one execution: all of it is written, or none. */
+export interface AppendRequest {
+  readonly tenant: string;
+  readonly executionId: string;
+  readonly epoch: number;
+  /** Consecutive, following the last one written. May be empty when signals are consumed. */
+  readonly events: readonly RecordedEvent[];
+  readonly steps: readonly StepProjection[];
+  /** Null: the execution's own row stays as it is. */
+  readonly execution: ExecutionProjection | null;
+  readonly checkpoint: { readonly seq: number; readonly state: Json } | null;
+  readonly consumedSignals: readonly string[];
+  readonly outbox: readonly OutboxMessage[];
+  readonly now: number;
+}
+
+/**
+ * `fenced`: another owner has a higher epoch; forget the execution. `conflict`: the sequence was
+ * taken (a statement of an earlier owner landed late, or our own whose answer was lost): load again.
+ */
+export type AppendAnswer = 'written' | 'fenced' | 'conflict';
+
+export interface ReleaseRequest {
+  readonly tenant: string;
+  readonly executionId: string;
+  readonly epoch: number;
+  /** Business time at which anyone may claim it; null: only a signal wakes it. */
+  readonly wakeAt: number | null;
+  /** As loaded plus those seen since: when more were stored the release is refused. */
+  readonly signalCount: number;
+}
+
+export type ReleaseAnswer = 'released' | 'fenced' | 'signalled';
+
+export interface ApprovalRequest {
+  readonly tenant: string;
+  readonly executionId: string;
+  readonly workflowId: string;
+  readonly step: StepKey;
+  readonly mode: Mode;
+  readonly assignee: string;
+  readonly message: string | null;
+  readonly requestedAt: number;
+  readonly dueAt: number;
+}
+
+/** What an engine process may do: execution tables only, across tenants, fenced by epoch. */
+export interface ExecutionOwnership {
+  /** Takes up to `limit` executions that are due and owned by nobody, oldest first. */
+  claim(owner: string, limit: number, now: number): Promise<readonly LoadedExecution[]>;
+  /** Takes this one if nobody owns it and it has not ended. */
+  claimOne(owner: string, tenant: string, executionId: string): Promise<LoadedExecution | null>;
+  /** Takes executions of processes whose lease is stale. */
+  takeOver(owner: string, limit: number): Promise<readonly LoadedExecution[]>;
+  /** What is stored now, if `owner` still owns it under this epoch. */
+  reload(
+    owner: string,
+    tenant: string,
+    executionId: string,
+    epoch: number,
+  ): Promise<LoadedExecution | null>;
+  /** Resolves when the transition is durable. At most one append of an execution at a time. */
+  append(request: AppendRequest): Promise<AppendAnswer>;
+  release(request: ReleaseRequest): Promise<ReleaseAnswer>;
+  /** Signals waiting for executions that this process owns. */
+  pendingSignals(owner: string, limit: number): Promise<readonly StoredSignal[]>;
+  /** Opens or renews this process's lease. False: it was lost, and others may own what it had. */
+  heartbeat(owner: string, leaseMs: number): Promise<boolean>;
+  /** Ends the lease; whatever is still owned may be taken at once. */
+  resign(owner: string): Promise<void>;
+  /** Once per (execution, step): a repeat changes nothing. */
+  requestApproval(request: ApprovalRequest): Promise<void>;
+  /** The step has ended without an answer. */
+  closeApproval(tenant: string, executionId: string, step: StepKey, now: number): Promise<void>;
+  /** Binds the hash of a token to a step; a repeat with the same hash changes nothing. */
+  openCallback(
+    tokenHash: string,
+    callback: CallbackRecord & { readonly mode: Mode },
+  ): Promise<void>;
+}
+
+// ── recording from outside: the Step Functions runtime ───────────────────────────────────────
+
+/** What is known under the execution's lock when a task records. */
+export interface RecordedFacts {
+  readonly header: ExecutionHeader;
+  readonly status: ExecutionStatus;
+  readonly events: readonly RecordedEvent[];
+}
+
+export interface Recording {
+  readonly events: readonly ExecutionEvent[];
+  readonly steps: readonly StepProjection[];
+  readonly execution: ExecutionProjection | null;
+  readonly outbox: readonly OutboxMessage[];
+}
+
+export interface ExecutionRecorder {
+  /**
+   * Decides under the execution's lock what to add and writes it with the next sequence numbers.
+   * `decide` may run again after a serialization failure and must not do anything but decide.
+   * Answers the events that were added; null: no such execution.
+   */
+  record(
+    tenant: string,
+    executionId: string,
+    now: number,
+    decide: (facts: RecordedFacts) => Recording,
+  ): Promise<readonly RecordedEvent[] | null>;
+}
