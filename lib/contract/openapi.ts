@@ -1,0 +1,146 @@
+import { API_ERRORS, type ApiErrorCode } from '#core/errors.ts';
+import type { Json, JsonObject } from '#core/json.ts';
+import { errorsOf, type Route, TAGS, type Tag } from './route.ts';
+import { type OperationId, operationIds, routeOf } from './routes.ts';
+import { ProblemDetails } from './schemas/common.ts';
+
+const TAG_TEXT: { readonly [T in Tag]: string } = {
+  workflows: 'definitions and their versions',
+  executions: 'starting, watching and operating executions',
+  approvals: 'decisions that executions wait for',
+  callbacks: 'answers from outside, with a token as the credential',
+  connections: 'what steps may reach, and the SQL they may run',
+  platform: 'the API itself',
+};
+
+/** The contract as an OpenAPI 3.1 document. Pure: the same contract gives the same document. */
+export function openApiDocument(options: { readonly serverUrl?: string } = {}): JsonObject {
+  const paths: Record<string, Record<string, Json>> = {};
+  for (const id of operationIds) {
+    const route = routeOf(id);
+    paths[route.path] = {
+      ...paths[route.path],
+      [route.method.toLowerCase()]: operation(id, route),
+    };
+  }
+  return {
+    openapi: '3.1.0',
+    jsonSchemaDialect: 'https://json-schema.org/draft/2020-12/schema',
+    info: {
+      title: 'CloudFlow',
+      version: '1',
+      description:
+        'Store workflow definitions, run them on either runtime, watch and operate executions. Errors are RFC 9457 problem details; branch on `code`.',
+    },
+    ...(options.serverUrl === undefined ? {} : { servers: [{ url: options.serverUrl }] }),
+    tags: TAGS.map((name) => ({ name, description: TAG_TEXT[name] })),
+    paths,
+    components: {
+      securitySchemes: {
+        api_key: {
+          type: 'http',
+          scheme: 'bearer',
+          description: 'an API key, `cfk_live_...` or `cfk_test_...`',
+        },
+      },
+      schemas: { ProblemDetails: plain(ProblemDetails) },
+    },
+  };
+}
+
+function operation(id: OperationId, route: Route): JsonObject {
+  return {
+    operationId: id,
+    tags: [route.tag],
+    summary: route.summary,
+    ...(route.description === undefined ? {} : { description: route.description }),
+    security: route.tenant === 'caller' ? [{ api_key: [] }] : [],
+    ...(route.tenant === 'caller' ? { 'x-permission': route.permission } : {}),
+    'x-tenant': route.tenant,
+    parameters: parameters(route),
+    ...(route.body === undefined
+      ? {}
+      : {
+          requestBody: {
+            required: route.bodyOptional !== true,
+            content: { 'application/json': { schema: plain(route.body) } },
+          },
+        }),
+    responses: responses(route),
+  };
+}
+
+function parameters(route: Route): Json[] {
+  const list: Json[] = [];
+  for (const [name, schema] of Object.entries(route.params?.properties ?? {})) {
+    list.push({ name, in: 'path', required: true, schema: plain(schema) });
+  }
+  const required = new Set((route.query?.required as readonly string[] | undefined) ?? []);
+  for (const [name, schema] of Object.entries(route.query?.properties ?? {})) {
+    list.push({ name, in: 'query', required: required.has(name), schema: plain(schema) });
+  }
+  if (route.idempotent === 'key') {
+    list.push(header('Idempotency-Key', IDEMPOTENCY_KEY, 'makes a repeat of this call harmless'));
+  }
+  if (route.ifMatch !== undefined) {
+    list.push({
+      ...header('If-Match', { type: 'string', maxLength: 256 }, 'the ETag that was seen, or `*`'),
+      required: route.ifMatch === 'required',
+    });
+  }
+  list.push(header('X-Correlation-Id', CORRELATION_ID, 'carried into every event of the call'));
+  return list;
+}
+
+/** 1 to 128 visible characters. The wrapper that reads the header checks with the same pattern. */
+export const IDEMPOTENCY_KEY = { type: 'string', pattern: '^[\\x21-\\x7e]{1,128}$' } as const;
+export const CORRELATION_ID = { type: 'string', pattern: '^[A-Za-z0-9._:-]{1,128}$' } as const;
+
+function header(name: string, schema: JsonObject, description: string): JsonObject {
+  return { name, in: 'header', required: false, schema, description };
+}
+
+const REQUEST_ID: JsonObject = { 'X-Request-Id': { schema: { type: 'string' } } };
+const ETAG: JsonObject = { ETag: { schema: { type: 'string' } } };
+
+function responses(route: Route): JsonObject {
+  const answers: Record<string, Json> = {};
+  const success = (status: number, description: string) => {
+    answers[String(status)] = {
+      description,
+      headers: { ...REQUEST_ID, ...(route.etag === true ? ETAG : {}) },
+      ...(route.response === null
+        ? {}
+        : { content: { 'application/json': { schema: plain(route.response) } } }),
+    };
+  };
+  success(route.status, route.summary);
+  if (route.alternative !== undefined) success(route.alternative.status, route.alternative.when);
+  if (route.etag === true && route.method === 'GET') {
+    answers['304'] = { description: 'If-None-Match names the current ETag' };
+  }
+  for (const [status, codes] of byStatus(errorsOf(route))) {
+    answers[String(status)] = {
+      description: codes.join(', '),
+      headers: REQUEST_ID,
+      content: {
+        'application/problem+json': { schema: { $ref: '#/components/schemas/ProblemDetails' } },
+      },
+    };
+  }
+  return answers;
+}
+
+function byStatus(codes: readonly ApiErrorCode[]): [number, ApiErrorCode[]][] {
+  const groups = new Map<number, ApiErrorCode[]>();
+  for (const code of codes) {
+    const { status } = API_ERRORS[code];
+    groups.set(status, [...(groups.get(status) ?? []), code]);
+  }
+  return [...groups].sort(([a], [b]) => a - b);
+}
+
+/** Schemas as plain JSON: what TypeBox adds for types alone is not enumerable and falls away. */
+function plain(schema: unknown): Json {
+  return JSON.parse(JSON.stringify(schema)) as Json;
+}

@@ -1,0 +1,100 @@
+import type { Static, TObject, TSchema } from 'typebox';
+import type { ApiErrorCode } from '#core/errors.ts';
+import type { Permission } from './permissions.ts';
+
+export const METHODS = ['GET', 'POST', 'PUT', 'DELETE'] as const;
+export type Method = (typeof METHODS)[number];
+
+/** The services of the API: each becomes one function with a router inside. */
+export const TAGS = [
+  'workflows',
+  'executions',
+  'approvals',
+  'callbacks',
+  'connections',
+  'platform',
+] as const;
+export type Tag = (typeof TAGS)[number];
+
+/**
+ * Who may call, and whose data it is about. The three combinations that exist, so that a route which
+ * says nothing, or half of it, does not type-check:
+ *
+ *  - `caller`: the tenant of the verified credential; an id of another tenant is not found.
+ *  - `token`: an unguessable token in the path is the credential and names its tenant.
+ *  - `none`: no tenant's data is read or written.
+ */
+export type Access =
+  | { readonly tenant: 'caller'; readonly permission: Permission }
+  | { readonly tenant: 'token'; readonly permission: 'token' }
+  | { readonly tenant: 'none'; readonly permission: 'public' };
+
+export type TenantRule = Access['tenant'];
+
+export type Route = Access & {
+  readonly method: Method;
+  readonly path: `/${string}`;
+  readonly tag: Tag;
+  readonly summary: string;
+  readonly description?: string;
+  readonly params?: TObject;
+  readonly query?: TObject;
+  readonly body?: TSchema;
+  /** The body may be left out; it is then `{}`. */
+  readonly bodyOptional?: true;
+  /** Null: no body (204). */
+  readonly response: TSchema | null;
+  readonly status: 200 | 201 | 202 | 204;
+  /** A second success, where the same call may find its work already done. */
+  readonly alternative?: { readonly status: 200; readonly when: string };
+  /** `required`: a change must name the state it saw with If-Match; `optional`: it may. */
+  readonly ifMatch?: 'required' | 'optional';
+  /** Answers carry an ETag; a GET also answers If-None-Match with 304. */
+  readonly etag?: true;
+  /**
+   * How a repeat is made harmless: `natural` by what the call means, `key` by Idempotency-Key.
+   * Every POST is `key`; its answer is kept and given again.
+   */
+  readonly idempotent: 'natural' | 'key';
+  /** Codes beyond those that follow from the rest of the route (see `errorsOf`). */
+  readonly errors: readonly ApiErrorCode[];
+};
+
+type PartOf<R extends Route, K extends 'params' | 'query' | 'body'> = R extends {
+  readonly [P in K]: infer S extends TSchema;
+}
+  ? Static<S>
+  : Record<never, never>;
+
+export type ParamsOf<R extends Route> = PartOf<R, 'params'>;
+export type QueryOf<R extends Route> = PartOf<R, 'query'>;
+export type BodyOf<R extends Route> = R extends { readonly body: infer S extends TSchema }
+  ? Static<S>
+  : undefined;
+export type ResponseOf<R extends Route> = R['response'] extends TSchema
+  ? Static<R['response']>
+  : undefined;
+
+/** Every code a route can answer with: its own and those that follow from its shape. */
+export function errorsOf(route: Route): ApiErrorCode[] {
+  const codes = new Set<ApiErrorCode>(['REQUEST_INVALID', 'INTERNAL', 'UNAVAILABLE']);
+  if (route.tenant === 'caller') {
+    codes.add('UNAUTHENTICATED').add('PERMISSION_DENIED').add('RATE_LIMITED');
+  }
+  if (route.body !== undefined) {
+    codes.add('REQUEST_MALFORMED').add('PAYLOAD_TOO_LARGE').add('PAYLOAD_TOO_DEEP');
+    codes.add('UNSUPPORTED_MEDIA_TYPE').add('REQUEST_TIMEOUT');
+  }
+  if (route.idempotent === 'key') {
+    codes
+      .add('IDEMPOTENCY_KEY_INVALID')
+      .add('IDEMPOTENCY_IN_PROGRESS')
+      .add('IDEMPOTENCY_KEY_REUSED');
+  }
+  if (route.ifMatch !== undefined) codes.add('PRECONDITION_FAILED');
+  if (route.ifMatch === 'required') codes.add('PRECONDITION_REQUIRED');
+  if (route.query !== undefined && 'cursor' in route.query.properties) codes.add('CURSOR_INVALID');
+  if (route.params !== undefined && route.tenant !== 'none') codes.add('NOT_FOUND');
+  for (const code of route.errors) codes.add(code);
+  return [...codes];
+}

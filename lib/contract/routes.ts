@@ -1,0 +1,33 @@
+import type { BodyOf, ParamsOf, QueryOf, ResponseOf, Route } from './route.ts';
+import { connectionRoutes } from './routes/connections.ts';
+import { approvalRoutes, callbackRoutes, executionRoutes } from './routes/executions.ts';
+import { platformRoutes } from './routes/platform.ts';
+import { workflowRoutes } from './routes/workflows.ts';
+
+/**
+ * The HTTP contract, declared once. Types, validation, OpenAPI, the router, the local server, the
+ * client and the deployed API are all read from this table; its keys are the operation ids.
+ */
+export const routes = {
+  ...workflowRoutes,
+  ...executionRoutes,
+  ...approvalRoutes,
+  ...callbackRoutes,
+  ...connectionRoutes,
+  ...platformRoutes,
+} as const satisfies Record<string, Route>;
+
+export type Routes = typeof routes;
+export type OperationId = keyof Routes;
+
+export const operationIds = Object.keys(routes) as OperationId[];
+
+export type Params<Id extends OperationId> = ParamsOf<Routes[Id]>;
+export type Query<Id extends OperationId> = QueryOf<Routes[Id]>;
+export type Body<Id extends OperationId> = BodyOf<Routes[Id]>;
+export type ResponseBody<Id extends OperationId> = ResponseOf<Routes[Id]>;
+
+/** The route as data, without the narrow type of its entry. */
+export function routeOf(id: OperationId): Route {
+  return routes[id];
+}

@@ -1,0 +1,67 @@
+import { type TSchema, Type } from 'typebox';
+import {
+  ConnectionName,
+  type ConnectionSpec,
+  HttpAuth,
+  HttpConnection,
+  OperationName,
+  OperationSpec,
+  PostgresConnection,
+  SecretName,
+  SecretValues,
+} from '#core/connections.ts';
+import { closed, Timestamp } from './common.ts';
+
+/** Core's unions, told apart by one member, so that a mistake is reported against one shape. */
+function toldApartBy<T>(propertyName: string, shapes: readonly TSchema[]) {
+  return Type.Unsafe<T>({
+    type: 'object',
+    required: [propertyName],
+    discriminator: { propertyName },
+    oneOf: [...shapes],
+  });
+}
+
+const Spec = toldApartBy<ConnectionSpec>('type', [
+  closed({
+    ...HttpConnection.properties,
+    auth: toldApartBy<HttpAuth>('scheme', HttpAuth.anyOf),
+  }),
+  PostgresConnection,
+]);
+
+const Secrets = {
+  ...SecretValues,
+  description: 'values by secret name; kept apart, never answered by any route',
+};
+
+export const CreateConnectionBody = closed({
+  name: ConnectionName,
+  connection: Spec,
+  secrets: Type.Optional(Secrets),
+});
+
+export const UpdateConnectionBody = closed({
+  connection: Spec,
+  secrets: Type.Optional(Secrets),
+});
+
+export const Connection = closed({
+  name: ConnectionName,
+  connection: Spec,
+  secret_names: Type.Array(SecretName, { description: 'the secrets it refers to; never values' }),
+  created_at: Timestamp,
+  updated_at: Timestamp,
+});
+
+const { connection: _named, ...statement } = OperationSpec.properties;
+
+export const UpdateOperationBody = closed(statement);
+export const CreateOperationBody = closed({ name: OperationName, ...statement });
+
+export const Operation = closed({
+  name: OperationName,
+  ...OperationSpec.properties,
+  created_at: Timestamp,
+  updated_at: Timestamp,
+});

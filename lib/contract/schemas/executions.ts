@@ -1,0 +1,189 @@
+import { Type } from 'typebox';
+import {
+  AnyJson,
+  ClientExecutionId,
+  closed,
+  ErrorObject,
+  Labels,
+  nullable,
+  oneOf,
+  Timestamp,
+  Uuid,
+  WorkflowId,
+  WorkflowVersion,
+} from './common.ts';
+
+export const Runtime = oneOf(['engine', 'step_functions']);
+export const RuntimeChoice = oneOf(['auto', 'engine', 'step_functions']);
+export const ExecutionStatus = oneOf(['PENDING', 'RUNNING', 'COMPLETED', 'FAILED', 'CANCELLED']);
+export const StepStatus = oneOf(['QUEUED', 'EXECUTING', 'SUCCESS', 'FAILED', 'SKIPPED']);
+
+const StepKey = Type.String({
+  description: 'path of the step, with indices inside iterations: `orders.charge[3]`',
+});
+
+export const ExecuteBody = closed({
+  input: Type.Optional(AnyJson),
+  version: Type.Optional(WorkflowVersion),
+  runtime: Type.Optional({ ...RuntimeChoice, description: "overrides the definition's choice" }),
+  labels: Type.Optional(Labels),
+  execution_id: Type.Optional(ClientExecutionId),
+});
+
+export const ExecutionSummary = closed({
+  id: Uuid,
+  workflow_id: WorkflowId,
+  version: WorkflowVersion,
+  runtime: Runtime,
+  status: ExecutionStatus,
+  phase: nullable(
+    Type.String({ description: 'finer than status: waiting, paused, retrying, compensating, ...' }),
+  ),
+  labels: Labels,
+  created_at: Timestamp,
+  started_at: nullable(Timestamp),
+  ended_at: nullable(Timestamp),
+  error: nullable(closed({ ...ErrorObject.properties, step: Type.Optional(StepKey) })),
+  retry_of: nullable(Uuid),
+  root_id: Uuid,
+  parent: nullable(closed({ execution_id: Uuid, step: StepKey })),
+  correlation_id: nullable(Type.String()),
+});
+
+/** Why something has not happened yet, computed from state. */
+export const Wait = closed({
+  step: nullable(StepKey),
+  reason: Type.String({
+    description: 'dependency, retry, timer, approval, callback, child, slot, pause, ...',
+  }),
+  until: nullable(Timestamp),
+  detail: Type.String({ description: 'the same in words' }),
+});
+
+export const TimelineEntry = closed({
+  seq: Type.Integer(),
+  at: Timestamp,
+  event: Type.String(),
+  step: nullable(StepKey),
+});
+
+export const Execution = closed({
+  ...ExecutionSummary.properties,
+  input: AnyJson,
+  output: AnyJson,
+  compensation: nullable(oneOf(['NONE', 'COMPLETE', 'PARTIAL'])),
+  waits: Type.Array(Wait),
+  timeline: Type.Array(TimelineEntry, {
+    description: 'the first 200 transitions, without payloads; all of them are at /events',
+  }),
+});
+
+export const ExecutionEvent = closed({
+  seq: Type.Integer(),
+  at: Timestamp,
+  type: Type.String(),
+  step: nullable(StepKey),
+  data: AnyJson,
+});
+
+export const ExecutionStep = closed({
+  step: StepKey,
+  type: nullable(Type.String()),
+  status: StepStatus,
+  reason: nullable(Type.String({ description: 'why it was skipped' })),
+  phase: nullable(Type.String()),
+  attempts: Type.Integer(),
+  started_at: nullable(Timestamp),
+  ended_at: nullable(Timestamp),
+  due_at: nullable({ ...Timestamp, description: 'when a timer or a retry is due' }),
+  output: AnyJson,
+  error: nullable(ErrorObject),
+});
+
+export const StateMachine = closed({
+  execution_id: Uuid,
+  workflow_id: WorkflowId,
+  version: WorkflowVersion,
+  definition: AnyJson,
+});
+
+export const CancelBody = closed({
+  compensate: Type.Optional(
+    Type.Boolean({ description: "undo what was done; without it, the definition's `on_cancel`" }),
+  ),
+  reason: Type.Optional(Type.String({ maxLength: 1024 })),
+});
+
+export const RetryBody = closed({
+  dry_run: Type.Optional(
+    Type.Boolean({ description: 'only show what would be carried and what would run again' }),
+  ),
+  input: Type.Optional(AnyJson),
+  version: Type.Optional(WorkflowVersion),
+  runtime: Type.Optional(RuntimeChoice),
+});
+
+export const RetryPreview = closed({
+  execution_id: nullable(Uuid),
+  version: WorkflowVersion,
+  runtime: Runtime,
+  carried: Type.Array(closed({ step: StepKey, type: nullable(Type.String()), output: AnyJson }), {
+    description: 'succeeded and not undone: their recorded results are used',
+  }),
+  repeated: Type.Array(
+    closed({
+      step: StepKey,
+      type: nullable(Type.String()),
+      attempts: Type.Integer({ description: 'calls already made, which may have had an effect' }),
+      status: StepStatus,
+    }),
+    { description: 'ran before and will run again' },
+  ),
+  compensated: Type.Array(StepKey, { description: 'undone already, and so done again' }),
+});
+
+export const Accepted = closed({
+  execution_id: Uuid,
+  workflow_id: WorkflowId,
+  version: WorkflowVersion,
+  runtime: Runtime,
+  runtime_reason: nullable(Type.String({ description: 'why `auto` chose this runtime' })),
+  status: ExecutionStatus,
+  created_at: Timestamp,
+});
+
+export const Approval = closed({
+  id: Uuid,
+  execution_id: Uuid,
+  workflow_id: WorkflowId,
+  step: StepKey,
+  assignee: Type.String(),
+  message: nullable(Type.String()),
+  status: oneOf(['pending', 'approved', 'rejected', 'closed'], 'closed: the step ended unanswered'),
+  requested_at: Timestamp,
+  due_at: Timestamp,
+  answer: nullable(closed({ by: Type.String(), at: Timestamp, comment: nullable(Type.String()) })),
+});
+
+export const AnswerBody = closed({
+  decision: oneOf(['approved', 'rejected']),
+  comment: Type.Optional(Type.String({ maxLength: 2048 })),
+});
+
+export const CompleteBody = closed({ result: Type.Optional(AnyJson) });
+
+export const FailBody = closed({
+  code: Type.Optional(
+    Type.String({
+      pattern: '^[A-Za-z][A-Za-z0-9_.-]{0,127}$',
+      description: 'a name of your own, not beginning with `CloudFlow.` or `States.`',
+    }),
+  ),
+  message: Type.Optional(Type.String({ maxLength: 2048 })),
+});
+
+export const CallbackAccepted = closed({
+  execution_id: Uuid,
+  step: StepKey,
+  accepted: Type.Literal(true),
+});

@@ -1,0 +1,168 @@
+import type { ErrorObject, ValidateFunction } from 'ajv';
+import { Ajv2020 as Ajv } from 'ajv/dist/2020.js';
+import addFormats from 'ajv-formats';
+import type { TSchema } from 'typebox';
+import { CloudFlowError, type Problem } from '#core/errors.ts';
+import { pointerTo } from '#core/json.ts';
+import {
+  type Body,
+  type OperationId,
+  operationIds,
+  type Params,
+  type Query,
+  routeOf,
+} from './routes.ts';
+
+export interface OperationValidators {
+  readonly params: Validator | null;
+  readonly query: Validator | null;
+  readonly body: Validator | null;
+  readonly response: Validator | null;
+}
+
+/** Answers every problem; an empty list means the value is of the schema's type. */
+export type Validator = (value: unknown) => readonly Problem[];
+
+const OPTIONS = {
+  allErrors: true,
+  verbose: true,
+  strict: true,
+  strictRequired: false,
+  allowUnionTypes: true,
+  discriminator: true,
+} as const;
+// Bodies and answers are taken as they are; texts of a query are turned into what the schema asks.
+const exact = withFormats(new Ajv(OPTIONS));
+const fromText = withFormats(new Ajv({ ...OPTIONS, coerceTypes: true, useDefaults: true }));
+
+function withFormats(ajv: Ajv): Ajv {
+  // ajv-formats is CommonJS; under NodeNext its callable is the `default` of what is imported.
+  const add = addFormats as unknown as (target: Ajv, options: { formats: string[] }) => void;
+  add(ajv, { formats: ['date-time'] });
+  return ajv;
+}
+
+/** Compiled once, when this module is loaded: a schema that does not compile stops the start. */
+export const validators: { readonly [Id in OperationId]: OperationValidators } = Object.fromEntries(
+  operationIds.map((id) => {
+    const route = routeOf(id);
+    return [
+      id,
+      {
+        params: route.params === undefined ? null : compile(exact, route.params),
+        query: compile(fromText, route.query ?? NO_QUERY()),
+        body: route.body === undefined ? null : compile(exact, route.body),
+        response: route.response === null ? null : compile(exact, route.response),
+      },
+    ];
+  }),
+) as { [Id in OperationId]: OperationValidators };
+
+function NO_QUERY(): TSchema {
+  return { type: 'object', additionalProperties: false, properties: {} } as TSchema;
+}
+
+function compile(ajv: Ajv, schema: TSchema): Validator {
+  const validate: ValidateFunction = ajv.compile(schema);
+  return (value) => (validate(value) ? [] : (validate.errors ?? []).slice(0, 100).map(toProblem));
+}
+
+export interface Input<Id extends OperationId> {
+  readonly params: Params<Id>;
+  readonly query: Query<Id>;
+  readonly body: Body<Id>;
+}
+
+/**
+ * Turns what came over the wire into the operation's types, or throws REQUEST_INVALID with every
+ * problem. Pointers begin with `/path`, `/query` or `/body`.
+ */
+export function parseInput<Id extends OperationId>(
+  id: Id,
+  raw: { params: unknown; query: unknown; body: unknown },
+): Input<Id> {
+  const { params, query, body } = validators[id];
+  const problems = [
+    ...at('/path', params?.(raw.params)),
+    ...at('/query', query?.(raw.query)),
+    ...at('/body', body?.(raw.body)),
+  ];
+  if (problems.length > 0) {
+    throw new CloudFlowError('REQUEST_INVALID', 'the request does not fit the contract', {
+      problems,
+    });
+  }
+  // The validators above are compiled from the schemas that these types are inferred from.
+  return raw as Input<Id>;
+}
+
+function at(base: string, problems: readonly Problem[] | undefined): Problem[] {
+  return (problems ?? []).map((problem) => ({ ...problem, pointer: base + problem.pointer }));
+}
+
+function toProblem(error: ErrorObject): Problem {
+  const pointer = pointerOf(error);
+  const allowed = allowedBy(error);
+  const tag = (error.params as { tagValue?: unknown }).tagValue;
+  const given = shortened(tag ?? error.data);
+  return {
+    code: 'REQUEST_INVALID',
+    pointer,
+    message: messageOf(error),
+    ...(given === undefined ? {} : { given }),
+    ...(allowed === undefined ? {} : { allowed }),
+  };
+}
+
+function pointerOf(error: ErrorObject): string {
+  const extra = error.params as {
+    additionalProperty?: string;
+    missingProperty?: string;
+    tag?: string;
+  };
+  const name = extra.additionalProperty ?? extra.missingProperty ?? extra.tag;
+  return name === undefined ? error.instancePath : pointerTo(error.instancePath, name);
+}
+
+function messageOf(error: ErrorObject): string {
+  if (error.keyword === 'additionalProperties') return 'is not a known property';
+  if (error.keyword === 'required') return 'is missing';
+  if (error.keyword === 'discriminator') return 'does not name a known shape';
+  return error.message ?? `does not fit '${error.keyword}'`;
+}
+
+function allowedBy(error: ErrorObject): string | undefined {
+  switch (error.keyword) {
+    case 'enum':
+      return (error.params as { allowedValues: unknown[] }).allowedValues.map(String).join(', ');
+    case 'discriminator':
+      return shapesOf(error).join(', ');
+    case 'additionalProperties': {
+      const known = Object.keys(
+        (error.parentSchema as { properties?: object } | undefined)?.properties ?? {},
+      );
+      return known.length === 0 ? 'no properties' : known.join(', ');
+    }
+    case 'pattern':
+      return (error.parentSchema as { description?: string } | undefined)?.description;
+    default:
+      return undefined;
+  }
+}
+
+/** The words that tell the shapes of a union apart. */
+function shapesOf(error: ErrorObject): string[] {
+  const tag = (error.params as { tag: string }).tag;
+  const union = error.parentSchema as {
+    oneOf?: readonly { properties?: Record<string, { const?: unknown }> }[];
+  };
+  return (union.oneOf ?? []).map((shape) => String(shape.properties?.[tag]?.const));
+}
+
+/** Scalars only: a large value would repeat the request in its own refusal. */
+function shortened(value: unknown): string | undefined {
+  if (typeof value === 'string') return JSON.stringify(value.slice(0, 64));
+  return typeof value === 'number' || typeof value === 'boolean' || value === null
+    ? String(value)
+    : undefined;
+}
