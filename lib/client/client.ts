@@ -6,6 +6,7 @@ import {
   type Params,
   type Query,
   type ResponseBody,
+  type Routes,
   routeOf,
 } from '#contract/routes.ts';
 import { type ApiErrorCode, CloudFlowError, type Problem } from '#core/errors.ts';
@@ -38,7 +39,7 @@ type QueryPart<Id extends OperationId> = keyof Query<Id> extends never
 type BodyPart<Id extends OperationId> =
   Body<Id> extends undefined
     ? Record<never, never>
-    : Record<never, never> extends Body<Id>
+    : Routes[Id] extends { readonly bodyOptional: true }
       ? { readonly body?: Body<Id> }
       : { readonly body: Body<Id> };
 

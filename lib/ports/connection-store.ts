@@ -1,0 +1,73 @@
+import type { ConnectionSpec, OperationSpec } from '#core/connections.ts';
+import type { Connection, Operation } from './connections.ts';
+import type { Mode, Page, PageRequest } from './execution-store.ts';
+
+/** The writing side of `Connections`. Revisions are what ETags are made of. */
+export interface ConnectionStore {
+  create(
+    key: ConnectionKey,
+    spec: ConnectionSpec,
+    now: number,
+  ): Promise<
+    { readonly kind: 'created'; readonly record: ConnectionRecord } | { readonly kind: 'taken' }
+  >;
+  find(key: ConnectionKey): Promise<ConnectionRecord | null>;
+  list(tenant: string, mode: Mode, page: PageRequest): Promise<Page<ConnectionRecord>>;
+  replace(
+    key: ConnectionKey,
+    spec: ConnectionSpec,
+    revision: number | null,
+    now: number,
+  ): Promise<Replaced<ConnectionRecord>>;
+  /** `used`: it has operations. */
+  remove(key: ConnectionKey, revision: number | null): Promise<Removed | 'used'>;
+
+  createOperation(
+    key: ConnectionKey,
+    spec: OperationSpec,
+    now: number,
+  ): Promise<
+    | { readonly kind: 'created'; readonly record: OperationRecord }
+    | { readonly kind: 'taken' | 'no_connection' }
+  >;
+  /** Found only under the connection that it belongs to. */
+  findOperation(key: ConnectionKey, connection: string): Promise<OperationRecord | null>;
+  listOperations(
+    tenant: string,
+    mode: Mode,
+    connection: string,
+    page: PageRequest,
+  ): Promise<Page<OperationRecord>>;
+  replaceOperation(
+    key: ConnectionKey,
+    spec: OperationSpec,
+    revision: number | null,
+    now: number,
+  ): Promise<Replaced<OperationRecord>>;
+  removeOperation(
+    key: ConnectionKey,
+    connection: string,
+    revision: number | null,
+  ): Promise<Removed>;
+}
+
+export interface ConnectionKey {
+  readonly tenant: string;
+  readonly mode: Mode;
+  readonly name: string;
+}
+
+export type Removed = 'removed' | 'not_found' | 'changed';
+export type Replaced<T> =
+  | { readonly kind: 'replaced'; readonly record: T }
+  | { readonly kind: 'not_found' | 'changed' };
+
+export interface ConnectionRecord extends Connection {
+  readonly createdAt: number;
+  readonly updatedAt: number;
+}
+
+export interface OperationRecord extends Operation {
+  readonly createdAt: number;
+  readonly updatedAt: number;
+}

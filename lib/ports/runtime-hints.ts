@@ -1,0 +1,18 @@
+import type { Signal } from '#core/execution/commands.ts';
+import type { Runtime } from '#core/plan/program.ts';
+
+/**
+ * Tells whoever runs executions that there is something to do, sooner than it would find out. The
+ * stored row is the truth and is always written before: a lost hint costs time, never work. So these
+ * do not answer, and must not throw.
+ */
+export interface RuntimeHints {
+  accepted(hint: ExecutionHint): void;
+  signalled(hint: ExecutionHint & { readonly signal: Signal }): void;
+}
+
+export interface ExecutionHint {
+  readonly tenant: string;
+  readonly executionId: string;
+  readonly runtime: Runtime;
+}

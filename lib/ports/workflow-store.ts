@@ -1,0 +1,115 @@
+import type { Json, JsonObject } from '#core/json.ts';
+import type { Program, RuntimeChoice } from '#core/plan/program.ts';
+import type { Mode, Page, PageRequest } from './execution-store.ts';
+
+/**
+ * Definitions and their versions. A version never changes once stored, also not by deleting the
+ * workflow and storing it anew. The highest version is the current one.
+ */
+export interface WorkflowStore {
+  /** One transaction: the version, and the workflow's row that lists and searches show. */
+  storeVersion(version: NewVersion): Promise<StoreVersionAnswer>;
+  find(tenant: string, mode: Mode, workflowId: string): Promise<WorkflowRecord | null>;
+  list(
+    tenant: string,
+    mode: Mode,
+    filter: { readonly text?: string; readonly stepType?: string },
+    page: PageRequest,
+  ): Promise<Page<WorkflowRecord>>;
+  /** `revision` null: whatever it is. */
+  remove(
+    tenant: string,
+    mode: Mode,
+    workflowId: string,
+    revision: number | null,
+    now: number,
+  ): Promise<'removed' | 'not_found' | 'changed'>;
+  /** `version` null: the current one. Versions of a deleted workflow are not found. */
+  findVersion(
+    tenant: string,
+    mode: Mode,
+    workflowId: string,
+    version: string | null,
+  ): Promise<VersionRecord | null>;
+  /** Highest first. */
+  listVersions(
+    tenant: string,
+    mode: Mode,
+    workflowId: string,
+    page: PageRequest,
+  ): Promise<Page<VersionSummary>>;
+}
+
+export interface NewVersion {
+  readonly tenant: string;
+  readonly mode: Mode;
+  readonly workflowId: string;
+  readonly version: string;
+  readonly definition: JsonObject;
+  /** SHA-256 of the canonical definition. */
+  readonly definitionHash: string;
+  readonly program: Program;
+  readonly warnings: Json;
+  readonly report: Json;
+  /** What `auto` means for this version, and why. */
+  readonly runtime: ResolvedRuntime;
+  readonly createdBy: string;
+  readonly now: number;
+  /** The revision that the author saw; null: not asked. 0: there must be none yet. */
+  readonly expectedRevision: number | null;
+}
+
+export interface ResolvedRuntime {
+  readonly choice: RuntimeChoice;
+  readonly auto: 'engine' | 'step_functions';
+  readonly reason: string;
+  /** Codes of what keeps it off Step Functions; empty: it runs on both. */
+  readonly stepFunctionsProblems: readonly string[];
+}
+
+export type StoreVersionAnswer =
+  | {
+      readonly kind: 'stored' | 'existing';
+      readonly record: VersionRecord;
+      readonly revision: number;
+    }
+  /** The version exists with another definition. */
+  | { readonly kind: 'taken' }
+  | { readonly kind: 'changed' }
+  | { readonly kind: 'not_found' };
+
+export interface WorkflowRecord {
+  readonly tenant: string;
+  readonly mode: Mode;
+  readonly workflowId: string;
+  /** The current version. */
+  readonly version: string;
+  readonly description: string | null;
+  readonly runtime: RuntimeChoice;
+  readonly stepCount: number;
+  readonly versionCount: number;
+  /** Grows with every change; what ETags are made of. */
+  readonly revision: number;
+  readonly createdAt: number;
+  readonly updatedAt: number;
+}
+
+export interface VersionSummary {
+  readonly workflowId: string;
+  readonly version: string;
+  readonly description: string | null;
+  readonly definitionHash: string;
+  readonly programHash: string;
+  readonly createdAt: number;
+  readonly createdBy: string;
+}
+
+export interface VersionRecord extends VersionSummary {
+  readonly tenant: string;
+  readonly mode: Mode;
+  readonly definition: JsonObject;
+  readonly program: Program;
+  readonly warnings: Json;
+  readonly report: Json;
+  readonly runtime: ResolvedRuntime;
+}
