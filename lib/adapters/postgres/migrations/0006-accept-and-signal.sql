@@ -1,0 +1,114 @@
+-- One round trip each, one transaction each, as the caller's own role: row-level security holds
+-- inside. The tenant is set for this transaction only.
+
+-- Many acceptances of one tenant. Answers one row per request, in no particular order; `kind` is
+-- null where a rival's row was committed while this ran, and the caller asks again.
+create function accept_executions(
+  p_tenant uuid, p_now timestamptz,
+  p_id uuid[], p_root uuid[], p_parent uuid[], p_parent_step text[], p_retry_of uuid[],
+  p_depth smallint[], p_workflow text[], p_version text[], p_program text[], p_runtime text[],
+  p_mode text[], p_labels jsonb[], p_search text[], p_correlation text[], p_input_hash text[],
+  p_owner text[], p_event text[], p_topic text[], p_message text[],
+  p_key text[], p_fingerprint text[], p_expires timestamptz
+) returns table (n bigint, kind text, execution_id uuid)
+  language plpgsql
+  as $$
+#variable_conflict use_column
+begin
+  perform set_config('app.tenant', p_tenant::text, true);
+  return query
+  with asked as materialized (
+    select * from unnest(
+      p_id, p_root, p_parent, p_parent_step, p_retry_of, p_depth, p_workflow, p_version, p_program,
+      p_runtime, p_mode, p_labels, p_search, p_correlation, p_input_hash, p_owner, p_event, p_topic,
+      p_message, p_key, p_fingerprint
+    ) with ordinality as a (
+      id, root_id, parent_id, parent_step, retry_of, depth, workflow_id, version, program_hash,
+      runtime, mode, labels, search, correlation_id, input_hash, owner, event, topic,
+      message, key, fingerprint, n)
+  ), keyed as (
+    insert into idempotency_records as r
+      (tenant_id, key, fingerprint, execution_id, created_at, expires_at)
+    select p_tenant, a.key, a.fingerprint, a.id, p_now, p_expires
+    from asked a where a.key is not null
+    on conflict (tenant_id, key) do update
+      set fingerprint = excluded.fingerprint, execution_id = excluded.execution_id,
+          response = null, created_at = excluded.created_at, expires_at = excluded.expires_at
+      where r.expires_at <= p_now
+    returning r.key
+  ), fresh as materialized (
+    select * from asked a
+    where a.key is null or a.key in (select k.key from keyed k)
+  ), written as materialized (
+    insert into workflow_executions
+      (tenant_id, id, root_id, parent_id, parent_step, retry_of, depth, workflow_id, version,
+       program_hash, runtime, mode, status, labels, correlation_id, input_hash, owner, epoch,
+       wake_at, created_at)
+    select p_tenant, f.id, f.root_id, f.parent_id, f.parent_step, f.retry_of, f.depth,
+           f.workflow_id, f.version, f.program_hash, f.runtime, f.mode, 'PENDING', f.labels,
+           f.correlation_id, f.input_hash, f.owner, case when f.owner is null then 0 else 1 end,
+           case when f.owner is null and f.runtime = 'engine' then p_now end, p_now
+    from fresh f
+    on conflict (tenant_id, id) do nothing
+    returning id
+  ), logged as (
+    insert into execution_events (tenant_id, execution_id, seq, epoch, at, type, payload)
+    select p_tenant, f.id, 1, case when f.owner is null then 0 else 1 end, p_now,
+           'execution_created', f.event
+    from fresh f where f.id in (select w.id from written w)
+  ), found as (
+    insert into execution_search (tenant_id, execution_id, labels, document)
+    select p_tenant, f.id, f.labels, to_tsvector('simple', f.search)
+    from fresh f where f.search is not null and f.id in (select w.id from written w)
+  ), published as (
+    insert into outbox (tenant_id, topic, key, at, payload)
+    select p_tenant, f.topic, f.id::text, p_now, f.message
+    from fresh f where f.topic is not null and f.id in (select w.id from written w)
+  )
+  select a.n,
+         case
+           when a.id in (select w.id from written w) then 'accepted'
+           when r.key is not null then
+             case when r.fingerprint = a.fingerprint then 'existing' else 'conflict' end
+           when e.id is not null then
+             case when e.input_hash = a.input_hash and e.workflow_id = a.workflow_id
+                  then 'existing' else 'conflict' end
+         end,
+         coalesce(case when a.id in (select w.id from written w) then a.id end,
+                  r.execution_id, e.id)
+  from asked a
+  left join idempotency_records r
+    on r.tenant_id = p_tenant and r.key = a.key and r.expires_at > p_now
+  left join workflow_executions e on e.tenant_id = p_tenant and e.id = a.id;
+end $$;
+grant execute on function accept_executions(
+  uuid, timestamptz, uuid[], uuid[], uuid[], text[], uuid[], smallint[], text[], text[], text[],
+  text[], text[], jsonb[], text[], text[], text[], text[], text[], text[], text[], text[], text[],
+  timestamptz) to cloudflow_app;
+
+-- A signal under the execution's lock. Counting it in the row is what makes a concurrent release
+-- see it: the release waits for the lock and then reads the row's newest version.
+create function signal_execution(p_tenant uuid, p_id uuid, p_at timestamptz, p_payload text)
+  returns text
+  language plpgsql
+  as $$
+declare
+  found text;
+begin
+  perform set_config('app.tenant', p_tenant::text, true);
+  update workflow_executions e
+  set signals = e.signals + 1,
+      wake_at = case when e.owner is null and e.runtime = 'engine'
+                     then least(coalesce(e.wake_at, p_at), p_at) else e.wake_at end
+  where e.tenant_id = p_tenant and e.id = p_id and e.status in ('PENDING', 'RUNNING')
+  returning e.status into found;
+  if found is null then
+    select e.status into found from workflow_executions e
+    where e.tenant_id = p_tenant and e.id = p_id;
+    return coalesce(found, 'not_found');
+  end if;
+  insert into execution_signals (tenant_id, execution_id, at, payload)
+  values (p_tenant, p_id, p_at, p_payload);
+  return 'stored';
+end $$;
+grant execute on function signal_execution(uuid, uuid, timestamptz, text) to cloudflow_app;

@@ -1,0 +1,86 @@
+/**
+ * Who may do what to which table: the matrix of ARCHITECTURE 4 as data. Migrations grant it and a
+ * test compares it with what the server says, so a table without a line here fails the build.
+ * Nobody has rights on a partition: a partition would be read past its parent's policies.
+ */
+export const ROLES = [
+  'cloudflow_app',
+  'cloudflow_engine',
+  'cloudflow_relay',
+  'cloudflow_login',
+  'cloudflow_lookup',
+] as const;
+export type Role = (typeof ROLES)[number];
+
+export type Privilege = 'select' | 'insert' | 'update' | 'delete';
+
+export interface TableRule {
+  /** Row-level security, forced: rows of one tenant only, or rows of all for roles said so. */
+  readonly tenant: boolean;
+  readonly grants: { readonly [role in Role]?: readonly Privilege[] };
+}
+
+const all = ['select', 'insert', 'update', 'delete'] as const;
+
+export const TABLES: Readonly<Record<string, TableRule>> = {
+  tenants: { tenant: true, grants: { cloudflow_app: ['select'] } },
+  workflow_executions: {
+    tenant: true,
+    grants: {
+      cloudflow_app: ['select', 'insert', 'update'],
+      cloudflow_engine: ['select', 'update'],
+    },
+  },
+  execution_events: {
+    tenant: true,
+    grants: { cloudflow_app: ['select', 'insert'], cloudflow_engine: ['select', 'insert'] },
+  },
+  workflow_steps: {
+    tenant: true,
+    grants: {
+      cloudflow_app: ['select', 'insert', 'update'],
+      cloudflow_engine: ['select', 'insert', 'update'],
+    },
+  },
+  execution_checkpoints: {
+    tenant: true,
+    grants: { cloudflow_app: ['select'], cloudflow_engine: all },
+  },
+  execution_signals: {
+    tenant: true,
+    grants: {
+      cloudflow_app: ['select', 'insert', 'delete'],
+      cloudflow_engine: ['select', 'delete'],
+    },
+  },
+  execution_search: {
+    tenant: true,
+    grants: { cloudflow_app: ['select', 'insert'], cloudflow_lookup: ['select'] },
+  },
+  engine_processes: { tenant: false, grants: { cloudflow_engine: all } },
+  outbox: {
+    tenant: true,
+    grants: {
+      cloudflow_app: ['insert'],
+      cloudflow_engine: ['insert'],
+      cloudflow_relay: ['select'],
+    },
+  },
+  outbox_offsets: { tenant: false, grants: { cloudflow_relay: all } },
+  approvals: {
+    tenant: true,
+    grants: {
+      cloudflow_app: ['select', 'update'],
+      cloudflow_engine: ['select', 'insert', 'update'],
+    },
+  },
+  callbacks: {
+    tenant: true,
+    grants: {
+      cloudflow_app: ['select', 'update'],
+      cloudflow_engine: ['select', 'insert', 'update'],
+      cloudflow_lookup: ['select'],
+    },
+  },
+  idempotency_records: { tenant: true, grants: { cloudflow_app: all } },
+};
