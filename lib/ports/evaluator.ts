@@ -1,4 +1,7 @@
+import type { EvaluationResult } from '#core/expr/outcome.ts';
 import type { Json } from '#core/json.ts';
+
+export type { EvaluationFailure, EvaluationResult } from '#core/expr/outcome.ts';
 
 /**
  * Evaluates JSONata expressions outside this process. Expressions are hostile by assumption: an
@@ -24,25 +27,3 @@ export interface EvaluationRequest {
   /** `portable` is the language of definitions; `aws` adds what Step Functions alone has ($uuid, $random, $now, $millis, $eval is T1006). */
   readonly dialect: 'portable' | 'aws';
 }
-
-export type EvaluationResult =
-  /** `value` is absent when the expression yields nothing (JSONata's undefined). */
-  | { readonly ok: true; readonly value?: Json }
-  | { readonly ok: false; readonly reason: EvaluationFailure; readonly message: string };
-
-/**
- * Why an evaluation failed. All are `CloudFlow.ExpressionError` in an execution; the reason is for
- * people and tests. `wall_clock`, `memory` and `unavailable` are outside exact conformance.
- */
-export type EvaluationFailure =
-  | 'syntax'
-  | 'fence'
-  | 'error'
-  | 'not_json'
-  | 'non_finite'
-  | 'too_large'
-  | 'too_deep'
-  | 'sequence'
-  | 'wall_clock'
-  | 'memory'
-  | 'unavailable';
