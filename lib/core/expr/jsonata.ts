@@ -56,11 +56,11 @@ export function createJsonata(
   if (!parsed.ok) {
     const { code, message, allowed } = parsed.problem;
     const reason = code === 'E_EXPR_PARSE' ? 'syntax' : 'fence';
-    return { ok: false, result: failed(reason, `${message}; use ${allowed ?? 'another form'}`) };
+    return { ok: false, result: failed(reason, `${message} (${allowed})`) };
   }
   const problem = dialect === 'portable' ? readTree(parsed.ast).problems[0] : tooLarge(parsed.ast);
   if (problem !== undefined) {
-    return { ok: false, result: failed('fence', `${problem.message}; use ${problem.allowed}`) };
+    return { ok: false, result: failed('fence', `${problem.message} (${problem.allowed})`) };
   }
   return { ok: true, expression: prepare(parsed.compiled, parsed.ast, dialect, sequence, options) };
 }

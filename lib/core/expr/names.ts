@@ -36,12 +36,12 @@ export const FUNCTIONS: ReadonlySet<string> = new Set(
 
 /** Functions that would make two evaluations of the same thing differ, or hide code in data. */
 export const BANNED_FUNCTIONS: { readonly [name: string]: string } = {
-  eval: 'write the expression itself',
-  random: 'take a value from the input',
-  uuid: 'use $execution.id or a value from the input',
-  now: 'use $execution.started_at',
-  millis: 'use $toMillis($execution.started_at)',
-  shuffle: 'sort with $sort',
+  eval: 'the expression itself',
+  random: 'a value from the input',
+  uuid: '$execution.id or a value from the input',
+  now: '$execution.started_at',
+  millis: '$toMillis($execution.started_at)',
+  shuffle: '$sort',
 };
 
 /** The nearest of the candidates when it is near enough to be what was meant. */

@@ -22,7 +22,7 @@ export type EvaluationFailure =
   | 'memory'
   | 'unavailable';
 
-/** Thrown inside an evaluation where a limit or a rule ends it; never leaves this folder. */
+/** Thrown inside an evaluation where a limit or a rule ends it; never leaves `evaluate`. */
 export class ExpressionFault extends Error {
   readonly reason: EvaluationFailure;
 
