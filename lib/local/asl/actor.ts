@@ -1,0 +1,456 @@
+/**
+ * One running execution: writes its rows, does its work, keeps its timer.
+ *
+ * Owns the order of things; what the things are comes from next-work.ts.
+ *
+ *  A1 rows are applied in memory when they are made and stored in that order; those made while an
+ *     append is under way go together in the next one.
+ *  A2 nothing leaves this process (an invocation, a child, an answer to a caller) before the rows
+ *     which lead to it are stored. Evaluation may run ahead: it has no effect.
+ *  A3 an answer is dropped unless its lane still waits for it (E4).
+ *  A4 a failed or refused append ends the actor; the store is the truth and a new actor reads it.
+ *  A5 at most MAX_UNSTORED rows run ahead of the store, so a machine that spins cannot fill memory.
+ */
+import type { Json } from '#core/json.ts';
+import type { Clock } from '#ports/clock.ts';
+import type { Evaluator } from '#ports/evaluator.ts';
+import { answer, constantAnswer, isConstant } from './evaluate.ts';
+import { applyRow, type Execution, isTask, type Lane } from './execution.ts';
+import { RUNTIME_ERROR } from './failure.ts';
+import {
+  endsExecution,
+  type Failure,
+  type HistoryEvent,
+  type HistoryRow,
+  type HistoryStore,
+} from './history.ts';
+import { LIMITS, type TaskState } from './machine.ts';
+import { dueAt, expire, nextWork } from './next-work.ts';
+import type { Draft, Env, Visit, Work } from './work.ts';
+import {
+  type ChildOutcome,
+  childEnded,
+  lambdaResult,
+  taskFailed,
+  taskSubmitted,
+  taskSucceeded,
+} from './work-task.ts';
+
+const MAX_UNSTORED = 200;
+const EVALUATOR_TRIES = 8;
+const EVALUATOR_WAIT_MS = 100;
+
+export type TaskOutcome =
+  | { readonly ok: true; readonly payload: Json }
+  | { readonly ok: false; readonly error: string; readonly cause: string };
+
+/** What a task asks of the outside; who asks is the same for all. */
+export interface TaskCaller {
+  readonly tenant: string;
+  readonly executionArn: string;
+  readonly executionName: string;
+  readonly stateName: string;
+  readonly retryCount: number;
+  /** The same for the same attempt, also when it is asked again after a restart. */
+  readonly attemptKey: string;
+}
+
+export interface Outside {
+  invoke(caller: TaskCaller, functionName: string, payload: Json): Promise<TaskOutcome>;
+  startChild(
+    caller: TaskCaller,
+    parameters: Readonly<Record<string, Json>>,
+  ): Promise<
+    | { readonly kind: 'started'; readonly executionArn: string; readonly startDate: number }
+    | { readonly kind: 'ended'; readonly outcome: TaskOutcome }
+    | { readonly kind: 'refused'; readonly error: string; readonly cause: string }
+  >;
+  waitChild(executionArn: string): Promise<ChildOutcome>;
+  stopChild(executionArn: string, cause: string): void;
+}
+
+export interface ActorHost {
+  readonly clock: Clock;
+  readonly evaluator: Evaluator;
+  readonly store: HistoryStore;
+  readonly outside: Outside;
+  readonly random: () => number;
+  readonly newToken: (executionArn: string, lane: string) => string;
+  /** Bounds what runs at once over all executions. */
+  readonly gate: <T>(work: () => Promise<T>) => Promise<T>;
+  /** Counts work that will end by itself, for `idle`. */
+  readonly busy: <T>(work: Promise<T>) => Promise<T>;
+  readonly onEnd: (actor: Actor) => void;
+  readonly onFault: (actor: Actor, error: unknown) => void;
+}
+
+export class Actor {
+  readonly execution: Execution;
+  readonly #host: ActorHost;
+  #unstored: HistoryRow[] = [];
+  #stored: number;
+  #flushing = false;
+  #closed = false;
+  /** What each lane's current turn has been asked for already. */
+  readonly #asked = new Map<string, number>();
+  readonly #children = new Map<string, { readonly arn: string; readonly turn: number }>();
+  readonly #evaluatorTries = new Map<string, number>();
+  #waiters: { readonly seq: number; readonly done: (error: Error | null) => void }[] = [];
+  #timer: { readonly at: number; readonly handle: { cancel(): void } } | null = null;
+  readonly #pauses = new Set<{ cancel(): void }>();
+
+  /** `execution` is the fold of stored rows. */
+  constructor(execution: Execution, host: ActorHost) {
+    this.execution = execution;
+    this.#host = host;
+    this.#stored = execution.seq;
+  }
+
+  /** Does what can be done now. Called after every change; nothing happens otherwise. */
+  drive(): void {
+    const { execution } = this;
+    if (this.#closed) return;
+    try {
+      const env = this.#env();
+      if (execution.status === 'RUNNING' && (execution.deadline ?? env.now + 1) <= env.now) {
+        this.#end('ExecutionTimedOut', { error: 'States.Timeout', cause: null });
+      }
+      let again = true;
+      while (again && execution.status === 'RUNNING' && this.#unstored.length < MAX_UNSTORED) {
+        again = false;
+        for (const lane of [...execution.lanes.values()]) {
+          // A lane of this list may have been dropped by another's rows.
+          if (execution.lanes.get(lane.id) === lane && this.#step(lane, env)) again = true;
+        }
+      }
+      this.#arm(env.now);
+    } catch (error) {
+      this.#fault(error);
+      return;
+    }
+    if (!this.#flushing && this.#unstored.length > 0) {
+      this.#flushing = true;
+      void this.#host.busy(this.#flush());
+    }
+  }
+
+  /** Writes rows for `lane` from outside (a token's answer), and resolves when they are stored. */
+  write(drafts: readonly Draft[]): Promise<void> {
+    this.#commit(drafts);
+    const stored = this.whenStored();
+    this.drive();
+    return stored;
+  }
+
+  stop(failure: Failure): Promise<void> {
+    this.#end('ExecutionAborted', failure);
+    const stored = this.whenStored();
+    this.drive();
+    return stored;
+  }
+
+  /** Resolves when everything made so far is stored. */
+  whenStored(): Promise<void> {
+    const { seq } = this.execution;
+    if (seq <= this.#stored) return Promise.resolve();
+    if (this.#closed) return Promise.reject(new Error(`execution ${this.execution.arn} is closed`));
+    return new Promise((resolve, reject) => {
+      const done = (error: Error | null): void => (error === null ? resolve() : reject(error));
+      this.#waiters.push({ seq, done });
+    });
+  }
+
+  env(): Env {
+    return this.#env();
+  }
+
+  /** Stops doing anything. What is under way outside goes on; its answers are dropped. */
+  close(reason: string): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#timer?.handle.cancel();
+    for (const pause of this.#pauses) pause.cancel();
+    for (const { done } of this.#waiters) done(new Error(reason));
+    this.#waiters = [];
+  }
+
+  #env(): Env {
+    const { clock, random, newToken } = this.#host;
+    return { now: clock.now(), random, newToken };
+  }
+
+  /** True when the lane wrote something, so that all lanes should be looked at again. */
+  #step(lane: Lane, env: Env): boolean {
+    const expired = expire(this.execution, lane, env);
+    if (expired !== null) return this.#commit([expired]);
+    if (this.#asked.get(lane.id) === lane.turn) return false;
+    return this.#perform(lane, nextWork(this.execution, lane, env), env);
+  }
+
+  #perform(lane: Lane, work: Work, env: Env): boolean {
+    switch (work.kind) {
+      case 'idle':
+        return false;
+      case 'rows':
+        return this.#commit(work.rows);
+      case 'ask': {
+        const { ask, then } = work;
+        if (isConstant(ask)) return this.#perform(lane, then(constantAnswer(ask), env), env);
+        const tenant = this.execution.start?.tenant ?? '';
+        const { gate, busy, evaluator } = this.#host;
+        this.#asking(
+          lane,
+          busy(gate(() => answer(ask, evaluator, tenant))),
+          (answers) => {
+            this.#evaluatorTries.delete(lane.id);
+            const later = this.#env();
+            this.#perform(lane, then(answers, later), later);
+          },
+          (error) => this.#withoutEvaluator(lane, error),
+        );
+        return false;
+      }
+      default:
+        if (lane.turn <= this.#stored) this.#goOutside(lane, work);
+        return false;
+    }
+  }
+
+  #goOutside(lane: Lane, work: Exclude<Work, { kind: 'idle' | 'rows' | 'ask' }>): void {
+    const { outside, gate } = this.#host;
+    const { position } = lane;
+    if (!isTask(position)) return;
+    const visit: Visit = { execution: this.execution, lane, frame: position.frame };
+    const state = position.frame.state as TaskState;
+    const caller = this.#caller(lane, position.frame.state.name, position.task.scheduledId);
+    const broken = (error: unknown): void => {
+      const cause = error instanceof Error ? error.message : String(error);
+      const failure = { error: 'Lambda.SdkClientException', cause };
+      this.#commit([taskFailed(visit, state, failure, this.#env())]);
+    };
+    const settle = (outcome: TaskOutcome): void => {
+      const env = this.#env();
+      if (!outcome.ok) this.#commit([taskFailed(visit, state, outcome, env)]);
+      else if (state.resource === 'lambda-token') {
+        this.#commit([taskSubmitted(visit, state, lambdaResult(outcome.payload), null)]);
+      } else this.#commit([taskSucceeded(visit, state, lambdaResult(outcome.payload), env)]);
+    };
+    if (work.kind === 'invoke') {
+      const { functionName, payload } = work;
+      const call = gate(() => outside.invoke(caller, functionName, payload));
+      this.#asking(lane, call, settle, broken);
+    } else if (work.kind === 'start-child') {
+      const call = outside.startChild(caller, work.parameters);
+      this.#asking(
+        lane,
+        call,
+        (child) => {
+          const env = this.#env();
+          if (child.kind === 'refused') {
+            this.#commit([taskFailed(visit, state, child, env)]);
+          } else if (child.kind === 'started') {
+            const output = { ExecutionArn: child.executionArn, StartDate: child.startDate };
+            this.#commit([taskSubmitted(visit, state, output, child.executionArn)]);
+          } else if (child.outcome.ok) {
+            this.#commit([taskSucceeded(visit, state, child.outcome.payload, env)]);
+          } else this.#commit([taskFailed(visit, state, child.outcome, env)]);
+        },
+        broken,
+      );
+    } else {
+      const { executionArn } = work;
+      this.#children.set(lane.id, { arn: executionArn, turn: lane.turn });
+      this.#asking(
+        lane,
+        outside.waitChild(executionArn),
+        (child) => {
+          this.#children.delete(lane.id);
+          this.#commit([childEnded(visit, state, child, this.#env())]);
+        },
+        broken,
+      );
+    }
+  }
+
+  #caller(lane: Lane, stateName: string, scheduledId: number): TaskCaller {
+    const { arn, start } = this.execution;
+    const retryCount = 'frame' in lane.position ? lane.position.frame.retryCount : 0;
+    return {
+      tenant: start?.tenant ?? '',
+      executionArn: arn,
+      executionName: start?.name ?? '',
+      stateName,
+      retryCount,
+      attemptKey: `${arn}#${scheduledId}`,
+    };
+  }
+
+  /** Waits for an answer on behalf of a lane's present turn. */
+  #asking<T>(
+    lane: Lane,
+    promise: Promise<T>,
+    then: (value: T) => void,
+    otherwise: (error: unknown) => void,
+  ): void {
+    const { turn } = lane;
+    this.#asked.set(lane.id, turn);
+    const settled = (act: () => void): void => {
+      if (this.#asked.get(lane.id) === turn) this.#asked.delete(lane.id);
+      const current = this.execution.lanes.get(lane.id) === lane && lane.turn === turn;
+      if (this.#closed || !current) return;
+      try {
+        act();
+      } catch (error) {
+        this.#fault(error);
+        return;
+      }
+      this.drive();
+    };
+    promise.then(
+      (value) => settled(() => then(value)),
+      (error: unknown) => settled(() => otherwise(error)),
+    );
+  }
+
+  /** The evaluator is away: that is not the expression's fault, so it is asked again, for a while. */
+  #withoutEvaluator(lane: Lane, error: unknown): void {
+    const tries = (this.#evaluatorTries.get(lane.id) ?? 0) + 1;
+    this.#evaluatorTries.set(lane.id, tries);
+    if (tries >= EVALUATOR_TRIES) {
+      const reason = error instanceof Error ? error.message : String(error);
+      const cause = `no evaluator after ${tries} tries: ${reason}`;
+      this.#end('ExecutionFailed', { error: RUNTIME_ERROR, cause });
+      return;
+    }
+    const { turn } = lane;
+    this.#asked.set(lane.id, turn);
+    const { clock } = this.#host;
+    const pause = clock.schedule(clock.now() + EVALUATOR_WAIT_MS * 2 ** (tries - 1), () => {
+      this.#pauses.delete(pause);
+      if (this.#asked.get(lane.id) === turn) this.#asked.delete(lane.id);
+      this.drive();
+    });
+    this.#pauses.add(pause);
+  }
+
+  #end(
+    type: 'ExecutionAborted' | 'ExecutionTimedOut' | 'ExecutionFailed',
+    { error, cause }: Failure,
+  ): void {
+    const details = {
+      ...(error === null ? {} : { error }),
+      ...(cause === null ? {} : { cause }),
+    };
+    const member = {
+      ExecutionAborted: { executionAbortedEventDetails: details },
+      ExecutionTimedOut: { executionTimedOutEventDetails: details },
+      ExecutionFailed: { executionFailedEventDetails: details },
+    }[type];
+    this.#commit([{ lane: '', event: { type, details: member }, note: null }]);
+  }
+
+  #commit(drafts: readonly Draft[]): boolean {
+    const { execution } = this;
+    const timestamp = new Date(this.#host.clock.now()).toISOString();
+    for (const draft of drafts) {
+      if (execution.status !== 'RUNNING') break;
+      this.#append(draft, timestamp);
+    }
+    return drafts.length > 0;
+  }
+
+  #append(draft: Draft, timestamp: string): void {
+    const { execution } = this;
+    let { event } = draft;
+    let note = draft.note;
+    const id = execution.events + 1;
+    let previousEventId = execution.lanes.get(draft.follows ?? draft.lane)?.last ?? 0;
+    // AWS chains what comes from outside to nothing (recorded).
+    if (event?.type === 'ExecutionAborted' || event?.type === 'ExecutionTimedOut') {
+      previousEventId = 0;
+    }
+    if (event !== null && id >= LIMITS.historyEvents && !isLast(event.type)) {
+      const cause = `The execution reached the maximum number of history events (${LIMITS.historyEvents}).`;
+      const details = { executionFailedEventDetails: { error: RUNTIME_ERROR, cause } };
+      event = { type: 'ExecutionFailed', details };
+      note = null;
+      previousEventId = id - 1;
+    }
+    const row: HistoryRow = {
+      seq: execution.seq + 1,
+      lane: draft.lane,
+      event:
+        event === null
+          ? null
+          : { id, previousEventId, timestamp, type: event.type, ...event.details },
+      note,
+    };
+    applyRow(execution, row);
+    this.#unstored.push(row);
+  }
+
+  async #flush(): Promise<void> {
+    try {
+      while (this.#unstored.length > 0 && !this.#closed) {
+        const batch = this.#unstored;
+        this.#unstored = [];
+        const fits = await this.#host.store.append(this.execution.arn, batch);
+        if (!fits) throw new Error(`somebody else wrote the history of ${this.execution.arn}`);
+        this.#stored += batch.length;
+        const done = this.#waiters.filter(({ seq }) => seq <= this.#stored);
+        this.#waiters = this.#waiters.filter(({ seq }) => seq > this.#stored);
+        for (const waiter of done) waiter.done(null);
+        if (this.#unstored.length === 0) this.#stopForsakenChildren();
+        if (batch.some(endsExecution)) {
+          this.close('the execution has ended');
+          this.#host.onEnd(this);
+        } else this.drive();
+      }
+      this.#flushing = false;
+    } catch (error) {
+      this.#fault(error);
+    }
+  }
+
+  #fault(error: unknown): void {
+    if (this.#closed) return;
+    this.close(error instanceof Error ? error.message : String(error));
+    this.#host.onFault(this, error);
+  }
+
+  /** A child whose task has ended without it (timed out, aborted) is stopped, as AWS does. */
+  #stopForsakenChildren(): void {
+    for (const [laneId, { arn, turn }] of this.#children) {
+      if (this.execution.lanes.get(laneId)?.turn === turn) continue;
+      this.#children.delete(laneId);
+      this.#host.outside.stopChild(arn, 'the task that started this execution has ended');
+    }
+  }
+
+  #arm(now: number): void {
+    let due = this.execution.status === 'RUNNING' ? this.execution.deadline : null;
+    for (const lane of this.execution.lanes.values()) {
+      const at = dueAt(lane);
+      if (at !== null && at > now && (due === null || at < due)) due = at;
+    }
+    if (due === (this.#timer?.at ?? null)) return;
+    this.#timer?.handle.cancel();
+    this.#timer = null;
+    if (due === null) return;
+    const at = due;
+    const handle = this.#host.clock.schedule(at, () => {
+      this.#timer = null;
+      this.drive();
+    });
+    this.#timer = { at, handle };
+  }
+}
+
+function isLast(type: HistoryEvent['type']): boolean {
+  return endsExecution({
+    seq: 0,
+    lane: '',
+    note: null,
+    event: { id: 0, previousEventId: 0, timestamp: '', type },
+  });
+}
