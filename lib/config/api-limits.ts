@@ -24,13 +24,3 @@ export const API_LIMITS = {
 
 /** LANGUAGE rule 39. */
 export const MAX_INPUT_BYTES = 65_536;
-
-/** What a tenant's JSON Schema for inputs may cost to compile and to run. */
-export const INPUT_SCHEMA_LIMITS = {
-  maxBytes: 32_768,
-  maxDepth: 16,
-  maxKeywords: 2_000,
-  maxPatternLength: 256,
-  /** `uniqueItems` compares every pair. */
-  maxUniqueItems: 100,
-} as const;

@@ -11,7 +11,7 @@ export interface ConnectionStore {
   ): Promise<
     { readonly kind: 'created'; readonly record: ConnectionRecord } | { readonly kind: 'taken' }
   >;
-  find(key: ConnectionKey): Promise<ConnectionRecord | null>;
+  find(tenant: string, mode: Mode, name: string): Promise<ConnectionRecord | null>;
   list(tenant: string, mode: Mode, page: PageRequest): Promise<Page<ConnectionRecord>>;
   replace(
     key: ConnectionKey,
@@ -30,8 +30,8 @@ export interface ConnectionStore {
     | { readonly kind: 'created'; readonly record: OperationRecord }
     | { readonly kind: 'taken' | 'no_connection' }
   >;
-  /** Found only under the connection that it belongs to. */
-  findOperation(key: ConnectionKey, connection: string): Promise<OperationRecord | null>;
+  /** `spec.connection` names the connection it belongs to. */
+  findOperation(tenant: string, mode: Mode, name: string): Promise<OperationRecord | null>;
   listOperations(
     tenant: string,
     mode: Mode,

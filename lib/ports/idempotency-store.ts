@@ -1,4 +1,5 @@
 import type { Json } from '#core/json.ts';
+import type { Mode } from './execution-store.ts';
 
 /**
  * Answers kept under an Idempotency-Key. `begin` is one atomic statement, so of two equal requests
@@ -7,29 +8,25 @@ import type { Json } from '#core/json.ts';
 export interface IdempotencyStore {
   begin(request: IdempotentRequest): Promise<IdempotencyAnswer>;
   /** Keeps the answer. False: the lease ran out and another try owns the key now. */
-  finish(
-    request: Pick<IdempotentRequest, 'tenant' | 'operation' | 'key'>,
-    attempt: string,
-    answer: KeptAnswer,
-  ): Promise<boolean>;
+  finish(request: IdempotencyName, attempt: string, answer: KeptAnswer): Promise<boolean>;
   /** The try failed inside: forget it, so that a repeat may run. */
-  abandon(
-    request: Pick<IdempotentRequest, 'tenant' | 'operation' | 'key'>,
-    attempt: string,
-  ): Promise<void>;
-  /** Drops what was kept long enough, at most `limit` rows; answers how many. */
-  expire(before: number, limit: number): Promise<number>;
+  abandon(request: IdempotencyName, attempt: string): Promise<void>;
 }
 
-export interface IdempotentRequest {
+/** One namespace per tenant and mode, for every operation. */
+export interface IdempotencyName {
   readonly tenant: string;
-  /** Operation id with the key's mode: the same key elsewhere is another key. */
-  readonly operation: string;
+  readonly mode: Mode;
   readonly key: string;
-  /** Hash of what makes two requests the same request. */
+}
+
+export interface IdempotentRequest extends IdempotencyName {
+  /** Hash of what makes two requests the same request, the operation included. */
   readonly fingerprint: string;
   readonly now: number;
+  /** How long others believe that this try is alive. */
   readonly leaseMs: number;
+  readonly keptMs: number;
 }
 
 export interface KeptAnswer {

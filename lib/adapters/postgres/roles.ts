@@ -44,7 +44,7 @@ export const TABLES: Readonly<Record<string, TableRule>> = {
   },
   execution_checkpoints: {
     tenant: true,
-    grants: { cloudflow_app: ['select'], cloudflow_engine: all },
+    grants: { cloudflow_app: ['select', 'delete'], cloudflow_engine: all },
   },
   execution_signals: {
     tenant: true,
@@ -83,4 +83,12 @@ export const TABLES: Readonly<Record<string, TableRule>> = {
     },
   },
   idempotency_records: { tenant: true, grants: { cloudflow_app: all } },
+  api_keys: {
+    tenant: true,
+    grants: { cloudflow_app: ['select', 'insert', 'update'], cloudflow_lookup: ['select'] },
+  },
+  workflows: { tenant: true, grants: { cloudflow_app: ['select', 'insert', 'update'] } },
+  workflow_versions: { tenant: true, grants: { cloudflow_app: ['select', 'insert', 'update'] } },
+  connections: { tenant: true, grants: { cloudflow_app: all } },
+  operations: { tenant: true, grants: { cloudflow_app: all } },
 };

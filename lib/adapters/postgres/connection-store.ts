@@ -1,0 +1,205 @@
+import type { Pool } from 'pg';
+import type { ConnectionSpec, OperationSpec } from '#core/connections.ts';
+import type {
+  ConnectionRecord,
+  ConnectionStore,
+  OperationRecord,
+} from '#ports/connection-store.ts';
+import type { Connections } from '#ports/connections.ts';
+import { sqlState, UNIQUE_VIOLATION } from './errors.ts';
+import { withTenant } from './pool.ts';
+import { seconds } from './rows.ts';
+import { pageOf } from './workflow-store.ts';
+
+const FOREIGN_KEY_VIOLATION = '23503';
+
+/** The specifications were checked against core's schemas before they were written. */
+interface Row<Spec> {
+  readonly name: string;
+  readonly revision: number;
+  readonly spec: Spec;
+  readonly created_at: number;
+  readonly updated_at: number;
+}
+
+const COLUMNS = 'name, revision, spec, created_at, updated_at';
+
+/** `pool`: role `cloudflow_app`. */
+export function createPostgresConnections(pool: Pool): ConnectionStore & Connections {
+  return {
+    find,
+    findOperation,
+
+    create: (key, spec, now) =>
+      withTenant(pool, key.tenant, async (client) => {
+        const { rows } = await client.query<Row<ConnectionSpec>>(
+          `insert into connections (tenant_id, mode, name, revision, spec, created_at, updated_at)
+           values ($1, $2, $3, 1, $4, to_timestamp($5), to_timestamp($5))
+           on conflict do nothing returning ${COLUMNS}`,
+          [key.tenant, key.mode, key.name, JSON.stringify(spec), seconds(now)],
+        );
+        return rows[0] === undefined
+          ? { kind: 'taken' }
+          : { kind: 'created', record: toRecord(rows[0]) };
+      }),
+
+    list: (tenant, mode, page) =>
+      withTenant(pool, tenant, async (client) => {
+        const { rows } = await client.query<Row<ConnectionSpec>>(
+          `select ${COLUMNS} from connections
+           where tenant_id = $1 and mode = $2 and ($3::text is null or name > $3)
+           order by name limit $4`,
+          [tenant, mode, page.after, page.limit + 1],
+        );
+        return pageOf(rows.map(toRecord), page.limit, (item) => item.name);
+      }),
+
+    replace: (key, spec, revision, now) =>
+      withTenant(pool, key.tenant, async (client) => {
+        const { rows } = await client.query<Row<ConnectionSpec>>(
+          `update connections
+           set spec = $4, revision = revision + 1, updated_at = to_timestamp($5)
+           where tenant_id = $1 and mode = $2 and name = $3
+             and ($6::integer is null or revision = $6)
+           returning ${COLUMNS}`,
+          [key.tenant, key.mode, key.name, JSON.stringify(spec), seconds(now), revision],
+        );
+        if (rows[0] !== undefined) return { kind: 'replaced', record: toRecord(rows[0]) };
+        const there = await client.query(
+          'select 1 from connections where tenant_id = $1 and mode = $2 and name = $3',
+          [key.tenant, key.mode, key.name],
+        );
+        return { kind: there.rowCount === 0 ? 'not_found' : 'changed' };
+      }),
+
+    async remove(key, revision) {
+      try {
+        return await withTenant(pool, key.tenant, async (client) => {
+          const { rows } = await client.query<{ revision: number }>(
+            `select revision from connections
+             where tenant_id = $1 and mode = $2 and name = $3 for update`,
+            [key.tenant, key.mode, key.name],
+          );
+          if (rows[0] === undefined) return 'not_found';
+          if (revision !== null && rows[0].revision !== revision) return 'changed';
+          await client.query(
+            'delete from connections where tenant_id = $1 and mode = $2 and name = $3',
+            [key.tenant, key.mode, key.name],
+          );
+          return 'removed';
+        });
+      } catch (error) {
+        if (sqlState(error) === FOREIGN_KEY_VIOLATION) return 'used';
+        throw error;
+      }
+    },
+
+    async createOperation(key, spec, now) {
+      try {
+        return await withTenant(pool, key.tenant, async (client) => {
+          const { rows } = await client.query<Row<OperationSpec>>(
+            `insert into operations
+               (tenant_id, mode, name, connection, revision, spec, created_at, updated_at)
+             values ($1, $2, $3, $4, 1, $5, to_timestamp($6), to_timestamp($6))
+             returning ${COLUMNS}`,
+            [key.tenant, key.mode, key.name, spec.connection, JSON.stringify(spec), seconds(now)],
+          );
+          return { kind: 'created' as const, record: toRecord(rows[0] as Row<OperationSpec>) };
+        });
+      } catch (error) {
+        if (sqlState(error) === UNIQUE_VIOLATION) return { kind: 'taken' };
+        if (sqlState(error) === FOREIGN_KEY_VIOLATION) return { kind: 'no_connection' };
+        throw error;
+      }
+    },
+
+    listOperations: (tenant, mode, connection, page) =>
+      withTenant(pool, tenant, async (client) => {
+        const { rows } = await client.query<Row<OperationSpec>>(
+          `select ${COLUMNS} from operations
+           where tenant_id = $1 and mode = $2 and connection = $3
+             and ($4::text is null or name > $4)
+           order by name limit $5`,
+          [tenant, mode, connection, page.after, page.limit + 1],
+        );
+        return pageOf(rows.map(toRecord), page.limit, (item) => item.name);
+      }),
+
+    replaceOperation: (key, spec, revision, now) =>
+      withTenant(pool, key.tenant, async (client) => {
+        const { rows } = await client.query<Row<OperationSpec>>(
+          `update operations
+           set spec = $4, revision = revision + 1, updated_at = to_timestamp($5)
+           where tenant_id = $1 and mode = $2 and name = $3 and connection = $6
+             and ($7::integer is null or revision = $7)
+           returning ${COLUMNS}`,
+          [
+            key.tenant,
+            key.mode,
+            key.name,
+            JSON.stringify(spec),
+            seconds(now),
+            spec.connection,
+            revision,
+          ],
+        );
+        if (rows[0] !== undefined) return { kind: 'replaced', record: toRecord(rows[0]) };
+        const there = await client.query(
+          `select 1 from operations
+           where tenant_id = $1 and mode = $2 and name = $3 and connection = $4`,
+          [key.tenant, key.mode, key.name, spec.connection],
+        );
+        return { kind: there.rowCount === 0 ? 'not_found' : 'changed' };
+      }),
+
+    removeOperation: (key, connection, revision) =>
+      withTenant(pool, key.tenant, async (client) => {
+        const { rows } = await client.query<{ revision: number }>(
+          `select revision from operations
+           where tenant_id = $1 and mode = $2 and name = $3 and connection = $4 for update`,
+          [key.tenant, key.mode, key.name, connection],
+        );
+        if (rows[0] === undefined) return 'not_found';
+        if (revision !== null && rows[0].revision !== revision) return 'changed';
+        await client.query(
+          'delete from operations where tenant_id = $1 and mode = $2 and name = $3',
+          [key.tenant, key.mode, key.name],
+        );
+        return 'removed';
+      }),
+  };
+
+  function find(tenant: string, mode: string, name: string): Promise<ConnectionRecord | null> {
+    return withTenant(pool, tenant, async (client) => {
+      const { rows } = await client.query<Row<ConnectionSpec>>(
+        `select ${COLUMNS} from connections where tenant_id = $1 and mode = $2 and name = $3`,
+        [tenant, mode, name],
+      );
+      return rows[0] === undefined ? null : toRecord(rows[0]);
+    });
+  }
+
+  function findOperation(
+    tenant: string,
+    mode: string,
+    name: string,
+  ): Promise<OperationRecord | null> {
+    return withTenant(pool, tenant, async (client) => {
+      const { rows } = await client.query<Row<OperationSpec>>(
+        `select ${COLUMNS} from operations where tenant_id = $1 and mode = $2 and name = $3`,
+        [tenant, mode, name],
+      );
+      return rows[0] === undefined ? null : toRecord(rows[0]);
+    });
+  }
+}
+
+function toRecord<Spec>(row: Row<Spec>) {
+  return {
+    name: row.name,
+    revision: row.revision,
+    spec: row.spec,
+    createdAt: row.created_at,
+    updatedAt: row.updated_at,
+  };
+}
