@@ -75,6 +75,8 @@ export interface Adopter {
   reserve(request: AcceptRequest): string | null;
   adopt(loaded: LoadedExecution): void;
   release(): void;
+  /** A signal was stored: whoever owns the execution here need not wait for its next look. */
+  signalled(tenant: string, executionId: string): void;
 }
 
 // ── operating and reading, under row-level security ──────────────────────────────────────────

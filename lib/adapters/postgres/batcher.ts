@@ -20,7 +20,7 @@ export interface BatcherOptions<I, O> {
    * what was written is unknown.
    */
   readonly divisible: (error: unknown) => boolean;
-  /** Items with an equal key never share a batch; null: goes with anything. */
+  /** Items that share any of these keys never share a batch. */
   readonly exclusive?: (item: I) => readonly string[];
 }
 
@@ -29,6 +29,8 @@ export interface Batcher<I, O> {
   /** Resolves when nothing waits and nothing is being written. */
   drained(): Promise<void>;
   readonly waiting: number;
+  /** Nothing waits and nothing is being written. */
+  readonly idle: boolean;
 }
 
 export class BatcherFull extends Error {
@@ -136,6 +138,9 @@ export function createBatcher<I, O>(options: BatcherOptions<I, O>): Batcher<I, O
     },
     get waiting() {
       return queue.length;
+    },
+    get idle() {
+      return busy === 0 && queue.length === 0;
     },
   };
 }

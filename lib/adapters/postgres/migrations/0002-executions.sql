@@ -134,7 +134,7 @@ end $$;
 grant select, insert, update on workflow_executions to cloudflow_app;
 grant select, insert on execution_events to cloudflow_app;
 grant select, insert, update on workflow_steps to cloudflow_app;
-grant select on execution_checkpoints to cloudflow_app;
+grant select, delete on execution_checkpoints to cloudflow_app;
 grant select, insert, delete on execution_signals to cloudflow_app;
 grant select, insert on execution_search to cloudflow_app;
 

@@ -2,39 +2,43 @@
 -- inside. The tenant is set for this transaction only.
 
 -- Many acceptances of one tenant. Answers one row per request, in no particular order; `kind` is
--- null where a rival's row was committed while this ran, and the caller asks again.
+-- null where a rival's row was committed while this ran, and the caller asks again. No id and no key
+-- may occur twice in one call. The common case reads nothing: only inserts, whose conflicts are found
+-- by index, so that no plan can go wrong while tables grow.
 create function accept_executions(
-  p_tenant uuid, p_now timestamptz,
+  p_tenant uuid, p_at timestamptz[],
   p_id uuid[], p_root uuid[], p_parent uuid[], p_parent_step text[], p_retry_of uuid[],
   p_depth smallint[], p_workflow text[], p_version text[], p_program text[], p_runtime text[],
   p_mode text[], p_labels jsonb[], p_search text[], p_correlation text[], p_input_hash text[],
-  p_owner text[], p_event text[], p_topic text[], p_message text[],
-  p_key text[], p_fingerprint text[], p_expires timestamptz
+  p_owner text[], p_event text[], p_topic text, p_message text[],
+  p_key text[], p_fingerprint text[], p_keep interval
 ) returns table (n bigint, kind text, execution_id uuid)
   language plpgsql
+  set plan_cache_mode = force_generic_plan
   as $$
 #variable_conflict use_column
+declare
+  v_written uuid[];
 begin
   perform set_config('app.tenant', p_tenant::text, true);
-  return query
   with asked as materialized (
     select * from unnest(
       p_id, p_root, p_parent, p_parent_step, p_retry_of, p_depth, p_workflow, p_version, p_program,
-      p_runtime, p_mode, p_labels, p_search, p_correlation, p_input_hash, p_owner, p_event, p_topic,
-      p_message, p_key, p_fingerprint
-    ) with ordinality as a (
+      p_runtime, p_mode, p_labels, p_search, p_correlation, p_input_hash, p_owner, p_event,
+      p_message, p_key, p_fingerprint, p_at
+    ) as a (
       id, root_id, parent_id, parent_step, retry_of, depth, workflow_id, version, program_hash,
-      runtime, mode, labels, search, correlation_id, input_hash, owner, event, topic,
-      message, key, fingerprint, n)
+      runtime, mode, labels, search, correlation_id, input_hash, owner, event,
+      message, key, fingerprint, at)
   ), keyed as (
     insert into idempotency_records as r
       (tenant_id, key, fingerprint, execution_id, created_at, expires_at)
-    select p_tenant, a.key, a.fingerprint, a.id, p_now, p_expires
+    select p_tenant, a.key, a.fingerprint, a.id, a.at, a.at + p_keep
     from asked a where a.key is not null
     on conflict (tenant_id, key) do update
       set fingerprint = excluded.fingerprint, execution_id = excluded.execution_id,
           response = null, created_at = excluded.created_at, expires_at = excluded.expires_at
-      where r.expires_at <= p_now
+      where r.expires_at <= excluded.created_at
     returning r.key
   ), fresh as materialized (
     select * from asked a
@@ -47,44 +51,51 @@ begin
     select p_tenant, f.id, f.root_id, f.parent_id, f.parent_step, f.retry_of, f.depth,
            f.workflow_id, f.version, f.program_hash, f.runtime, f.mode, 'PENDING', f.labels,
            f.correlation_id, f.input_hash, f.owner, case when f.owner is null then 0 else 1 end,
-           case when f.owner is null and f.runtime = 'engine' then p_now end, p_now
+           case when f.owner is null and f.runtime = 'engine' then f.at end, f.at
     from fresh f
     on conflict (tenant_id, id) do nothing
     returning id
+  ), added as materialized (
+    select f.* from fresh f where f.id in (select w.id from written w)
   ), logged as (
     insert into execution_events (tenant_id, execution_id, seq, epoch, at, type, payload)
-    select p_tenant, f.id, 1, case when f.owner is null then 0 else 1 end, p_now,
+    select p_tenant, f.id, 1, case when f.owner is null then 0 else 1 end, f.at,
            'execution_created', f.event
-    from fresh f where f.id in (select w.id from written w)
+    from added f
   ), found as (
     insert into execution_search (tenant_id, execution_id, labels, document)
     select p_tenant, f.id, f.labels, to_tsvector('simple', f.search)
-    from fresh f where f.search is not null and f.id in (select w.id from written w)
+    from added f where f.search is not null
   ), published as (
     insert into outbox (tenant_id, topic, key, at, payload)
-    select p_tenant, f.topic, f.id::text, p_now, f.message
-    from fresh f where f.topic is not null and f.id in (select w.id from written w)
+    select p_tenant, p_topic, f.id::text, f.at, f.message
+    from added f
   )
+  select array_agg(w.id) into v_written from written w;
+
+  if coalesce(cardinality(v_written), 0) = cardinality(p_id) then
+    return query select a.n, 'accepted'::text, a.id from unnest(p_id) with ordinality a (id, n);
+    return;
+  end if;
+
+  return query
   select a.n,
          case
-           when a.id in (select w.id from written w) then 'accepted'
+           when a.id = any (v_written) then 'accepted'
            when r.key is not null then
              case when r.fingerprint = a.fingerprint then 'existing' else 'conflict' end
            when e.id is not null then
              case when e.input_hash = a.input_hash and e.workflow_id = a.workflow_id
                   then 'existing' else 'conflict' end
          end,
-         coalesce(case when a.id in (select w.id from written w) then a.id end,
-                  r.execution_id, e.id)
-  from asked a
+         case when a.id = any (v_written) then a.id else coalesce(r.execution_id, e.id) end
+  from unnest(p_id, p_key, p_fingerprint, p_input_hash, p_workflow, p_at)
+       with ordinality a (id, key, fingerprint, input_hash, workflow_id, at, n)
   left join idempotency_records r
-    on r.tenant_id = p_tenant and r.key = a.key and r.expires_at > p_now
+    on r.tenant_id = p_tenant and r.key = a.key and r.expires_at > a.at
   left join workflow_executions e on e.tenant_id = p_tenant and e.id = a.id;
 end $$;
-grant execute on function accept_executions(
-  uuid, timestamptz, uuid[], uuid[], uuid[], text[], uuid[], smallint[], text[], text[], text[],
-  text[], text[], jsonb[], text[], text[], text[], text[], text[], text[], text[], text[], text[],
-  timestamptz) to cloudflow_app;
+grant execute on function accept_executions to cloudflow_app;
 
 -- A signal under the execution's lock. Counting it in the row is what makes a concurrent release
 -- see it: the release waits for the lock and then reads the row's newest version.
@@ -111,4 +122,4 @@ begin
   values (p_tenant, p_id, p_at, p_payload);
   return 'stored';
 end $$;
-grant execute on function signal_execution(uuid, uuid, timestamptz, text) to cloudflow_app;
+grant execute on function signal_execution to cloudflow_app;

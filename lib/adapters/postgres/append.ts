@@ -1,0 +1,234 @@
+import type { Pool } from 'pg';
+import { isFinal } from '#core/execution/events.ts';
+import { utf8Length } from '#core/json.ts';
+import type { AppendAnswer, AppendRequest } from '#ports/execution-store.ts';
+import type { PayloadCodec } from '#ports/payload-codec.ts';
+import { type Batcher, createBatcher } from './batcher.ts';
+import { FENCED, isBatchPoison, isTransient, sqlState, UNIQUE_VIOLATION } from './errors.ts';
+import type { Partitions } from './partitions.ts';
+import { encodeEvent, encodeOptional, seconds, secondsOrNull } from './rows.ts';
+
+/**
+ * The group committer of the engine: transitions of many executions, of many tenants, one statement.
+ *
+ *  G1 a transition is written whole or not at all, under the epoch it names;
+ *  G2 two lanes: while one batch is on the disk the next is formed and sent;
+ *  G3 an execution has at most one append in flight, so batches never wait for each other's rows;
+ *  G4 a fenced or taken transition is an answer to its caller and no trouble to its neighbours.
+ */
+const LANES = 2;
+const MAX_BATCH = 400;
+const MAX_BATCH_BYTES = 4 * 1024 * 1024;
+const MAX_WAITING = 50_000;
+const TRANSIENT_TRIES = 3;
+
+/** The statement's arguments, in order, for one connection or a pool. */
+export interface Queryable {
+  query(config: { name: string; text: string; values: unknown[] }): Promise<unknown>;
+}
+
+export interface PreparedAppend {
+  readonly request: AppendRequest;
+  readonly events: readonly string[];
+  readonly bytes: number;
+}
+
+export function createAppender(deps: {
+  /** Role `cloudflow_engine`. */
+  readonly pool: Pool;
+  readonly codec: PayloadCodec;
+  readonly partitions: Partitions;
+}): Batcher<AppendRequest, AppendAnswer> & { append: Batcher<AppendRequest, AppendAnswer>['add'] } {
+  const { pool, codec, partitions } = deps;
+  const batcher = createBatcher<PreparedAppend, AppendAnswer>({
+    lanes: LANES,
+    maxItems: MAX_BATCH,
+    maxWaiting: MAX_WAITING,
+    weigh: (item) => item.bytes,
+    maxWeight: MAX_BATCH_BYTES,
+    divisible: (error) => isBatchPoison(error) && sqlState(error) !== null,
+    write: (items) => writeAll(pool, codec, items),
+  });
+
+  async function append(request: AppendRequest): Promise<AppendAnswer> {
+    // The outbox is partitioned by the time it is written at; the rest by id, made at acceptance.
+    if (!partitions.has(request.now)) await partitions.ensure(request.now);
+    return batcher.add(prepare(codec, request));
+  }
+
+  return {
+    append,
+    add: append,
+    drained: () => batcher.drained(),
+    get waiting() {
+      return batcher.waiting;
+    },
+    get idle() {
+      return batcher.idle;
+    },
+  };
+}
+
+export function prepare(codec: PayloadCodec, request: AppendRequest): PreparedAppend {
+  const events = request.events.map(({ event }) => encodeEvent(codec, event, request.tenant));
+  let bytes = 300;
+  for (const event of events) bytes += utf8Length(event) * 2 + 200;
+  return { request, events, bytes };
+}
+
+async function writeAll(
+  pool: Pool,
+  codec: PayloadCodec,
+  items: readonly PreparedAppend[],
+): Promise<AppendAnswer[]> {
+  const answers: AppendAnswer[] = items.map(() => 'written');
+  let left = items.map((item, place) => ({ item, place }));
+  // Each round takes out at least one that is fenced, or ends.
+  for (let tries = 0; left.length > 0; ) {
+    try {
+      await writeTransitions(
+        pool,
+        codec,
+        left.map((each) => each.item),
+      );
+      return answers;
+    } catch (error) {
+      if (sqlState(error) === FENCED) {
+        const fenced = new Set(
+          String((error as { detail?: string }).detail)
+            .split(',')
+            .map(Number),
+        );
+        for (const [i, each] of left.entries()) {
+          if (fenced.has(i + 1)) answers[each.place] = 'fenced';
+        }
+        left = left.filter((_, i) => !fenced.has(i + 1));
+      } else if (isTransient(error) && tries < TRANSIENT_TRIES) {
+        tries += 1;
+      } else if (sqlState(error) === UNIQUE_VIOLATION && left.length === 1) {
+        answers[(left[0] as { place: number }).place] = 'conflict';
+        return answers;
+      } else {
+        throw error;
+      }
+    }
+  }
+  return answers;
+}
+
+/** One call of `append_transitions`. Throws what the server says. */
+export async function writeTransitions(
+  target: Queryable,
+  codec: PayloadCodec,
+  items: readonly PreparedAppend[],
+): Promise<void> {
+  const x = {
+    tenant: [] as string[],
+    id: [] as string[],
+    epoch: [] as number[],
+    changes: [] as boolean[],
+    status: [] as (string | null)[],
+    phase: [] as (string | null)[],
+    started: [] as (number | null)[],
+    ended: [] as (number | null)[],
+    output: [] as (string | null)[],
+    error: [] as (string | null)[],
+    compensation: [] as (string | null)[],
+  };
+  const e = {
+    of: [] as number[],
+    seq: [] as number[],
+    at: [] as number[],
+    type: [] as string[],
+    payload: [] as string[],
+  };
+  const s = {
+    of: [] as number[],
+    step: [] as string[],
+    status: [] as string[],
+    class: [] as (string | null)[],
+    reason: [] as (string | null)[],
+    phase: [] as (string | null)[],
+    attempts: [] as number[],
+    started: [] as (number | null)[],
+    ended: [] as (number | null)[],
+    due: [] as (number | null)[],
+    output: [] as (string | null)[],
+    error: [] as (string | null)[],
+  };
+  const c = { of: [] as number[], seq: [] as number[], state: [] as string[] };
+  const g = { of: [] as number[], id: [] as string[] };
+  const o = {
+    of: [] as number[],
+    topic: [] as string[],
+    key: [] as string[],
+    at: [] as number[],
+    payload: [] as string[],
+  };
+
+  for (const { request, events } of items) {
+    const { tenant, execution } = request;
+    const n = x.id.push(request.executionId);
+    x.tenant.push(tenant);
+    x.epoch.push(request.epoch);
+    x.changes.push(execution !== null);
+    x.status.push(execution?.status ?? null);
+    x.phase.push(execution?.phase ?? null);
+    x.started.push(secondsOrNull(execution?.startedAt ?? null));
+    x.ended.push(
+      execution !== null && isFinal(execution.status)
+        ? seconds(execution.endedAt ?? request.now)
+        : null,
+    );
+    x.output.push(execution === null ? null : encodeOptional(codec, execution.output, tenant));
+    x.error.push(
+      execution === null || execution.error === null
+        ? null
+        : codec.encode({ ...execution.error }, tenant),
+    );
+    x.compensation.push(execution?.compensation ?? null);
+    for (const [i, recorded] of request.events.entries()) {
+      e.of.push(n);
+      e.seq.push(recorded.seq);
+      e.at.push(seconds(recorded.at));
+      e.type.push(recorded.event.type);
+      e.payload.push(events[i] as string);
+    }
+    for (const step of request.steps) {
+      s.of.push(n);
+      s.step.push(step.step);
+      s.status.push(step.status);
+      s.class.push(step.class);
+      s.reason.push(step.reason);
+      s.phase.push(step.phase);
+      s.attempts.push(step.attempts);
+      s.started.push(secondsOrNull(step.startedAt));
+      s.ended.push(secondsOrNull(step.endedAt));
+      s.due.push(secondsOrNull(step.dueAt));
+      s.output.push(encodeOptional(codec, step.output, tenant));
+      s.error.push(step.error === null ? null : codec.encode({ ...step.error }, tenant));
+    }
+    if (request.checkpoint !== null) {
+      c.of.push(n);
+      c.seq.push(request.checkpoint.seq);
+      c.state.push(codec.encode(request.checkpoint.state, tenant));
+    }
+    for (const id of request.consumedSignals) {
+      g.of.push(n);
+      g.id.push(id);
+    }
+    for (const message of request.outbox) {
+      o.of.push(n);
+      o.topic.push(message.topic);
+      o.key.push(message.key);
+      o.at.push(seconds(request.now));
+      o.payload.push(codec.encode(message.payload, tenant));
+    }
+  }
+  const values = [x, e, s, c, g, o].flatMap((part) => Object.values(part) as unknown[][]);
+  await target.query({
+    name: 'append_transitions',
+    text: `select append_transitions(${values.map((_, i) => `$${i + 1}`).join(', ')})`,
+    values,
+  });
+}

@@ -1,0 +1,83 @@
+import type { PoolClient } from 'pg';
+import { lowestIdAt } from '#adapters/local/ids.ts';
+import type { ExecutionFilter } from '#ports/execution-store.ts';
+
+/**
+ * The list of executions, newest first. Ids are UUID v7, so the order of creation is the order of
+ * ids: one keyset column, and a time range is a range of ids that names its partitions.
+ */
+
+/** Columns of a summary: no payloads but the error. */
+const COLUMNS = `tenant_id, id, root_id, parent_id, parent_step, retry_of, depth, workflow_id,
+  version, program_hash, runtime, mode, status, phase, labels, correlation_id, owner, epoch, wake_at,
+  created_at, started_at, ended_at, error, compensation`;
+
+const LOWEST = '00000000-0000-0000-0000-000000000000';
+const HIGHEST = 'ffffffff-ffff-ffff-ffff-ffffffffffff';
+
+/**
+ * How many more found ids than a page are read, because other conditions may take some away. A page
+ * may then be short of `limit` only when search found more than this and most were filtered.
+ */
+const SEARCH_FACTOR = 20;
+
+function idRange(filter: ExecutionFilter, after: string | null): { from: string; to: string } {
+  const from = filter.createdFrom === undefined ? LOWEST : lowestIdAt(filter.createdFrom);
+  const to = filter.createdTo === undefined ? HIGHEST : lowestIdAt(filter.createdTo);
+  return { from, to: after !== null && after < to ? after : to };
+}
+
+/** Ids that labels and text find, newest first; null: neither was asked for. */
+export async function searchIds(
+  client: PoolClient,
+  filter: ExecutionFilter,
+  after: string | null,
+  limit: number,
+): Promise<readonly string[] | null> {
+  const labels = filter.labels !== undefined && Object.keys(filter.labels).length > 0;
+  if (!labels && (filter.text === undefined || filter.text.trim() === '')) return null;
+  const { from, to } = idRange(filter, after);
+  const { rows } = await client.query<{ id: string }>(
+    'select search_executions($1, $2, $3, $4, $5) as id',
+    [
+      labels ? JSON.stringify(filter.labels) : null,
+      filter.text?.trim() ? filter.text : null,
+      from,
+      to,
+      limit * SEARCH_FACTOR,
+    ],
+  );
+  return rows.map((row) => row.id);
+}
+
+export function listQuery(
+  tenant: string,
+  filter: ExecutionFilter,
+  ids: readonly string[] | null,
+  after: string | null,
+  limit: number,
+): { text: string; values: unknown[] } {
+  const { from, to } = idRange(filter, after);
+  const values: unknown[] = [tenant, from, to];
+  const where = ['tenant_id = $1', 'id >= $2', 'id < $3'];
+  const equal = (column: string, value: unknown): void => {
+    if (value !== undefined) where.push(`${column} = $${values.push(value)}`);
+  };
+  equal('workflow_id', filter.workflowId);
+  equal('version', filter.version);
+  equal('runtime', filter.runtime);
+  equal('mode', filter.mode);
+  equal('root_id', filter.rootId);
+  equal('parent_id', filter.parentId);
+  if (filter.rootId !== undefined) where.push('root_id <> id');
+  const [only, ...others] = filter.statuses ?? [];
+  if (only !== undefined) {
+    if (others.length === 0) equal('status', only);
+    else where.push(`status = any ($${values.push([only, ...others])})`);
+  }
+  if (ids !== null) where.push(`id = any ($${values.push(ids)}::uuid[])`);
+  return {
+    text: `select ${COLUMNS} from workflow_executions where ${where.join(' and ')} order by id desc limit $${values.push(limit)}`,
+    values,
+  };
+}
