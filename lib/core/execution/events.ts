@@ -78,6 +78,21 @@ export type ExecutionEvent =
       /** Business time in milliseconds of the next attempt. */
       readonly due_at: number;
     }
+  /** The next attempt of a step begins; its first begins with `step_started`. */
+  | { readonly type: 'attempt_started'; readonly step: StepKey; readonly attempt: number }
+  /** An attempt of a compensation begins, also the first. */
+  | {
+      readonly type: 'compensation_attempt_started';
+      readonly step: StepKey;
+      readonly attempt: number;
+    }
+  /**
+   * What came back from outside to a waiting step (approval, callback, child), where the evaluator
+   * must still shape it: recorded at once, so that it is never asked for twice.
+   */
+  | { readonly type: 'answer_received'; readonly step: StepKey; readonly result: Json }
+  /** More follows from state than one decision may record: the next decision goes on. */
+  | { readonly type: 'execution_yielded' }
   /** A callback's request went out: from here only its answer or its timeouts end it. */
   | {
       readonly type: 'step_suspended';
@@ -88,7 +103,10 @@ export type ExecutionEvent =
   | { readonly type: 'child_started'; readonly step: StepKey; readonly execution_id: string }
   /** A loop's test held: iteration `index` of the body begins. for_each iterations follow from state. */
   | { readonly type: 'iteration_started'; readonly step: StepKey; readonly index: number }
-  /** The value of an expression that only the evaluator can compute, before what follows from it. */
+  /**
+   * The value of an expression, recorded on its own where no other event carries it: `result` before
+   * compensation arguments are evaluated, and an `output` of the workflow (step ``) that failed.
+   */
   | {
       readonly type: 'expression_evaluated';
       readonly step: StepKey;

@@ -1,0 +1,176 @@
+import type { StepError } from '#core/errors.ts';
+import { stepErrorCode } from '#core/errors.ts';
+import { evaluateSimple } from '#core/expr/evaluate-simple.ts';
+import type { Json } from '#core/json.ts';
+import { canonicalJson } from '#core/json.ts';
+import type { Expression, Template } from '#core/plan/program.ts';
+import { expressionsOf } from '#core/plan/program.ts';
+import type { Outcome } from './commands.ts';
+
+/**
+ * How expressions and templates get their values. Simple expressions are evaluated here; the values
+ * of all others come from the evaluator in one round trip per moment of evaluation.
+ *
+ * V1 Which expressions go out, and in which order, is a function of the program: `outside`.
+ * V2 An expression in a template must yield a value; a part between text must be a string, a number
+ *    or a boolean (rule 13). Numbers that IEEE doubles cannot hold exactly as integers are refused.
+ */
+export type Evaluated =
+  | { readonly ok: true; readonly value?: Json }
+  | { readonly ok: false; readonly message: string };
+
+/** Values by expression; evaluates simple ones when asked and not before. */
+export type Values = (expression: Expression) => Evaluated;
+
+type Results = Extract<Outcome, { kind: 'evaluated' }>['results'];
+
+/** The expressions that only the evaluator can compute, each source once. */
+export function outside(expressions: Iterable<Expression>): Expression[] {
+  const found = new Map<string, Expression>();
+  for (const expression of expressions) {
+    if (!expression.simple && !found.has(expression.source)) {
+      found.set(expression.source, expression);
+    }
+  }
+  return [...found.values()];
+}
+
+/**
+ * Values for expressions whose outside ones have the given results. `bindings` is asked for only
+ * where a simple expression is evaluated.
+ */
+export function valuesOf(
+  asked: readonly Expression[],
+  results: Results,
+  bindings: (expression: Expression) => Parameters<typeof evaluateSimple>[1],
+): Values {
+  const known = new Map<string, Evaluated>();
+  for (const [i, expression] of asked.entries()) {
+    const result = results[i];
+    known.set(
+      expression.source,
+      result === undefined
+        ? { ok: false, message: 'the evaluator gave no answer' }
+        : checked(result),
+    );
+  }
+  return (expression) => {
+    if (expression.simple) return evaluateSimple(expression, bindings(expression));
+    return known.get(expression.source) ?? { ok: false, message: 'was not evaluated' };
+  };
+}
+
+/** Refuses numbers that the language has not (rule 13). */
+function checked(result: Evaluated): Evaluated {
+  if (!result.ok || result.value === undefined || !hasForeignNumber(result.value)) return result;
+  return {
+    ok: false,
+    message: 'the value holds a number that is not finite or an integer beyond 9007199254740991',
+  };
+}
+
+function hasForeignNumber(value: Json): boolean {
+  if (typeof value === 'number') {
+    return !Number.isFinite(value) || (Number.isInteger(value) && !Number.isSafeInteger(value));
+  }
+  if (typeof value !== 'object' || value === null) return false;
+  if (Array.isArray(value)) return value.some(hasForeignNumber);
+  for (const key in value) {
+    if (hasForeignNumber((value as { readonly [key: string]: Json })[key] as Json)) return true;
+  }
+  return false;
+}
+
+/** An `evaluated` failure as the error of a step. */
+export function expressionError(message: string): StepError {
+  return { code: stepErrorCode('ExpressionError'), message };
+}
+
+export type Rendered =
+  | { readonly ok: true; readonly value: Json }
+  | { readonly ok: false; readonly message: string };
+
+/** Whether a template has no expression: it can be rendered at any time. */
+export function isLiteral(template: Template): boolean {
+  return template.kind === 'literal' || expressionsOf(template).next().done === true;
+}
+
+/** Fills a template. `absent` says what an expression without a value stands for. */
+export function render(
+  template: Template,
+  values: Values,
+  absent: 'error' | 'null' = 'error',
+): Rendered {
+  switch (template.kind) {
+    case 'literal':
+      return { ok: true, value: template.value };
+    case 'expression': {
+      const result = values(template.expression);
+      if (!result.ok) return result;
+      if (result.value !== undefined) return { ok: true, value: result.value };
+      return absent === 'null' ? { ok: true, value: null } : noValue(template.expression);
+    }
+    case 'text':
+      return renderText(template.parts, values);
+    case 'array': {
+      const items: Json[] = [];
+      for (const item of template.items) {
+        const rendered = render(item, values, absent);
+        if (!rendered.ok) return rendered;
+        items.push(rendered.value);
+      }
+      return { ok: true, value: items };
+    }
+    case 'object': {
+      const members: [string, Json][] = [];
+      for (const [key, member] of template.members) {
+        const rendered = render(member, values, absent);
+        if (!rendered.ok) return rendered;
+        members.push([key, rendered.value]);
+      }
+      return { ok: true, value: Object.fromEntries(members) };
+    }
+  }
+}
+
+function renderText(parts: readonly (string | Expression)[], values: Values): Rendered {
+  let text = '';
+  for (const part of parts) {
+    if (typeof part === 'string') {
+      text += part;
+      continue;
+    }
+    const result = values(part);
+    if (!result.ok) return result;
+    const { value } = result;
+    if (value === undefined) return noValue(part);
+    if (typeof value === 'object') {
+      return {
+        ok: false,
+        message: `'${part.source}' yields ${kindOf(value)}; text takes a string, a number or a boolean`,
+      };
+    }
+    text += textOf(value);
+  }
+  return { ok: true, value: text };
+}
+
+function noValue(expression: Expression): Rendered {
+  return { ok: false, message: `'${expression.source}' yields no value` };
+}
+
+function kindOf(value: Json): string {
+  if (value === null) return 'null';
+  return Array.isArray(value) ? 'an array' : 'an object';
+}
+
+/** As JSONata joins text: numbers with 15 significant digits. */
+function textOf(value: string | number | boolean): string {
+  return typeof value === 'number' ? String(Number(value.toPrecision(15))) : String(value);
+}
+
+/** The text of a value for a message: strings as they are. */
+export function messageOf(value: Json): string {
+  if (value === null) return '';
+  return typeof value === 'string' ? value : canonicalJson(value);
+}
