@@ -209,6 +209,10 @@ export interface Compensation {
   readonly type: CompensationType;
   /** Evaluated when the step succeeds, with `$steps.<self>` visible. */
   readonly config: Template;
+  /** Of each attempt; null: a child is waited for as long as it takes. */
+  readonly timeoutMs: number | null;
+  /** Bytes of canonical JSON that the evaluated config may have; a larger one makes the entry bad. */
+  readonly maxBytes: number;
 }
 
 /** Names an expression can read besides `$steps`. */
