@@ -1,4 +1,5 @@
 import type { Json } from '#core/json.ts';
+import { jsonBytes } from '#core/json.ts';
 import type { Compensation } from '#core/plan/program.ts';
 import { expressionsOf } from '#core/plan/program.ts';
 import type { Decision, EvaluatorResults } from './decision.ts';
@@ -6,6 +7,7 @@ import {
   askEvaluator,
   COMMAND_ID,
   command,
+  controlError,
   endStep,
   failStep,
   oversize,
@@ -107,12 +109,15 @@ function selfRecord(decision: Decision, place: Place, output: Json): Json {
   return { status: 'SUCCESS', output, error: null, attempts };
 }
 
-/** Rule 31: no value gives null, an error marks the entry bad. Also for step runners. */
+/** Rule 31: no value gives null; an error, or more bytes than allowed, makes the entry bad. */
 export function compensationRecord(compensate: Compensation, values: Values): CompensationRecord {
+  const { type, maxBytes } = compensate;
   const rendered = render(compensate.config, values, 'null');
-  return rendered.ok
-    ? { type: compensate.type, config: rendered.value }
-    : { type: compensate.type, config: null, bad: expressionError(rendered.message) };
+  if (!rendered.ok) return { type, config: null, bad: expressionError(rendered.message) };
+  const bytes = jsonBytes(rendered.value);
+  if (bytes <= maxBytes) return { type, config: rendered.value };
+  const message = `the compensation's config has ${bytes} bytes of at most ${maxBytes}`;
+  return { type, config: null, bad: controlError('OutputTooLarge', message) };
 }
 
 function succeed(
