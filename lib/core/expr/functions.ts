@@ -11,6 +11,8 @@ import { checkStringUnits, isFunctionValue, type Meter } from '#core/expr/values
 // B1 No function allocates before the meter allowed it.
 // B2 No loop over more than a sequence runs without `tick`: jsonata's time guard does not see inside.
 //
+// B3 A function that replaces a built-in has as many parameters: `$map` passes as many arguments.
+//
 // Parameters of registered functions are `unknown`: a partial application (`$pad(?, 3)`) skips
 // jsonata's own check of the signature. Their names matter too, since it reads them from the source.
 
@@ -133,7 +135,7 @@ function textFunctions({ meter, host, original }: FunctionContext): FunctionDefi
     {
       name: 'string',
       signature: '<x-b?:s>',
-      implementation(value: unknown, prettify: unknown) {
+      implementation(value: unknown, prettify: unknown = false) {
         if (typeof value === 'object') {
           // indentation adds at most two blanks per level and line; depth is bounded above
           const units = textUnits(value, 0, meter());

@@ -135,6 +135,8 @@ function refuseScanned({ kind, text, position }: ScanProblem): SourceResult {
       );
     case 'nesting':
       return refuse('E_EXPR_FENCE', `brackets nest too deep, ${where}`, 'a transform step before');
+    case 'path':
+      return refuse('E_EXPR_FENCE', `a path has too many steps, ${where}`, 'at most 100 steps');
     case 'signature':
       return refuse(
         'E_EXPR_FENCE',

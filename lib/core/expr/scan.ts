@@ -10,7 +10,7 @@
  */
 
 export interface ScanProblem {
-  readonly kind: 'default_operator' | 'regex' | 'parent' | 'nesting' | 'signature';
+  readonly kind: 'default_operator' | 'regex' | 'parent' | 'nesting' | 'signature' | 'path';
   /** Offset in the source, from 0. */
   readonly position: number;
   readonly text: string;
@@ -29,12 +29,23 @@ const PAIRS = ['..', ':=', '!=', '>=', '<=', '**', '~>', '?:', '??'];
 const SIGNATURE = /<[a-z()<>:?\-\s]*>/y;
 const NUMBER = /-?(0|([1-9][0-9]*))(\.[0-9]+)?([Ee][-+]?[0-9]+)?/y;
 
+/** Steps of one path: jsonata's parser takes time with their square. */
+const MAX_STEPS = 100;
+
 /** What stands before a token: something complete, something that wants an operand, or unclear. */
 type Before = 'operand' | 'operator' | 'brace' | 'unclear';
 
 /** The first thing that jsonata must not be given, or null. */
 export function scanSource(source: string, options: ScanOptions): ScanProblem | null {
-  const open: { readonly sort: boolean; readonly lambda: boolean; empty: boolean }[] = [];
+  /** Steps of the path being read, and operators since the last operand. */
+  let steps = 0;
+  let operators = 0;
+  const open: {
+    readonly sort: boolean;
+    readonly lambda: boolean;
+    readonly steps: number;
+    empty: boolean;
+  }[] = [];
   let before: Before = 'operator';
   /** The operator or name just before. */
   let last = '';
@@ -83,13 +94,15 @@ export function scanSource(source: string, options: ScanOptions): ScanProblem | 
       at += 1;
       if (char === '(' || char === '[' || char === '{') {
         const lambda = char === '(' && (last === 'function' || last === 'λ');
-        open.push({ sort: char === '(' && last === '^', lambda, empty: true });
+        open.push({ sort: char === '(' && last === '^', lambda, steps, empty: true });
+        steps = 0;
         if (open.length > options.nesting) {
           return { kind: 'nesting', position: at - 1, text: char };
         }
         before = 'operator';
       } else if (closing) {
         const opened = open.pop();
+        steps = opened?.steps ?? 0;
         if (char === '}') before = 'brace';
         else if (opened?.sort === true || (char === ']' && opened?.empty === true))
           before = 'unclear';
@@ -105,11 +118,18 @@ export function scanSource(source: string, options: ScanOptions): ScanProblem | 
             at += signature[0].length;
           }
         }
-      } else before = 'operator';
+      } else {
+        before = 'operator';
+        steps = char === '.' ? steps + 1 : 0;
+        if (steps > MAX_STEPS) return { kind: 'path', position: at - 1, text: char };
+        operators += 1;
+        if (operators > options.nesting) return { kind: 'nesting', position: at - 1, text: char };
+      }
       last = char;
       continue;
     }
     last = '';
+    operators = 0;
     if (char === '"' || char === "'") {
       at += 1;
       while (at < source.length && source.charAt(at) !== char) {
