@@ -10,6 +10,7 @@ import type {
   StepKey,
   StepStatus,
 } from '#core/execution/events.ts';
+import type { ExecutionProjection, StepProjection } from '#core/execution/project.ts';
 import type { Json } from '#core/json.ts';
 import type { Runtime } from '#core/plan/program.ts';
 
@@ -20,6 +21,8 @@ import type { Runtime } from '#core/plan/program.ts';
  * across tenants, fenced by epoch), `ExecutionRecorder` (the Step Functions runtime, where the state
  * machine decides) and the relay's outbox, which is not here.
  */
+
+export type { ExecutionProjection, StepProjection };
 
 export type Mode = 'live' | 'test';
 
@@ -169,7 +172,8 @@ export interface ApprovalRecord {
   readonly workflowId: string;
   readonly step: StepKey;
   readonly mode: Mode;
-  readonly assignee: string;
+  /** Any of these users or roles may answer. */
+  readonly assignees: readonly string[];
   readonly message: string | null;
   readonly status: 'pending' | 'approved' | 'rejected' | 'closed';
   readonly requestedAt: number;
@@ -215,6 +219,7 @@ export interface ExecutionAccess {
     tenant: string,
     filter: {
       readonly status?: ApprovalRecord['status'];
+      /** One of the assignees. */
       readonly assignee?: string;
       readonly executionId?: string;
       readonly mode?: Mode;
@@ -280,30 +285,6 @@ export interface LoadedExecution {
   readonly signalCount: number;
 }
 
-export interface StepProjection {
-  readonly step: StepKey;
-  readonly status: StepStatus;
-  readonly class: StepClass | null;
-  readonly reason: SkipReason | null;
-  readonly phase: string | null;
-  readonly attempts: number;
-  readonly startedAt: number | null;
-  readonly endedAt: number | null;
-  readonly dueAt: number | null;
-  readonly output: Json;
-  readonly error: StepError | null;
-}
-
-export interface ExecutionProjection {
-  readonly status: ExecutionStatus;
-  readonly phase: string | null;
-  readonly startedAt: number | null;
-  readonly endedAt: number | null;
-  readonly output: Json;
-  readonly error: (StepError & { readonly step?: StepKey }) | null;
-  readonly compensation: string | null;
-}
-
 export interface OutboxMessage {
   readonly topic: string;
   readonly key: string;
@@ -323,7 +304,14 @@ export interface AppendRequest {
   readonly checkpoint: { readonly seq: number; readonly state: Json } | null;
   readonly consumedSignals: readonly string[];
   readonly outbox: readonly OutboxMessage[];
+  readonly parentSignal: ParentSignal | null;
   readonly now: number;
+}
+
+/** The end of a child, written with it, so that its parent hears of it whatever crashes. */
+export interface ParentSignal {
+  readonly executionId: string;
+  readonly signal: Extract<Signal, { kind: 'child_ended' }>;
 }
 
 /**
@@ -350,7 +338,7 @@ export interface ApprovalRequest {
   readonly workflowId: string;
   readonly step: StepKey;
   readonly mode: Mode;
-  readonly assignee: string;
+  readonly assignees: readonly string[];
   readonly message: string | null;
   readonly requestedAt: number;
   readonly dueAt: number;
@@ -364,12 +352,16 @@ export interface ExecutionOwnership {
   claimOne(owner: string, tenant: string, executionId: string): Promise<LoadedExecution | null>;
   /** Takes executions of processes whose lease is stale. */
   takeOver(owner: string, limit: number): Promise<readonly LoadedExecution[]>;
-  /** What is stored now, if `owner` still owns it under this epoch. */
+  /**
+   * What is stored now, if `owner` still owns it under this epoch. `whole`: all events, for a host
+   * that cannot read the checkpoint.
+   */
   reload(
     owner: string,
     tenant: string,
     executionId: string,
     epoch: number,
+    whole?: boolean,
   ): Promise<LoadedExecution | null>;
   /** Resolves when the transition is durable. At most one append of an execution at a time. */
   append(request: AppendRequest): Promise<AppendAnswer>;
@@ -405,6 +397,7 @@ export interface Recording {
   readonly steps: readonly StepProjection[];
   readonly execution: ExecutionProjection | null;
   readonly outbox: readonly OutboxMessage[];
+  readonly parentSignal: ParentSignal | null;
 }
 
 export interface ExecutionRecorder {

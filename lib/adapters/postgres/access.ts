@@ -140,8 +140,8 @@ export function createExecutionAccess(deps: ExecutionAccessDeps): ExecutionAcces
       return withTenant(pool, tenant, async (client) => {
         const { rows } = await client.query<LoadedRow>({
           name: 'load_executions',
-          text: 'select * from load_executions($1, $2, $3)',
-          values: [null, [tenant], [executionId]],
+          text: 'select * from load_executions($1, $2, $3, $4)',
+          values: [null, [tenant], [executionId], false],
         });
         return rows[0] === undefined ? null : toLoaded(codec, rows[0]);
       });
@@ -155,7 +155,9 @@ export function createExecutionAccess(deps: ExecutionAccessDeps): ExecutionAcces
         if (value !== undefined) where.push(`${column} = $${values.push(value)}`);
       };
       add('status', filter.status);
-      add('assignee', filter.assignee);
+      if (filter.assignee !== undefined) {
+        where.push(`$${values.push(filter.assignee)} = any (assignees)`);
+      }
       add('execution_id', filter.executionId);
       add('mode', filter.mode);
       return withTenant(pool, tenant, async (client) => {
@@ -271,7 +273,7 @@ export function createExecutionAccess(deps: ExecutionAccessDeps): ExecutionAcces
       workflowId: row.workflow_id,
       step: row.step,
       mode: row.mode,
-      assignee: row.assignee,
+      assignees: row.assignees,
       message: textOrNull(decodeOptional(codec, row.message, tenant)),
       status: row.status,
       requestedAt: row.requested_at,
@@ -359,7 +361,7 @@ interface ApprovalRow {
   readonly workflow_id: string;
   readonly step: string;
   readonly mode: ApprovalRecord['mode'];
-  readonly assignee: string;
+  readonly assignees: readonly string[];
   readonly message: string | null;
   readonly status: ApprovalRecord['status'];
   readonly requested_at: number;

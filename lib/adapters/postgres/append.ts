@@ -1,6 +1,6 @@
 import type { Pool } from 'pg';
 import { isFinal } from '#core/execution/events.ts';
-import { utf8Length } from '#core/json.ts';
+import { type Json, utf8Length } from '#core/json.ts';
 import type { AppendAnswer, AppendRequest } from '#ports/execution-store.ts';
 import type { PayloadCodec } from '#ports/payload-codec.ts';
 import { type Batcher, createBatcher } from './batcher.ts';
@@ -122,49 +122,8 @@ export async function writeTransitions(
   codec: PayloadCodec,
   items: readonly PreparedAppend[],
 ): Promise<void> {
-  const x = {
-    tenant: [] as string[],
-    id: [] as string[],
-    epoch: [] as number[],
-    changes: [] as boolean[],
-    status: [] as (string | null)[],
-    phase: [] as (string | null)[],
-    started: [] as (number | null)[],
-    ended: [] as (number | null)[],
-    output: [] as (string | null)[],
-    error: [] as (string | null)[],
-    compensation: [] as (string | null)[],
-  };
-  const e = {
-    of: [] as number[],
-    seq: [] as number[],
-    at: [] as number[],
-    type: [] as string[],
-    payload: [] as string[],
-  };
-  const s = {
-    of: [] as number[],
-    step: [] as string[],
-    status: [] as string[],
-    class: [] as (string | null)[],
-    reason: [] as (string | null)[],
-    phase: [] as (string | null)[],
-    attempts: [] as number[],
-    started: [] as (number | null)[],
-    ended: [] as (number | null)[],
-    due: [] as (number | null)[],
-    output: [] as (string | null)[],
-    error: [] as (string | null)[],
-  };
-  const c = { of: [] as number[], seq: [] as number[], state: [] as string[] };
-  const g = { of: [] as number[], id: [] as string[] };
-  const o = {
-    of: [] as number[],
-    topic: [] as string[],
-    key: [] as string[],
-    at: [] as number[],
-    payload: [] as string[],
-  };
+  const batch = emptyBatch();
+  const { x, e, s, c, g, o } = batch;
 
   for (const { request, events } of items) {
     const { tenant, execution } = request;
@@ -187,6 +146,12 @@ export async function writeTransitions(
         : codec.encode({ ...execution.error }, tenant),
     );
     x.compensation.push(execution?.compensation ?? null);
+    const { parentSignal } = request;
+    x.parent.push(parentSignal?.executionId ?? null);
+    x.signal.push(
+      parentSignal === null ? null : codec.encode(parentSignal.signal as unknown as Json, tenant),
+    );
+    x.now.push(seconds(request.now));
     for (const [i, recorded] of request.events.entries()) {
       e.of.push(n);
       e.seq.push(recorded.seq);
@@ -225,10 +190,52 @@ export async function writeTransitions(
       o.payload.push(codec.encode(message.payload, tenant));
     }
   }
-  const values = [x, e, s, c, g, o].flatMap((part) => Object.values(part) as unknown[][]);
+  const values = Object.values(batch).flatMap((part) => Object.values(part) as unknown[][]);
   await target.query({
     name: 'append_transitions',
     text: `select append_transitions(${values.map((_, i) => `$${i + 1}`).join(', ')})`,
     values,
   });
+}
+
+/** One array per argument, in the order of the function's arguments. */
+function emptyBatch() {
+  const texts = (): (string | null)[] => [];
+  const numbers = (): (number | null)[] => [];
+  return {
+    x: {
+      tenant: texts(),
+      id: texts(),
+      epoch: numbers(),
+      changes: [] as boolean[],
+      status: texts(),
+      phase: texts(),
+      started: numbers(),
+      ended: numbers(),
+      output: texts(),
+      error: texts(),
+      compensation: texts(),
+      parent: texts(),
+      signal: texts(),
+      now: numbers(),
+    },
+    e: { of: numbers(), seq: numbers(), at: numbers(), type: texts(), payload: texts() },
+    s: {
+      of: numbers(),
+      step: texts(),
+      status: texts(),
+      class: texts(),
+      reason: texts(),
+      phase: texts(),
+      attempts: numbers(),
+      started: numbers(),
+      ended: numbers(),
+      due: numbers(),
+      output: texts(),
+      error: texts(),
+    },
+    c: { of: numbers(), seq: numbers(), state: texts() },
+    g: { of: numbers(), id: texts() },
+    o: { of: numbers(), topic: texts(), key: texts(), at: numbers(), payload: texts() },
+  };
 }

@@ -79,14 +79,18 @@ export function createExecutionOwnership(deps: {
     },
   });
 
-  async function load(owner: string | null, ids: readonly IdRow[]): Promise<LoadedExecution[]> {
+  async function load(
+    owner: string,
+    ids: readonly IdRow[],
+    whole = false,
+  ): Promise<LoadedExecution[]> {
     const loaded: LoadedExecution[] = [];
     for (let at = 0; at < ids.length; at += LOAD_BATCH) {
       const part = ids.slice(at, at + LOAD_BATCH);
       const { rows } = await pool.query<LoadedRow>({
         name: 'load_executions',
-        text: 'select * from load_executions($1, $2, $3)',
-        values: [owner, part.map((row) => row.tenant_id), part.map((row) => row.id)],
+        text: 'select * from load_executions($1, $2, $3, $4)',
+        values: [owner, part.map((row) => row.tenant_id), part.map((row) => row.id), whole],
       });
       for (const row of rows) {
         try {
@@ -118,8 +122,8 @@ export function createExecutionOwnership(deps: {
       });
       return load(owner, rows);
     },
-    async reload(owner, tenant, executionId, epoch) {
-      const [loaded] = await load(owner, [{ tenant_id: tenant, id: executionId }]);
+    async reload(owner, tenant, executionId, epoch, whole = false) {
+      const [loaded] = await load(owner, [{ tenant_id: tenant, id: executionId }], whole);
       return loaded !== undefined && loaded.epoch === epoch ? loaded : null;
     },
     append: (request) => appender.append(request),
@@ -176,7 +180,7 @@ export function createExecutionOwnership(deps: {
     async requestApproval(request) {
       await pool.query({
         name: 'request_approval',
-        text: `insert into approvals (tenant_id, id, execution_id, workflow_id, step, mode, assignee,
+        text: `insert into approvals (tenant_id, id, execution_id, workflow_id, step, mode, assignees,
                  message, status, requested_at, due_at)
                values ($1, $2, $3, $4, $5, $6, $7, $8, 'pending', to_timestamp($9), to_timestamp($10))
                on conflict (tenant_id, execution_id, step) do nothing`,
@@ -187,7 +191,7 @@ export function createExecutionOwnership(deps: {
           request.workflowId,
           request.step,
           request.mode,
-          request.assignee,
+          request.assignees,
           request.message === null ? null : codec.encode(request.message, request.tenant),
           seconds(request.requestedAt),
           seconds(request.dueAt),

@@ -68,6 +68,7 @@ export function createExecutionRecorder(deps: {
                 checkpoint: null,
                 consumedSignals: [],
                 outbox: recording.outbox,
+                parentSignal: recording.parentSignal,
                 now,
               }),
             ]);
@@ -87,6 +88,8 @@ function eventKey(event: ExecutionEvent): string {
   if ('step' in event && event.step !== undefined) parts.push(event.step);
   switch (event.type) {
     case 'step_retry_scheduled':
+    case 'attempt_started':
+    case 'compensation_attempt_started':
     case 'compensation_retry_scheduled':
       parts.push(event.attempt);
       break;

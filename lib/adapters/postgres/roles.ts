@@ -50,7 +50,7 @@ export const TABLES: Readonly<Record<string, TableRule>> = {
     tenant: true,
     grants: {
       cloudflow_app: ['select', 'insert', 'delete'],
-      cloudflow_engine: ['select', 'delete'],
+      cloudflow_engine: ['select', 'insert', 'delete'],
     },
   },
   execution_search: {

@@ -142,7 +142,7 @@ grant select, update on workflow_executions to cloudflow_engine;
 grant select, insert on execution_events to cloudflow_engine;
 grant select, insert, update on workflow_steps to cloudflow_engine;
 grant select, insert, update, delete on execution_checkpoints to cloudflow_engine;
-grant select, delete on execution_signals to cloudflow_engine;
+grant select, insert, delete on execution_signals to cloudflow_engine;
 grant select, insert, update, delete on engine_processes to cloudflow_engine;
 
 -- Search runs as a role of its own: under a policy with a condition no index may serve an operator

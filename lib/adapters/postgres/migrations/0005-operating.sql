@@ -7,7 +7,7 @@ create table approvals (
   workflow_id text not null,
   step text not null,
   mode text not null check (mode in ('live', 'test')),
-  assignee text not null,
+  assignees text[] not null,
   message text,
   status text not null check (status in ('pending', 'approved', 'rejected', 'closed')),
   requested_at timestamptz not null,

@@ -9,7 +9,7 @@
 create function append_transitions(
   x_tenant uuid[], x_id uuid[], x_epoch integer[], x_changes boolean[],
   x_status text[], x_phase text[], x_started float8[], x_ended float8[], x_output text[],
-  x_error text[], x_compensation text[],
+  x_error text[], x_compensation text[], x_parent uuid[], x_signal text[], x_now float8[],
   e_of integer[], e_seq integer[], e_at float8[], e_type text[], e_payload text[],
   s_of integer[], s_step text[], s_status text[], s_class text[], s_reason text[], s_phase text[],
   s_attempts integer[], s_started float8[], s_ended float8[], s_due float8[], s_output text[],
@@ -93,6 +93,28 @@ begin
     delete from execution_signals g
     using unnest(x_tenant, x_id, x_ended) x (tenant_id, id, ended)
     where x.ended is not null and g.tenant_id = x.tenant_id and g.execution_id = x.id;
+  end if;
+
+  -- A child's end is a signal to its parent, counted in the parent's row like any other signal.
+  if array_remove(x_parent, null) <> '{}' then
+    with heard as (
+      update workflow_executions e
+      set signals = e.signals + x.times,
+          wake_at = case when e.owner is null
+                         then least(coalesce(e.wake_at, to_timestamp(x.now)), to_timestamp(x.now))
+                         else e.wake_at end
+      from (select x.tenant_id, x.parent_id, max(x.now) as now,
+                   count(*)::integer as times
+            from unnest(x_tenant, x_parent, x_now) x (tenant_id, parent_id, now)
+            where x.parent_id is not null group by x.tenant_id, x.parent_id) x
+      where e.tenant_id = x.tenant_id and e.id = x.parent_id and e.runtime = 'engine'
+        and e.status in ('PENDING', 'RUNNING')
+      returning e.tenant_id, e.id
+    )
+    insert into execution_signals (tenant_id, execution_id, at, payload)
+    select x.tenant_id, x.parent_id, to_timestamp(x.now), x.signal
+    from unnest(x_tenant, x_parent, x_signal, x_now) x (tenant_id, parent_id, signal, now)
+    join heard h on h.tenant_id = x.tenant_id and h.id = x.parent_id;
   end if;
 
   if cardinality(g_of) > 0 then

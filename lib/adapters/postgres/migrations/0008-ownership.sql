@@ -84,8 +84,9 @@ create function release_executions(
     from generate_series(1, cardinality(p_id)) x (n)
   $$;
 
--- Everything needed to go on with these executions, one row each, if `p_owner` has them.
-create function load_executions(p_owner text, p_tenant uuid[], p_id uuid[])
+-- Everything needed to go on with these executions, one row each, if `p_owner` has them (null: whoever
+-- has them). `p_whole`: all events and no checkpoint.
+create function load_executions(p_owner text, p_tenant uuid[], p_id uuid[], p_whole boolean)
   returns table (
     tenant_id uuid, id uuid, root_id uuid, parent_id uuid, parent_step text, depth smallint,
     workflow_id text, version text, program_hash text, runtime text, mode text, labels jsonb,
@@ -103,7 +104,7 @@ create function load_executions(p_owner text, p_tenant uuid[], p_id uuid[])
            e.epoch, e.signals, k.seq, k.state, v.seqs, v.ats, v.payloads, g.ids, g.payloads
     from unnest(p_tenant, p_id) w (tenant_id, id)
     join workflow_executions e on e.tenant_id = w.tenant_id and e.id = w.id
-    left join execution_checkpoints k on k.tenant_id = w.tenant_id and k.execution_id = w.id
+    left join execution_checkpoints k on k.tenant_id = w.tenant_id and k.execution_id = w.id and not p_whole
     cross join lateral (
       select array_agg(l.seq order by l.seq) as seqs, array_agg(l.at order by l.seq) as ats,
              array_agg(l.payload order by l.seq) as payloads
