@@ -1,5 +1,6 @@
 import type { HttpAuth, HttpConnection } from '#core/connections.ts';
 import type { StepErrorName } from '#core/errors.ts';
+import { cleanText } from '#core/foreign-json.ts';
 import type { Json } from '#core/json.ts';
 import type { HttpAnswer, HttpFailure } from '#ports/http.ts';
 import type { Caller, Connector, StepDeps } from './deps.ts';
@@ -11,7 +12,7 @@ import {
   readHttpConfig,
   short,
 } from './http-config.ts';
-import { cleanText, isJsonType, parseForeignJson, readBodyText } from './read-json.ts';
+import { bodyText, bodyValue } from './read-body.ts';
 import { through } from './through-gate.ts';
 
 /** Bytes of a response after decompression: what `result` can be evaluated over. */
@@ -143,12 +144,8 @@ function rawResult(config: HttpConfig, answer: HttpAnswer, secrets: readonly str
   );
   if (answer.body.byteLength === 0) return { status, headers, body: null };
   const contentType = answer.headers['content-type'] ?? '';
-  const text = masked(readBodyText(answer.body, contentType), secrets);
-  return {
-    status,
-    headers,
-    body: isJsonType(contentType) ? parseForeignJson(text) : cleanText(text),
-  };
+  const text = masked(bodyText(answer.body, contentType), secrets);
+  return { status, headers, body: bodyValue(text, contentType) };
 }
 
 /** Servers that echo what they were sent would put a credential into the log of the execution. */

@@ -65,21 +65,17 @@ async function undoByChild(deps: StepDeps, caller: Caller, config: Json): Promis
     ...child,
     detach: false,
   });
-  if (answer.kind === 'refused') throw failure(answer.error);
+  if (answer.kind === 'refused') throw new StepFailure(answer.error);
   const end = await deps.children.ended(tenant, answer.executionId, caller.signal);
   if (end === null) throw stepFailure('Timeout', 'the child that undoes it has not ended');
   if (end.status !== 'COMPLETED') {
-    throw failure(
+    throw new StepFailure(
       end.error ?? {
         code: stepErrorCode('SubWorkflowFailed'),
         message: `the child that undoes it ended as ${end.status}`,
       },
     );
   }
-}
-
-function failure(error: StepError): StepFailure {
-  return new StepFailure(error);
 }
 
 function timeoutOf(config: Json, fallback: number): number {

@@ -1,0 +1,25 @@
+import { failureMessage, RUNNER_UNAVAILABLE } from '#core/asl/payload.ts';
+import type { StepError } from '#core/errors.ts';
+
+/**
+ * What the runner throws: the name is what Retry and Catch of the machine see, the message carries
+ * the attempts first (`failureMessage`).
+ */
+export class RunnerFailure extends Error {
+  readonly error: StepError;
+  readonly attempts: number;
+
+  constructor(error: StepError, attempts: number) {
+    super(failureMessage({ attempts, message: error.message }));
+    this.name = error.code;
+    this.error = error;
+    this.attempts = attempts;
+  }
+}
+
+/** A part of ours is away: the machine repeats the task, and no attempt is counted (rule 18). */
+export function unavailable(cause: unknown): Error {
+  const error = new Error('a part of the platform is away', { cause });
+  error.name = RUNNER_UNAVAILABLE;
+  return error;
+}

@@ -1,0 +1,228 @@
+/**
+ * Tasks that wait for somebody: their answer goes to a task token, later.
+ *
+ *  W1 The token is durable before anybody outside can answer.
+ *  W2 The answer is recorded before the machine hears of it; when the machine no longer waits, the
+ *     record stands and nothing is lost.
+ */
+import { failureCause, type PayloadOf } from '#core/asl/payload.ts';
+import { stepErrorCode } from '#core/errors.ts';
+import { bindingsOf } from '#core/execution/bindings.ts';
+import type { Signal } from '#core/execution/commands.ts';
+import type { StepKey } from '#core/execution/events.ts';
+import { approvalResult } from '#core/execution/waiting-steps.ts';
+import type { Json } from '#core/json.ts';
+import { expressionsOf } from '#core/plan/program.ts';
+import type { StateMachines } from '#ports/state-machines.ts';
+import { parseApprovalConfig, parseChildConfig } from '../child-config.ts';
+import { performCall } from '../perform-call.ts';
+import type { Bindings } from '../shape-result.ts';
+import { add, stepOf } from './draft.ts';
+import { RunnerFailure } from './failure.ts';
+import {
+  bindingsFor,
+  enter,
+  failWith,
+  openTask,
+  planStep,
+  type RunnerDeps,
+  recordIn,
+  settle,
+  shapeAndSucceed,
+  type Task,
+} from './runner.ts';
+
+/** Longest that the request of a callback may take; the callback itself has its own timeout. */
+const REQUEST_TIMEOUT_MS = 30_000;
+
+export async function approval(task: Task, payload: PayloadOf<'approval'>): Promise<Json> {
+  const step = planStep(task, payload.step);
+  if (step.type !== 'approval') throw new TypeError(`${payload.step} is no approval`);
+  const { deps, header } = task;
+  const entry = await enter(task, payload, payload.config);
+  if (entry.kind !== 'go') return settle(entry);
+  const config = parseApprovalConfig(payload.config);
+  if (!config.ok) return failWith(task, payload.step, config.error, 1);
+  await deps.tokens.put(header.tenant, header.id, payload.step, payload.token);
+  const now = deps.clock.now();
+  await deps.operating.requestApproval({
+    tenant: header.tenant,
+    executionId: header.id,
+    workflowId: header.workflowId,
+    step: payload.step,
+    mode: header.mode,
+    assignee: config.value.assignees.join(', '),
+    message: config.value.message,
+    requestedAt: now,
+    dueAt: now + step.timeoutMs,
+  });
+  return {};
+}
+
+export async function callback(task: Task, payload: PayloadOf<'callback'>): Promise<Json> {
+  const step = planStep(task, payload.step);
+  if (step.type !== 'callback') throw new TypeError(`${payload.step} is no callback`);
+  const { deps, header } = task;
+  const entry = await enter(task, payload, payload.config);
+  if (entry.kind !== 'go') return settle(entry);
+  await deps.tokens.put(header.tenant, header.id, payload.step, payload.token);
+  const own = deps.newCallbackToken();
+  await deps.operating.openCallback(own.hash, {
+    tenant: header.tenant,
+    mode: header.mode,
+    executionId: header.id,
+    step: payload.step,
+    expiresAt: deps.clock.now() + step.timeoutMs,
+  });
+  const result = await performCall(deps, {
+    tenant: header.tenant,
+    mode: header.mode,
+    executionId: header.id,
+    rootId: header.rootId,
+    key: payload.step,
+    step,
+    attempt: entry.attempt,
+    config: payload.config,
+    timeoutMs: Math.min(step.timeoutMs, REQUEST_TIMEOUT_MS),
+    bindings: bindingsFor(task, payload.bindings),
+    callback: { token: own.token },
+  });
+  if (!result.ok) return failWith(task, payload.step, result.error, entry.attempt);
+  await recordIn(task, (draft) => {
+    const { step: current } = stepOf(draft, payload.step);
+    if (current.status !== 'EXECUTING' || current.suspended) return;
+    const due = step.heartbeatMs === null ? null : draft.now + step.heartbeatMs;
+    add(draft, { type: 'step_suspended', step: payload.step, heartbeat_due_at: due });
+  });
+  return {};
+}
+
+export async function child(task: Task, payload: PayloadOf<'child'>): Promise<Json> {
+  const { deps, header } = task;
+  const entry = await enter(task, payload, payload.config);
+  if (entry.kind !== 'go') return settle(entry);
+  const config = parseChildConfig(payload.config);
+  if (!config.ok) return failWith(task, payload.step, config.error, 1);
+  const detach = payload.mode === 'detach';
+  if (payload.token !== undefined) {
+    await deps.tokens.put(header.tenant, header.id, payload.step, payload.token);
+  }
+  const answer = await deps.children.start({
+    tenant: header.tenant,
+    mode: header.mode,
+    parentId: header.id,
+    step: payload.step,
+    purpose: 'step',
+    ...config.value,
+    detach,
+  });
+  if (answer.kind === 'refused') return failWith(task, payload.step, answer.error, 1);
+  const { executionId } = answer;
+  await recordIn(task, (draft) => {
+    const { step } = stepOf(draft, payload.step);
+    if (step.status !== 'EXECUTING' || step.childId !== null) return;
+    add(draft, { type: 'child_started', step: payload.step, execution_id: executionId });
+  });
+  if (detach) {
+    const bindings = bindingsFor(task, payload.bindings);
+    return shapeAndSucceed(task, payload.step, { execution_id: executionId }, 1, bindings);
+  }
+  return {};
+}
+
+/** What an answer means for the step that waits, whoever gave it. */
+export type TaskAnswer = Exclude<Signal, { kind: 'cancel' | 'pause' | 'resume' }>;
+
+/**
+ * Delivers an answer to a step of a Step Functions execution: shapes and records it, then tells the
+ * machine. May be repeated; the first answer wins.
+ */
+export async function answerTask(
+  deps: RunnerDeps,
+  machines: Pick<StateMachines, 'sendTaskSuccess' | 'sendTaskFailure' | 'sendTaskHeartbeat'>,
+  tenant: string,
+  executionId: string,
+  answer: TaskAnswer,
+): Promise<'delivered' | 'gone'> {
+  const task = await openTask(deps, tenant, executionId);
+  const token = await deps.tokens.find(tenant, executionId, answer.step);
+  if (answer.kind === 'callback_heartbeat') {
+    await recordHeartbeat(task, answer.step);
+    if (token === null) return 'gone';
+    return (await machines.sendTaskHeartbeat(token)) === 'sent' ? 'delivered' : 'gone';
+  }
+  let result: Json;
+  try {
+    result = await outcomeOf(task, answer);
+  } catch (error) {
+    if (!(error instanceof RunnerFailure)) throw error;
+    if (token === null) return 'gone';
+    const { code } = error.error;
+    const cause = failureCause(code, { attempts: error.attempts, message: error.error.message });
+    return (await machines.sendTaskFailure(token, { error: code, cause })) === 'sent'
+      ? 'delivered'
+      : 'gone';
+  }
+  if (token === null) return 'gone';
+  return (await machines.sendTaskSuccess(token, result)) === 'sent' ? 'delivered' : 'gone';
+}
+
+/**
+ * What `result` and `compensate` of a waiting step read, from the log: every task before this one
+ * brought the records of what happened inside the machine, so the log has all that is visible here.
+ */
+async function bindingsAtAnswer(task: Task, key: StepKey): Promise<Bindings> {
+  const step = planStep(task, key);
+  const expressions = [
+    ...('result' in step && step.result !== null ? [step.result] : []),
+    ...(step.compensate === null ? [] : expressionsOf(step.compensate.config)),
+  ];
+  return recordIn(task, (draft) => bindingsOf(task.program, draft.state, key, expressions));
+}
+
+async function recordHeartbeat(task: Task, key: StepKey): Promise<void> {
+  const step = planStep(task, key);
+  if (step.type !== 'callback' || step.heartbeatMs === null) return;
+  const { heartbeatMs } = step;
+  await recordIn(task, (draft) => {
+    if (stepOf(draft, key).step.status !== 'EXECUTING') return;
+    add(draft, { type: 'heartbeat_received', step: key, due_at: draft.now + heartbeatMs });
+  });
+}
+
+/** Records what an answer makes of its step, with the values its `result` and `compensate` read. */
+async function outcomeOf(
+  task: Task,
+  answer: Exclude<TaskAnswer, { kind: 'callback_heartbeat' }>,
+): Promise<Json> {
+  const entry = await enter(task, { step: answer.step }, null);
+  if (entry.kind !== 'go') return settle(entry);
+  const key = answer.step;
+  const succeedWith = async (raw: Json) =>
+    shapeAndSucceed(task, key, raw, 1, await bindingsAtAnswer(task, key));
+  switch (answer.kind) {
+    case 'approval_answered': {
+      const step = planStep(task, key);
+      if (step.type === 'approval' && answer.decision === 'rejected' && step.onReject === 'fail') {
+        const error = {
+          code: stepErrorCode('ApprovalRejected'),
+          message: `rejected by ${answer.by}`,
+        };
+        return failWith(task, key, error, 1);
+      }
+      return succeedWith(approvalResult(answer));
+    }
+    case 'callback_completed':
+      return succeedWith(answer.result);
+    case 'callback_failed':
+      return failWith(task, key, answer.error, 1);
+    case 'child_ended': {
+      if (answer.status === 'COMPLETED') return succeedWith(answer.output);
+      const error = answer.error ?? {
+        code: stepErrorCode('SubWorkflowFailed'),
+        message: `child ${answer.executionId} ended ${answer.status}`,
+      };
+      return failWith(task, key, error, 1);
+    }
+  }
+}
