@@ -2,7 +2,7 @@ import type { Problem } from '#core/errors.ts';
 import type { Program, Step } from '#core/plan/program.ts';
 import { CONNECTOR_TYPES } from '#core/plan/program.ts';
 import type { CarriedResult, StepKey } from './events.ts';
-import type { StepInfo } from './program-index.ts';
+import type { Place, StepInfo } from './program-index.ts';
 import { findPlace, indexOf, keyOf } from './program-index.ts';
 import type { ExecutionState, StepState } from './state.ts';
 import { walk } from './state.ts';
@@ -10,8 +10,8 @@ import { walk } from './state.ts';
 /**
  * What a retry takes over from the execution that it continues.
  *
- * R1 Carried are the steps that succeeded and were not compensated, inside containers too; what
- *    failed or was skipped is decided anew.
+ * R1 Carried are the steps that succeeded and were not compensated (a compensation that failed undid
+ *    nothing), inside containers too; what failed or was skipped is decided anew.
  * R2 Inside a container that is itself carried everything is, so that its record stays whole and its
  *    compensations can still be run.
  * R3 A container whose inner success was compensated is not carried: its effect is gone.
@@ -21,19 +21,15 @@ export type Carried = { readonly [step: StepKey]: CarriedResult };
 /** `state` is that of the execution that ended, `program` the one it ran. */
 export function carry(program: Program, state: ExecutionState): Carried {
   const ledger = new Map(state.ledger.map((entry) => [entry.step, entry]));
-  const undone = [...ledger.values()].filter(({ status }) => status !== 'PENDING');
+  const around = containersOfUndone(program, state);
   const carried: { [step: StepKey]: CarriedResult } = {};
   const containers = new Set<StepKey>();
   for (const { place, step } of walk(indexOf(program), state, false).reverse()) {
     const key = keyOf(place);
-    const around = place.info.ancestors.map((info) =>
-      keyOf({ info, indices: place.indices.slice(0, info.indexCount) }),
-    );
-    const whole = around.some((container) => containers.has(container));
+    const whole = containersAround(place).some((container) => containers.has(container));
     if (!isCarried(step, whole)) continue;
     const entry = ledger.get(key);
-    if (entry !== undefined && entry.status !== 'PENDING') continue;
-    if (undone.some((inner) => inner.step !== key && isInside(program, inner.step, key))) continue;
+    if (entry?.status === 'SUCCESS' || around.has(key)) continue;
     if (place.info.inner.size > 0 && step.status === 'SUCCESS') containers.add(key);
     carried[key] = {
       status: step.status === 'SKIPPED' ? 'SKIPPED' : 'SUCCESS',
@@ -47,7 +43,7 @@ export function carry(program: Program, state: ExecutionState): Carried {
   }
   for (const [key, result] of Object.entries(state.carried ?? {})) {
     const entry = ledger.get(key);
-    const gone = entry !== undefined && entry.status !== 'PENDING';
+    const gone = entry?.status === 'SUCCESS' || around.has(key);
     if (!gone && !Object.hasOwn(carried, key)) carried[key] = result;
   }
   return carried;
@@ -57,12 +53,21 @@ function isCarried(step: StepState, insideCarried: boolean): boolean {
   return step.status === 'SUCCESS' || (insideCarried && step.status === 'SKIPPED');
 }
 
-/** Whether the step `inner` is in the container instance `outer`. */
-function isInside(program: Program, inner: StepKey, outer: StepKey): boolean {
+/** The container instances in which something was compensated. */
+function containersOfUndone(program: Program, state: ExecutionState): Set<StepKey> {
   const index = indexOf(program);
-  const [a, b] = [findPlace(index, inner), findPlace(index, outer)];
-  if (a === null || b === null || !a.info.ancestors.includes(b.info)) return false;
-  return b.indices.every((iteration, i) => a.indices[i] === iteration);
+  return new Set(
+    state.ledger.flatMap(({ step, status }) => {
+      const place = status === 'SUCCESS' ? findPlace(index, step) : null;
+      return place === null ? [] : containersAround(place);
+    }),
+  );
+}
+
+function containersAround(place: Place): StepKey[] {
+  return place.info.ancestors.map((info) =>
+    keyOf({ info, indices: place.indices.slice(0, info.indexCount) }),
+  );
 }
 
 /**
@@ -141,7 +146,7 @@ const OUTSIDE: ReadonlySet<Step['type']> = new Set([
 export function repeatPreview(program: Program, state: ExecutionState): RepeatPreview {
   const carried = carry(program, state);
   const undone = new Set(
-    state.ledger.filter(({ status }) => status !== 'PENDING').map(({ step }) => step),
+    state.ledger.filter(({ status }) => status === 'SUCCESS').map(({ step }) => step),
   );
   const preview = {
     carried: Object.keys(carried).sort(),

@@ -70,6 +70,7 @@ export type Outcome =
       readonly output: Json;
       readonly compensation: CompensationRecord | null;
     }
+  /** Also for an approval whose request could not be made. */
   | {
       readonly kind: 'call_failed';
       readonly step: StepKey;

@@ -21,11 +21,11 @@ import {
   approvalAnswered,
   callbackEnded,
   callbackRequested,
-  callbackRequestFailed,
   childEnded,
   childRefused,
   childStarted,
   heartbeat,
+  requestFailed,
 } from './waiting-steps.ts';
 
 /**
@@ -81,8 +81,9 @@ const HANDLERS: {
     if (found === null) return;
     const { place, current } = found;
     const { step } = place.info;
-    if (step.type === 'callback') callbackRequestFailed(decision, place, current, outcome);
-    else if ('retry' in step) callFailed(decision, place, current, step.retry, outcome);
+    if (step.type === 'callback' || step.type === 'approval') {
+      requestFailed(decision, place, current, outcome);
+    } else if ('retry' in step) callFailed(decision, place, current, step.retry, outcome);
   },
   evaluated: (decision, outcome) => evaluated(decision, outcome),
 

@@ -142,7 +142,8 @@ export function callbackRequested(
   }
 }
 
-export function callbackRequestFailed(
+/** The request of an approval or a callback could not be made. */
+export function requestFailed(
   decision: Decision,
   place: Place,
   current: StepState,
@@ -185,9 +186,11 @@ export function heartbeat(
 export const subWorkflow: Behaviour<'sub_workflow'> = {
   expressions: (step) => expressionsOf(step.config),
   start: (decision, place, step, values) => {
-    const rendered = render(step.config, values);
-    const config = rendered.ok && !isChildConfig(rendered.value) ? BAD_CHILD : rendered;
-    startWaiting(decision, place, config, (value) => {
+    startWaiting(decision, place, render(step.config, values), (value) => {
+      if (!isChildConfig(value)) {
+        failStep(decision, place, BAD_CHILD);
+        return;
+      }
       startChild(decision, place, step, value);
       setChildTimer(decision, place, step, decision.now);
     });
@@ -207,10 +210,10 @@ export const subWorkflow: Behaviour<'sub_workflow'> = {
   },
 };
 
-const BAD_CHILD = {
-  ok: false,
-  message: 'workflow_id must be a string, and version a string where given',
-} as const;
+const BAD_CHILD = controlError(
+  'InvalidConfig',
+  'workflow_id must be a string, and version a string where given',
+);
 
 function isChildConfig(config: Json): boolean {
   if (!isJsonObject(config)) return false;
