@@ -1,6 +1,6 @@
 import { locate } from '#core/dsl/locate.ts';
 import type { Problem } from '#core/errors.ts';
-import { fit, printable, type Terminal } from './terminal.ts';
+import { cutTo, printable, type Terminal } from './terminal.ts';
 
 export interface SourceFile {
   readonly name: string;
@@ -36,7 +36,7 @@ function excerpt(terminal: Terminal, text: string, line: number, column: number)
   // A long line is shown from near the place on, so that the mark is never off the screen.
   const from = column > room - 10 ? column - 10 : 0;
   return [
-    terminal.style('dim', `${number} | ${fit(printable(source.slice(from).trimEnd()), room)}`),
+    terminal.style('dim', `${number} | ${cutTo(printable(source.slice(from).trimEnd()), room)}`),
     terminal.style('dim', `      | ${' '.repeat(Math.max(0, column - 1 - from))}^`),
   ];
 }

@@ -29,7 +29,7 @@ export function createTerminal(options: { json: boolean }): Terminal {
 }
 
 /** Cuts a line to the width, with an ellipsis; counts code points, which is right for our own text. */
-export function fit(text: string, width: number): string {
+export function cutTo(text: string, width: number): string {
   const points = [...text];
   return points.length <= width ? text : `${points.slice(0, Math.max(0, width - 1)).join('')}…`;
 }
@@ -50,7 +50,7 @@ export function table(
   return cells
     .map((row, r) => {
       const line = row
-        .map((cell, i) => (i === last ? fit(cell, room) : cell.padEnd((widths[i] ?? 0) + 2)))
+        .map((cell, i) => (i === last ? cutTo(cell, room) : cell.padEnd((widths[i] ?? 0) + 2)))
         .join('')
         .trimEnd();
       return `${r === 0 ? terminal.style('dim', line) : line}\n`;

@@ -24,7 +24,7 @@ import type { Json } from '#core/json.ts';
 import { performCompensation } from '../perform-compensation.ts';
 import { add, addRecords, addStarted } from './draft.ts';
 import { RunnerFailure } from './failure.ts';
-import { planStep, recordIn, type Task } from './runner.ts';
+import { planStep, recordIn, type Task } from './task.ts';
 
 export async function ledger(task: Task, payload: PayloadOf<'ledger'>): Promise<Json> {
   return recordIn(task, (draft) => {

@@ -30,7 +30,7 @@ import {
   settle,
   shapeAndSucceed,
   type Task,
-} from './runner.ts';
+} from './task.ts';
 
 /** Longest that the request of a callback may take; the callback itself has its own timeout. */
 const REQUEST_TIMEOUT_MS = 30_000;
@@ -51,7 +51,7 @@ export async function approval(task: Task, payload: PayloadOf<'approval'>): Prom
     workflowId: header.workflowId,
     step: payload.step,
     mode: header.mode,
-    assignee: config.value.assignees.join(', '),
+    assignees: config.value.assignees,
     message: config.value.message,
     requestedAt: now,
     dueAt: now + step.timeoutMs,
