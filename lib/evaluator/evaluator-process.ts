@@ -2,7 +2,7 @@ import type { ChildProcess } from 'node:child_process';
 import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
-import { type EvaluationFailure, type EvaluationResult, failed } from '#core/expr/outcome.ts';
+import type { EvaluationFailure, EvaluationResult } from '#core/expr/outcome.ts';
 import type { ProcessMessage, WorkMessage } from '#evaluator/protocol.ts';
 import { createFrameReader, encodeFrame, MAX_REPLY_BYTES } from '#evaluator/protocol.ts';
 
@@ -27,12 +27,17 @@ export interface ProcessOptions {
   readonly wallMs: number;
 }
 
+export type Failure = EvaluationResult & { readonly ok: false };
+
 /** What the pool learns of a process. Exactly one of `onReady` and `onEnd` comes first. */
 export interface ProcessListener {
   onReady(): void;
   onResult(index: number, result: EvaluationResult): void;
-  /** The process is gone, whatever the reason; nothing follows. */
-  onEnd(ended: EvaluationResult & { readonly ok: false }, diagnosis: string): void;
+  /**
+   * The process is gone; nothing follows. `failure` is null when neither we nor its work ended it:
+   * somebody killed it, and its work deserves another process.
+   */
+  onEnd(failure: Failure | null, diagnosis: string): void;
 }
 
 export interface EvaluatorProcess {
@@ -63,6 +68,7 @@ export function bundledEntry(entry: string): { entry: string; readable: readonly
 const CPU_SECONDS = 1_200;
 const DIAGNOSIS_CHARS = 2_000;
 const PAGE_BYTES = 4_096;
+const TOO_MUCH_MEMORY = 'the expression used more memory than it may';
 
 export function startEvaluatorProcess(
   options: ProcessOptions,
@@ -80,7 +86,7 @@ export function startEvaluatorProcess(
     String(Math.ceil(options.wallMs * 0.7)),
   ]);
   let diagnosis = '';
-  let ending: (EvaluationResult & { ok: false }) | null = null;
+  let ending: Failure | null = null;
   let ended = false;
   let current: number | null = null;
   let clock: NodeJS.Timeout | null = null;
@@ -88,7 +94,7 @@ export function startEvaluatorProcess(
 
   const kill = (reason: EvaluationFailure, message: string): void => {
     if (ended) return;
-    ending ??= failed(reason, message) as EvaluationResult & { ok: false };
+    ending ??= { ok: false, reason, message };
     child.kill('SIGKILL');
   };
   const onTimeout = (): void => {
@@ -127,19 +133,21 @@ export function startEvaluatorProcess(
   });
   // A pipe breaks when its process ends, and the end is reported below.
   child.stdin?.on('error', () => undefined);
-  const end = (why: string): void => {
+  const end = (failure: Failure | null): void => {
     if (ended) return;
     ended = true;
     stopClock();
-    // Node aborts when its heap is full: the one way to end that we did not choose.
-    const fallback = failed('memory', `the expression used more memory than it may (${why})`);
-    listener.onEnd(ending ?? (fallback as EvaluationResult & { ok: false }), diagnosis);
+    listener.onEnd(ending ?? failure, diagnosis);
   };
   child.on('error', (error) => {
     diagnosis = `${diagnosis}${error.message}`;
-    end('it did not start');
+    end(null);
   });
-  child.on('exit', (code, signal) => end(signal ?? `exit ${code}`));
+  child.on('exit', (_code, signal) => {
+    // Node aborts itself when its heap is full, by one of these signals.
+    const aborted = signal === 'SIGABRT' || signal === 'SIGTRAP' || signal === 'SIGILL';
+    end(aborted ? { ok: false, reason: 'memory', message: TOO_MUCH_MEMORY } : null);
+  });
 
   return {
     pid: child.pid,
@@ -152,7 +160,7 @@ export function startEvaluatorProcess(
     kill,
     checkMemory() {
       if (child.pid !== undefined && residentBytes(child.pid) > options.rssBytes) {
-        kill('memory', 'the expression used more memory than it may');
+        kill('memory', TOO_MUCH_MEMORY);
       }
     },
   };

@@ -28,8 +28,9 @@ export function createInProcessEvaluator(
         return Promise.reject(new CloudFlowError('UNAVAILABLE', 'the evaluator is closed'));
       const work = last.then(async () => {
         const results: EvaluationResult[] = [];
-        // Bindings are copied as they would be on their way to a process: no object is shared.
-        const bindings = structuredClone(request.bindings);
+        // As on the way to a process: no object is shared, not even between two bindings, since
+        // JSONata's `in` compares objects by identity.
+        const bindings = JSON.parse(JSON.stringify(request.bindings)) as typeof request.bindings;
         for (const source of request.expressions) {
           results.push(await expressions.evaluate(source, request.dialect, bindings));
         }

@@ -1,7 +1,7 @@
 import { CloudFlowError } from '#core/errors.ts';
 import type { EvaluationResult } from '#core/expr/outcome.ts';
 import { failed } from '#core/expr/outcome.ts';
-import type { EvaluatorProcess } from '#evaluator/evaluator-process.ts';
+import type { EvaluatorProcess, Failure } from '#evaluator/evaluator-process.ts';
 import { bundledEntry, defaultEntry, startEvaluatorProcess } from '#evaluator/evaluator-process.ts';
 import { createFairQueue } from '#evaluator/fair-queue.ts';
 import { MAX_INPUT_BYTES } from '#evaluator/protocol.ts';
@@ -43,6 +43,8 @@ interface Job {
   readonly payload: string;
   readonly results: (EvaluationResult | undefined)[];
   kills: number;
+  /** Whether its process was once ended by somebody else. */
+  strayed: boolean;
   readonly resolve: (results: readonly EvaluationResult[]) => void;
   readonly reject: (error: Error) => void;
 }
@@ -63,6 +65,12 @@ const MAX_PENALTY_MS = 4_000;
 const MAX_STRUCK_TENANTS = 10_000;
 const MEMORY_CHECK_MS = 20;
 const MAX_START_DELAY_MS = 5_000;
+/** Most likely the kernel, for want of memory. */
+const STRAYED_TWICE: Failure = {
+  ok: false,
+  reason: 'memory',
+  message: 'the evaluator process was killed twice from outside',
+};
 /** Starts in a row that may fail before waiting callers are told. */
 const MAX_FAILED_STARTS = 3;
 
@@ -112,7 +120,7 @@ export function createEvaluatorPool(options: EvaluatorPoolOptions): EvaluatorPoo
         pump();
       },
       onResult: (index, result) => onResult(slot, index, result),
-      onEnd: (ended, diagnosis) => onEnd(slot, ended, diagnosis),
+      onEnd: (failure, diagnosis) => onEnd(slot, failure, diagnosis),
     });
   }
 
@@ -151,11 +159,7 @@ export function createEvaluatorPool(options: EvaluatorPoolOptions): EvaluatorPoo
     pump();
   }
 
-  function onEnd(
-    slot: Slot,
-    ended: EvaluationResult & { readonly ok: false },
-    diagnosis: string,
-  ): void {
+  function onEnd(slot: Slot, failure: Failure | null, diagnosis: string): void {
     slots.delete(slot);
     const position = idle.indexOf(slot);
     if (position >= 0) idle.splice(position, 1);
@@ -165,9 +169,15 @@ export function createEvaluatorPool(options: EvaluatorPoolOptions): EvaluatorPoo
       lastDiagnosis = diagnosis;
     }
     if (job !== null) {
-      killed += 1;
       stopWorking(slot);
-      afterKill(tenant, job, ended);
+      if (failure === null && !job.strayed) {
+        job.strayed = true;
+        queue.putBack(tenant, job);
+        queue.release(tenant, 0);
+      } else {
+        killed += 1;
+        afterKill(tenant, job, failure ?? STRAYED_TWICE);
+      }
     }
     if (closing !== null) {
       if (slots.size === 0) closing.resolve();
@@ -178,10 +188,10 @@ export function createEvaluatorPool(options: EvaluatorPoolOptions): EvaluatorPoo
   }
 
   /** The expression at fault is answered; those after it go on in another process. */
-  function afterKill(tenant: string, job: Job, ended: EvaluationResult): void {
+  function afterKill(tenant: string, job: Job, failure: Failure): void {
     const struck = (strikes.get(tenant) ?? 0) + 1;
     if (strikes.size < MAX_STRUCK_TENANTS || strikes.has(tenant)) strikes.set(tenant, struck);
-    job.results[answered(job)] = ended;
+    job.results[answered(job)] = failure;
     job.kills += 1;
     const done = answered(job) === job.results.length;
     if (!done && job.kills < MAX_KILLS_PER_REQUEST && closing === null) {
@@ -237,7 +247,7 @@ export function createEvaluatorPool(options: EvaluatorPoolOptions): EvaluatorPoo
       }
       const { promise, resolve, reject } = Promise.withResolvers<readonly EvaluationResult[]>();
       const results = new Array<EvaluationResult | undefined>(expressions.length).fill(undefined);
-      const job: Job = { payload, results, kills: 0, resolve, reject };
+      const job: Job = { payload, results, kills: 0, strayed: false, resolve, reject };
       if (queue.add(tenant, job, bytes)) pump();
       else reject(unavailable('too many evaluations are waiting'));
       return promise;

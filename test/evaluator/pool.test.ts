@@ -1,0 +1,220 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { build } from 'esbuild';
+import { afterEach, describe, expect, it } from 'vitest';
+import type { EvaluatorPool, EvaluatorPoolOptions } from '#evaluator/pool.ts';
+import { createEvaluatorPool } from '#evaluator/pool.ts';
+import type { EvaluationRequest } from '#ports/evaluator.ts';
+
+// Runs inside one built-in over references to one long string, so that only a kill ends it.
+const HANGS = `($big := $pad("x", 400000); $map($map([1..10000], function($i) { $big }), $length))`;
+
+const pools: EvaluatorPool[] = [];
+function start(options: Partial<EvaluatorPoolOptions> = {}): EvaluatorPool {
+  const pool = createEvaluatorPool({ processes: 1, ...options });
+  pools.push(pool);
+  return pool;
+}
+
+const request = (
+  expressions: readonly string[],
+  more: Partial<EvaluationRequest> = {},
+): EvaluationRequest => ({ tenant: 't', expressions, bindings: {}, dialect: 'portable', ...more });
+
+afterEach(async () => {
+  await Promise.all(pools.splice(0).map((pool) => pool.close()));
+});
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+describe('the evaluator pool', () => {
+  it('answers every expression of a request, in order', async () => {
+    const pool = start();
+    const results = await pool.evaluate(
+      request(['$input.a + 1', '1 +', '$input.none', '$input.a < "x"', '$input'], {
+        bindings: { input: { a: 1, text: 'é😀' } },
+      }),
+    );
+    expect(results).toEqual([
+      { ok: true, value: 2 },
+      expect.objectContaining({ ok: false, reason: 'syntax' }),
+      { ok: true },
+      expect.objectContaining({ ok: false, reason: 'error' }),
+      { ok: true, value: { a: 1, text: 'é😀' } },
+    ]);
+    expect(await pool.evaluate(request([]))).toEqual([]);
+  });
+
+  it('reads business time from the clock that it is given', async () => {
+    const pool = start({ clock: { now: () => 1_000 } });
+    expect(await pool.evaluate(request(['$millis()'], { dialect: 'aws' }))).toEqual([
+      { ok: true, value: 1_000 },
+    ]);
+    const [without] = await start().evaluate(request(['$millis()'], { dialect: 'aws' }));
+    expect(without).toMatchObject({ ok: false, reason: 'error' });
+  });
+
+  it('kills what runs too long, answers the rest, and stays warm for others', async () => {
+    const pool = start();
+    await pool.evaluate(request(['1']));
+    const [first] = pool.stats().pids;
+    const began = performance.now();
+    const hostile = pool.evaluate(request(['1', HANGS, '3'], { tenant: 'hostile' }));
+    const other = pool.evaluate(request(['2'], { tenant: 'other' }));
+    expect(await other).toEqual([{ ok: true, value: 2 }]);
+    // one process works at a time here, so it waited for the kill, but not for a start
+    expect(performance.now() - began).toBeLessThan(1_000);
+    expect(await hostile).toEqual([
+      { ok: true, value: 1 },
+      expect.objectContaining({ ok: false, reason: 'wall_clock' }),
+      { ok: true, value: 3 },
+    ]);
+    expect(pool.stats().killed).toBe(1);
+    expect(pool.stats().pids).toHaveLength(2);
+    expect(pool.stats().pids).not.toEqual([first]);
+  });
+
+  it('gives up on a request that ends one process after the other', async () => {
+    const pool = start();
+    const results = await pool.evaluate(request([HANGS, HANGS, HANGS, '1']));
+    expect(results.map((result) => (result.ok ? 'ok' : result.reason))).toEqual([
+      'wall_clock',
+      'wall_clock',
+      'wall_clock',
+      'unavailable',
+    ]);
+  });
+
+  it('survives a process that fills its heap', async () => {
+    const pool = start({ heapMegabytes: 24, wallMs: 5_000 });
+    const greedy = `$map([1..100000], function($i) { {"a": $i, "b": [$i, $i], "c": {"d": {"e": $i}}, "f": {"g": $i}} })`;
+    const [result] = await pool.evaluate(request([greedy], { tenant: 'greedy' }));
+    expect(result).toMatchObject({ ok: false, reason: 'memory' });
+    expect(await pool.evaluate(request(['1 + 1']))).toEqual([{ ok: true, value: 2 }]);
+  });
+
+  it('ends a process whose resident memory passes the limit', async () => {
+    const pool = start({ rssMegabytes: 1 });
+    const [result] = await pool.evaluate(request(['$sum($map([1..100000], function($i) { $i }))']));
+    expect(result).toMatchObject({ ok: false, reason: 'memory' });
+  });
+
+  it('lets a tenant have one evaluation at a time, and others go ahead', async () => {
+    const pool = start({ processes: 2 });
+    await pool.evaluate(request(['1']));
+    const order: string[] = [];
+    const slow = '$sum($map([1..5000], function($i) { $i }))';
+    const run = async (tenant: string, name: string, source: string) => {
+      await pool.evaluate(request([source], { tenant }));
+      order.push(name);
+    };
+    await Promise.all([
+      run('a', 'a1', slow),
+      run('a', 'a2', slow),
+      run('a', 'a3', slow),
+      run('b', 'b1', '1'),
+    ]);
+    expect(order.indexOf('b1')).toBeLessThan(order.indexOf('a2'));
+    expect(order.filter((name) => name.startsWith('a'))).toEqual(['a1', 'a2', 'a3']);
+  });
+
+  it('refuses what it cannot hold, per tenant and in all', async () => {
+    const pool = start({ maxQueued: 6, maxQueuedPerTenant: 3 });
+    const outcomes = await Promise.allSettled([
+      ...Array.from({ length: 5 }, () => pool.evaluate(request(['1'], { tenant: 'a' }))),
+      ...Array.from({ length: 5 }, (_, i) => pool.evaluate(request(['1'], { tenant: `b${i}` }))),
+    ]);
+    const refused = outcomes.filter(({ status }) => status === 'rejected');
+    expect(refused).toHaveLength(2 + 2);
+    for (const outcome of refused) {
+      expect(outcome).toMatchObject({ reason: { code: 'UNAVAILABLE' } });
+    }
+  });
+
+  it('refuses input beyond 1 MiB, and takes what is just below', async () => {
+    const pool = start();
+    const large = { input: 'x'.repeat(1_048_576) };
+    expect(await pool.evaluate(request(['1'], { bindings: large }))).toEqual([
+      expect.objectContaining({ ok: false, reason: 'too_large' }),
+    ]);
+    const fits = { input: 'x'.repeat(1_048_000) };
+    expect(await pool.evaluate(request(['$length($input)'], { bindings: fits }))).toEqual([
+      { ok: true, value: 1_048_000 },
+    ]);
+  });
+
+  it('replaces a process after so many requests', async () => {
+    const pool = start({ recycleAfter: 3 });
+    await pool.evaluate(request(['1']));
+    const before = pool.stats().pids;
+    for (let i = 0; i < 12; i++) {
+      expect(await pool.evaluate(request(['1']))).toEqual([{ ok: true, value: 1 }]);
+    }
+    expect(pool.stats().pids.some((pid) => before.includes(pid))).toBe(false);
+    expect(pool.stats().killed).toBe(0);
+  });
+
+  it('keeps going when its processes are killed from outside', async () => {
+    const pool = start({ processes: 2 });
+    await pool.evaluate(request(['1']));
+    for (const pid of pool.stats().pids) process.kill(pid, 'SIGKILL');
+    expect(await pool.evaluate(request(['7']))).toMatchObject([{ ok: true, value: 7 }]);
+  });
+
+  it('says why no process starts, and recovers nothing by waiting', async () => {
+    const pool = start({ entry: '/nonexistent/evaluator.js' });
+    await expect(pool.evaluate(request(['1']))).rejects.toMatchObject({
+      code: 'UNAVAILABLE',
+      message: expect.stringContaining('no evaluator process starts'),
+    });
+  });
+
+  it('closes: processes end, what waits and what comes is rejected', async () => {
+    const pool = start();
+    await pool.evaluate(request(['1']));
+    const { pids } = pool.stats();
+    const running = pool.evaluate(request([HANGS], { tenant: 'a' }));
+    const waiting = pool.evaluate(request(['1'], { tenant: 'b' }));
+    const settled = Promise.allSettled([running, waiting]);
+    await Promise.all([pool.close(), pool.close()]);
+    for (const outcome of await settled) {
+      expect(outcome).toMatchObject({ status: 'rejected', reason: { code: 'UNAVAILABLE' } });
+    }
+    await expect(pool.evaluate(request(['1']))).rejects.toMatchObject({ code: 'UNAVAILABLE' });
+    expect(pids.filter(isAlive)).toEqual([]);
+  });
+
+  it('runs from a bundle', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'evaluator-'));
+    try {
+      const outfile = join(folder, 'evaluator.mjs');
+      await build({
+        entryPoints: [resolve(import.meta.dirname, '../../lib/evaluator/child.ts')],
+        outfile,
+        bundle: true,
+        platform: 'node',
+        format: 'esm',
+        target: 'node24',
+        minify: true,
+        logLevel: 'error',
+      });
+      const pool = start({ entry: outfile });
+      const sources = ['$map(["a"], $pad(?, 3))', '$hash("a", "MD5")', '"a" & [1]'];
+      expect(await pool.evaluate(request(sources))).toEqual([
+        { ok: true, value: 'a  ' },
+        { ok: true, value: '0cc175b9c0f1b6a831c399e269772661' },
+        { ok: true, value: 'a[1]' },
+      ]);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+});
