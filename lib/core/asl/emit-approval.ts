@@ -1,0 +1,25 @@
+import type { ApprovalStep } from '#core/plan/program.ts';
+import { templateValue } from './expressions.ts';
+import { backstopSeconds, stepTask } from './task.ts';
+import type { Exit, Place, Writing } from './writing.ts';
+
+/** The runner asks and keeps the token; whoever answers first ends the Task through it. */
+export function emitApproval(
+  writing: Writing,
+  place: Place,
+  step: ApprovalStep,
+  incoming: readonly Exit[],
+): Exit[] {
+  return stepTask(
+    writing,
+    place,
+    step,
+    {
+      kind: 'approval',
+      payload: { config: templateValue(writing, place, step.config) },
+      byToken: true,
+      timeoutSeconds: backstopSeconds(step.timeoutMs),
+    },
+    incoming,
+  );
+}

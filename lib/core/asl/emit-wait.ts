@@ -1,0 +1,71 @@
+import type { WaitStep } from '#core/plan/program.ts';
+import { CLASS } from './classes.ts';
+import { templateValue } from './expressions.ts';
+import { expression, plainSource } from './records.ts';
+import { failing, runnerTask, stepPayload } from './task.ts';
+import type { WaitState } from './types.ts';
+import type { Arrival, Exit, Place, Writing } from './writing.ts';
+import { addState, after, arrive, leaving, variable } from './writing.ts';
+
+/**
+ * A short wait whose length is known is a Wait and nothing else. Any other begins with the runner: it
+ * reads durations and instants as the engine does, and people can see until when the step waits.
+ */
+export function emitWait(
+  writing: Writing,
+  place: Place,
+  step: WaitStep,
+  incoming: readonly Exit[],
+): Exit[] {
+  const name = writing.names.step(step.path);
+  const seconds = shortSeconds(step);
+  if (seconds !== null) {
+    return [waited(place, step, name, { Type: 'Wait', Seconds: seconds }, arrive(incoming, name))];
+  }
+  const timer = writing.names.helper(step.path, 'timer');
+  const arrival = arrive(incoming, timer);
+  const given = step.duration === null ? 'until' : 'duration';
+  const template = step.duration ?? step.until;
+  if (template === null) throw new TypeError(`wait '${step.path}' has neither duration nor until`);
+  const state = runnerTask(
+    writing,
+    place,
+    {
+      name: timer,
+      kind: 'timer',
+      payload: {
+        ...stepPayload(writing, place, step),
+        [given]: templateValue(writing, place, template),
+      },
+    },
+    arrival,
+  );
+  const failed = failing(writing, place, step, state, arrival);
+  const until = variable(place.asl, 'u', step.no);
+  state.Assign = { [until]: expression('$states.result.Payload.until') };
+  const begun: Arrival = { known: arrival.known, pending: new Set() };
+  const met = arrive([{ ...leaving(place, state, new Map(), begun), finish: null }], name);
+  return [
+    waited(place, step, name, { Type: 'Wait', Timestamp: expression(`$${until}`) }, met),
+    ...failed,
+  ];
+}
+
+/** Wait counts whole seconds; rounded up, so that no wait is shorter than asked for. */
+function shortSeconds(step: WaitStep): number | null {
+  const { duration } = step;
+  if (step.slow || duration?.kind !== 'literal' || typeof duration.value !== 'number') return null;
+  return Math.ceil(duration.value / 1_000);
+}
+
+function waited(
+  place: Place,
+  step: WaitStep,
+  name: string,
+  state: WaitState,
+  arrival: Arrival,
+): Exit {
+  const source = plainSource('S', { status: 'SUCCESS', attempts: 1 });
+  addState(place, name, state);
+  return leaving(place, state, new Map([[step, source]]), after(arrival, step, CLASS.S, false));
+}

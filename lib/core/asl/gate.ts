@@ -1,0 +1,284 @@
+import type { Step } from '#core/plan/program.ts';
+import { badAmong, CLASS, classesOf, learn, RULES, verdictOf } from './classes.ts';
+import { bound } from './expressions.ts';
+import { evaluationError, expression, plainSource, skippedSource } from './records.ts';
+import { catching, keyOf } from './task.ts';
+import type { Catcher, ChoiceRule, ChoiceState } from './types.ts';
+import type { Arrival, Exit, Place, Writing } from './writing.ts';
+import {
+  addState,
+  after,
+  arrivalOf,
+  arrive,
+  leaving,
+  recordOf,
+  recordVariable,
+  variable,
+} from './writing.ts';
+
+/**
+ * The way to a step: its trigger rule, then `when` (LANGUAGE rules 3, 8 and 9).
+ *
+ * G1 A gate is written only where the classes on the way leave the rule open. After a success the
+ *    next step of a chain follows directly, and after a failure its `skip` does.
+ * G2 Choice cannot catch, so only total expressions stand in a Condition; anything else is evaluated
+ *    by a Pass in a Parallel of one branch, which can.
+ */
+export interface Entered {
+  /** Ways on which the step runs. */
+  readonly run: readonly Exit[];
+  /** Ways on which it has ended already: skipped, or its condition failed. */
+  readonly done: readonly Exit[];
+}
+
+export function enter(
+  writing: Writing,
+  place: Place,
+  step: Step,
+  incoming: readonly Exit[],
+): Entered {
+  keyOf(writing, place, step);
+  const runs: Exit[] = [];
+  const skips: Exit[] = [];
+  const open: Exit[] = [];
+  for (const exit of incoming) {
+    const verdict = verdictOf(step.trigger, dependencyClasses(place, step, exit));
+    (verdict === 'runs' ? runs : verdict === 'skips' ? skips : open).push(exit);
+  }
+  if (open.length === 0) {
+    const met =
+      step.when === null ? { run: runs, done: [] } : condition(writing, place, step, runs);
+    return { run: met.run, done: [...met.done, ...skip(writing, place, step, skips)] };
+  }
+
+  // One Choice decides the rule and, when it is total, the condition as well.
+  const inline = step.when?.total === true ? step.when : null;
+  const name = writing.names.helper(step.path, 'gate');
+  const arrival = arrive(inline === null ? open : [...open, ...runs], name);
+  const satisfied = ruleCondition(place, step);
+  const choice: ChoiceState = { Type: 'Choice', Choices: [], Default: '' };
+  addState(place, name, choice);
+  const met = { ...arrival, known: afterRule(place, step, arrival) };
+  if (inline === null) {
+    const run = { Condition: expression(satisfied), Next: '' };
+    choice.Choices.push(run);
+    const gated = [...runs, viaRule(writing, choice, run, met, true)];
+    skips.push(viaDefault(choice, arrival));
+    const rest =
+      step.when === null ? { run: gated, done: [] } : condition(writing, place, step, gated);
+    return { run: rest.run, done: [...rest.done, ...skip(writing, place, step, skips)] };
+  }
+  const not = { Condition: expression(`$not(${satisfied})`), Next: '' };
+  const run = { Condition: expression(`${bound(writing, place, inline)} = true`), Next: '' };
+  choice.Choices.push(not, run);
+  skips.push(viaRule(writing, choice, not, arrival, false));
+  const unmet = unmetBecause(
+    writing,
+    place,
+    step,
+    `${bound(writing, place, inline)} = false`,
+    viaDefault(choice, met),
+  );
+  return {
+    run: [viaRule(writing, choice, run, met, true)],
+    done: [...unmet, ...skip(writing, place, step, skips)],
+  };
+}
+
+function dependencyClasses(place: Place, step: Step, way: Arrival): number[] {
+  return dependencies(place, step).map((dependency) => classesOf(way.known, dependency.no));
+}
+
+function dependencies(place: Place, step: Step): Step[] {
+  return step.dependsOn.map((position) => {
+    const found = place.scope.steps[position];
+    if (found === undefined) throw new TypeError(`'${step.path}' depends on no step`);
+    return found;
+  });
+}
+
+function classList(place: Place, step: Step): string {
+  const names = dependencies(place, step).map((dependency) => recordOf(place, dependency).k);
+  return `[${names.join(', ')}]`;
+}
+
+function ruleCondition(place: Place, step: Step): string {
+  return RULES[step.trigger].condition(classList(place, step), step.dependsOn.length);
+}
+
+function afterRule(place: Place, step: Step, arrival: Arrival): Arrival['known'] {
+  let { known } = arrival;
+  for (const dependency of dependencies(place, step)) {
+    known = learn(
+      known,
+      dependency.no,
+      classesOf(known, dependency.no) & RULES[step.trigger].leaves,
+    );
+  }
+  return known;
+}
+
+/** A condition, on ways on which the rule is satisfied. */
+function condition(
+  writing: Writing,
+  place: Place,
+  step: Step,
+  ways: readonly Exit[],
+): { readonly run: readonly Exit[]; readonly done: readonly Exit[] } {
+  if (step.when === null || ways.length === 0) return { run: ways, done: [] };
+  const value = bound(writing, place, step.when);
+  if (step.when.total) {
+    const name = writing.names.helper(step.path, 'when');
+    const arrival = arrive(ways, name);
+    const run: ChoiceRule = { Condition: expression(`${value} = true`), Next: '' };
+    const choice = addState(place, name, { Type: 'Choice', Choices: [run], Default: '' });
+    return {
+      run: [viaRule(writing, choice, run, arrival, true)],
+      done: unmetBecause(writing, place, step, `${value} = false`, viaDefault(choice, arrival)),
+    };
+  }
+  const guarded = guard(
+    writing,
+    place,
+    step,
+    'when',
+    `($v := ${value}; $v = true ? 'true' : $v = false ? 'false' : 'other')`,
+    0,
+    ways,
+  );
+  const name = writing.names.helper(step.path, 'if');
+  const arrival = arrive([guarded.value], name);
+  const run: ChoiceRule = {
+    Condition: expression(`$${guarded.variable} = 'true'`),
+    Next: '',
+  };
+  const choice = addState(place, name, { Type: 'Choice', Choices: [run], Default: '' });
+  const because = `$${guarded.variable} = 'false'`;
+  return {
+    run: [viaRule(writing, choice, run, arrival, true)],
+    done: [
+      ...unmetBecause(writing, place, step, because, viaDefault(choice, arrival)),
+      guarded.failed,
+    ],
+  };
+}
+
+export interface Guarded {
+  /** The state to come back to for another evaluation. */
+  readonly name: string;
+  /** Holds what the expression yielded. */
+  readonly variable: string;
+  readonly value: Exit;
+  /** The step has failed with ExpressionError. */
+  readonly failed: Exit;
+}
+
+/** Evaluates where an error can be caught: the step's record then says so. */
+export function guard(
+  writing: Writing,
+  place: Place,
+  step: Step,
+  suffix: string,
+  source: string,
+  attempts: number,
+  ways: readonly Exit[],
+): Guarded {
+  const name = writing.names.helper(step.path, suffix);
+  const inside = writing.names.helper(step.path, `${suffix}.evaluate`);
+  const arrival = arrive(ways, name);
+  const held = variable(place.asl, 'w', step.no);
+  const k = step.continueOnFailure ? 'S' : 'F';
+  const failure = plainSource(k, { status: 'FAILED', error: evaluationError(), attempts });
+  const catcher: Catcher = {
+    ErrorEquals: ['States.ALL'],
+    Assign: { [recordVariable(place, step)]: failure.value },
+    Output: {},
+    Next: '',
+  };
+  const state = addState(place, name, {
+    Type: 'Parallel',
+    Branches: [
+      {
+        StartAt: inside,
+        States: { [inside]: { Type: 'Pass', Output: expression(source), End: true } },
+      },
+    ],
+    Catch: [catcher],
+    Assign: { [held]: expression('$states.result[0]') },
+  });
+  return {
+    name,
+    variable: held,
+    value: { ...leaving(place, state, new Map(), arrival), finish: null },
+    failed: catching([catcher], after(arrival, step, CLASS[k], false)),
+  };
+}
+
+function unmetBecause(
+  writing: Writing,
+  place: Place,
+  step: Step,
+  isFalse: string,
+  way: Exit,
+): Exit[] {
+  const name = writing.names.helper(step.path, 'unmet');
+  const arrival = arrive([way], name);
+  const state = addState(place, name, { Type: 'Pass' });
+  const source = skippedSource('K', {
+    expression: `${isFalse} ? 'CONDITION_FALSE' : 'CONDITION_NOT_BOOLEAN'`,
+  });
+  return [leaving(place, state, new Map([[step, source]]), after(arrival, step, CLASS.K, false))];
+}
+
+/** The Pass that writes a skipped record, with class and reason as rule 8 says. */
+function skip(writing: Writing, place: Place, step: Step, ways: readonly Exit[]): Exit[] {
+  if (ways.length === 0) return [];
+  const name = writing.names.helper(step.path, 'skip');
+  const arrival = arrive(ways, name);
+  const state = addState(place, name, { Type: 'Pass' });
+  const write = (source: ReturnType<typeof skippedSource>, classes: number): Exit[] => [
+    leaving(place, state, new Map([[step, source]]), after(arrival, step, classes, false)),
+  ];
+  if (!RULES[step.trigger].wantsSuccess) {
+    return write(skippedSource('K', 'RULE_NOT_MET'), CLASS.K);
+  }
+  const bad = badAmong(dependencyClasses(place, step, arrivalOf(ways)));
+  if (bad === true) return write(skippedSource('U', 'UPSTREAM_FAILED'), CLASS.U);
+  if (bad === false) return write(skippedSource('K', 'UPSTREAM_SKIPPED'), CLASS.K);
+  const anyBad = `$count(${classList(place, step)}[$ in ['F', 'U']]) > 0`;
+  return write(
+    skippedSource(
+      { expression: `${anyBad} ? 'U' : 'K'` },
+      { expression: `${anyBad} ? 'UPSTREAM_FAILED' : 'UPSTREAM_SKIPPED'` },
+    ),
+    CLASS.U | CLASS.K,
+  );
+}
+
+/** The way out of a Choice by one of its rules. `happy`: this is the way when all is well. */
+export function viaRule(
+  writing: Writing,
+  choice: ChoiceState,
+  rule: ChoiceRule,
+  arrival: Arrival,
+  happy: boolean,
+): Exit {
+  return {
+    ...arrival,
+    connect: (next) => {
+      rule.Next = next;
+      if (happy) writing.hints.set(choice, { ...writing.hints.get(choice), happy: next });
+    },
+    finish: null,
+  };
+}
+
+export function viaDefault(choice: ChoiceState, arrival: Arrival): Exit {
+  return {
+    ...arrival,
+    connect: (next) => {
+      choice.Default = next;
+    },
+    finish: null,
+  };
+}
