@@ -15,7 +15,7 @@ import type { Json } from '#core/json.ts';
 import type { Clock } from '#ports/clock.ts';
 import type { Evaluator } from '#ports/evaluator.ts';
 import { answer, constantAnswer, isConstant } from './evaluate.ts';
-import { applyRow, type Execution, isTask, type Lane } from './execution.ts';
+import { applyRow, type Execution, isTask, type Lane, type TaskAttempt } from './execution.ts';
 import { RUNTIME_ERROR } from './failure.ts';
 import {
   endsExecution,
@@ -53,6 +53,8 @@ export interface TaskCaller {
   readonly retryCount: number;
   /** The same for the same attempt, also when it is asked again after a restart. */
   readonly attemptKey: string;
+  /** Of a task that waits for one. */
+  readonly token: string | null;
 }
 
 export interface Outside {
@@ -62,7 +64,7 @@ export interface Outside {
     parameters: Readonly<Record<string, Json>>,
   ): Promise<
     | { readonly kind: 'started'; readonly executionArn: string; readonly startDate: number }
-    | { readonly kind: 'ended'; readonly outcome: TaskOutcome }
+    | { readonly kind: 'ended'; readonly child: ChildOutcome }
     | { readonly kind: 'refused'; readonly error: string; readonly cause: string }
   >;
   waitChild(executionArn: string): Promise<ChildOutcome>;
@@ -76,8 +78,12 @@ export interface ActorHost {
   readonly outside: Outside;
   readonly random: () => number;
   readonly newToken: (executionArn: string, lane: string) => string;
-  /** Bounds what runs at once over all executions. */
-  readonly gate: <T>(work: () => Promise<T>) => Promise<T>;
+  /**
+   * Bounds of what runs at once over all executions. Two, because a function that hangs keeps its
+   * place, and must not keep the evaluator from everybody.
+   */
+  readonly evaluating: <T>(work: () => Promise<T>) => Promise<T>;
+  readonly invoking: <T>(work: () => Promise<T>) => Promise<T>;
   /** Counts work that will end by itself, for `idle`. */
   readonly busy: <T>(work: Promise<T>) => Promise<T>;
   readonly onEnd: (actor: Actor) => void;
@@ -197,10 +203,10 @@ export class Actor {
         const { ask, then } = work;
         if (isConstant(ask)) return this.#perform(lane, then(constantAnswer(ask), env), env);
         const tenant = this.execution.start?.tenant ?? '';
-        const { gate, busy, evaluator } = this.#host;
+        const { evaluating, busy, evaluator } = this.#host;
         this.#asking(
           lane,
-          busy(gate(() => answer(ask, evaluator, tenant))),
+          busy(evaluating(() => answer(ask, evaluator, tenant))),
           (answers) => {
             this.#evaluatorTries.delete(lane.id);
             const later = this.#env();
@@ -217,12 +223,12 @@ export class Actor {
   }
 
   #goOutside(lane: Lane, work: Exclude<Work, { kind: 'idle' | 'rows' | 'ask' }>): void {
-    const { outside, gate } = this.#host;
+    const { outside, invoking } = this.#host;
     const { position } = lane;
     if (!isTask(position)) return;
     const visit: Visit = { execution: this.execution, lane, frame: position.frame };
     const state = position.frame.state as TaskState;
-    const caller = this.#caller(lane, position.frame.state.name, position.task.scheduledId);
+    const caller = this.#caller(visit, position.task);
     const broken = (error: unknown): void => {
       const cause = error instanceof Error ? error.message : String(error);
       const failure = { error: 'Lambda.SdkClientException', cause };
@@ -237,7 +243,7 @@ export class Actor {
     };
     if (work.kind === 'invoke') {
       const { functionName, payload } = work;
-      const call = gate(() => outside.invoke(caller, functionName, payload));
+      const call = invoking(() => outside.invoke(caller, functionName, payload));
       this.#asking(lane, call, settle, broken);
     } else if (work.kind === 'start-child') {
       const call = outside.startChild(caller, work.parameters);
@@ -251,9 +257,7 @@ export class Actor {
           } else if (child.kind === 'started') {
             const output = { ExecutionArn: child.executionArn, StartDate: child.startDate };
             this.#commit([taskSubmitted(visit, state, output, child.executionArn)]);
-          } else if (child.outcome.ok) {
-            this.#commit([taskSucceeded(visit, state, child.outcome.payload, env)]);
-          } else this.#commit([taskFailed(visit, state, child.outcome, env)]);
+          } else this.#commit([childEnded(visit, state, child.child, env)]);
         },
         broken,
       );
@@ -272,16 +276,16 @@ export class Actor {
     }
   }
 
-  #caller(lane: Lane, stateName: string, scheduledId: number): TaskCaller {
+  #caller(visit: Visit, task: TaskAttempt): TaskCaller {
     const { arn, start } = this.execution;
-    const retryCount = 'frame' in lane.position ? lane.position.frame.retryCount : 0;
     return {
       tenant: start?.tenant ?? '',
       executionArn: arn,
       executionName: start?.name ?? '',
-      stateName,
-      retryCount,
-      attemptKey: `${arn}#${scheduledId}`,
+      stateName: visit.frame.state.name,
+      retryCount: visit.frame.retryCount,
+      attemptKey: `${arn}#${task.scheduledId}`,
+      token: task.token,
     };
   }
 

@@ -129,8 +129,8 @@ export const LIMITS = {
   historyEvents: 25_000,
   mapConcurrency: 40,
   seconds: 99_999_999,
-  /** Ours: containers inside containers. AWS names no figure; a definition of 1 MB never needs more. */
-  nesting: 32,
+  /** Ours, about 60 containers inside each other. AWS names no figure. */
+  depth: 256,
 } as const;
 
 /** What a resource is called in events: `resourceType` and `resource`. */

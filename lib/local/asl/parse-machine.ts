@@ -24,12 +24,11 @@ export function parseMachine(definition: Json): ParseMachineResult {
     reader.problem('SCHEMA_VALIDATION_FAILED', '', 'a state machine is an object');
     return { ok: false, problems };
   }
-  const tooDeep = containerDepth(definition, 0) > LIMITS.nesting;
-  if (tooDeep) {
+  if (isDeeperThan(definition, LIMITS.depth)) {
     reader.problem(
       'SCHEMA_VALIDATION_FAILED',
       '',
-      `containers nest deeper than ${LIMITS.nesting}; flatten the machine`,
+      `the definition nests deeper than ${LIMITS.depth} levels; flatten it`,
     );
     return { ok: false, problems };
   }
@@ -97,19 +96,14 @@ function parseScope(
   return { pointer, startAt: startAt ?? '', states };
 }
 
-/** How deep `States` nests, found without recursion into what is not a container. */
-function containerDepth(holder: JsonObject, depth: number): number {
-  if (depth > LIMITS.nesting) return depth;
-  const states = holder['States'];
-  if (!isJsonObject(states)) return depth;
-  let deepest = depth;
-  for (const state of Object.values(states)) {
-    if (!isJsonObject(state)) continue;
-    const inner: Json[] = [state['ItemProcessor'] ?? null];
-    if (Array.isArray(state['Branches'])) inner.push(...state['Branches']);
-    for (const each of inner) {
-      if (isJsonObject(each)) deepest = Math.max(deepest, containerDepth(each, depth + 1));
-    }
+/** Level by level, without recursion: everything after this may recurse. */
+function isDeeperThan(json: Json, limit: number): boolean {
+  let level: readonly Json[] = [json];
+  for (let depth = 0; depth <= limit; depth++) {
+    level = level.flatMap((each) =>
+      typeof each === 'object' && each !== null ? (Object.values(each) as Json[]) : [],
+    );
+    if (level.length === 0) return false;
   }
-  return deepest;
+  return true;
 }

@@ -6,8 +6,8 @@
  *
  *  R1 an execution is open at most once here; two processes on one store collide on row numbers,
  *     and the one that loses reads again.
- *  R2 at most `maxOpenExecutions` are open, at most `maxConcurrentWork` evaluations and invocations
- *     run at once. A start over the limit is refused, a resume waits for room.
+ *  R2 at most `maxOpenExecutions` are open, at most `maxConcurrentWork` evaluations and as
+ *     many invocations run at once. A start over the limit is refused, a resume waits for room.
  *  R3 what a state machine ARN names never changes: running executions keep their definition.
  */
 import { LRUCache } from 'lru-cache';
@@ -35,7 +35,10 @@ export interface Tasks {
   invokeLambda(
     request: TaskCaller & { readonly functionName: string; readonly payload: Json },
   ): Promise<TaskOutcome>;
-  /** Runs a child whose machine is not in `definitions` to its end. Without it, that is an error. */
+  /**
+   * Runs a child whose machine is not in `definitions` to its end; `payload` is its output. Without
+   * it, such a child is an error.
+   */
   runExecution?(
     request: TaskCaller & {
       readonly stateMachineArn: string;
@@ -147,7 +150,8 @@ export function createStateMachineRuntime(options: RuntimeOptions): StateMachine
     evaluator: options.evaluator,
     random: () => Number.parseInt(ids.random().slice(0, 8), 16) / 2 ** 32,
     newToken: (executionArn, lane) => newTaskToken(executionArn, lane, ids.random()),
-    gate: createGate(options.maxConcurrentWork ?? 64),
+    evaluating: createGate(options.maxConcurrentWork ?? 64),
+    invoking: createGate(options.maxConcurrentWork ?? 64),
     busy: track,
     outside: {
       invoke: (caller, functionName, payload) =>
@@ -342,8 +346,21 @@ export function createStateMachineRuntime(options: RuntimeOptions): StateMachine
     const input = parameters['Input'] ?? {};
     const { tenant } = caller;
     if (tasks.runExecution !== undefined && (await definitions.load(stateMachineArn)) === null) {
+      const startDate = clock.now();
       const outcome = await tasks.runExecution({ ...caller, stateMachineArn, name, input });
-      return { kind: 'ended', outcome };
+      const child: ChildOutcome = {
+        executionArn: executionArnOf(stateMachineArn, name),
+        stateMachineArn,
+        name,
+        status: outcome.ok ? 'SUCCEEDED' : 'FAILED',
+        input,
+        output: outcome.ok ? outcome.payload : null,
+        error: outcome.ok ? null : outcome.error,
+        cause: outcome.ok ? null : outcome.cause,
+        startDate,
+        stopDate: clock.now(),
+      };
+      return { kind: 'ended', child };
     }
     const request = { tenant, stateMachineArn, name, input };
     const started = await startExecution(request, caller.attemptKey);

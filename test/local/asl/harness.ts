@@ -1,5 +1,6 @@
 /** A runtime on a virtual clock with fakes behind its ports, and shorthand for machines. */
 import type { Json, JsonObject } from '#core/json.ts';
+import { createInProcessEvaluator } from '#evaluator/in-process.ts';
 import { localMachineArn } from '#local/asl/arns.ts';
 import type { HistoryEvent, HistoryStore } from '#local/asl/history.ts';
 import { createMemoryHistoryStore } from '#local/asl/memory-history-store.ts';
@@ -11,10 +12,7 @@ import {
   type Tasks,
 } from '#local/asl/runtime.ts';
 import { createVirtualClock, type VirtualClock } from '#local/virtual-clock.ts';
-import {
-  createInProcessEvaluator,
-  type InProcessEvaluator,
-} from '#test/support/in-process-evaluator.ts';
+import type { EvaluationRequest, Evaluator } from '#ports/evaluator.ts';
 
 export type Invocation = Parameters<Tasks['invokeLambda']>[0] & { readonly at: number };
 export type TaskAnswer =
@@ -24,9 +22,12 @@ export type Handler = (call: Invocation, world: World) => TaskAnswer | Promise<T
 
 export interface World {
   readonly runtime: StateMachineRuntime;
+  /** Whom the outside answers: after a restart, the new runtime. */
+  readonly live: { runtime: StateMachineRuntime };
   readonly clock: VirtualClock;
   readonly store: HistoryStore;
-  readonly evaluator: InProcessEvaluator;
+  /** Round trips to the evaluator. */
+  readonly asked: EvaluationRequest[];
   readonly calls: Invocation[];
   readonly faults: unknown[];
   readonly machines: Map<string, JsonObject>;
@@ -45,11 +46,19 @@ export const echo: Handler = ({ payload }) => ok(payload);
 
 export function createWorld(
   handler: Handler = echo,
-  options: Partial<RuntimeOptions> & { clock?: VirtualClock } = {},
+  options: Partial<RuntimeOptions> & { clock?: VirtualClock; live?: World['live'] } = {},
 ): World {
   const clock = options.clock ?? createVirtualClock({ start: START });
   const store = options.store ?? createMemoryHistoryStore();
-  const evaluator = createInProcessEvaluator();
+  const asked: EvaluationRequest[] = [];
+  const real = createInProcessEvaluator({ clock });
+  const evaluator: Evaluator = {
+    evaluate: (request) => {
+      asked.push(request);
+      return real.evaluate(request);
+    },
+    close: () => real.close(),
+  };
   const calls: Invocation[] = [];
   const faults: unknown[] = [];
   const machines = new Map<string, JsonObject>();
@@ -73,7 +82,9 @@ export function createWorld(
     store,
     clock,
   });
-  const world: World = { runtime, clock, store, evaluator, calls, faults, machines };
+  const live = options.live ?? { runtime };
+  live.runtime = runtime;
+  const world: World = { runtime, live, clock, store, asked, calls, faults, machines };
   return world;
 }
 
