@@ -189,6 +189,20 @@ export function catching(catchers: readonly Catcher[], arrival: Arrival): Exit {
   };
 }
 
+/**
+ * Behind the Task that closes a container, what was in it is out of sight: another arm has other
+ * variables. The runner has the records, unless the platform failed at this very Task.
+ */
+function outside(place: Place, arrival: Arrival): Arrival {
+  const visible = (step: Step): boolean => {
+    for (let at: Place | null = place; at !== null; at = at.outer) {
+      if (at.scope.steps[step.index] === step) return true;
+    }
+    return false;
+  };
+  return { known: arrival.known, pending: new Set([...arrival.pending].filter(visible)) };
+}
+
 export interface StepTask {
   readonly kind: StepRunnerKind;
   /** Unset: the step's own name. */
@@ -228,7 +242,7 @@ export function stepTask(
     arrival,
   );
   const attempts = task.retry === undefined ? '1' : '$states.context.State.RetryCount + 1';
-  const failed = failing(writing, place, step, state, arrival, attempts);
+  const failed = failing(writing, place, step, state, outside(place, arrival), attempts);
   const success: RecordSource = successSource(resultPath(byToken), isLive(place, step));
   return [
     leaving(place, state, new Map([[step, success]]), after(arrival, step, CLASS.S, true)),
