@@ -91,4 +91,7 @@ export const TABLES: Readonly<Record<string, TableRule>> = {
   workflow_versions: { tenant: true, grants: { cloudflow_app: ['select', 'insert', 'update'] } },
   connections: { tenant: true, grants: { cloudflow_app: all } },
   operations: { tenant: true, grants: { cloudflow_app: all } },
+  task_tokens: { tenant: true, grants: { cloudflow_engine: all } },
+  asl_history: { tenant: false, grants: { cloudflow_engine: ['select', 'insert'] } },
+  asl_open: { tenant: false, grants: { cloudflow_engine: ['select', 'insert', 'delete'] } },
 };

@@ -1,0 +1,28 @@
+import type { Signal } from '#core/execution/commands.ts';
+import type { ExecutionStatus } from '#core/execution/events.ts';
+
+/** What there is to do for executions that run on Step Functions, across tenants. */
+export interface StepFunctionsWork {
+  /** Accepted and not begun, oldest first, after `after` (an execution id). */
+  open(
+    status: Extract<ExecutionStatus, 'PENDING' | 'RUNNING'>,
+    after: string | null,
+    limit: number,
+  ): Promise<readonly { readonly tenant: string; readonly executionId: string }[]>;
+  /** Signals that wait, in the order in which they came. */
+  signals(limit: number): Promise<readonly PendingSignal[]>;
+  /** A signal that has been delivered, or that nobody wants any more. */
+  consumed(signal: PendingSignal): Promise<void>;
+  /**
+   * Gives an execution whose machine has stopped to the engine, which ends it: signals stay for it.
+   * False when the engine has it already, or it has ended.
+   */
+  handToEngine(tenant: string, executionId: string, now: number): Promise<boolean>;
+}
+
+export interface PendingSignal {
+  readonly id: string;
+  readonly tenant: string;
+  readonly executionId: string;
+  readonly signal: Signal;
+}

@@ -1,0 +1,217 @@
+/**
+ * What moves executions on the Step Functions runtime from outside: starts them, hands answers to
+ * their tasks, and sees to it that every one of them ends.
+ *
+ *  V1 Everything to do is found in the store, so nothing is lost with this process, and a nudge
+ *     (`look`) only makes it sooner.
+ *  V2 Every action may be repeated: starts are named after the execution, answers are recorded once.
+ *  V3 What the machine cannot do (cancel, a time limit, undoing after either) the engine does: the
+ *     machine is stopped first, then the execution is handed over with its signals.
+ *  V4 One look at a time; a look takes at most `BATCH` of each kind and looks again when it was full.
+ */
+import { stepErrorCode } from '#core/errors.ts';
+import { compensationState } from '#core/execution/ending.ts';
+import { isFinal } from '#core/execution/events.ts';
+import { keyOf } from '#core/execution/program-index.ts';
+import { walk } from '#core/execution/state.ts';
+import type { Log } from '#ports/log.ts';
+import type { StateMachineStatus, StateMachines } from '#ports/state-machines.ts';
+import type { PendingSignal, StepFunctionsWork } from '#ports/step-functions-work.ts';
+import { add, addStarted } from './draft.ts';
+import { openTask, type RunnerDeps, recordIn } from './task.ts';
+import { answerTask } from './waiting.ts';
+
+export interface DriverDeps {
+  readonly runner: RunnerDeps;
+  readonly machines: StateMachines;
+  readonly work: StepFunctionsWork;
+  readonly log: Log;
+}
+
+export interface StepFunctionsDriver {
+  /** Looks for work now; a look that is under way looks once more. Never rejects. */
+  look(): Promise<void>;
+  /** Compares what runs with what has ended; for ends that no task reported. Never rejects. */
+  reconcile(): Promise<void>;
+}
+
+const BATCH = 100;
+
+export function createStepFunctionsDriver(deps: DriverDeps): StepFunctionsDriver {
+  const { runner, machines, work, log } = deps;
+  let looking: Promise<void> | null = null;
+  let again = false;
+
+  async function guarded(what: string, act: () => Promise<void>): Promise<void> {
+    try {
+      await act();
+    } catch (error) {
+      // It is still in the store and is found by the next look.
+      log.error(what, { error: error instanceof Error ? error.message : String(error) });
+    }
+  }
+
+  async function start(tenant: string, executionId: string): Promise<void> {
+    const task = await openTask(runner, tenant, executionId);
+    const { header } = task;
+    const answer = await machines.start({
+      tenant,
+      mode: header.mode,
+      executionId,
+      workflowId: header.workflowId,
+      version: header.version,
+      programHash: header.programHash,
+      input: task.input,
+    });
+    if (answer.kind === 'quota') {
+      log.warn('a state machine waits for its quota', { executionId, message: answer.message });
+      return;
+    }
+    await recordIn(task, addStarted);
+  }
+
+  async function deliver(pending: PendingSignal): Promise<void> {
+    const { tenant, executionId, signal } = pending;
+    switch (signal.kind) {
+      case 'cancel':
+        await machines.stop(tenant, executionId, {
+          error: stepErrorCode('Cancelled'),
+          cause: signal.reason ?? 'cancelled',
+        });
+        await work.handToEngine(tenant, executionId, runner.clock.now());
+        return;
+      case 'pause':
+      case 'resume':
+        // The API refuses these for this runtime; one that came past it has no effect.
+        await work.consumed(pending);
+        return;
+      default:
+        await answerTask(runner, machines, tenant, executionId, signal);
+        await work.consumed(pending);
+    }
+  }
+
+  async function lookOnce(): Promise<void> {
+    for (let full = true; full; ) {
+      const pending = await work.open('PENDING', null, BATCH);
+      await Promise.all(
+        pending.map(({ tenant, executionId }) =>
+          guarded('a state machine did not start', () => start(tenant, executionId)),
+        ),
+      );
+      const signals = await work.signals(BATCH);
+      // In order within an execution, side by side across them.
+      const byExecution = Map.groupBy(signals, ({ executionId }) => executionId);
+      await Promise.all(
+        [...byExecution.values()].map((own) =>
+          guarded('a signal was not delivered', async () => {
+            for (const signal of own) await deliver(signal);
+          }),
+        ),
+      );
+      // A full batch that nothing came of would be read again at once, for ever.
+      full = signals.length === BATCH && (await work.signals(1))[0]?.id !== signals[0]?.id;
+    }
+  }
+
+  async function settleEnded(tenant: string, executionId: string): Promise<void> {
+    const status = await machines.describe(tenant, executionId);
+    if (status === null) {
+      // It was recorded as begun, and the machine is not there: a start that got lost on its way.
+      await start(tenant, executionId);
+      return;
+    }
+    if (status.status === 'RUNNING') return;
+    if (status.status === 'TIMED_OUT') {
+      await work.handToEngine(tenant, executionId, runner.clock.now());
+      return;
+    }
+    if (status.status === 'ABORTED') {
+      await runner.executions.signal(
+        tenant,
+        executionId,
+        {
+          kind: 'cancel',
+          by: null,
+          compensate: await compensates(tenant, executionId),
+          reason: status.cause,
+        },
+        runner.clock.now(),
+      );
+      await work.handToEngine(tenant, executionId, runner.clock.now());
+      return;
+    }
+    await recordLostEnd(tenant, executionId, status);
+  }
+
+  async function compensates(tenant: string, executionId: string): Promise<boolean> {
+    const { program } = await openTask(runner, tenant, executionId);
+    return program.onCancel === 'compensate';
+  }
+
+  /** A machine that ended without its report: a limit of Step Functions, or a fault of ours. */
+  async function recordLostEnd(
+    tenant: string,
+    executionId: string,
+    status: StateMachineStatus,
+  ): Promise<void> {
+    const task = await openTask(runner, tenant, executionId);
+    await recordIn(task, (draft) => {
+      if (isFinal(draft.state.status)) return;
+      addStarted(draft);
+      const lost = {
+        code: stepErrorCode(
+          status.error === 'States.DataLimitExceeded' ? 'QuotaExceeded' : 'Internal',
+        ),
+        message: `the state machine ended without its report: ${status.error ?? status.status}`,
+      };
+      for (const { place, step } of walk(draft.index, draft.state, true)) {
+        const key = keyOf(place);
+        if (step.status === 'QUEUED') {
+          add(draft, { type: 'step_skipped', step: key, class: 'K', reason: 'CANCELLED' });
+        } else {
+          add(draft, { type: 'step_failed', step: key, error: lost, attempts: step.attempts });
+        }
+      }
+      add(draft, {
+        type: 'execution_failed',
+        error: lost,
+        compensation: compensationState(draft.state),
+      });
+    });
+    log.error('a state machine ended without its report', { executionId, error: status.error });
+  }
+
+  return {
+    look() {
+      if (looking !== null) {
+        again = true;
+        return looking;
+      }
+      looking = (async () => {
+        do {
+          again = false;
+          await guarded('looking for Step Functions work failed', lookOnce);
+        } while (again);
+      })().finally(() => {
+        looking = null;
+      });
+      return looking;
+    },
+    async reconcile() {
+      await guarded('reconciling Step Functions failed', async () => {
+        for (let after: string | null = null; ; ) {
+          const running = await work.open('RUNNING', after, BATCH);
+          await Promise.all(
+            running.map(({ tenant, executionId }) =>
+              guarded('an end was not settled', () => settleEnded(tenant, executionId)),
+            ),
+          );
+          const last = running.at(-1);
+          if (last === undefined || running.length < BATCH) return;
+          after = last.executionId;
+        }
+      });
+    },
+  };
+}
