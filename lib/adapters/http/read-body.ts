@@ -33,7 +33,8 @@ export async function readBody(
     .filter((word) => word !== '' && word !== 'identity');
   const decoder = encodings[0] === undefined ? undefined : DECODERS[encodings[0]];
   if (encodings.length > 1 || (encodings.length === 1 && decoder === undefined)) {
-    source.destroy();
+    // Destroying makes undici report the abort on the stream, where nobody would hear it any more.
+    source.on('error', () => undefined).destroy();
     throw new BodyUndecodable('the content encoding is not one that was asked for');
   }
 

@@ -10,7 +10,7 @@
  *  H4 tenants share no connection: each has an agent of its own.
  */
 import { LRUCache } from 'lru-cache';
-import { Agent, buildConnector, type Dispatcher } from 'undici';
+import { Agent, buildConnector, type Dispatcher, errors } from 'undici';
 import { isSameAddress, parseAddress } from '#core/address.ts';
 import { EGRESS_REFUSED, type EgressGuard } from '#ports/egress.ts';
 import type { Http, HttpAnswer, HttpFailure, HttpRequest } from '#ports/http.ts';
@@ -233,7 +233,9 @@ function explain(error: unknown): HttpAnswer {
   if (code === 'UND_ERR_HEADERS_OVERFLOW') {
     return failed('too_large', 'the headers of the answer are too large');
   }
-  if (code.startsWith('HPE_')) return failed('undecodable', 'the answer is not HTTP');
+  if (error instanceof errors.HTTPParserError || code === 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH') {
+    return failed('undecodable', 'the answer is not HTTP');
+  }
   if (code === 'UND_ERR_INVALID_ARG') return failed('invalid', 'the request cannot be sent');
   return failed(
     'unreachable',
