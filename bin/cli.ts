@@ -101,9 +101,9 @@ program
 program
   .command('compile <file>')
   .description('print the Amazon States Language of a definition')
-  .option('--step-runner <arn>', 'the function that performs steps', '${StepRunner}')
+  .option('--step-runner <arn>', 'the function that performs steps')
   .action(
-    action(async (terminal, _, [file], own: { stepRunner: string }) => {
+    action(async (terminal, _, [file], own: { stepRunner?: string }) => {
       const { compile } = await import('./commands/definition.ts');
       return compile(terminal, file as string, own);
     }),
