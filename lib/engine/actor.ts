@@ -1,0 +1,506 @@
+/**
+ * One execution in the memory of its owner: outcomes in, events to the log, commands out.
+ *
+ * Owns: the order of decide, append and perform for one execution. The host owns: which executions
+ * are here, the lease, and where signals come from.
+ *
+ *  E1 one append at a time; what happens meanwhile waits in the inbox and is decided together;
+ *  E2 a command starts only after the events of its decision are durable, and state moves only then;
+ *  E3 what the log says wins: after a conflict or an unknown answer the state is read again, and what
+ *     had been decided is decided anew;
+ *  E4 a fenced execution is forgotten at once, with all it has going on;
+ *  E5 a signal leaves the database in the same append that records what followed from it;
+ *  E6 one that cannot be decided or written is laid aside for a while, never tried in a tight loop.
+ */
+import { apply } from '#core/execution/apply.ts';
+import type { Command, Outcome } from '#core/execution/commands.ts';
+import { decide } from '#core/execution/decide.ts';
+import { type ExecutionEvent, isFinal, type RecordedEvent } from '#core/execution/events.ts';
+import { outstanding } from '#core/execution/outstanding.ts';
+import { project } from '#core/execution/project.ts';
+import { checkpointDue, restore, snapshot } from '#core/execution/snapshot.ts';
+import { type ExecutionState, initialState } from '#core/execution/state.ts';
+import type { Program } from '#core/plan/program.ts';
+import type { Clock } from '#ports/clock.ts';
+import type {
+  AppendAnswer,
+  AppendRequest,
+  ExecutionHeader,
+  LoadedExecution,
+  ReleaseAnswer,
+  StoredSignal,
+} from '#ports/execution-store.ts';
+import type { Ids } from '#ports/ids.ts';
+import type { Log } from '#ports/log.ts';
+import { lifecycleMessages, signalToParent } from './lifecycle.ts';
+import type { Perform, Work } from './perform.ts';
+
+export interface ActorHost {
+  readonly clock: Clock;
+  readonly realClock: Clock;
+  readonly ids: Ids;
+  readonly log: Log;
+  readonly perform: Perform;
+  readonly parkAfterMs: number;
+  readonly parkBeyondMs: number;
+  append(request: AppendRequest): Promise<AppendAnswer>;
+  /** Null: no longer ours. */
+  reload(header: ExecutionHeader, epoch: number, whole: boolean): Promise<LoadedExecution | null>;
+  release(
+    header: ExecutionHeader,
+    epoch: number,
+    wakeAt: number | null,
+    signalCount: number,
+  ): Promise<ReleaseAnswer>;
+  closeApproval(header: ExecutionHeader, step: string, now: number): Promise<void>;
+  /** Commands may start: the lease holds and the host is not draining. */
+  mayStart(): boolean;
+  /** The actor is over: ended, parked until `wakeAt`, or lost. Called once. */
+  gone(actor: Actor, why: Gone): void;
+  /** A parent has a signal. */
+  signalled(tenant: string, executionId: string): void;
+  /** A release was refused because of signals that are not here yet. */
+  wantsSignals(): void;
+}
+
+export type Gone =
+  | { readonly kind: 'ended' }
+  | { readonly kind: 'parked'; readonly wakeAt: number | null; readonly again: boolean }
+  | { readonly kind: 'lost' };
+
+export interface Actor {
+  readonly header: ExecutionHeader;
+  readonly epoch: number;
+  /** Nothing is being written or performed, and nothing waits to be decided. */
+  readonly idle: boolean;
+  /** Takes up what the log leaves to be done. */
+  begin(): void;
+  signal(signal: StoredSignal): void;
+  /** Gives it up to whoever comes next, once nothing is under way. Resolves when it is gone. */
+  handOver(): Promise<void>;
+  /** Forgets it at once: abandons calls, records nothing more. */
+  drop(): void;
+}
+
+/** Outcomes decided together before they are written: bounds the size of one append. */
+const MAX_OUTCOMES = 64;
+const MAX_EVENTS = 400;
+/** Tries to read the truth again after a write whose answer is unknown. */
+const RELOAD_DELAYS_MS = [20, 100, 300, 1_000, 2_000, 2_000];
+/** How often one write may fail in a row before the execution is laid aside (E6). */
+const MAX_FAILURES = 4;
+const LAY_ASIDE_MS = 60_000;
+/** Between tries of a command for which a part of ours was away. */
+const REPEAT_DELAYS_MS = [50, 200, 1_000, 5_000];
+
+interface Item {
+  readonly outcome: Outcome;
+  readonly signalId: string | null;
+}
+
+/** Folds what was loaded. Null: the checkpoint has another form and the whole log is needed. */
+export function foldLoaded(program: Program, loaded: LoadedExecution): ExecutionState | null {
+  let state: ExecutionState | null = initialState({ id: loaded.header.id });
+  if (loaded.checkpoint !== null) {
+    state = restore(program, loaded.checkpoint.state);
+    if (state === null) return null;
+  }
+  for (const recorded of loaded.tail) state = apply(program, state, recorded);
+  return state;
+}
+
+export function createActor(
+  host: ActorHost,
+  program: Program,
+  loaded: LoadedExecution,
+  folded: ExecutionState,
+): Actor {
+  const { header, epoch } = loaded;
+  const { clock, realClock } = host;
+  let state = folded;
+  let inbox: Item[] = [];
+  let writing = false;
+  let gone = false;
+  let failures = 0;
+  let handingOver: (() => void) | null = null;
+  const running = new Map<string, AbortController>();
+  const timers = new Map<string, number>();
+  let armed: { readonly at: number; cancel(): void } | null = null;
+  let parking: { cancel(): void } | null = null;
+  let signalCount = loaded.signalCount;
+  const knownSignals = new Set<string>();
+
+  function leave(why: Gone): void {
+    if (gone) return;
+    gone = true;
+    armed?.cancel();
+    parking?.cancel();
+    timers.clear();
+    for (const controller of running.values()) controller.abort();
+    running.clear();
+    host.gone(actor, why);
+    handingOver?.();
+  }
+
+  // ── deciding and writing ─────────────────────────────────────────────────────────────────
+
+  function deliver(outcome: Outcome, signalId: string | null = null): void {
+    if (gone) return;
+    inbox.push({ outcome, signalId });
+    if (!writing) void work();
+  }
+
+  /** Never rejects: whatever goes wrong is handled in `turn`. */
+  async function work(): Promise<void> {
+    writing = true;
+    parking?.cancel();
+    parking = null;
+    while (inbox.length > 0 && !gone) await turn();
+    writing = false;
+    if (!gone) rest();
+  }
+
+  async function turn(): Promise<void> {
+    const taken: Item[] = [];
+    const events: ExecutionEvent[] = [];
+    const recorded: RecordedEvent[] = [];
+    const commands: Command[] = [];
+    let next = state;
+    let now = clock.now();
+    try {
+      while (taken.length < MAX_OUTCOMES && events.length < MAX_EVENTS) {
+        const item = inbox[taken.length];
+        if (item === undefined) break;
+        taken.push(item);
+        // Time never goes back along a log.
+        now = Math.max(now, next.at);
+        const decision = decide(program, next, item.outcome, now);
+        let seq = next.seq;
+        for (const event of decision.events) {
+          seq += 1;
+          events.push(event);
+          recorded.push({ seq, at: now, event });
+        }
+        commands.push(...decision.commands);
+        next = decision.state;
+      }
+    } catch (error) {
+      host.log.error('execution cannot be decided', {
+        execution: header.id,
+        error: describe(error),
+      });
+      await layAside();
+      return;
+    }
+    inbox = inbox.slice(taken.length);
+    const consumed = taken.flatMap((item) => item.signalId ?? []);
+    if (recorded.length === 0 && consumed.length === 0) {
+      carryOut(commands);
+      return;
+    }
+    await write(taken, recorded, events, consumed, next, commands, now);
+  }
+
+  async function write(
+    taken: readonly Item[],
+    recorded: readonly RecordedEvent[],
+    events: readonly ExecutionEvent[],
+    consumed: readonly string[],
+    next: ExecutionState,
+    commands: readonly Command[],
+    now: number,
+  ): Promise<void> {
+    let answer: AppendAnswer;
+    try {
+      const rows = project(program, next, events);
+      const over = isFinal(next.status);
+      answer = await host.append({
+        tenant: header.tenant,
+        executionId: header.id,
+        epoch,
+        events: recorded,
+        steps: rows.steps,
+        execution: rows.execution,
+        checkpoint:
+          !over && checkpointDue(state, next) ? { seq: next.seq, state: snapshot(next) } : null,
+        consumedSignals: consumed,
+        outbox: lifecycleMessages(header, next, events, state.seq + 1, now, host.ids),
+        parentSignal: signalToParent(header, next),
+        now,
+      });
+    } catch (error) {
+      if (gone) return;
+      failures += 1;
+      host.log.error('transition not written, or its answer was lost', {
+        execution: header.id,
+        failures,
+        error: describe(error),
+      });
+      await readAgain(taken);
+      return;
+    }
+    if (gone) return;
+    if (answer === 'fenced') {
+      leave({ kind: 'lost' });
+      return;
+    }
+    if (answer === 'conflict') {
+      failures += 1;
+      host.log.warn('sequence was taken, reading again', { execution: header.id });
+      await readAgain(taken);
+      return;
+    }
+    failures = 0;
+    state = next;
+    if (isFinal(state.status)) {
+      leave({ kind: 'ended' });
+      if (header.parent !== null) host.signalled(header.tenant, header.parent.executionId);
+      return;
+    }
+    carryOut(commands);
+  }
+
+  /** E3. Outcomes that were not recorded are decided again on what is. */
+  async function readAgain(lost: readonly Item[]): Promise<void> {
+    if (failures > MAX_FAILURES) {
+      await layAside();
+      return;
+    }
+    for (const delay of RELOAD_DELAYS_MS) {
+      await pause(delay);
+      if (gone) return;
+      try {
+        const now = await load();
+        if (now === null) {
+          leave({ kind: 'lost' });
+          return;
+        }
+        state = now;
+        inbox = [...lost, ...inbox];
+        if (isFinal(state.status)) leave({ kind: 'ended' });
+        else resume();
+        return;
+      } catch (error) {
+        host.log.warn('execution cannot be read again yet', {
+          execution: header.id,
+          error: describe(error),
+        });
+      }
+    }
+    // The database is away for longer: the lease decides who goes on.
+    leave({ kind: 'lost' });
+  }
+
+  async function load(): Promise<ExecutionState | null> {
+    const stored = await host.reload(header, epoch, false);
+    if (stored === null) return null;
+    const folded = foldLoaded(program, stored);
+    if (folded !== null) return folded;
+    const whole = await host.reload(header, epoch, true);
+    return whole === null ? null : foldLoaded(program, whole);
+  }
+
+  async function layAside(): Promise<void> {
+    try {
+      await host.release(header, epoch, clock.now() + LAY_ASIDE_MS, signalCount);
+    } catch (error) {
+      host.log.warn('execution could not be laid aside', {
+        execution: header.id,
+        error: describe(error),
+      });
+    }
+    leave({ kind: 'lost' });
+  }
+
+  // ── carrying out ─────────────────────────────────────────────────────────────────────────
+
+  /** Starts what state asks for and is not going on, and ends what it no longer asks for. */
+  function resume(): void {
+    const wanted = outstanding(program, state);
+    const ids = new Set(wanted.map((command) => command.id));
+    for (const [id, controller] of running) {
+      if (ids.has(id)) continue;
+      controller.abort();
+      running.delete(id);
+    }
+    timers.clear();
+    carryOut(wanted.filter((command) => !running.has(command.id)));
+    if (state.status === 'PENDING') deliver({ kind: 'start' });
+  }
+
+  function carryOut(commands: readonly Command[]): void {
+    // Several decisions may be in one append: what a later one takes back is not started.
+    const abandoned = new Map<string, number>();
+    for (const [i, command] of commands.entries()) {
+      if (command.kind === 'abandon') abandoned.set(command.id, i);
+    }
+    for (const [i, command] of commands.entries()) {
+      if (command.kind === 'abandon') abandon(command.id);
+      else if ((abandoned.get(command.id) ?? -1) > i) continue;
+      else if (command.kind === 'timer') timers.set(command.id, command.dueAt);
+      else start(command);
+    }
+    arm();
+  }
+
+  function abandon(id: string): void {
+    timers.delete(id);
+    running.get(id)?.abort();
+    running.delete(id);
+    if (id.startsWith('approval:')) {
+      host
+        .closeApproval(header, id.slice('approval:'.length), clock.now())
+        .catch((error: unknown) =>
+          host.log.warn('approval could not be closed', {
+            execution: header.id,
+            error: describe(error),
+          }),
+        );
+    }
+  }
+
+  function start(command: Work): void {
+    if (running.has(command.id)) return;
+    const controller = new AbortController();
+    running.set(command.id, controller);
+    void pursue(command, controller);
+  }
+
+  /** Repeats until the outside has answered, or nobody wants the answer any more. */
+  async function pursue(command: Work, controller: AbortController): Promise<void> {
+    const { signal } = controller;
+    for (let tries = 0; !signal.aborted; tries++) {
+      if (handingOver !== null) {
+        // The next owner gets it from the log.
+        running.delete(command.id);
+        rest();
+        return;
+      }
+      if (host.mayStart()) {
+        try {
+          const outcome = await host.perform({ header, program, state, signal }, command);
+          if (signal.aborted) return;
+          running.delete(command.id);
+          if (outcome !== null) deliver(outcome);
+          else rest();
+          return;
+        } catch (error) {
+          if (signal.aborted) return;
+          host.log.warn('command cannot be carried out yet', {
+            execution: header.id,
+            command: command.id,
+            error: describe(error),
+          });
+        }
+      }
+      await pause(REPEAT_DELAYS_MS[Math.min(tries, REPEAT_DELAYS_MS.length - 1)] as number);
+    }
+  }
+
+  function arm(): void {
+    let at = Number.POSITIVE_INFINITY;
+    for (const dueAt of timers.values()) at = Math.min(at, dueAt);
+    if (armed !== null && armed.at === at) return;
+    armed?.cancel();
+    armed = null;
+    if (at === Number.POSITIVE_INFINITY || gone) return;
+    const timer = clock.schedule(at, () => {
+      armed = null;
+      const now = clock.now();
+      for (const [id, dueAt] of timers) if (dueAt <= now) timers.delete(id);
+      arm();
+      deliver({ kind: 'clock' });
+    });
+    armed = { at, cancel: () => timer.cancel() };
+  }
+
+  // ── resting ──────────────────────────────────────────────────────────────────────────────
+
+  function isIdle(): boolean {
+    return !writing && inbox.length === 0 && running.size === 0;
+  }
+
+  /** Nothing to do for now: after a moment the database may have it back. */
+  function rest(): void {
+    if (gone || !isIdle()) return;
+    if (handingOver !== null) {
+      void park();
+      return;
+    }
+    if (parking !== null) return;
+    const due = armed?.at ?? Number.POSITIVE_INFINITY;
+    if (due - clock.now() <= host.parkBeyondMs) return;
+    parking = realClock.schedule(realClock.now() + host.parkAfterMs, () => {
+      parking = null;
+      if (!gone && isIdle()) void park();
+    });
+  }
+
+  async function park(): Promise<void> {
+    const wakeAt = handingOver === null ? (armed?.at ?? null) : clock.now();
+    writing = true; // what arrives now waits for the answer
+    let answer: ReleaseAnswer;
+    try {
+      answer = await host.release(header, epoch, wakeAt, signalCount);
+    } catch (error) {
+      host.log.warn('execution could not be released', {
+        execution: header.id,
+        error: describe(error),
+      });
+      answer = 'signalled'; // still ours, as far as we know
+    }
+    writing = false;
+    if (gone) return;
+    if (answer === 'released') {
+      leave({ kind: 'parked', wakeAt, again: inbox.length > 0 });
+    } else if (answer === 'fenced') {
+      leave({ kind: 'lost' });
+    } else if (handingOver !== null) {
+      leave({ kind: 'lost' }); // resigning makes it free for others
+    } else {
+      host.wantsSignals();
+      if (inbox.length > 0) void work();
+      else rest();
+    }
+  }
+
+  function pause(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      realClock.schedule(realClock.now() + ms, resolve);
+    });
+  }
+
+  function receive(signal: StoredSignal, counted: boolean): void {
+    if (knownSignals.has(signal.id)) return;
+    knownSignals.add(signal.id);
+    if (!counted) signalCount += 1;
+    deliver(signal.signal, signal.id);
+  }
+
+  const actor: Actor = {
+    header,
+    epoch,
+    get idle() {
+      return isIdle();
+    },
+    begin() {
+      resume();
+      for (const signal of loaded.signals) receive(signal, true);
+      if (!writing) rest();
+    },
+    signal: (signal) => receive(signal, false),
+    handOver() {
+      if (gone) return Promise.resolve();
+      return new Promise((resolve) => {
+        handingOver = resolve;
+        rest();
+      });
+    },
+    drop: () => leave({ kind: 'lost' }),
+  };
+  return actor;
+}
+
+function describe(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,346 @@
+/**
+ * The engine of one process: which executions are here, and for how long.
+ *
+ * Owns: the lease, claiming, take-over, capacity, and hearing of signals. `actor.ts` owns what happens
+ * to each execution; the database owns the truth.
+ *
+ *  N1 an execution is here only under an epoch that was this process's when it was claimed; every
+ *     write names it, so whoever claims later fences us;
+ *  N2 nothing starts while the lease may have run out: then all that is here is forgotten, and this
+ *     process begins anew under another name;
+ *  N3 at most `maxActive` executions are here or promised; claims take no more than there is room for;
+ *  N4 hints and adoption only save time: whatever is due is found by looking, within `pollMs`;
+ *  N5 every loop is one timer after the other, never two at once, and ends with `stop`.
+ */
+import type { Program } from '#core/plan/program.ts';
+import type { Adopter, LoadedExecution } from '#ports/execution-store.ts';
+import type { RuntimeHints } from '#ports/runtime-hints.ts';
+import { type Actor, type ActorHost, createActor, foldLoaded, type Gone } from './actor.ts';
+import { DEFAULT_LIMITS, type EngineDeps, type EngineLimits } from './deps.ts';
+import { createLoop } from './loop.ts';
+import { createPerform } from './perform.ts';
+import { createProgramCache } from './program-cache.ts';
+import { createSlots } from './slots.ts';
+
+export interface Engine {
+  /** Opens the lease and begins to claim. */
+  start(): Promise<void>;
+  /** Takes nothing new, waits for calls under way up to the limit, gives the rest up. */
+  stop(): Promise<void>;
+  /** Takes executions accepted in this process. */
+  readonly adopter: Adopter;
+  readonly hints: RuntimeHints;
+  /** Resolves when nothing here can go on without time or the outside. */
+  settled(): Promise<void>;
+  readonly stats: EngineStats;
+}
+
+export interface EngineStats {
+  readonly owner: string | null;
+  readonly active: number;
+  readonly callsRunning: number;
+  readonly callsWaiting: number;
+}
+
+const MAX_WAKE_HINTS = 50_000;
+const SIGNALS_PER_LOOK = 2_000;
+/** Real milliseconds between looks at whether all is quiet. */
+const SETTLE_LOOK_MS = 2;
+
+export function createEngine(deps: EngineDeps, given: Partial<EngineLimits> = {}): Engine {
+  const limits: EngineLimits = { ...DEFAULT_LIMITS, ...given };
+  const { store, clock, realClock, ids, log } = deps;
+  const slots = createSlots(limits.slots);
+  const programs = createProgramCache(deps.programs);
+  const actors = new Map<string, Actor>();
+  const wakeHints = new Map<string, { cancel(): void }>();
+  let owner: string | null = null;
+  let state: 'new' | 'running' | 'draining' | 'stopped' = 'new';
+  let reserved = 0;
+  /** Claims and adoptions that are not actors yet. */
+  let arriving = 0;
+  let leaseUntil = 0;
+
+  const room = (): number => limits.maxActive - actors.size - reserved - arriving;
+  const isOurs = (): boolean =>
+    state === 'running' && owner !== null && realClock.monotonic() < leaseUntil;
+
+  const host: ActorHost = {
+    clock,
+    realClock,
+    ids,
+    log,
+    perform: createPerform(deps, slots),
+    parkAfterMs: limits.parkAfterMs,
+    parkBeyondMs: limits.parkBeyondMs,
+    append: (request) => store.append(request),
+    reload: (header, epoch, whole) =>
+      owner === null
+        ? Promise.resolve(null)
+        : store.reload(owner, header.tenant, header.id, epoch, whole),
+    release: (header, epoch, wakeAt, signalCount) =>
+      store.release({ tenant: header.tenant, executionId: header.id, epoch, wakeAt, signalCount }),
+    closeApproval: (header, step, now) => store.closeApproval(header.tenant, header.id, step, now),
+    mayStart: isOurs,
+    gone: left,
+    signalled: (tenant, executionId) => signalled(tenant, executionId),
+    wantsSignals: () => polling.soon(),
+  };
+
+  // ── arriving and leaving ─────────────────────────────────────────────────────────────────
+
+  function take(loaded: LoadedExecution): void {
+    const known = programs.known(loaded.header);
+    if (known !== undefined) {
+      settleIn(loaded, known);
+      return;
+    }
+    arriving += 1;
+    programs
+      .find(loaded.header)
+      .then((program) => settleIn(loaded, program))
+      .catch((error: unknown) => refuse(loaded, error))
+      .finally(() => {
+        arriving -= 1;
+      });
+  }
+
+  function settleIn(loaded: LoadedExecution, program: Program): void {
+    if (owner === null || state !== 'running') return;
+    const { id } = loaded.header;
+    const before = actors.get(id);
+    if (before !== undefined) {
+      // Claimed again under a higher epoch: what is here is the past.
+      if (before.epoch >= loaded.epoch) return;
+      before.drop();
+    }
+    wakeHints.get(id)?.cancel();
+    wakeHints.delete(id);
+    let folded: ReturnType<typeof foldLoaded>;
+    try {
+      folded = foldLoaded(program, loaded);
+    } catch (error) {
+      refuse(loaded, error);
+      return;
+    }
+    if (folded === null) {
+      takeWhole(loaded);
+      return;
+    }
+    const actor = createActor(host, program, loaded, folded);
+    actors.set(id, actor);
+    actor.begin();
+  }
+
+  /** Its checkpoint has a form that this version does not read: the log has everything. */
+  function takeWhole({ header, epoch }: LoadedExecution): void {
+    host
+      .reload(header, epoch, true)
+      .then((whole) => {
+        if (whole !== null && whole.checkpoint === null) take(whole);
+      })
+      .catch((error: unknown) =>
+        log.error('log could not be read', { execution: header.id, error: String(error) }),
+      );
+  }
+
+  /** It cannot run here now: whoever looks in a minute may do better. */
+  function refuse({ header, epoch, signalCount }: LoadedExecution, cause: unknown): void {
+    log.error('execution cannot be taken up', { execution: header.id, error: String(cause) });
+    host.release(header, epoch, clock.now() + 60_000, signalCount).catch((error: unknown) =>
+      log.warn('execution could not be given back', {
+        execution: header.id,
+        error: String(error),
+      }),
+    );
+  }
+
+  function left(actor: Actor, why: Gone): void {
+    const { id, tenant } = actor.header;
+    if (actors.get(id) === actor) actors.delete(id);
+    if (why.kind !== 'parked') return;
+    if (why.again) claimOne(tenant, id);
+    else if (why.wakeAt !== null && state === 'running') remember(tenant, id, why.wakeAt);
+  }
+
+  /** To be on time for what was parked here; found by looking otherwise (N4). */
+  function remember(tenant: string, id: string, wakeAt: number): void {
+    wakeHints.get(id)?.cancel();
+    if (wakeHints.size >= MAX_WAKE_HINTS) return;
+    const hint = clock.schedule(wakeAt, () => {
+      wakeHints.delete(id);
+      claimOne(tenant, id);
+    });
+    wakeHints.set(id, hint);
+  }
+
+  function claimOne(tenant: string, id: string): void {
+    if (owner === null || !isOurs() || room() <= 0 || actors.has(id)) return;
+    arriving += 1;
+    store
+      .claimOne(owner, tenant, id)
+      .then((loaded) => {
+        if (loaded !== null) take(loaded);
+      })
+      .catch((error: unknown) =>
+        log.warn('execution could not be claimed', { execution: id, error: String(error) }),
+      )
+      .finally(() => {
+        arriving -= 1;
+      });
+  }
+
+  function signalled(tenant: string, executionId: string): void {
+    if (state !== 'running') return;
+    if (actors.has(executionId)) polling.soon();
+    else claimOne(tenant, executionId);
+  }
+
+  // ── loops ────────────────────────────────────────────────────────────────────────────────
+
+  const polling = createLoop(realClock, limits.pollMs, log, 'poll', async () => {
+    if (owner === null || !isOurs()) return;
+    const from = owner;
+    if (actors.size > 0) {
+      for (const signal of await store.pendingSignals(from, SIGNALS_PER_LOOK)) {
+        actors.get(signal.executionId)?.signal(signal);
+      }
+    }
+    await claimWith((limit) => store.claim(from, limit, clock.now()));
+  });
+
+  const takingOver = createLoop(realClock, limits.leaseMs / 2, log, 'take over', async () => {
+    if (owner === null || !isOurs()) return;
+    const from = owner;
+    await claimWith((limit) => store.takeOver(from, limit));
+  });
+
+  /** Batches until there is no more, or no more room. */
+  async function claimWith(
+    claim: (limit: number) => Promise<readonly LoadedExecution[]>,
+  ): Promise<void> {
+    for (;;) {
+      const limit = Math.min(limits.claimBatch, room());
+      if (limit <= 0 || !isOurs()) return;
+      arriving += limit;
+      try {
+        const claimed = await claim(limit);
+        for (const loaded of claimed) take(loaded);
+        if (claimed.length < limit) return;
+      } finally {
+        arriving -= limit;
+      }
+    }
+  }
+
+  const beating = createLoop(realClock, limits.heartbeatMs, log, 'heartbeat', async () => {
+    if (owner === null) {
+      if (state === 'running') await open(); // what begins anew may find the database away
+      return;
+    }
+    const asked = realClock.monotonic();
+    if (asked >= leaseUntil) {
+      await beginAnew('the lease ran out before it was renewed');
+    } else if (await store.heartbeat(owner, limits.leaseMs)) {
+      leaseUntil = asked + limits.leaseMs;
+    } else {
+      await beginAnew('the lease was lost');
+    }
+  });
+
+  async function open(): Promise<void> {
+    const name = ids.random();
+    const asked = realClock.monotonic();
+    if (!(await store.heartbeat(name, limits.leaseMs)))
+      throw new Error(`lease ${name} was refused`);
+    owner = name;
+    leaseUntil = asked + limits.leaseMs;
+  }
+
+  /** N2. */
+  async function beginAnew(why: string): Promise<void> {
+    log.warn('engine begins anew', { owner, active: actors.size, why });
+    owner = null;
+    for (const actor of [...actors.values()]) actor.drop();
+    if (state === 'running') await open();
+  }
+
+  // ── the outside ──────────────────────────────────────────────────────────────────────────
+
+  const adopter: Adopter = {
+    reserve() {
+      if (!isOurs() || room() <= 0) return null;
+      reserved += 1;
+      return owner;
+    },
+    adopt(loaded) {
+      reserved -= 1;
+      take(loaded);
+    },
+    release() {
+      reserved -= 1;
+    },
+    signalled,
+  };
+
+  return {
+    adopter,
+    hints: {
+      accepted: ({ tenant, executionId, runtime }) => {
+        if (runtime === 'engine') claimOne(tenant, executionId);
+      },
+      signalled: ({ tenant, executionId, runtime }) => {
+        if (runtime === 'engine') signalled(tenant, executionId);
+      },
+    },
+    async start() {
+      if (state !== 'new') throw new TypeError('an engine starts once');
+      await open();
+      state = 'running';
+      beating.start();
+      polling.start();
+      takingOver.start();
+    },
+    async stop() {
+      if (state !== 'running') return;
+      state = 'draining';
+      await Promise.all([polling.stop(), takingOver.stop()]);
+      for (const hint of wakeHints.values()) hint.cancel();
+      wakeHints.clear();
+      let late: { cancel(): void } | null = null;
+      const deadline = new Promise<void>((resolve) => {
+        late = realClock.schedule(realClock.now() + limits.drainMs, resolve);
+      });
+      await Promise.race([
+        Promise.all([...actors.values()].map((actor) => actor.handOver())),
+        deadline,
+      ]);
+      (late as { cancel(): void } | null)?.cancel();
+      for (const actor of [...actors.values()]) actor.drop();
+      await beating.stop();
+      state = 'stopped';
+      if (owner !== null) await store.resign(owner);
+      owner = null;
+    },
+    async settled() {
+      const busy = (): boolean => {
+        if (arriving > 0 || reserved > 0) return true;
+        for (const actor of actors.values()) if (!actor.idle) return true;
+        return false;
+      };
+      while (state === 'running' && busy()) {
+        await new Promise<void>((resolve) => {
+          realClock.schedule(realClock.now() + SETTLE_LOOK_MS, resolve);
+        });
+      }
+    },
+    get stats() {
+      return {
+        owner,
+        active: actors.size,
+        callsRunning: slots.running,
+        callsWaiting: slots.waiting,
+      };
+    },
+  };
+}
