@@ -3,8 +3,7 @@
  *
  * Owns the order of things; what the things are comes from next-work.ts.
  *
- *  A1 rows are applied in memory when they are made and stored in that order; those made while an
- *     append is under way go together in the next one.
+ *  A1 rows are applied in memory when they are made, and stored in that order by the journal.
  *  A2 nothing leaves this process (an invocation, a child, an answer to a caller) before the rows
  *     which lead to it are stored. Evaluation may run ahead: it has no effect.
  *  A3 an answer is dropped unless its lane still waits for it (E4).
@@ -14,16 +13,13 @@
 import type { Json } from '#core/json.ts';
 import type { Clock } from '#ports/clock.ts';
 import type { Evaluator } from '#ports/evaluator.ts';
+import type { HistoryStore } from '#ports/history-store.ts';
 import { answer, constantAnswer, isConstant } from './evaluate.ts';
-import { applyRow, type Execution, isTask, type Lane, type TaskAttempt } from './execution.ts';
+import { type Execution, isTask, type Lane, type TaskAttempt } from './execution.ts';
 import { RUNTIME_ERROR } from './failure.ts';
-import {
-  endsExecution,
-  type Failure,
-  type HistoryEvent,
-  type HistoryRow,
-  type HistoryStore,
-} from './history.ts';
+import { applyRow } from './fold.ts';
+import { endsExecution, type Failure, type HistoryRow } from './history.ts';
+import { Journal } from './journal.ts';
 import { LIMITS, type TaskState } from './machine.ts';
 import { dueAt, expire, nextWork } from './next-work.ts';
 import type { Draft, Env, Visit, Work } from './work.ts';
@@ -93,15 +89,12 @@ export interface ActorHost {
 export class Actor {
   readonly execution: Execution;
   readonly #host: ActorHost;
-  #unstored: HistoryRow[] = [];
-  #stored: number;
-  #flushing = false;
+  readonly #journal: Journal;
   #closed = false;
   /** What each lane's current turn has been asked for already. */
   readonly #asked = new Map<string, number>();
   readonly #children = new Map<string, { readonly arn: string; readonly turn: number }>();
   readonly #evaluatorTries = new Map<string, number>();
-  #waiters: { readonly seq: number; readonly done: (error: Error | null) => void }[] = [];
   #timer: { readonly at: number; readonly handle: { cancel(): void } } | null = null;
   readonly #pauses = new Set<{ cancel(): void }>();
 
@@ -109,7 +102,12 @@ export class Actor {
   constructor(execution: Execution, host: ActorHost) {
     this.execution = execution;
     this.#host = host;
-    this.#stored = execution.seq;
+    this.#journal = new Journal(execution.arn, execution.seq, {
+      store: host.store,
+      busy: host.busy,
+      onStored: (rows) => this.#onStored(rows),
+      onFault: (error) => this.#fault(error),
+    });
   }
 
   /** Does what can be done now. Called after every change; nothing happens otherwise. */
@@ -122,7 +120,7 @@ export class Actor {
         this.#end('ExecutionTimedOut', { error: 'States.Timeout', cause: null });
       }
       let again = true;
-      while (again && execution.status === 'RUNNING' && this.#unstored.length < MAX_UNSTORED) {
+      while (again && execution.status === 'RUNNING' && this.#journal.waiting < MAX_UNSTORED) {
         again = false;
         for (const lane of [...execution.lanes.values()]) {
           // A lane of this list may have been dropped by another's rows.
@@ -134,10 +132,7 @@ export class Actor {
       this.#fault(error);
       return;
     }
-    if (!this.#flushing && this.#unstored.length > 0) {
-      this.#flushing = true;
-      void this.#host.busy(this.#flush());
-    }
+    this.#journal.flush();
   }
 
   /** Writes rows for `lane` from outside (a token's answer), and resolves when they are stored. */
@@ -157,13 +152,7 @@ export class Actor {
 
   /** Resolves when everything made so far is stored. */
   whenStored(): Promise<void> {
-    const { seq } = this.execution;
-    if (seq <= this.#stored) return Promise.resolve();
-    if (this.#closed) return Promise.reject(new Error(`execution ${this.execution.arn} is closed`));
-    return new Promise((resolve, reject) => {
-      const done = (error: Error | null): void => (error === null ? resolve() : reject(error));
-      this.#waiters.push({ seq, done });
-    });
+    return this.#journal.whenStored();
   }
 
   env(): Env {
@@ -176,8 +165,7 @@ export class Actor {
     this.#closed = true;
     this.#timer?.handle.cancel();
     for (const pause of this.#pauses) pause.cancel();
-    for (const { done } of this.#waiters) done(new Error(reason));
-    this.#waiters = [];
+    this.#journal.close(reason);
   }
 
   #env(): Env {
@@ -217,7 +205,7 @@ export class Actor {
         return false;
       }
       default:
-        if (lane.turn <= this.#stored) this.#goOutside(lane, work);
+        if (lane.turn <= this.#journal.stored) this.#goOutside(lane, work);
         return false;
     }
   }
@@ -373,7 +361,7 @@ export class Actor {
     if (event?.type === 'ExecutionAborted' || event?.type === 'ExecutionTimedOut') {
       previousEventId = 0;
     }
-    if (event !== null && id >= LIMITS.historyEvents && !isLast(event.type)) {
+    if (event !== null && id >= LIMITS.historyEvents && !endsExecution(event.type)) {
       const cause = `The execution reached the maximum number of history events (${LIMITS.historyEvents}).`;
       const details = { executionFailedEventDetails: { error: RUNTIME_ERROR, cause } };
       event = { type: 'ExecutionFailed', details };
@@ -390,30 +378,15 @@ export class Actor {
       note,
     };
     applyRow(execution, row);
-    this.#unstored.push(row);
+    this.#journal.add(row);
   }
 
-  async #flush(): Promise<void> {
-    try {
-      while (this.#unstored.length > 0 && !this.#closed) {
-        const batch = this.#unstored;
-        this.#unstored = [];
-        const fits = await this.#host.store.append(this.execution.arn, batch);
-        if (!fits) throw new Error(`somebody else wrote the history of ${this.execution.arn}`);
-        this.#stored += batch.length;
-        const done = this.#waiters.filter(({ seq }) => seq <= this.#stored);
-        this.#waiters = this.#waiters.filter(({ seq }) => seq > this.#stored);
-        for (const waiter of done) waiter.done(null);
-        if (this.#unstored.length === 0) this.#stopForsakenChildren();
-        if (batch.some(endsExecution)) {
-          this.close('the execution has ended');
-          this.#host.onEnd(this);
-        } else this.drive();
-      }
-      this.#flushing = false;
-    } catch (error) {
-      this.#fault(error);
-    }
+  #onStored(rows: readonly HistoryRow[]): void {
+    if (this.#journal.waiting === 0) this.#stopForsakenChildren();
+    if (rows.some(({ event }) => event !== null && endsExecution(event.type))) {
+      this.close('the execution has ended');
+      this.#host.onEnd(this);
+    } else this.drive();
   }
 
   #fault(error: unknown): void {
@@ -448,13 +421,4 @@ export class Actor {
     });
     this.#timer = { at, handle };
   }
-}
-
-function isLast(type: HistoryEvent['type']): boolean {
-  return endsExecution({
-    seq: 0,
-    lane: '',
-    note: null,
-    event: { id: 0, previousEventId: 0, timestamp: '', type },
-  });
 }

@@ -6,6 +6,7 @@
  * adds to an event what AWS leaves out of it.
  */
 import type { Json } from '#core/json.ts';
+import type { StoredRow } from '#ports/history-store.ts';
 
 export interface HistoryRow {
   /** 1, 2, 3 … within the execution; every row has one, events and others alike. */
@@ -173,22 +174,17 @@ const ENDS: ReadonlySet<HistoryEventType> = new Set([
   'ExecutionTimedOut',
 ]);
 
-/** Whether this row is the last of its execution. A store may keep it as a column. */
-export function endsExecution(row: HistoryRow): boolean {
-  return row.event !== null && ENDS.has(row.event.type);
+/** Whether this event is the last of its execution. */
+export function endsExecution(type: HistoryEventType): boolean {
+  return ENDS.has(type);
 }
 
-/**
- * Where histories live. Rows are JSON, never changed and never deleted while the execution runs.
- */
-export interface HistoryStore {
-  /**
-   * Stores all rows or none; they are durable when the promise resolves. False when the execution
-   * already has a row with one of these numbers: somebody else wrote, and the caller must reload.
-   */
-  append(executionArn: string, rows: readonly HistoryRow[]): Promise<boolean>;
-  /** All rows in order of `seq`; none for an unknown execution. */
-  load(executionArn: string): Promise<readonly HistoryRow[]>;
-  /** Executions without a row that ends them, ordered, after `after`, at most `limit`. */
-  unfinished(after: string | null, limit: number): Promise<readonly string[]>;
+export function storedRow(row: HistoryRow): StoredRow {
+  const ends = row.event !== null && endsExecution(row.event.type);
+  return { seq: row.seq, ends, text: JSON.stringify(row) };
+}
+
+/** A text of the store is one that `storedRow` wrote. */
+export function rowOfText(text: string): HistoryRow {
+  return JSON.parse(text) as HistoryRow;
 }

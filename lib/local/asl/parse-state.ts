@@ -1,18 +1,17 @@
 /** One state of a definition. A new state type that is missed here does not compile. */
 import { isJsonObject, type Json, type JsonObject, pointerTo } from '#core/json.ts';
 import {
-  type Catcher,
   type ChoiceState,
   type Exit,
   LIMITS,
-  type Resource,
-  type Retrier,
   type Scope,
   type State,
   type StateOf,
   type StateType,
   type Template,
 } from './machine.ts';
+import { parseAssignOutput, parseFallible } from './parse-fallible.ts';
+import { checkArguments, parseResource } from './parse-resource.ts';
 import type { Reader } from './read-fields.ts';
 
 export interface StateContext {
@@ -63,17 +62,17 @@ const PARSERS: { readonly [T in StateType]: StateParser<T> } = {
     ...parseExit(given, pointer, context),
   }),
   Task: (name, given, pointer, context) => {
-    const resource = parseResource(given, pointer, context);
+    const resource = parseResource(given, pointer, context.reader);
     const task = {
       type: 'Task' as const,
       name,
       ...parseExit(given, pointer, context),
-      ...parseFallible(given, pointer, context),
+      ...parseFallible(given, pointer, context.reader),
       arguments: context.reader.template(given, pointer, 'Arguments'),
       timeoutSeconds: parseSeconds(given, pointer, 'TimeoutSeconds', 1, context),
       heartbeatSeconds: parseSeconds(given, pointer, 'HeartbeatSeconds', 1, context),
     };
-    if (resource !== null) checkArguments(given, pointer, resource, context);
+    if (resource !== null) checkArguments(given, pointer, resource, context.reader);
     const [timeout, heartbeat] = [given['TimeoutSeconds'], given['HeartbeatSeconds']];
     if (typeof timeout === 'number' && typeof heartbeat === 'number' && heartbeat >= timeout) {
       context.reader.problem(
@@ -124,7 +123,7 @@ const PARSERS: { readonly [T in StateType]: StateParser<T> } = {
       type: 'Parallel' as const,
       name,
       ...parseExit(given, pointer, context),
-      ...parseFallible(given, pointer, context),
+      ...parseFallible(given, pointer, context.reader),
       arguments: context.reader.template(given, pointer, 'Arguments'),
       branches,
     };
@@ -147,7 +146,7 @@ const PARSERS: { readonly [T in StateType]: StateParser<T> } = {
       type: 'Map' as const,
       name,
       ...parseExit(given, pointer, context),
-      ...parseFallible(given, pointer, context),
+      ...parseFallible(given, pointer, context.reader),
       items,
       itemSelector: reader.template(given, pointer, 'ItemSelector'),
       maxConcurrency: parseSeconds(given, pointer, 'MaxConcurrency', 0, context),
@@ -249,41 +248,6 @@ function parseExit(given: JsonObject, pointer: string, { reader }: StateContext)
   return { ...parseAssignOutput(given, pointer, reader, '', false), next };
 }
 
-/** `prefix` is the place of a rule or Catcher in event locations: `Choices[0]/`. */
-function parseAssignOutput(
-  given: JsonObject,
-  pointer: string,
-  reader: Reader,
-  prefix: string,
-  inCatcher: boolean,
-): { assign: Template | null; output: Template | null } {
-  const assign = reader.object(given, pointer, 'Assign');
-  for (const variable of Object.keys(assign ?? {})) {
-    const at = pointerTo(pointer, 'Assign', variable);
-    if (variable === 'states') {
-      reader.problem('SCHEMA_VALIDATION_FAILED', at, "'states' is reserved", variable);
-    } else if (
-      variable.length > LIMITS.nameLength ||
-      !/^[\p{ID_Start}_][\p{ID_Continue}]*$/u.test(variable)
-    ) {
-      reader.problem(
-        'SCHEMA_VALIDATION_FAILED',
-        at,
-        `a variable's name is an identifier of at most ${LIMITS.nameLength} characters`,
-        variable,
-      );
-    }
-  }
-  const options = { inCatcher };
-  return {
-    assign:
-      assign === null
-        ? null
-        : reader.template(given, pointer, 'Assign', { ...options, location: `${prefix}Assign` }),
-    output: reader.template(given, pointer, 'Output', { ...options, location: `${prefix}Output` }),
-  };
-}
-
 function parseChoice(
   name: string,
   given: JsonObject,
@@ -323,73 +287,6 @@ function parseChoice(
   return { type: 'Choice', name, rules, otherwise: next === null ? null : { ...rest, next } };
 }
 
-function parseFallible(
-  given: JsonObject,
-  pointer: string,
-  { reader }: StateContext,
-): { retry: readonly Retrier[]; catch: readonly Catcher[] } {
-  const retry: Retrier[] = [];
-  const catchers: Catcher[] = [];
-  each(given, pointer, 'Retry', reader, (retrier, at) => {
-    reader.fields(retrier, at, 'retrier', [
-      ...['ErrorEquals', 'IntervalSeconds', 'MaxAttempts', 'BackoffRate', 'MaxDelaySeconds'],
-      ...['JitterStrategy', 'Comment'],
-    ]);
-    retry.push({
-      errorEquals: reader.strings(retrier, at, 'ErrorEquals'),
-      intervalSeconds: reader.integer(retrier, at, 'IntervalSeconds', 1, LIMITS.seconds) ?? 1,
-      maxAttempts: reader.integer(retrier, at, 'MaxAttempts', 0, LIMITS.seconds) ?? 3,
-      backoffRate: reader.number(retrier, at, 'BackoffRate', 1, Number.MAX_VALUE) ?? 2,
-      maxDelaySeconds: reader.integer(retrier, at, 'MaxDelaySeconds', 1, 31_622_399),
-      jitter: reader.oneOf(retrier, at, 'JitterStrategy', ['NONE', 'FULL']) ?? 'NONE',
-    });
-  });
-  each(given, pointer, 'Catch', reader, (catcher, at, index) => {
-    reader.fields(catcher, at, 'catcher', ['ErrorEquals', 'Next', 'Assign', 'Output', 'Comment']);
-    catchers.push({
-      errorEquals: reader.strings(catcher, at, 'ErrorEquals'),
-      next: reader.string(catcher, at, 'Next', 'required') ?? '',
-      ...parseAssignOutput(catcher, at, reader, `Catch[${index}]/`, true),
-    });
-  });
-  checkWildcards(retry, pointerTo(pointer, 'Retry'), reader);
-  checkWildcards(catchers, pointerTo(pointer, 'Catch'), reader);
-  return { retry, catch: catchers };
-}
-
-/** `States.ALL` stands alone and last. */
-function checkWildcards(
-  list: readonly { readonly errorEquals: readonly string[] }[],
-  pointer: string,
-  reader: Reader,
-): void {
-  list.forEach(({ errorEquals }, index) => {
-    if (!errorEquals.includes('States.ALL')) return;
-    if (errorEquals.length === 1 && index === list.length - 1) return;
-    reader.problem(
-      'SCHEMA_VALIDATION_FAILED',
-      pointerTo(pointer, index, 'ErrorEquals'),
-      "'States.ALL' must be alone in its list, and its list the last",
-      [...errorEquals],
-    );
-  });
-}
-
-function each(
-  given: JsonObject,
-  pointer: string,
-  field: string,
-  reader: Reader,
-  read: (member: JsonObject, pointer: string, index: number) => void,
-): void {
-  (reader.array(given, pointer, field) ?? []).forEach((member, index) => {
-    const at = pointerTo(pointer, field, index);
-    if (isJsonObject(member)) read(member, at, index);
-    else
-      reader.problem('SCHEMA_VALIDATION_FAILED', at, `a member of '${field}' is an object`, member);
-  });
-}
-
 /** A number field that may be one expression instead: seconds, and `MaxConcurrency`. */
 function parseSeconds(
   given: JsonObject,
@@ -419,60 +316,4 @@ function parseInner(
   }
   context.reader.fields(value, pointer, what, known);
   return context.parseScope(value, pointer);
-}
-
-const RESOURCE_NAMES: { readonly [resource: string]: Resource } = {
-  'lambda:invoke': 'lambda',
-  'lambda:invoke.waitForTaskToken': 'lambda-token',
-  'states:startExecution.sync:2': 'execution-sync',
-};
-
-function parseResource(
-  given: JsonObject,
-  pointer: string,
-  { reader }: StateContext,
-): Resource | null {
-  const arn = reader.string(given, pointer, 'Resource', 'required');
-  if (arn === null) return null;
-  const name = /^arn:aws[a-z-]*:states:::(.+)$/.exec(arn)?.[1] ?? '';
-  const resource = Object.hasOwn(RESOURCE_NAMES, name) ? RESOURCE_NAMES[name] : undefined;
-  if (resource !== undefined) return resource;
-  const what = /^arn:aws[a-z-]*:states:[^:]*:[^:]*:activity:/.test(arn)
-    ? 'activities are not supported'
-    : 'this resource is not supported';
-  reader.problem(
-    'UNSUPPORTED_RESOURCE',
-    pointerTo(pointer, 'Resource'),
-    what,
-    arn,
-    Object.keys(RESOURCE_NAMES)
-      .map((each) => `arn:aws:states:::${each}`)
-      .join(', '),
-  );
-  return null;
-}
-
-const ARGUMENTS: { readonly [R in Resource]: { required: string; known: readonly string[] } } = {
-  lambda: { required: 'FunctionName', known: ['FunctionName', 'Payload'] },
-  'lambda-token': { required: 'FunctionName', known: ['FunctionName', 'Payload'] },
-  'execution-sync': { required: 'StateMachineArn', known: ['StateMachineArn', 'Input', 'Name'] },
-};
-
-/** Arguments are checked here as far as they are written out; one expression is checked when it ran. */
-function checkArguments(
-  given: JsonObject,
-  pointer: string,
-  resource: Resource,
-  { reader }: StateContext,
-): void {
-  const at = pointerTo(pointer, 'Arguments');
-  const value = given['Arguments'];
-  const { required, known } = ARGUMENTS[resource];
-  if (typeof value === 'string' && value.startsWith('{%')) return;
-  if (!isJsonObject(value)) {
-    reader.problem('SCHEMA_VALIDATION_FAILED', at, `'Arguments' must hold '${required}'`, value);
-    return;
-  }
-  reader.fields(value, at, 'list of arguments', known);
-  reader.string(value, at, required, 'required');
 }

@@ -30,7 +30,8 @@ import { localMachineArn } from './arns.ts';
 import type { HistoryEvent } from './history.ts';
 import { createMemoryHistoryStore } from './memory-history-store.ts';
 import { parseMachine } from './parse-machine.ts';
-import { createStateMachineRuntime, type ExecutionDescription } from './runtime.ts';
+import { createStateMachineRuntime } from './runtime.ts';
+import type { ExecutionDescription, StateMachineRuntime } from './runtime-types.ts';
 
 export interface RunMachineOptions {
   readonly machine: Json;
@@ -141,7 +142,7 @@ export async function runMachineFile(options: RunMachineOptions): Promise<RunMac
 }
 
 async function runToRest(
-  runtime: ReturnType<typeof createStateMachineRuntime>,
+  runtime: StateMachineRuntime,
   clock: VirtualClock,
   executionArn: string,
 ): Promise<ExecutionDescription> {

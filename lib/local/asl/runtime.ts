@@ -12,118 +12,27 @@
  */
 import { LRUCache } from 'lru-cache';
 import type { Problem } from '#core/errors.ts';
-import { canonicalJson, type Json, type JsonObject } from '#core/json.ts';
-import type { Clock } from '#ports/clock.ts';
-import type { Evaluator } from '#ports/evaluator.ts';
-import type { Ids } from '#ports/ids.ts';
-import { Actor, type ActorHost, type TaskCaller, type TaskOutcome } from './actor.ts';
+import { canonicalJson } from '#core/json.ts';
+import { Actor, type ActorHost } from './actor.ts';
 import { childName, executionArnOf, laneOfToken, machineNameOf, newTaskToken } from './arns.ts';
-import { applyRow, createExecution, type Execution, isTask } from './execution.ts';
+import { createExecution, type Execution, isTask } from './execution.ts';
+import { applyRow } from './fold.ts';
 import { createGate } from './gate.ts';
-import type { HistoryEvent, HistoryRow, HistoryStore } from './history.ts';
+import { type HistoryRow, rowOfText, storedRow } from './history.ts';
 import { LIMITS, type Machine, type TaskState } from './machine.ts';
 import { parseMachine } from './parse-machine.ts';
+import type {
+  ExecutionDescription,
+  RuntimeOptions,
+  StartRequest,
+  StartResult,
+  StateMachineRuntime,
+  TokenResult,
+} from './runtime-types.ts';
 import type { Visit } from './work.ts';
 import { type ChildOutcome, EXECUTION_NAME, taskFailed, taskSucceeded } from './work-task.ts';
 
-/** The outside of Task states. */
-export interface Tasks {
-  /**
-   * Calls a function and answers with what it returned or threw; the error's name is the name that
-   * Retry and Catch see. It is called again with the same `attemptKey` when a crash hid its answer.
-   */
-  invokeLambda(
-    request: TaskCaller & { readonly functionName: string; readonly payload: Json },
-  ): Promise<TaskOutcome>;
-  /**
-   * Runs a child whose machine is not in `definitions` to its end; `payload` is its output. Without
-   * it, such a child is an error.
-   */
-  runExecution?(
-    request: TaskCaller & {
-      readonly stateMachineArn: string;
-      readonly name: string;
-      readonly input: Json;
-    },
-  ): Promise<TaskOutcome>;
-}
-
-/** Where definitions come from; null for an ARN that names nothing. */
-export interface Definitions {
-  load(stateMachineArn: string): Promise<JsonObject | null>;
-}
-
-export interface RuntimeOptions {
-  readonly clock: Clock;
-  readonly ids: Ids;
-  readonly evaluator: Evaluator;
-  readonly store: HistoryStore;
-  readonly tasks: Tasks;
-  readonly definitions: Definitions;
-  readonly maxConcurrentWork?: number;
-  readonly maxOpenExecutions?: number;
-  readonly roleArn?: string;
-  /** Hears of faults that are nobody's answer: a store that is away, a history that is corrupt. */
-  readonly onFault: (error: unknown, executionArn: string) => void;
-}
-
-export interface StartRequest {
-  readonly tenant: string;
-  readonly stateMachineArn: string;
-  readonly name: string;
-  readonly input: Json;
-}
-
-export type StartResult =
-  | { readonly ok: true; readonly executionArn: string; readonly startDate: number }
-  | {
-      readonly ok: false;
-      readonly error:
-        | 'ExecutionAlreadyExists'
-        | 'ExecutionLimitExceeded'
-        | 'InvalidDefinition'
-        | 'InvalidExecutionInput'
-        | 'InvalidName'
-        | 'StateMachineDoesNotExist';
-      readonly message: string;
-      readonly problems?: readonly Problem[];
-    };
-
-export type TokenResult =
-  | { readonly ok: true }
-  | { readonly ok: false; readonly error: 'InvalidToken' | 'TaskTimedOut' | 'InvalidOutput' };
-
-export interface ExecutionDescription {
-  readonly executionArn: string;
-  readonly stateMachineArn: string;
-  readonly name: string;
-  readonly status: Execution['status'];
-  readonly startDate: number;
-  readonly stopDate: number | null;
-  readonly input: Json;
-  readonly output: Json | null;
-  readonly error: string | null;
-  readonly cause: string | null;
-}
-
-export interface StateMachineRuntime {
-  /** Idempotent by name while running: the same input gives the same execution. */
-  startExecution(request: StartRequest): Promise<StartResult>;
-  /** False for an unknown execution. Stopping one that has ended changes nothing. */
-  stopExecution(executionArn: string, error: string | null, cause: string | null): Promise<boolean>;
-  describeExecution(executionArn: string): Promise<ExecutionDescription | null>;
-  getExecutionHistory(executionArn: string): Promise<readonly HistoryEvent[] | null>;
-  sendTaskSuccess(token: string, output: Json): Promise<TokenResult>;
-  sendTaskFailure(token: string, error: string, cause: string): Promise<TokenResult>;
-  sendTaskHeartbeat(token: string): Promise<TokenResult>;
-  /** Resolves with the description at the end; rejects when the runtime closes before. */
-  waitForExecution(executionArn: string): Promise<ExecutionDescription>;
-  /** Goes on with every unfinished execution; resolves when those that fit are open. */
-  resume(): Promise<void>;
-  /** Resolves when nothing is evaluated or stored: only timers, tokens and tasks can wake it. */
-  idle(): Promise<void>;
-  close(): Promise<void>;
-}
+export type * from './runtime-types.ts';
 
 const REOPEN_MS = 1_000;
 const REOPEN_MAX_MS = 60_000;
@@ -231,7 +140,7 @@ export function createStateMachineRuntime(options: RuntimeOptions): StateMachine
   }
 
   async function read(arn: string): Promise<Execution | null> {
-    const rows = await store.load(arn);
+    const rows = (await store.load(arn)).map(rowOfText);
     const [first] = rows;
     if (first?.note?.kind !== 'started') return null;
     const machine = await loadMachine(first.note.start.machineArn);
@@ -285,7 +194,7 @@ export function createStateMachineRuntime(options: RuntimeOptions): StateMachine
       return refuse('ExecutionLimitExceeded', `${maxOpen} executions are running`);
     }
     const row = firstRow(request, text, startKey);
-    if (!(await track(store.append(arn, [row])))) {
+    if (!(await track(store.append(arn, [storedRow(row)])))) {
       // Somebody started it since we looked.
       const other = await existing(arn, request, startKey);
       return other ?? refuse('ExecutionAlreadyExists', `execution '${name}' exists`);
@@ -451,7 +360,7 @@ export function createStateMachineRuntime(options: RuntimeOptions): StateMachine
     },
     async getExecutionHistory(executionArn) {
       await actors.get(executionArn)?.whenStored();
-      const rows = await store.load(executionArn);
+      const rows = (await store.load(executionArn)).map(rowOfText);
       return rows.length === 0 ? null : rows.flatMap(({ event }) => event ?? []);
     },
     sendTaskSuccess(token, output) {

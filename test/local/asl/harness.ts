@@ -2,17 +2,18 @@
 import type { Json, JsonObject } from '#core/json.ts';
 import { createInProcessEvaluator } from '#evaluator/in-process.ts';
 import { localMachineArn } from '#local/asl/arns.ts';
-import type { HistoryEvent, HistoryStore } from '#local/asl/history.ts';
+import type { HistoryEvent } from '#local/asl/history.ts';
 import { createMemoryHistoryStore } from '#local/asl/memory-history-store.ts';
-import {
-  createStateMachineRuntime,
-  type ExecutionDescription,
-  type RuntimeOptions,
-  type StateMachineRuntime,
-  type Tasks,
-} from '#local/asl/runtime.ts';
+import { createStateMachineRuntime } from '#local/asl/runtime.ts';
+import type {
+  ExecutionDescription,
+  RuntimeOptions,
+  StateMachineRuntime,
+  Tasks,
+} from '#local/asl/runtime-types.ts';
 import { createVirtualClock, type VirtualClock } from '#local/virtual-clock.ts';
 import type { EvaluationRequest, Evaluator } from '#ports/evaluator.ts';
+import type { HistoryStore } from '#ports/history-store.ts';
 
 export type Invocation = Parameters<Tasks['invokeLambda']>[0] & { readonly at: number };
 export type TaskAnswer =

@@ -4,9 +4,9 @@
  */
 import { describe, expect, it } from 'vitest';
 import { canonicalJson, type Json } from '#core/json.ts';
-import type { HistoryRow, HistoryStore } from '#local/asl/history.ts';
 import { createMemoryHistoryStore } from '#local/asl/memory-history-store.ts';
 import { createVirtualClock } from '#local/virtual-clock.ts';
+import type { HistoryStore, StoredRow } from '#ports/history-store.ts';
 import {
   begin,
   createWorld,
@@ -41,7 +41,7 @@ function failingStore(inner: HistoryStore, arn: string, most: number): HistorySt
     ...inner,
     async append(executionArn, rows) {
       if (executionArn !== arn) return inner.append(executionArn, rows);
-      const some: readonly HistoryRow[] = rows.slice(0, left);
+      const some: readonly StoredRow[] = rows.slice(0, left);
       left -= some.length;
       if (some.length > 0) await inner.append(executionArn, some);
       if (left <= 0) throw new Error('crash');

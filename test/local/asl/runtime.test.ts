@@ -2,9 +2,10 @@ import { describe, expect, it } from 'vitest';
 import type { Json } from '#core/json.ts';
 import { createInProcessEvaluator } from '#evaluator/in-process.ts';
 import { localMachineArn } from '#local/asl/arns.ts';
-import type { HistoryStore } from '#local/asl/history.ts';
+import { rowOfText } from '#local/asl/history.ts';
 import { createMemoryHistoryStore } from '#local/asl/memory-history-store.ts';
 import { createVirtualClock } from '#local/virtual-clock.ts';
+import type { HistoryStore } from '#ports/history-store.ts';
 import {
   begin,
   createWorld,
@@ -341,7 +342,7 @@ describe('close', () => {
     await world.runtime.close();
     await refused;
     expect(world.clock.pending).toBe(0);
-    expect((await world.store.load(arn)).map(({ seq }) => seq)).toEqual([1, 2, 3]);
+    expect((await world.store.load(arn)).map((text) => rowOfText(text).seq)).toEqual([1, 2, 3]);
     expect(await start(world, 'late')).toMatchObject({ ok: false });
   });
 });
