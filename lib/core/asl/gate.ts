@@ -13,6 +13,7 @@ import {
   leaving,
   recordOf,
   recordVariable,
+  stillPending,
   variable,
 } from './writing.ts';
 
@@ -58,7 +59,8 @@ export function enter(
   const satisfied = ruleCondition(place, step);
   const choice: ChoiceState = { Type: 'Choice', Choices: [], Default: '' };
   addState(place, name, choice);
-  const met = { ...arrival, known: afterRule(place, step, arrival) };
+  const known = afterRule(place, step, arrival);
+  const met = { known, pending: stillPending({ ...arrival, known }) };
   if (inline === null) {
     const run = { Condition: expression(satisfied), Next: '' };
     choice.Choices.push(run);
@@ -106,14 +108,21 @@ function ruleCondition(place: Place, step: Step): string {
   return RULES[step.trigger].condition(classList(place, step), step.dependsOn.length);
 }
 
+/**
+ * What is known once the step's rule was satisfied. A dependency that is of class S has run itself, so
+ * its own rule was satisfied as well, and so on up the graph.
+ */
 function afterRule(place: Place, step: Step, arrival: Arrival): Arrival['known'] {
   let { known } = arrival;
-  for (const dependency of dependencies(place, step)) {
-    known = learn(
-      known,
-      dependency.no,
-      classesOf(known, dependency.no) & RULES[step.trigger].leaves,
-    );
+  const open = [step];
+  for (let at = open.pop(); at !== undefined; at = open.pop()) {
+    for (const dependency of dependencies(place, at)) {
+      const before = classesOf(known, dependency.no);
+      const classes = before & RULES[at.trigger].leaves;
+      if (classes === before) continue;
+      known = learn(known, dependency.no, classes);
+      if (classes === CLASS.S) open.push(dependency);
+    }
   }
   return known;
 }

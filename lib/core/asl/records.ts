@@ -88,10 +88,9 @@ export function plainSource(
 }
 
 const MESSAGE_CHARS = 1_024;
-const CAUSE = `$substring($string($states.errorOutput.Cause), 0, ${MESSAGE_CHARS})`;
 
-/** The message of a caught error; some have no Cause. */
-const MESSAGE = `($m := ${CAUSE}; $exists($m) ? $m : '')`;
+/** The message of a caught error; some have no Cause, and `&` takes that as an empty text. */
+const MESSAGE = `$substring($states.errorOutput.Cause & '', 0, ${MESSAGE_CHARS})`;
 
 /**
  * Platform errors by what they become (LANGUAGE section 3). `States.DataLimitExceeded` has a Catcher

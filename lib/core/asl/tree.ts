@@ -6,7 +6,7 @@ import type { RecordSource } from './records.ts';
 import { pathSource } from './records.ts';
 import type { AslValue, ParallelState } from './types.ts';
 import type { Arrival, Exit, Place, Sources, Writing } from './writing.ts';
-import { addState, arrive, finishAll, leaving, newAslScope, startOf } from './writing.ts';
+import { addState, arrive, finishAll, leaving, newAslScope, startOf, stillPending } from './writing.ts';
 
 /** Writes the steps of a scope: series one after the other, parallel parts as branches. */
 export function emitScope(writing: Writing, place: Place, incoming: readonly Exit[]): Exit[] {
@@ -89,7 +89,7 @@ function joinOf(exits: readonly Exit[], arrival: Arrival): Arrival {
   if (exits.length === 0) return arrival;
   return {
     known: mergeKnown(exits.map((exit) => exit.known)),
-    pending: new Set(exits.flatMap((exit) => [...exit.pending])),
+    pending: new Set(exits.flatMap((exit) => [...stillPending(exit)])),
   };
 }
 

@@ -1,7 +1,7 @@
 import type { Program, Scope, Step } from '#core/plan/program.ts';
 import { allSteps } from '#core/plan/program.ts';
 import type { Known } from './classes.ts';
-import { learn, mergeKnown } from './classes.ts';
+import { CLASS, classesOf, learn, mergeKnown } from './classes.ts';
 import { StateNames } from './names.ts';
 import type { RecordSource } from './records.ts';
 import { variableSource } from './records.ts';
@@ -121,8 +121,20 @@ export function arrive(exits: readonly Exit[], next: string): Arrival {
 
 export function arrivalOf(exits: readonly Exit[]): Arrival {
   const pending = new Set<Step>();
-  for (const exit of exits) for (const step of exit.pending) pending.add(step);
+  for (const exit of exits) for (const step of stillPending(exit)) pending.add(step);
   return { known: mergeKnown(exits.map((exit) => exit.known)), pending };
+}
+
+/** Without the steps that must have succeeded here: the runner answered, so it has their records. */
+export function stillPending({ known, pending }: Arrival): Set<Step> {
+  return new Set(
+    [...pending].filter(
+      (step) =>
+        step.type === 'wait' ||
+        step.continueOnFailure ||
+        classesOf(known, step.no) !== CLASS.S,
+    ),
+  );
 }
 
 /** The way into a chart. */
