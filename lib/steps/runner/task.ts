@@ -20,6 +20,7 @@ import { project } from '#core/execution/project.ts';
 import { isTerminal, type StepState } from '#core/execution/state.ts';
 import type { Json } from '#core/json.ts';
 import type { Program, RetryPolicy, Step } from '#core/plan/program.ts';
+import type { CallbackTokens } from '#ports/callback-tokens.ts';
 import type { Clock } from '#ports/clock.ts';
 import type {
   ExecutionAccess,
@@ -45,8 +46,7 @@ export interface RunnerDeps extends StepDeps {
   >;
   readonly programs: Programs;
   readonly tokens: TaskTokens;
-  /** A fresh unguessable token for a callback, and the hash under which it is kept. */
-  readonly newCallbackToken: () => { readonly token: string; readonly hash: string };
+  readonly callbackTokens: CallbackTokens;
 }
 
 /** One task of one execution. */

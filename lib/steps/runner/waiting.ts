@@ -66,7 +66,7 @@ export async function callback(task: Task, payload: PayloadOf<'callback'>): Prom
   const entry = await enter(task, payload, payload.config);
   if (entry.kind !== 'go') return settle(entry);
   await deps.tokens.put(header.tenant, header.id, payload.step, payload.token);
-  const own = deps.newCallbackToken();
+  const own = deps.callbackTokens.create();
   await deps.operating.openCallback(own.hash, {
     tenant: header.tenant,
     mode: header.mode,
