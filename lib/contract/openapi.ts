@@ -108,7 +108,7 @@ function responses(route: Route): JsonObject {
   const success = (status: number, description: string) => {
     answers[String(status)] = {
       description,
-      headers: { ...REQUEST_ID, ...(route.etag === true ? ETAG : {}) },
+      headers: { ...REQUEST_ID, ...(route.etag === undefined ? {} : ETAG) },
       ...(route.response === null
         ? {}
         : { content: { 'application/json': { schema: plain(route.response) } } }),
@@ -116,7 +116,7 @@ function responses(route: Route): JsonObject {
   };
   success(route.status, route.summary);
   if (route.alternative !== undefined) success(route.alternative.status, route.alternative.when);
-  if (route.etag === true && route.method === 'GET') {
+  if (route.etag === 'content' && route.method === 'GET') {
     answers['304'] = { description: 'If-None-Match names the current ETag' };
   }
   for (const [status, codes] of byStatus(errorsOf(route))) {

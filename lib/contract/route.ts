@@ -49,8 +49,11 @@ export type Route = Access & {
   readonly alternative?: { readonly status: 200; readonly when: string };
   /** `required`: a change must name the state it saw with If-Match; `optional`: it may. */
   readonly ifMatch?: 'required' | 'optional';
-  /** Answers carry an ETag; a GET also answers If-None-Match with 304. */
-  readonly etag?: true;
+  /**
+   * Answers carry an ETag. `state`: of what a change must name; the answer may show more than that.
+   * `content`: equal tags mean equal answers, so a GET answers If-None-Match with 304.
+   */
+  readonly etag?: 'state' | 'content';
   /**
    * How a repeat is made harmless: `natural` by what the call means, `key` by Idempotency-Key.
    * Every POST is `key`; its answer is kept and given again.

@@ -236,8 +236,14 @@ export interface ExecutionAccess {
     | { readonly kind: 'stored' | 'answered'; readonly approval: ApprovalRecord }
     | { readonly kind: 'not_found' }
   >;
-  /** Without a tenant: the token is the credential. Null: unknown or expired at `now`. */
-  findCallback(tokenHash: string, now: number): Promise<CallbackRecord | null>;
+  /**
+   * Without a tenant: the token is the credential. Null: unknown or expired at `now`. One that was
+   * answered is still found, so that a repeated answer can be told what became of the first.
+   */
+  findCallback(
+    tokenHash: string,
+    now: number,
+  ): Promise<(CallbackRecord & { readonly finished: boolean }) | null>;
   /** Complete and fail end the token, heartbeat does not. `finished`: it was ended before. */
   answerCallback(
     tokenHash: string,

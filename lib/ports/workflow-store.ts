@@ -72,6 +72,8 @@ export type StoreVersionAnswer =
       readonly kind: 'stored' | 'existing';
       readonly record: VersionRecord;
       readonly revision: number;
+      /** Of the workflow. */
+      readonly updatedAt: number;
     }
   /** The version exists with another definition. */
   | { readonly kind: 'taken' }

@@ -226,12 +226,13 @@ export function createExecutionAccess(deps: ExecutionAccessDeps): ExecutionAcces
 
     async findCallback(tokenHash, now) {
       const found = await callbackOf(pool, tokenHash);
-      if (found === null || found.finished_at !== null || found.expires_at <= now) return null;
+      if (found === null || found.expires_at <= now) return null;
       return {
         tenant: found.tenant_id,
         executionId: found.execution_id,
         step: found.step,
         expiresAt: found.expires_at,
+        finished: found.finished_at !== null,
       };
     },
 

@@ -71,7 +71,10 @@ export function createPostgresIdempotencyStore(deps: {
   };
 }
 
-/** Live and test keys of one tenant do not meet. */
+/**
+ * Live and test keys of one tenant do not meet, nor do kept answers and the keys that the accepting of
+ * executions keeps in the same table.
+ */
 function keyOf(request: Pick<IdempotentRequest, 'mode' | 'key'>): string {
-  return `${request.mode}:${request.key}`;
+  return `answer:${request.mode}:${request.key}`;
 }

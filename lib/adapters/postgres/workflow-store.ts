@@ -134,14 +134,20 @@ async function storeVersion(client: PoolClient, version: NewVersion): Promise<St
     return { kind: 'taken' };
   }
   if (earlier !== null && !earlier.deleted) {
-    return { kind: 'existing', record: earlier, revision: held.revision };
+    return { kind: 'existing', record: earlier, ...held };
   }
   if (earlier !== null) await restoreVersion(client, version);
   else await insertVersion(client, version);
-  const revision = await showHighest(client, version, held.deleted);
+  const shown = await showHighest(client, version, held.deleted);
   const record = await readVersion(client, tenant, mode, workflowId, version.version, false);
   if (record === null) throw new Error('a version that was just stored is not there');
-  return { kind: 'stored', record, revision };
+  return { kind: 'stored', record, ...shown };
+}
+
+interface HeldWorkflow {
+  readonly revision: number;
+  readonly updatedAt: number;
+  readonly deleted: boolean;
 }
 
 async function lockWorkflow(
@@ -149,9 +155,9 @@ async function lockWorkflow(
   tenant: string,
   mode: Mode,
   workflowId: string,
-): Promise<{ readonly revision: number; readonly deleted: boolean } | null> {
-  const { rows } = await client.query<{ revision: number; deleted: boolean }>(
-    `select revision, deleted_at is not null as deleted from workflows
+): Promise<HeldWorkflow | null> {
+  const { rows } = await client.query<HeldWorkflow>(
+    `select revision, updated_at as "updatedAt", deleted_at is not null as deleted from workflows
      where tenant_id = $1 and mode = $2 and workflow_id = $3 for update`,
     [tenant, mode, workflowId],
   );
@@ -192,13 +198,13 @@ async function restoreVersion(client: PoolClient, version: NewVersion): Promise<
   );
 }
 
-/** Writes what the workflow's row shows: its highest version. Answers the new revision. */
+/** Writes what the workflow's row shows: its highest version. */
 async function showHighest(
   client: PoolClient,
   version: NewVersion,
   anew: boolean,
-): Promise<number> {
-  const { rows } = await client.query<{ revision: number }>(
+): Promise<Omit<HeldWorkflow, 'deleted'>> {
+  const { rows } = await client.query<Omit<HeldWorkflow, 'deleted'>>(
     `update workflows w
      set version = v.version, description = v.description, definition = v.definition::jsonb,
          runtime = v.runtime ->> 'choice', step_count = json_array_length(v.definition -> 'steps'),
@@ -212,11 +218,11 @@ async function showHighest(
        order by numbers desc limit 1
      ) v
      where w.tenant_id = $1 and w.mode = $2 and w.workflow_id = $3
-     returning w.revision`,
+     returning w.revision, w.updated_at as "updatedAt"`,
     [version.tenant, version.mode, version.workflowId, seconds(version.now), anew],
   );
   if (rows[0] === undefined) throw new Error('a workflow that was locked is not there');
-  return rows[0].revision;
+  return rows[0];
 }
 
 async function readVersion(

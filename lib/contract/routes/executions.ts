@@ -57,7 +57,7 @@ export const executionRoutes = {
         Type.String({
           minLength: 1,
           maxLength: 200,
-          description: 'words in the workflow id, labels or error',
+          description: 'words in the names and values of labels',
         }),
       ),
       ...Page,
@@ -196,7 +196,7 @@ export const approvalRoutes = {
     tag: 'approvals',
     tenant: 'caller',
     permission: 'approval:read',
-    summary: 'list approvals, oldest first',
+    summary: 'list approvals, newest first',
     query: closed({
       status: Type.Optional(
         oneOf(['pending', 'approved', 'rejected', 'closed'], 'all of them when left out'),

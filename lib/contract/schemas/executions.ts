@@ -50,13 +50,30 @@ export const ExecutionSummary = closed({
   correlation_id: nullable(Type.String()),
 });
 
+const WAIT_REASONS = [
+  'start',
+  'dependencies',
+  'evaluation',
+  'attempt',
+  'retry',
+  'timer',
+  'approval',
+  'callback',
+  'child',
+  'body',
+  'slot',
+  'pause',
+  'compensation',
+  'engine',
+  'deadline',
+] as const;
+
 /** Why something has not happened yet, computed from state. */
 export const Wait = closed({
   step: nullable(StepKey),
-  reason: Type.String({
-    description: 'dependency, retry, timer, approval, callback, child, slot, pause, ...',
-  }),
-  until: nullable(Timestamp),
+  reason: oneOf(WAIT_REASONS),
+  on: Type.Array(Type.String(), { description: 'steps or executions that have to end first' }),
+  until: nullable({ ...Timestamp, description: 'when it ends by itself' }),
   detail: Type.String({ description: 'the same in words' }),
 });
 
@@ -124,22 +141,23 @@ export const RetryBody = closed({
 });
 
 export const RetryPreview = closed({
-  execution_id: nullable(Uuid),
+  execution_id: nullable({ ...Uuid, description: 'the new execution; null for a dry run' }),
+  retry_of: Uuid,
+  root_id: { ...Uuid, description: 'its id goes into idempotency keys, so receivers still dedupe' },
+  workflow_id: WorkflowId,
   version: WorkflowVersion,
   runtime: Runtime,
-  carried: Type.Array(closed({ step: StepKey, type: nullable(Type.String()), output: AnyJson }), {
-    description: 'succeeded and not undone: their recorded results are used',
-  }),
+  carried: Type.Array(StepKey, { description: 'recorded results that are used: not run again' }),
+  compensated: Type.Array(StepKey, { description: 'undone by compensation: run from the start' }),
   repeated: Type.Array(
     closed({
       step: StepKey,
-      type: nullable(Type.String()),
-      attempts: Type.Integer({ description: 'calls already made, which may have had an effect' }),
-      status: StepStatus,
+      attempts: Type.Integer({ description: 'calls already made' }),
+      error: nullable(ErrorObject),
     }),
-    { description: 'ran before and will run again' },
+    { description: 'called before without a success: may have taken effect, and called again' },
   ),
-  compensated: Type.Array(StepKey, { description: 'undone already, and so done again' }),
+  pending: Type.Array(StepKey, { description: 'never called so far' }),
 });
 
 export const Accepted = closed({
@@ -157,7 +175,7 @@ export const Approval = closed({
   execution_id: Uuid,
   workflow_id: WorkflowId,
   step: StepKey,
-  assignee: Type.String(),
+  assignees: Type.Array(Type.String()),
   message: nullable(Type.String()),
   status: oneOf(['pending', 'approved', 'rejected', 'closed'], 'closed: the step ended unanswered'),
   requested_at: Timestamp,

@@ -1,0 +1,92 @@
+import { answerApproval, listApprovals } from '#services/executions/approvals.ts';
+import {
+  completeCallback,
+  failCallback,
+  heartbeatCallback,
+} from '#services/executions/callbacks.ts';
+import type { ExecutionDeps } from '#services/executions/deps.ts';
+import { executeWorkflow } from '#services/executions/execute-workflow.ts';
+import {
+  cancelExecution,
+  pauseExecution,
+  resumeExecution,
+} from '#services/executions/operate-execution.ts';
+import {
+  getExecution,
+  getStateMachine,
+  listEvents,
+  listExecutions,
+  listHistory,
+  listSteps,
+} from '#services/executions/read-executions.ts';
+import { retryExecution } from '#services/executions/retry-execution.ts';
+import type { Handlers, OperationsOf } from '../shared/api.ts';
+
+export function executionHandlers(
+  deps: ExecutionDeps,
+): Handlers<OperationsOf<'executions' | 'approvals' | 'callbacks'>> {
+  return {
+    executeWorkflow: async (call) => {
+      const { principal, params, body, idempotency } = call;
+      const started = await executeWorkflow(deps, principal, params.workflow_id, body, call);
+      return {
+        // A repeat under a key gets the answer of the first; one under an id learns that it is one.
+        status: started.kind === 'existing' && idempotency === null ? 200 : 202,
+        body: started.body,
+        location: `/api/v1/executions/${started.body.execution_id}`,
+      };
+    },
+    retryExecution: async (call) => {
+      const { principal, params, body } = call;
+      const retried = await retryExecution(deps, principal, params.execution_id, body, call);
+      const { execution_id } = retried.body;
+      return {
+        status: retried.kind === 'dry_run' ? 200 : 202,
+        body: retried.body,
+        ...(execution_id === null ? {} : { location: `/api/v1/executions/${execution_id}` }),
+      };
+    },
+    cancelExecution: async ({ principal, params, body }) => ({
+      body: await cancelExecution(deps, principal, params.execution_id, body),
+    }),
+    pauseExecution: async ({ principal, params }) => ({
+      body: await pauseExecution(deps, principal, params.execution_id),
+    }),
+    resumeExecution: async ({ principal, params }) => ({
+      body: await resumeExecution(deps, principal, params.execution_id),
+    }),
+    listExecutions: async ({ principal, query }) => ({
+      body: await listExecutions(deps, principal, query),
+    }),
+    listHistory: async ({ principal, params, query }) => ({
+      body: await listHistory(deps, principal, params.workflow_id, query),
+    }),
+    getExecution: async ({ principal, params }) => ({
+      body: await getExecution(deps, principal, params.execution_id),
+    }),
+    listEvents: async ({ principal, params, query }) => ({
+      body: await listEvents(deps, principal, params.execution_id, query),
+    }),
+    listSteps: async ({ principal, params, query }) => ({
+      body: await listSteps(deps, principal, params.execution_id, query),
+    }),
+    getStateMachine: async ({ principal, params }) => ({
+      body: await getStateMachine(deps, principal, params.execution_id),
+    }),
+    listApprovals: async ({ principal, query }) => ({
+      body: await listApprovals(deps, principal, query),
+    }),
+    answerApproval: async ({ principal, params, body }) => ({
+      body: await answerApproval(deps, principal, params.approval_id, body),
+    }),
+    completeCallback: async ({ params, body }) => ({
+      body: await completeCallback(deps, params.token, body),
+    }),
+    failCallback: async ({ params, body }) => ({
+      body: await failCallback(deps, params.token, body),
+    }),
+    heartbeatCallback: async ({ params }) => ({
+      body: await heartbeatCallback(deps, params.token),
+    }),
+  };
+}

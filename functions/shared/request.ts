@@ -1,0 +1,146 @@
+import { API_LIMITS } from '#config/api-limits.ts';
+import { parseJsonBody } from '#contract/json-body.ts';
+import { CORRELATION_ID, IDEMPOTENCY_KEY } from '#contract/openapi.ts';
+import type { Route } from '#contract/route.ts';
+import { CloudFlowError } from '#core/errors.ts';
+import { isJsonObject, type Json } from '#core/json.ts';
+import type { ApiRequest } from './api.ts';
+
+/** Reading the parts of a request, each with its limit, before anything looks at what they mean. */
+
+export function checkLengths(request: ApiRequest): void {
+  if (request.path.length > API_LIMITS.maxPathBytes) {
+    throw new CloudFlowError('REQUEST_MALFORMED', 'the path is too long');
+  }
+  if (request.query.length > API_LIMITS.maxQueryBytes) {
+    throw new CloudFlowError('REQUEST_MALFORMED', 'the query is too long');
+  }
+}
+
+/** A parameter given twice becomes a list, which only parameters that take lists accept. */
+export function readQuery(text: string, route: Route): Record<string, unknown> {
+  const query: Record<string, unknown> = {};
+  if (text === '') return query;
+  let count = 0;
+  for (const part of text.split('&')) {
+    if (part === '') continue;
+    count += 1;
+    if (count > API_LIMITS.maxQueryParameters) {
+      throw new CloudFlowError(
+        'REQUEST_MALFORMED',
+        `the query has more than ${API_LIMITS.maxQueryParameters} parameters`,
+      );
+    }
+    const at = part.indexOf('=');
+    const name = decodeQuery(at === -1 ? part : part.slice(0, at));
+    const value = decodeQuery(at === -1 ? '' : part.slice(at + 1));
+    if (name === '__proto__') {
+      throw new CloudFlowError('REQUEST_MALFORMED', "the parameter '__proto__' is refused");
+    }
+    const before = Object.hasOwn(query, name) ? query[name] : undefined;
+    if (before === undefined) query[name] = takesList(route, name) ? [value] : value;
+    else if (Array.isArray(before)) before.push(value);
+    else query[name] = [before, value];
+  }
+  return query;
+}
+
+function takesList(route: Route, name: string): boolean {
+  const schema = route.query?.properties[name] as { type?: unknown } | undefined;
+  return schema?.type === 'array';
+}
+
+function decodeQuery(text: string): string {
+  try {
+    const decoded = decodeURIComponent(text.replaceAll('+', ' '));
+    if (!decoded.includes('\u0000')) return decoded;
+  } catch {
+    // URIError: reported below, like NUL, as what it is
+  }
+  throw new CloudFlowError('REQUEST_MALFORMED', 'the query holds a broken escape');
+}
+
+export async function readBody(request: ApiRequest, route: Route): Promise<unknown> {
+  const declared = request.headers['content-length'];
+  if (declared !== undefined && !/^\d{1,15}$/.test(declared)) {
+    throw new CloudFlowError('REQUEST_MALFORMED', 'Content-Length is not a number');
+  }
+  if (Number(declared ?? 0) > API_LIMITS.maxBodyBytes) throw tooLarge();
+  const bytes = await request.readBody(API_LIMITS.maxBodyBytes);
+  if (bytes.length > API_LIMITS.maxBodyBytes) throw tooLarge();
+  if (bytes.length === 0) {
+    if (route.body === undefined) return undefined;
+    if (route.bodyOptional === true) return {};
+    throw new CloudFlowError('REQUEST_MALFORMED', 'the body is empty; send a JSON document');
+  }
+  checkContentType(request.headers);
+  const value = parseJsonBody(decodeText(bytes), {
+    maxDepth: API_LIMITS.maxJsonDepth,
+    maxMembers: API_LIMITS.maxJsonMembers,
+  });
+  if (route.body !== undefined) return value;
+  // Many HTTP clients send `{}` with every POST; anything else would be ignored, and so is refused.
+  if (isEmptyObject(value)) return undefined;
+  throw new CloudFlowError('REQUEST_INVALID', 'this operation takes no body');
+}
+
+function tooLarge(): CloudFlowError {
+  return new CloudFlowError(
+    'PAYLOAD_TOO_LARGE',
+    `the body is larger than ${API_LIMITS.maxBodyBytes} bytes`,
+  );
+}
+
+function isEmptyObject(value: Json): boolean {
+  return isJsonObject(value) && Object.keys(value).length === 0;
+}
+
+function checkContentType(headers: ApiRequest['headers']): void {
+  const type = headers['content-type'] ?? '';
+  const match = /^application\/json\s*(?:;\s*charset\s*=\s*"?([^;"\s]+)"?\s*)?$/i.exec(type);
+  if (match === null || !/^utf-?8$/i.test(match[1] ?? 'utf-8')) {
+    throw new CloudFlowError(
+      'UNSUPPORTED_MEDIA_TYPE',
+      `the body is ${type === '' ? 'of no declared type' : `'${type.slice(0, 64)}'`}; send application/json in UTF-8`,
+    );
+  }
+  const encoding = headers['content-encoding'] ?? 'identity';
+  if (encoding.toLowerCase() !== 'identity') {
+    throw new CloudFlowError(
+      'UNSUPPORTED_MEDIA_TYPE',
+      `the body is encoded as '${encoding.slice(0, 64)}'; send it plain`,
+    );
+  }
+}
+
+const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
+function decodeText(bytes: Uint8Array): string {
+  try {
+    return utf8.decode(bytes);
+  } catch (cause) {
+    throw new CloudFlowError('REQUEST_MALFORMED', 'the body is not UTF-8', { cause });
+  }
+}
+
+const KEY = new RegExp(IDEMPOTENCY_KEY.pattern);
+const CORRELATION = new RegExp(CORRELATION_ID.pattern);
+
+/** Null: not given. */
+export function readIdempotencyKey(request: ApiRequest): string | null {
+  const key = request.headers['idempotency-key'];
+  if (key === undefined) return null;
+  if (!KEY.test(key)) {
+    throw new CloudFlowError(
+      'IDEMPOTENCY_KEY_INVALID',
+      'Idempotency-Key must be 1 to 128 visible ASCII characters',
+    );
+  }
+  return key;
+}
+
+/** The caller's correlation id, or its request id, where well-formed; else null and ours is used. */
+export function readCorrelationId(request: ApiRequest): string | null {
+  const given = request.headers['x-correlation-id'] ?? request.headers['x-request-id'];
+  return given !== undefined && CORRELATION.test(given) ? given : null;
+}

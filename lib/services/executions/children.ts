@@ -1,0 +1,120 @@
+import { type StepErrorName, stepErrorCode } from '#core/errors.ts';
+import { hasErrorCode } from '#core/errors.ts';
+import { isFinal } from '#core/execution/events.ts';
+import type { ChildAnswer, ChildEnd, ChildRequest, Children } from '#ports/children.ts';
+import type { Clock } from '#ports/clock.ts';
+import { chooseRuntime } from './choose-runtime.ts';
+import type { ExecutionDeps } from './deps.ts';
+import { checkInput } from './input.ts';
+
+/** Rule 25: a child of a child of a child ... */
+export const MAX_DEPTH = 5;
+/** Real milliseconds between looks at a child that undoes something. */
+const LOOK_MS = 100;
+
+export interface ChildrenDeps extends Pick<ExecutionDeps, 'catalog' | 'clock' | 'executions' | 'hints' | 'runtimes'> {
+  /** The same id for the same parent and name, with the parent's time. */
+  readonly deriveId: (parentId: string, name: string) => string;
+  readonly realClock: Clock;
+}
+
+/** Starts executions for steps through the accept path that everybody uses. */
+export function createChildren(deps: ChildrenDeps): Children {
+  return {
+    async start(child) {
+      const parent = await deps.executions.getExecution(child.tenant, child.parentId);
+      if (parent === null) return refused('Internal', 'the parent is not there');
+      if (parent.depth >= MAX_DEPTH) {
+        return refused('SubWorkflowFailed', `children nest at most ${MAX_DEPTH} deep`);
+      }
+      return accept(deps, child, parent.depth + 1, parent);
+    },
+    ended: (tenant, executionId, signal) => ended(deps, tenant, executionId, signal),
+  };
+}
+
+async function accept(
+  deps: ChildrenDeps,
+  child: ChildRequest,
+  depth: number,
+  parent: { readonly correlationId: string | null },
+): Promise<ChildAnswer> {
+  const { tenant, mode, parentId, step, purpose, workflowId, input } = child;
+  const id = deps.deriveId(parentId, purpose === 'step' ? step : `${step}/compensate`);
+  let version: Awaited<ReturnType<ExecutionDeps['catalog']['version']>>;
+  let runtime: ReturnType<typeof chooseRuntime>['runtime'];
+  try {
+    version = await deps.catalog.version(tenant, mode, workflowId, child.version);
+    checkInput(version.program, input);
+    runtime = chooseRuntime(version.runtime, undefined, deps.runtimes).runtime;
+  } catch (error) {
+    if (hasErrorCode(error, 'NOT_FOUND')) {
+      const wanted = child.version === null ? workflowId : `${workflowId} ${child.version}`;
+      return refused('NotFound', `there is no workflow ${wanted}`);
+    }
+    if (hasErrorCode(error, 'INPUT_INVALID')) return refused('InvalidConfig', error.message);
+    if (hasErrorCode(error, 'RUNTIME_UNAVAILABLE')) return refused('QuotaExceeded', error.message);
+    throw error;
+  }
+  const now = deps.clock.now();
+  const answer = await deps.executions.accept({
+    tenant,
+    mode,
+    id,
+    workflowId,
+    version: version.version,
+    programHash: version.programHash,
+    runtime,
+    input,
+    rootId: id,
+    // Nobody waits for a detached child, nor for one that undoes: it is looked at instead.
+    parent: child.detach || purpose === 'compensation' ? null : { executionId: parentId, step },
+    depth,
+    retryOf: null,
+    carried: null,
+    labels: {},
+    correlationId: parent.correlationId,
+    searchText: null,
+    idempotency: null,
+    now,
+  });
+  if (answer.kind === 'conflict') {
+    return refused('Internal', `execution ${id} exists with another workflow or input`);
+  }
+  if (answer.kind === 'accepted') deps.hints.accepted({ tenant, executionId: id, runtime });
+  return { kind: 'started', executionId: answer.executionId };
+}
+
+async function ended(
+  deps: ChildrenDeps,
+  tenant: string,
+  executionId: string,
+  signal: AbortSignal,
+): Promise<ChildEnd | null> {
+  while (!signal.aborted) {
+    const child = await deps.executions.getExecution(tenant, executionId);
+    if (child === null) throw new TypeError(`no execution ${executionId}`);
+    if (isFinal(child.status)) {
+      // isFinal leaves these three.
+      return { status: child.status as ChildEnd['status'], error: child.error };
+    }
+    await pause(deps.realClock, signal);
+  }
+  return null;
+}
+
+function pause(clock: Clock, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const done = () => {
+      timer.cancel();
+      signal.removeEventListener('abort', done);
+      resolve();
+    };
+    const timer = clock.schedule(clock.now() + LOOK_MS, done);
+    signal.addEventListener('abort', done, { once: true });
+  });
+}
+
+function refused(name: StepErrorName, message: string): ChildAnswer {
+  return { kind: 'refused', error: { code: stepErrorCode(name), message } };
+}

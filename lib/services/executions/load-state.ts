@@ -1,0 +1,50 @@
+import { apply } from '#core/execution/apply.ts';
+import { restore } from '#core/execution/snapshot.ts';
+import { type ExecutionState, initialState } from '#core/execution/state.ts';
+import type { Program } from '#core/plan/program.ts';
+import type { ExecutionRecord, LoadedExecution } from '#ports/execution-store.ts';
+import type { Principal } from '../identity/principal.ts';
+import { notFound } from '../shared/problems.ts';
+import type { ExecutionDeps } from './deps.ts';
+
+/** The execution, if it is of the caller's tenant and mode; throws NOT_FOUND. */
+export async function requireExecution(
+  deps: Pick<ExecutionDeps, 'executions'>,
+  principal: Principal,
+  executionId: string,
+): Promise<ExecutionRecord> {
+  const record = await deps.executions.getExecution(principal.tenant, executionId);
+  if (record === null || record.mode !== principal.mode) throw notFound('execution');
+  return record;
+}
+
+export interface ExecutionInHand {
+  readonly program: Program;
+  readonly state: ExecutionState;
+  readonly loaded: LoadedExecution;
+}
+
+/** The execution's state as its log tells it, and the program that it runs. */
+export async function loadState(
+  deps: Pick<ExecutionDeps, 'executions' | 'programs'>,
+  tenant: string,
+  executionId: string,
+): Promise<ExecutionInHand> {
+  const loaded = await deps.executions.loadExecution(tenant, executionId);
+  if (loaded === null) throw notFound('execution');
+  const program = await deps.programs.find(tenant, loaded.header.programHash);
+  if (program === null) {
+    throw new Error(
+      `program ${loaded.header.programHash} of execution ${executionId} is not stored`,
+    );
+  }
+  return { program, loaded, state: fold(program, loaded) };
+}
+
+function fold(program: Program, loaded: LoadedExecution): ExecutionState {
+  const { id } = loaded.header;
+  const restored =
+    loaded.checkpoint === null ? initialState({ id }) : restore(program, loaded.checkpoint.state);
+  if (restored === null) throw new Error(`the checkpoint of execution ${id} has an unknown form`);
+  return loaded.tail.reduce((state, event) => apply(program, state, event), restored);
+}

@@ -1,0 +1,111 @@
+import type { Body, ResponseBody } from '#contract/routes.ts';
+import { type ApiErrorCode, CloudFlowError } from '#core/errors.ts';
+import type { Signal } from '#core/execution/commands.ts';
+import { isFinal } from '#core/execution/events.ts';
+import { refusal } from '#core/execution/refusal.ts';
+import type { ExecutionState } from '#core/execution/state.ts';
+import type { Program } from '#core/plan/program.ts';
+import type { ExecutionRecord, StoredSignal } from '#ports/execution-store.ts';
+import type { Principal } from '../identity/principal.ts';
+import { notFound } from '../shared/problems.ts';
+import type { ExecutionDeps } from './deps.ts';
+import { loadState, requireExecution } from './load-state.ts';
+import { presentExecution } from './present.ts';
+
+type Control = Extract<Signal, { kind: 'cancel' | 'pause' | 'resume' }>;
+
+/**
+ * Cancel, pause and resume: a signal that is stored when this resolves. Whether it is refused is
+ * asked of the core, on the state that will be once the signals before it have been heard.
+ */
+export async function cancelExecution(
+  deps: ExecutionDeps,
+  principal: Principal,
+  executionId: string,
+  body: Body<'cancelExecution'>,
+): Promise<ResponseBody<'cancelExecution'>> {
+  const record = await requireExecution(deps, principal, executionId);
+  return control(deps, principal, record, (program) => ({
+    kind: 'cancel',
+    by: principal.subject,
+    compensate: body.compensate ?? program.onCancel === 'compensate',
+    reason: body.reason ?? null,
+  }));
+}
+
+export async function pauseExecution(
+  deps: ExecutionDeps,
+  principal: Principal,
+  executionId: string,
+): Promise<ResponseBody<'pauseExecution'>> {
+  const record = await requireExecution(deps, principal, executionId);
+  requireEngine(record);
+  return control(deps, principal, record, () => ({ kind: 'pause', by: principal.subject }));
+}
+
+export async function resumeExecution(
+  deps: ExecutionDeps,
+  principal: Principal,
+  executionId: string,
+): Promise<ResponseBody<'resumeExecution'>> {
+  const record = await requireExecution(deps, principal, executionId);
+  requireEngine(record);
+  return control(deps, principal, record, () => ({ kind: 'resume', by: principal.subject }));
+}
+
+function requireEngine(record: ExecutionRecord): void {
+  if (record.runtime === 'engine' || isFinal(record.status)) return;
+  throw new CloudFlowError(
+    'RUNTIME_CANNOT_PAUSE',
+    'step_functions cannot pause an execution; start it with runtime engine to be able to',
+    { details: { runtime: record.runtime, runtime_that_can: 'engine' } },
+  );
+}
+
+async function control(
+  deps: ExecutionDeps,
+  principal: Principal,
+  record: ExecutionRecord,
+  signalOf: (program: Program) => Control,
+): Promise<ResponseBody<'cancelExecution'>> {
+  const { tenant } = principal;
+  if (isFinal(record.status)) throw refused('EXECUTION_FINISHED', record);
+  const { program, state, loaded } = await loadState(deps, tenant, record.id);
+  const signal = signalOf(program);
+  const code = refusal(program, heard(state, loaded.signals), signal);
+  if (code !== null) throw refused(code, record);
+  const answer = await deps.executions.signal(tenant, record.id, signal, deps.clock.now());
+  if (answer.kind === 'not_found') throw notFound('execution');
+  if (answer.kind === 'finished') throw refused('EXECUTION_FINISHED', record);
+  deps.hints.signalled({ tenant, executionId: record.id, runtime: record.runtime, signal });
+  return presentExecution(await requireExecution(deps, principal, record.id));
+}
+
+/** The state as it will be when what was stored before has been heard, as far as control goes. */
+function heard(state: ExecutionState, signals: readonly StoredSignal[]): ExecutionState {
+  let { paused, cancel } = state;
+  for (const { signal } of signals) {
+    if (signal.kind === 'pause') paused = true;
+    if (signal.kind === 'resume') paused = false;
+    if (signal.kind === 'cancel') {
+      cancel = { by: signal.by, compensate: signal.compensate, reason: signal.reason };
+    }
+  }
+  return { ...state, paused, cancel };
+}
+
+const WORDS: { readonly [C in ApiErrorCode]?: string } = {
+  EXECUTION_FINISHED: 'its end is decided, so it can no longer be changed; retry it instead',
+  EXECUTION_NOT_PAUSED: 'it is not paused',
+  CONFLICT: 'it is paused already',
+};
+
+function refused(code: ApiErrorCode, record: ExecutionRecord): CloudFlowError {
+  return new CloudFlowError(
+    code,
+    `execution ${record.id}: ${WORDS[code] ?? 'it is not possible now'}`,
+    {
+      details: { execution_status: record.status },
+    },
+  );
+}

@@ -1,0 +1,164 @@
+import type { Query, ResponseBody } from '#contract/routes.ts';
+import { compileMachine } from '#core/asl/compile.ts';
+import { CloudFlowError } from '#core/errors.ts';
+import { isFinal, parseStepKey } from '#core/execution/events.ts';
+import { waits } from '#core/execution/waits.ts';
+import type { Json } from '#core/json.ts';
+import { allSteps, type Program } from '#core/plan/program.ts';
+import type { ExecutionFilter, Labels } from '#ports/execution-store.ts';
+import type { Principal } from '../identity/principal.ts';
+import type { ExecutionDeps } from './deps.ts';
+import { loadState, requireExecution } from './load-state.ts';
+import {
+  presentEvent,
+  presentExecution,
+  presentStep,
+  presentTimeline,
+  presentWait,
+} from './present.ts';
+
+const TIMELINE = 200;
+const WAITS = 200;
+
+export async function getExecution(
+  deps: ExecutionDeps,
+  principal: Principal,
+  executionId: string,
+): Promise<ResponseBody<'getExecution'>> {
+  const record = await requireExecution(deps, principal, executionId);
+  const timeline = await deps.executions.listEvents(principal.tenant, executionId, {
+    limit: TIMELINE,
+    after: null,
+  });
+  let found: ReturnType<typeof waits> = [];
+  if (!isFinal(record.status)) {
+    const { program, state } = await loadState(deps, principal.tenant, executionId);
+    found = waits(program, state, deps.clock.now());
+  }
+  return {
+    ...presentExecution(record),
+    input: record.input,
+    output: record.output,
+    // The column holds what the core's CompensationState says, or nothing.
+    compensation: record.compensation as 'NONE' | 'COMPLETE' | 'PARTIAL' | null,
+    waits: found.slice(0, WAITS).map(presentWait),
+    timeline: timeline.items.map(presentTimeline),
+  };
+}
+
+export async function listExecutions(
+  deps: ExecutionDeps,
+  principal: Principal,
+  query: Query<'listExecutions'>,
+): Promise<ResponseBody<'listExecutions'>> {
+  const scope = { principal, operation: 'listExecutions' };
+  const filter: ExecutionFilter = {
+    mode: principal.mode,
+    ...(query.status === undefined ? {} : { statuses: [query.status] }),
+    ...(query.workflow_id === undefined ? {} : { workflowId: query.workflow_id }),
+    ...(query.version === undefined ? {} : { version: query.version }),
+    ...(query.from === undefined ? {} : { createdFrom: Date.parse(query.from) }),
+    ...(query.to === undefined ? {} : { createdTo: Date.parse(query.to) }),
+    ...(query.label === undefined ? {} : { labels: labelsOf(query.label) }),
+    ...(query.text === undefined ? {} : { text: query.text }),
+  };
+  const page = await deps.executions.listExecutions(
+    principal.tenant,
+    filter,
+    deps.cursors.request(scope, query),
+  );
+  return deps.cursors.page(scope, query, page, presentExecution);
+}
+
+/** The executions of a workflow, also of one that was deleted: history stays. */
+export async function listHistory(
+  deps: ExecutionDeps,
+  principal: Principal,
+  workflowId: string,
+  query: Query<'listHistory'>,
+): Promise<ResponseBody<'listHistory'>> {
+  const scope = { principal, operation: 'listHistory', of: workflowId };
+  const page = await deps.executions.listExecutions(
+    principal.tenant,
+    { mode: principal.mode, workflowId },
+    deps.cursors.request(scope, query),
+  );
+  if (page.items.length === 0) {
+    await deps.catalog.workflow(principal.tenant, principal.mode, workflowId);
+  }
+  return deps.cursors.page(scope, query, page, presentExecution);
+}
+
+export async function listEvents(
+  deps: ExecutionDeps,
+  principal: Principal,
+  executionId: string,
+  query: Query<'listEvents'>,
+): Promise<ResponseBody<'listEvents'>> {
+  await requireExecution(deps, principal, executionId);
+  const scope = { principal, operation: 'listEvents', of: executionId };
+  const page = await deps.executions.listEvents(
+    principal.tenant,
+    executionId,
+    deps.cursors.request(scope, query),
+  );
+  return deps.cursors.page(scope, query, page, presentEvent);
+}
+
+export async function listSteps(
+  deps: ExecutionDeps,
+  principal: Principal,
+  executionId: string,
+  query: Query<'listSteps'>,
+): Promise<ResponseBody<'listSteps'>> {
+  const record = await requireExecution(deps, principal, executionId);
+  const program = await deps.programs.find(principal.tenant, record.programHash);
+  const types = program === null ? new Map<string, string>() : typesOf(program);
+  const scope = { principal, operation: 'listSteps', of: executionId };
+  const page = await deps.executions.listSteps(
+    principal.tenant,
+    executionId,
+    deps.cursors.request(scope, query),
+  );
+  return deps.cursors.page(scope, query, page, (step) =>
+    presentStep(step, types.get(parseStepKey(step.step).path) ?? null),
+  );
+}
+
+export async function getStateMachine(
+  deps: ExecutionDeps,
+  principal: Principal,
+  executionId: string,
+): Promise<ResponseBody<'getStateMachine'>> {
+  const record = await requireExecution(deps, principal, executionId);
+  const program = await deps.programs.find(principal.tenant, record.programHash);
+  if (program === null) {
+    throw new Error(`program ${record.programHash} of execution ${executionId} is not stored`);
+  }
+  const compiled = compileMachine(program);
+  if (!compiled.ok) {
+    throw new CloudFlowError('WORKFLOW_INVALID', 'this version has no state machine', {
+      problems: compiled.problems,
+    });
+  }
+  return {
+    execution_id: record.id,
+    workflow_id: record.workflowId,
+    version: record.version,
+    definition: compiled.machine as unknown as Json,
+  };
+}
+
+function typesOf(program: Program): Map<string, string> {
+  return new Map([...allSteps(program.root)].map((step) => [step.path, step.type]));
+}
+
+/** `name:value`; the contract has checked the form. */
+function labelsOf(filters: readonly string[]): Labels {
+  return Object.fromEntries(
+    filters.map((filter) => {
+      const at = filter.indexOf(':');
+      return [filter.slice(0, at), filter.slice(at + 1)];
+    }),
+  );
+}
