@@ -9,7 +9,7 @@ import { short, typeName } from './http-config.ts';
 import { through } from './through-gate.ts';
 
 /** Bytes that all rows of one result may have on the wire. */
-const MAX_RESULT_BYTES = 1_048_576;
+const MAX_RESULT_BYTES = 786_432;
 const DEFAULT_MAX_ROWS = 100;
 const MEMBERS = ['operation', 'connection', 'parameters', 'timeout', 'retry'];
 

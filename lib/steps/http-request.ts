@@ -15,8 +15,8 @@ import {
 import { bodyText, bodyValue } from './read-body.ts';
 import { through } from './through-gate.ts';
 
-/** Bytes of a response after decompression: what `result` can be evaluated over. */
-export const MAX_RESPONSE_BYTES = 1_048_576;
+/** Bytes of a response after decompression: with the other bindings, what the evaluator takes. */
+export const MAX_RESPONSE_BYTES = 786_432;
 const MAX_REDIRECTS = 3;
 
 /** One attempt of an http_request. Raw result: `{status, headers, body}`. */

@@ -1,6 +1,7 @@
+import { derivedId } from '#core/derived-id.ts';
 import { isJsonObject, type Json } from '#core/json.ts';
 import type { Connector } from './deps.ts';
-import { derivedId } from './derived-id.ts';
+
 import { invalidConfig } from './failure.ts';
 import { short, typeName } from './http-config.ts';
 
@@ -28,7 +29,7 @@ export const performNotification: Connector = async (deps, caller, config) => {
   if (template !== null && typeof template !== 'string') {
     throw invalidConfig(`template is ${typeName(template)}, not a name`);
   }
-  const id = await derivedId(caller.rootId, caller.idempotencyKey);
+  const id = derivedId(caller.rootId, caller.idempotencyKey);
   await deps.outbox.publish({
     tenant: caller.tenant,
     mode: caller.mode,

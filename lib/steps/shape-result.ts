@@ -1,9 +1,9 @@
 import { type StepError, stepErrorCode } from '#core/errors.ts';
+import { compensationRecord } from '#core/execution/complete.ts';
 import {
   type Evaluated,
   expressionError,
   outside,
-  render,
   type Values,
   valuesOf,
 } from '#core/execution/evaluation.ts';
@@ -54,7 +54,7 @@ export async function shapeResult(
   if (bytes > step.maxOutputBytes) {
     return failed({
       code: stepErrorCode('OutputTooLarge'),
-      message: `the output has ${bytes} bytes; ${step.maxOutputBytes} are allowed`,
+      message: `the output has ${bytes} bytes of at most ${step.maxOutputBytes}`,
     });
   }
   return { ok: true, output, compensation: await undoOf(evaluator, shaping, output) };
@@ -73,15 +73,12 @@ async function undoOf(
 ): Promise<CompensationRecord | null> {
   const { step, bindings } = shaping;
   if (step.compensate === null) return null;
-  const { type, config } = step.compensate;
   const self: JsonObject = { status: 'SUCCESS', output, error: null, attempts: shaping.attempt };
   const others = isJsonObject(bindings['steps'] ?? null) ? (bindings['steps'] as JsonObject) : {};
   const sees = { ...bindings, steps: { ...others, [step.id]: self } };
-  const values = await evaluateAll(evaluator, shaping.tenant, [...expressionsOf(config)], sees);
-  const rendered = render(config, values, 'null');
-  return rendered.ok
-    ? { type, config: rendered.value }
-    : { type, config: null, bad: expressionError(rendered.message) };
+  const expressions = [...expressionsOf(step.compensate.config)];
+  const values = await evaluateAll(evaluator, shaping.tenant, expressions, sees);
+  return compensationRecord(step.compensate, values);
 }
 
 /** Simple expressions here, all others in one round trip to the evaluator. */
