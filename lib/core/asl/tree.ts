@@ -6,7 +6,15 @@ import type { RecordSource } from './records.ts';
 import { pathSource } from './records.ts';
 import type { AslValue, ParallelState } from './types.ts';
 import type { Arrival, Exit, Place, Sources, Writing } from './writing.ts';
-import { addState, arrive, finishAll, leaving, newAslScope, startOf, stillPending } from './writing.ts';
+import {
+  addState,
+  arrive,
+  finishAll,
+  leaving,
+  newAslScope,
+  startOf,
+  stillPending,
+} from './writing.ts';
 
 /** Writes the steps of a scope: series one after the other, parallel parts as branches. */
 export function emitScope(writing: Writing, place: Place, incoming: readonly Exit[]): Exit[] {

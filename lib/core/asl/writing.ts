@@ -130,9 +130,7 @@ export function stillPending({ known, pending }: Arrival): Set<Step> {
   return new Set(
     [...pending].filter(
       (step) =>
-        step.type === 'wait' ||
-        step.continueOnFailure ||
-        classesOf(known, step.no) !== CLASS.S,
+        step.type === 'wait' || step.continueOnFailure || classesOf(known, step.no) !== CLASS.S,
     ),
   );
 }

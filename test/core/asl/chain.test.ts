@@ -86,10 +86,9 @@ describe('data between steps', () => {
   });
 
   it('does not keep an output that nobody reads', () => {
-    const { states } = steps(
-      [call('a'), call('b', { depends_on: ['a'] })],
-      { output: { b: '{% $steps.b.output %}' } },
-    );
+    const { states } = steps([call('a'), call('b', { depends_on: ['a'] })], {
+      output: { b: '{% $steps.b.output %}' },
+    });
     expect(states.get('a')).toMatchObject({ Assign: { s0: { v: { output: null } } } });
     expect(states.get('b')).toMatchObject({
       Assign: { s1: { v: { output: '{% $states.result.Payload.output %}' } } },
@@ -103,7 +102,10 @@ describe('data between steps', () => {
       call('c', {
         depends_on: ['a', 'b'],
         result: '{% $result.body & $steps.a.output %}',
-        compensate: { type: 'http_request', config: { url: 'https://w.test/{% $steps.c.output %}' } },
+        compensate: {
+          type: 'http_request',
+          config: { url: 'https://w.test/{% $steps.c.output %}' },
+        },
       }),
     ]);
     expect(payload('c')['bindings']).toEqual({ steps: { a: '{% $s0.v %}' } });

@@ -37,7 +37,11 @@ describe('a gate', () => {
     ['one_failed', "$count([$s0.k, $s1.k][$ in ['F', 'U']]) > 0"],
     ['all_failed', "$count([$s0.k, $s1.k][$ in ['F', 'U']]) = 2"],
   ])('writes %s', (trigger, condition) => {
-    const { choice } = steps([call('a'), call('b'), call('c', { depends_on: ['a', 'b'], trigger })]);
+    const { choice } = steps([
+      call('a'),
+      call('b'),
+      call('c', { depends_on: ['a', 'b'], trigger }),
+    ]);
     expect(choice('c.gate').Choices[0]?.Condition).toBe(`{% ${condition} %}`);
   });
 
@@ -51,7 +55,9 @@ describe('a gate', () => {
     expect(failsTo('a')).toBe('always');
     expect(next('always')).toBe('never.skip');
     expect(failsTo('always')).toBe('never');
-    expect(states.get('never.skip')).toMatchObject({ Assign: { s2: { k: 'K', why: 'RULE_NOT_MET' } } });
+    expect(states.get('never.skip')).toMatchObject({
+      Assign: { s2: { k: 'K', why: 'RULE_NOT_MET' } },
+    });
   });
 });
 

@@ -12,6 +12,7 @@ import type {
   TaskState,
 } from '#core/asl/types.ts';
 import { chartsOf } from '#core/asl/types.ts';
+import { validatorView } from '#core/asl/validator-view.ts';
 import { isJsonObject, type Json, type JsonObject } from '#core/json.ts';
 import { checkDefinition } from '#core/plan/check.ts';
 import type { Program } from '#core/plan/program.ts';
@@ -31,9 +32,8 @@ export function programOf(steps: readonly Definition[], workflow: Definition = {
   return checked.program;
 }
 
-/** asl-validator writes into what it is given, so it gets a clone. */
 export function validationErrors(machine: Machine): string | null {
-  const { isValid, errorsText } = validate(structuredClone(machine));
+  const { isValid, errorsText } = validate(validatorView(machine));
   return isValid ? null : errorsText();
 }
 
