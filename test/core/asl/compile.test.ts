@@ -1,0 +1,186 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import jsonata from 'jsonata';
+import { describe, expect, it } from 'vitest';
+import { compileMachine } from '#core/asl/compile.ts';
+import { STATE_NAME_LIMIT, StateNames, shorten } from '#core/asl/names.ts';
+import { checkDefinition } from '#core/plan/check.ts';
+import type { Program } from '#core/plan/program.ts';
+import { call, compiled, expressionsIn, programOf, steps, transform } from './support.ts';
+
+const ROOT = new URL('../../../', import.meta.url);
+const CASES = new URL('test/conformance/cases/', ROOT);
+const EXAMPLES = new URL('statemachines/examples/', ROOT);
+
+/** Definitions by name: what the conformance suite runs, and the examples. */
+function definitions(): [string, unknown][] {
+  const read = (folder: URL, name: string) =>
+    JSON.parse(readFileSync(new URL(name, folder), 'utf8'));
+  const json = (folder: URL) => readdirSync(folder).filter((name) => name.endsWith('.json'));
+  return [
+    ...json(CASES).map((name): [string, unknown] => [name, read(CASES, name).workflow]),
+    ...json(EXAMPLES).map((name): [string, unknown] => [`example-${name}`, read(EXAMPLES, name)]),
+  ];
+}
+
+function programFrom(document: unknown): Program | null {
+  const checked = checkDefinition(document);
+  return checked.ok ? checked.program : null;
+}
+
+describe('every conformance case and example', () => {
+  const programs = definitions().flatMap(([name, document]): [string, Program][] => {
+    const program = programFrom(document);
+    return program === null ? [] : [[name, program]];
+  });
+
+  it('is among them', () => {
+    expect(programs.length).toBeGreaterThan(20);
+  });
+
+  it.each(programs)('%s compiles to a machine that the validator takes', (_, program) => {
+    const { machine, states } = compiled(program);
+    for (const name of states.keys()) expect(name.length).toBeLessThanOrEqual(STATE_NAME_LIMIT);
+    for (const source of expressionsIn(machine)) expect(depthOf(source)).toBeLessThan(100);
+  });
+});
+
+/** Levels of the syntax tree, which AWS evaluates at most 100 deep. */
+function depthOf(source: string): number {
+  const depth = (node: unknown): number => {
+    if (typeof node !== 'object' || node === null) return 0;
+    const deepest = Math.max(0, ...Object.values(node).map(depth));
+    return deepest + ('type' in node ? 1 : 0);
+  };
+  return depth(jsonata(source).ast());
+}
+
+const GOLDENS = ['source-example', 'diamond-merge', 'foreach-partial-failure', 'loop-poll'];
+
+describe('golden machines (update with `vitest run --project unit -u test/core/asl`)', () => {
+  const wanted = definitions().filter(
+    ([name]) => name.startsWith('example-') || GOLDENS.includes(name.replace('.json', '')),
+  );
+
+  it.each(wanted)('%s', async (name, document) => {
+    const program = programFrom(document);
+    if (program === null) throw new Error(`${name} is not accepted`);
+    const text = `${JSON.stringify(compiled(program).machine, null, 2)}\n`;
+    await expect(text).toMatchFileSnapshot(`goldens/${name.replace('.json', '')}.golden.json`);
+  });
+});
+
+describe('the compiler', () => {
+  it('writes the same machine for the same program', () => {
+    const list = [call('a'), call('b', { depends_on: ['a'] })];
+    expect(JSON.stringify(steps(list).machine)).toBe(JSON.stringify(steps(list).machine));
+  });
+
+  it('does not touch the program', () => {
+    const program = programOf([call('a'), call('b', { depends_on: ['a'] })]);
+    const before = JSON.stringify(program);
+    compileMachine(program);
+    expect(JSON.stringify(program)).toBe(before);
+  });
+
+  it('puts in whatever function it is told', () => {
+    const { machine } = compiled(programOf([call('a')]), { stepRunner: 'arn:aws:lambda:x' });
+    expect(JSON.stringify(machine)).toContain('"FunctionName":"arn:aws:lambda:x"');
+    expect(JSON.stringify(machine)).not.toContain('StepRunner}');
+  });
+
+  it('answers with a problem for a program that no definition yields', () => {
+    const program = programOf([call('a')]);
+    const root = { ...program.root, tree: { kind: 'leaf', step: 7 } as const };
+    expect(compileMachine({ ...program, root })).toMatchObject({
+      ok: false,
+      problems: [{ code: 'E_ASL_INTERNAL' }],
+    });
+  });
+
+  it('leaves literals that look like expressions alone', () => {
+    const program = programOf([transform('a', 'x')]);
+    const [step] = program.root.steps;
+    const value = { kind: 'literal', value: ['{% $eval("1") %}', '%}'] };
+    const root = { ...program.root, steps: [{ ...step, value }] } as unknown as Program['root'];
+    const { payload } = compiled({ ...program, root });
+    const [first] = payload('a')['value'] as string[];
+    expect(JSON.parse(String(first).slice(2, -2))).toBe('{% $eval("1") %}');
+  });
+});
+
+describe('limits of Step Functions', () => {
+  const many = (count: number, more: object) =>
+    Array.from({ length: count }, (_, i) => call(`s${i}`, { max_output_bytes: 50, ...more }));
+
+  it('E_ASL_HISTORY: more events than an execution may have', () => {
+    const program = programOf([
+      {
+        id: 'l',
+        type: 'loop',
+        config: { while: '{% true %}', max_iterations: 1000, steps: many(5, {}) },
+      },
+    ]);
+    expect(compileMachine(program)).toMatchObject({
+      ok: false,
+      problems: [{ code: 'E_ASL_HISTORY', allowed: expect.stringContaining('20000') }],
+      stats: { events: { worst: expect.any(Number) } },
+    });
+  });
+
+  it('E_ASL_SIZE: more bytes than a definition may have', () => {
+    const body = Object.fromEntries(
+      Array.from({ length: 120 }, (_, i) => [`k${i}`, 'x'.repeat(80)]),
+    );
+    const result = compileMachine(programOf(many(95, { config: { body } })));
+    expect(result).toMatchObject({ ok: false, problems: [{ code: 'E_ASL_SIZE' }] });
+  });
+
+  it('E_ASL_BARRIER_SLOW: a step would wait for something slow that it does not depend on', () => {
+    const approval = (id: string, depends_on: string[]) => ({
+      id,
+      type: 'approval',
+      depends_on,
+      config: { assignee: 'x', timeout: '1d' },
+    });
+    const program = programOf([
+      approval('a', []),
+      approval('b', []),
+      approval('c', ['a']),
+      approval('d', ['a', 'b']),
+    ]);
+    const result = compileMachine(program);
+    expect(result).toMatchObject({ ok: false, problems: [{ code: 'E_ASL_BARRIER_SLOW' }] });
+    expect(JSON.stringify(result)).toMatch(/before/);
+  });
+});
+
+describe('names of states', () => {
+  it('are cut in front, with a hash of the whole', () => {
+    const long = `${'a'.repeat(40)}.${'b'.repeat(40)}.${'c'.repeat(40)}`;
+    expect(shorten(long)).toHaveLength(STATE_NAME_LIMIT);
+    expect(shorten(long)).toMatch(/^[0-9a-f]{16}~.*c{40}$/);
+    expect(shorten(`x${long}`)).not.toBe(shorten(long));
+  });
+
+  it('belong to steps first; helpers give way', () => {
+    const names = new StateNames(['x', 'x.gate']);
+    expect(names.step('x.gate')).toBe('x.gate');
+    expect(names.helper('x', 'gate')).toBe('x.gate~2');
+    expect(names.helper('x', 'gate')).toBe('x.gate~3');
+  });
+
+  it('stay unique where ids collide with helpers', () => {
+    const { states } = steps([
+      call('a'),
+      call('b'),
+      {
+        id: 'x',
+        type: 'group',
+        depends_on: ['a', 'b'],
+        config: { steps: [call('gate'), call('skip', { depends_on: ['gate'] })] },
+      },
+    ]);
+    expect(states.get('x.gate')?.Type).toBe('Task');
+    expect(states.get('x.gate~2')?.Type).toBe('Choice');
+  });
+});
