@@ -71,14 +71,14 @@ export function createPartitionJob(deps: {
   function arm(): void {
     if (stopped) return;
     timer = clock.schedule(clock.now() + JOB_EVERY_MS, () => {
+      arm();
       run()
         .then((made) => {
           if (made > 0) log.info('partitions made', { made });
         })
         .catch((error: unknown) =>
           log.error('partitions could not be made', { error: String(error) }),
-        )
-        .finally(arm);
+        );
     });
   }
 
