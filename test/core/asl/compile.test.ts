@@ -3,9 +3,18 @@ import jsonata from 'jsonata';
 import { describe, expect, it } from 'vitest';
 import { compileMachine } from '#core/asl/compile.ts';
 import { STATE_NAME_LIMIT, StateNames, shorten } from '#core/asl/names.ts';
+import type { Machine } from '#core/asl/types.ts';
 import { checkDefinition } from '#core/plan/check.ts';
 import type { Program } from '#core/plan/program.ts';
-import { call, compiled, expressionsIn, programOf, steps, transform } from './support.ts';
+import {
+  call,
+  compiled,
+  expressionsIn,
+  programOf,
+  steps,
+  transform,
+  validationErrors,
+} from './support.ts';
 
 const ROOT = new URL('../../../', import.meta.url);
 const CASES = new URL('test/conformance/cases/', ROOT);
@@ -37,11 +46,14 @@ describe('every conformance case and example', () => {
     expect(programs.length).toBeGreaterThan(20);
   });
 
-  it.each(programs)('%s compiles to a machine that the validator takes', (_, program) => {
-    const { machine, states } = compiled(program);
-    for (const name of states.keys()) expect(name.length).toBeLessThanOrEqual(STATE_NAME_LIMIT);
-    for (const source of expressionsIn(machine)) expect(depthOf(source)).toBeLessThan(100);
-  });
+  it.each(programs)(
+    '%s compiles to a machine within the limits of names and depth',
+    (_, program) => {
+      const { machine, states } = compiled(program);
+      for (const name of states.keys()) expect(name.length).toBeLessThanOrEqual(STATE_NAME_LIMIT);
+      for (const source of expressionsIn(machine)) expect(depthOf(source)).toBeLessThan(100);
+    },
+  );
 });
 
 /** Levels of the syntax tree, which AWS evaluates at most 100 deep. */
@@ -182,5 +194,13 @@ describe('names of states', () => {
     ]);
     expect(states.get('x.gate')?.Type).toBe('Task');
     expect(states.get('x.gate~2')?.Type).toBe('Choice');
+  });
+});
+
+describe('asl-validator', () => {
+  it('would say so if a machine were wrong, also among others', () => {
+    const good = steps([call('a')]).machine;
+    const bad = { ...good, States: { ...good.States, lost: { Type: 'Pass', Next: 'nowhere' } } };
+    expect(validationErrors(bad as Machine)).toContain('MISSING_TRANSITION_TARGET');
   });
 });
