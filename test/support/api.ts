@@ -1,0 +1,199 @@
+import { randomBytes } from 'node:crypto';
+import { createCallbackTokens } from '#adapters/local/callback-tokens.ts';
+import { createIds } from '#adapters/local/ids.ts';
+import { createSilentLog } from '#adapters/local/json-log.ts';
+import { createSystemClock } from '#adapters/local/system-clock.ts';
+import { createExecutionAccess } from '#adapters/postgres/access.ts';
+import { createPostgresApiKeys } from '#adapters/postgres/api-keys.ts';
+import { createPostgresConnections } from '#adapters/postgres/connection-store.ts';
+import { createPostgresIdempotencyStore } from '#adapters/postgres/idempotency-store.ts';
+import { createExecutionOwnership } from '#adapters/postgres/ownership.ts';
+import { createPartitions } from '#adapters/postgres/partitions.ts';
+import { createPlainCodec } from '#adapters/postgres/payload-codec.ts';
+import { createPool } from '#adapters/postgres/pool.ts';
+import { createPostgresPrograms } from '#adapters/postgres/programs.ts';
+import { createPostgresWorkflowStore } from '#adapters/postgres/workflow-store.ts';
+import { type Client, createClient } from '#client/client.ts';
+import type { Scope } from '#contract/permissions.ts';
+import type { JsonObject } from '#core/json.ts';
+import type { Secret } from '#core/secret.ts';
+import type { StepPerformer } from '#engine/deps.ts';
+import { createEngine } from '#engine/engine.ts';
+import { createApi } from '#functions/api/create-api.ts';
+import { type HttpServer, type HttpServerLimits, startHttpServer } from '#local/http-server.ts';
+import type { ApiKeys } from '#ports/api-keys.ts';
+import type { Clock } from '#ports/clock.ts';
+import type { Adopter, ExecutionOwnership, Mode } from '#ports/execution-store.ts';
+import type { Log } from '#ports/log.ts';
+import type { ExecutionHint, RuntimeHints } from '#ports/runtime-hints.ts';
+import type { SecretKey, Secrets } from '#ports/secrets.ts';
+import { createApiKey } from '#services/identity/create-api-key.ts';
+import type { TestDatabase } from './database.ts';
+
+/** The API over HTTP, PostgreSQL and a running engine, as the platform wires them. */
+export interface TestApi {
+  readonly server: HttpServer;
+  readonly apiKeys: ApiKeys;
+  readonly ownership: ExecutionOwnership;
+  readonly secrets: Secrets;
+  readonly clock: Clock;
+  /** What the Step Functions runtime was told of. */
+  readonly hints: ExecutionHint[];
+  createTenant(): Promise<string>;
+  createKey(tenant: string, scopes: readonly Scope[], more?: KeyOptions): Promise<string>;
+  client(apiKey: string): Client;
+  close(): Promise<void>;
+}
+
+export interface KeyOptions {
+  readonly mode?: Mode;
+  readonly expiresAt?: number;
+}
+
+export interface TestApiOptions {
+  readonly clock?: Clock;
+  /** Does the calls of steps; without it nothing takes executions up. */
+  readonly performer?: StepPerformer;
+  readonly limits?: Partial<HttpServerLimits>;
+  readonly allowedOrigins?: readonly string[];
+  readonly log?: Log;
+}
+
+export async function startTestApi(
+  database: TestDatabase,
+  options: TestApiOptions = {},
+): Promise<TestApi> {
+  const log = options.log ?? createSilentLog();
+  const clock = options.clock ?? createSystemClock();
+  const ids = createIds();
+  const codec = createPlainCodec();
+  const tokens = createCallbackTokens();
+  const pool = (role: 'cloudflow_app' | 'cloudflow_engine', max: number) =>
+    createPool({ url: database.url, role, max, name: 'test', log });
+  const appPool = pool('cloudflow_app', 8);
+  const acceptPool = pool('cloudflow_app', 4);
+  const enginePool = pool('cloudflow_engine', 6);
+  const ownership = createExecutionOwnership({
+    pool: enginePool,
+    codec,
+    partitions: createPartitions(enginePool),
+    log,
+  });
+  const programs = createPostgresPrograms(appPool);
+  const engine =
+    options.performer === undefined
+      ? null
+      : createEngine({
+          store: ownership,
+          programs,
+          performer: options.performer,
+          evaluator: {
+            evaluate: () => Promise.reject(new Error('no evaluator in this test')),
+            close: () => Promise.resolve(),
+          },
+          children: { start: () => Promise.reject(new Error('no children in this test')) },
+          tokens,
+          clock,
+          realClock: createSystemClock(),
+          ids,
+          log,
+        });
+  await engine?.start();
+  const adopter: Adopter | null = engine?.adopter ?? null;
+  const executions = createExecutionAccess({
+    pool: acceptPool,
+    readers: appPool,
+    codec,
+    ids,
+    partitions: createPartitions(acceptPool),
+    adopter,
+  });
+  const apiKeys = createPostgresApiKeys(appPool);
+  const secrets = memorySecrets();
+  const told: ExecutionHint[] = [];
+  const hints: RuntimeHints = {
+    accepted: (hint) => void told.push(hint),
+    signalled: (hint) => void told.push(hint),
+  };
+  const handler = createApi({
+    apiKeys,
+    workflows: createPostgresWorkflowStore(appPool),
+    connections: createPostgresConnections(appPool),
+    secrets,
+    executions,
+    programs,
+    idempotency: createPostgresIdempotencyStore({ pool: appPool, codec }),
+    tokens,
+    hints,
+    clock,
+    ids,
+    log,
+    cursorKey: randomBytes(32),
+    runtimes: new Set(['engine', 'step_functions']),
+    preferredRuntime: 'engine',
+    checks: { postgres: async () => void (await appPool.query('select 1')) },
+    allowedOrigins: options.allowedOrigins ?? [],
+    checkResponses: true,
+  });
+  const server = await startHttpServer({
+    handler,
+    port: 0,
+    log,
+    ...(options.limits === undefined ? {} : { limits: options.limits }),
+  });
+  return {
+    server,
+    apiKeys,
+    ownership,
+    secrets,
+    clock,
+    hints: told,
+    async createTenant() {
+      const id = ids.random();
+      await database.admin.query(
+        'insert into tenants (id, name, created_at) values ($1, $2, to_timestamp($3))',
+        [id, `tenant ${id.slice(0, 8)}`, clock.now() / 1_000],
+      );
+      return id;
+    },
+    async createKey(tenant, scopes, more = {}) {
+      const { text } = await createApiKey(
+        { apiKeys, clock, randomBytes },
+        {
+          tenant,
+          mode: more.mode ?? 'live',
+          name: 'test',
+          scopes,
+          expiresAt: more.expiresAt ?? null,
+        },
+      );
+      return text;
+    },
+    client: (apiKey) => createClient({ baseUrl: server.url, apiKey, maxRetries: 0 }),
+    async close() {
+      await server.close(500);
+      await engine?.stop();
+      await Promise.all([appPool.end(), acceptPool.end(), enginePool.end()]);
+    },
+  };
+}
+
+function memorySecrets(): Secrets {
+  const values = new Map<string, Secret>();
+  const nameOf = ({ tenant, mode, name }: SecretKey) => `${tenant}/${mode}/${name}`;
+  return {
+    get: (key) => Promise.resolve(values.get(nameOf(key)) ?? null),
+    put: (key, value) => Promise.resolve(void values.set(nameOf(key), value)),
+    delete: (key) => Promise.resolve(void values.delete(nameOf(key))),
+  };
+}
+
+/** A definition that the language accepts: a transform, unless steps are given. */
+export function aDefinition(more: JsonObject = {}): JsonObject {
+  return {
+    workflow_id: 'greeting',
+    version: '1.0.0',
+    steps: [{ id: 'greet', type: 'transform', config: { value: { hello: 'world' } } }],
+    ...more,
+  };
+}
