@@ -7,12 +7,22 @@ import { createFrameReader, encodeFrame, MAX_INPUT_BYTES } from '#evaluator/prot
 // other, answers each on its standard output. It may be killed at any instant; nothing it holds
 // matters. It ends when its input does.
 //
-//   node child.ts <milliseconds per expression>
+//   node child.ts <milliseconds of processor time per expression>
 
 const timeoutMs = Number(process.argv[2] ?? 200);
 /** Business time travels with the work: this process has none of its own. */
 let now: number | null = null;
-const expressions = createExpressions({ host: createNodeHost(() => now), timeoutMs });
+const expressions = createExpressions({
+  host: createNodeHost(() => now),
+  timeoutMs,
+  elapsed: cpuMs,
+});
+
+/** Processor time, not wall time: what a tenant's expression costs does not depend on the others. */
+function cpuMs(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1_000;
+}
 
 function send(message: ProcessMessage): void {
   process.stdout.write(encodeFrame(JSON.stringify(message)));
@@ -21,8 +31,9 @@ function send(message: ProcessMessage): void {
 async function answer({ id, from, now: at, work }: WorkMessage): Promise<void> {
   now = at;
   for (const [offset, source] of work.expressions.slice(from).entries()) {
+    const start = cpuMs();
     const result = await expressions.evaluate(source, work.dialect, work.bindings);
-    send({ id, index: from + offset, result });
+    send({ id, index: from + offset, result, cpuMs: cpuMs() - start });
   }
 }
 

@@ -17,6 +17,8 @@ const CACHED_CHARS = 400_000;
 export function createExpressions(options: {
   readonly host: ExpressionHost;
   readonly timeoutMs: number;
+  /** What `timeoutMs` is measured with. */
+  readonly elapsed: () => number;
 }): Expressions {
   const cache = new LRUCache<string, FullResult>({
     max: 2_000,
@@ -28,10 +30,7 @@ export function createExpressions(options: {
       const key = `${dialect} ${source}`;
       let found = cache.get(key);
       if (found === undefined) {
-        found = createJsonata(source, dialect, {
-          ...options,
-          monotonic: () => performance.now(),
-        });
+        found = createJsonata(source, dialect, options);
         cache.set(key, found);
       }
       return found.ok ? await found.expression.evaluate(bindings) : found.result;

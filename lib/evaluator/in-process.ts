@@ -19,6 +19,7 @@ export function createInProcessEvaluator(
   const expressions = createExpressions({
     host: createNodeHost(() => options.clock?.now() ?? null),
     timeoutMs: options.timeoutMs ?? 2_000,
+    elapsed: () => performance.now(),
   });
   let closed = false;
   let last: Promise<unknown> = Promise.resolve();

@@ -19,7 +19,13 @@ export interface WorkMessage {
 /** The first frame of a process, when it can take work; then one frame per expression, in order. */
 export type ProcessMessage =
   | { readonly ready: true }
-  | { readonly id: number; readonly index: number; readonly result: EvaluationResult };
+  | {
+      readonly id: number;
+      readonly index: number;
+      readonly result: EvaluationResult;
+      /** Processor time that the expression took. */
+      readonly cpuMs: number;
+    };
 
 /** Input that one request may carry, as JSON. */
 export const MAX_INPUT_BYTES = 1_048_576;

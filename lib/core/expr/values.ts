@@ -184,7 +184,7 @@ export class Meter {
   /** Called once per turn of a loop that jsonata's own time guard does not see. */
   tick(): void {
     this.ticks += 1;
-    if ((this.ticks & 0x3ff) === 0 && this.expired()) {
+    if ((this.ticks & 0xff) === 0 && this.expired()) {
       throw new ExpressionFault('wall_clock', 'the expression ran too long');
     }
   }

@@ -24,7 +24,7 @@ export async function evaluate(
   const created = createJsonata(source, dialect, {
     host,
     timeoutMs: 2_000,
-    monotonic: () => performance.now(),
+    elapsed: () => performance.now(),
   });
   return created.ok ? await created.expression.evaluate(bindings) : created.result;
 }
