@@ -14,8 +14,9 @@ export function parseAssignOutput(
   const assign = reader.object(given, pointer, 'Assign');
   for (const variable of Object.keys(assign ?? {})) {
     const at = pointerTo(pointer, 'Assign', variable);
-    if (variable === 'states') {
-      reader.problem('SCHEMA_VALIDATION_FAILED', at, "'states' is reserved", variable);
+    // `__proto__` would be no member of the bindings but their prototype.
+    if (variable === 'states' || variable === '__proto__') {
+      reader.problem('SCHEMA_VALIDATION_FAILED', at, `'${variable}' is reserved`, variable);
     } else if (
       variable.length > LIMITS.nameLength ||
       !/^[\p{ID_Start}_][\p{ID_Continue}]*$/u.test(variable)

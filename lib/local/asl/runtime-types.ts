@@ -31,7 +31,10 @@ export interface Tasks {
   ): Promise<TaskOutcome>;
 }
 
-/** Where definitions come from; null for an ARN that names nothing. */
+/**
+ * Where definitions come from; null for an ARN that names nothing. What was answered is not changed
+ * afterwards, and the same object for the same definition saves parsing it again.
+ */
 export interface Definitions {
   load(stateMachineArn: string): Promise<JsonObject | null>;
 }

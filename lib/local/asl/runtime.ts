@@ -12,7 +12,7 @@
  */
 import { LRUCache } from 'lru-cache';
 import type { Problem } from '#core/errors.ts';
-import { canonicalJson } from '#core/json.ts';
+import { canonicalJson, type JsonObject } from '#core/json.ts';
 import { Actor, type ActorHost } from './actor.ts';
 import { childName, executionArnOf, laneOfToken, machineNameOf, newTaskToken } from './arns.ts';
 import { createExecution, type Execution, isTask } from './execution.ts';
@@ -20,7 +20,7 @@ import { applyRow } from './fold.ts';
 import { createGate } from './gate.ts';
 import { type HistoryRow, rowOfText, storedRow } from './history.ts';
 import { LIMITS, type Machine, type TaskState } from './machine.ts';
-import { parseMachine } from './parse-machine.ts';
+import { type ParseMachineResult, parseMachine } from './parse-machine.ts';
 import type {
   ExecutionDescription,
   RuntimeOptions,
@@ -47,6 +47,8 @@ export function createStateMachineRuntime(options: RuntimeOptions): StateMachine
   const ends = new Map<string, ((result: ExecutionDescription | Error) => void)[]>();
   const reopening = new Map<string, { cancel(): void }>();
   const machines = new LRUCache<string, Machine>({ max: PARSED_MACHINES });
+  // Many ARNs may name one definition: it is parsed once for as long as its owner keeps it.
+  const parsed = new WeakMap<JsonObject, ParseMachineResult>();
   let closed = false;
   let busy = 0;
   let quiet: (() => void)[] = [];
@@ -122,10 +124,11 @@ export function createStateMachineRuntime(options: RuntimeOptions): StateMachine
     if (known !== undefined) return known;
     const definition = await definitions.load(arn);
     if (definition === null) return null;
-    const parsed = parseMachine(definition);
-    if (!parsed.ok) return { problems: parsed.problems };
-    machines.set(arn, parsed.machine);
-    return parsed.machine;
+    const result = parsed.get(definition) ?? parseMachine(definition);
+    parsed.set(definition, result);
+    if (!result.ok) return { problems: result.problems };
+    machines.set(arn, result.machine);
+    return result.machine;
   }
 
   /** The execution, open when it is running; null when there is none. */

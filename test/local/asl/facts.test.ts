@@ -197,6 +197,24 @@ describe('errors', () => {
     });
   });
 
+  it('a Fail may name nothing, and is still caught', async () => {
+    const { output } = await run(
+      machine({
+        P: {
+          Type: 'Parallel',
+          Branches: [scope({ F: { Type: 'Fail' } })],
+          Catch: [{ ErrorEquals: ['States.ALL'], Next: 'C' }],
+          End: true,
+        },
+        C: pass(),
+      }),
+    );
+    expect(output).toEqual({ Error: '', Cause: '' });
+    const { status, error, events } = await run(machine({ F: { Type: 'Fail' } }));
+    expect([status, error]).toEqual(['FAILED', null]);
+    expect(events.at(-1)?.executionFailedEventDetails).toEqual({});
+  });
+
   const big = 'x'.repeat(262_144);
 
   it('a result that is too large is States.DataLimitExceeded', async () => {
@@ -262,6 +280,23 @@ describe('errors', () => {
     expect(error).toBe('States.DataLimitExceeded');
     // 41 of 250,002 bytes fit into 10 MiB.
     expect(types.filter((type) => type === 'PassStateExited')).toHaveLength(41);
+  });
+
+  it('variables of scopes that have ended do not count', async () => {
+    const { status } = await run(
+      machine({
+        M: {
+          Type: 'Map',
+          Items: '{% [1..50] %}',
+          MaxConcurrency: 1,
+          ItemSelector: '{% $states.input %}',
+          ItemProcessor: scope({ P: pass({ Assign: { v: '{% $states.input %}' }, Output: 1 }) }),
+          End: true,
+        },
+      }),
+      'x'.repeat(250_000),
+    );
+    expect(status).toBe('SUCCEEDED');
   });
 
   it('event 25,000 is the failure of an execution that goes on too long', async () => {

@@ -10,6 +10,8 @@ export interface Case {
   readonly status: string;
 }
 
+export const CHILD_ARN = 'arn:aws:states:local:000000000000:stateMachine:child';
+
 const echoed: Handler = ({ payload }) => ok(payload);
 
 /** Fails until the state was retried so often. */
@@ -200,7 +202,7 @@ export const CASES: { readonly [name: string]: Case } = {
       Start: task({
         Resource: CHILD,
         Arguments: {
-          StateMachineArn: 'arn:aws:states:local:000000000000:stateMachine:child',
+          StateMachineArn: CHILD_ARN,
           Input: { n: '{% $states.input.n %}' },
         },
         Output: '{% $states.result.Output %}',
@@ -209,7 +211,7 @@ export const CASES: { readonly [name: string]: Case } = {
       Again: task({
         Resource: CHILD,
         Arguments: {
-          StateMachineArn: 'arn:aws:states:local:000000000000:stateMachine:child',
+          StateMachineArn: CHILD_ARN,
           Input: { n: 0 },
           Name: 'second',
         },
@@ -224,6 +226,18 @@ export const CASES: { readonly [name: string]: Case } = {
       End: { Type: 'Succeed' },
     }),
     input: { n: 3 },
+    handler: echoed,
+    status: 'SUCCEEDED',
+  },
+  'a named child that ends at once': {
+    definition: machine({
+      T: task({
+        Resource: CHILD,
+        Arguments: { StateMachineArn: `${CHILD_ARN}-at-once`, Input: { n: 1 }, Name: 'once' },
+        Output: '{% $states.result.Output %}',
+      }),
+    }),
+    input: {},
     handler: echoed,
     status: 'SUCCEEDED',
   },
@@ -269,4 +283,8 @@ export const CHILD_MACHINE = machine({
   F: { Type: 'Fail', Error: 'Zero', Cause: 'n is zero' },
   S: { Type: 'Succeed', Output: { squared: '{% $states.input.n * $states.input.n %}' } },
 });
-export const CHILD_ARN = 'arn:aws:states:local:000000000000:stateMachine:child';
+
+export const CHILDREN: { readonly [stateMachineArn: string]: JsonObject } = {
+  [CHILD_ARN]: CHILD_MACHINE,
+  [`${CHILD_ARN}-at-once`]: machine({ S: { Type: 'Succeed' } }),
+};

@@ -176,6 +176,13 @@ describe('parseMachine', () => {
       ['SCHEMA_VALIDATION_FAILED /States/A/Assign/states'],
     ],
     [
+      'a variable that would be a prototype',
+      JSON.parse(
+        '{"QueryLanguage":"JSONata","StartAt":"A","States":{"A":{"Type":"Pass","End":true,"Assign":{"__proto__":1}}}}',
+      ),
+      ['SCHEMA_VALIDATION_FAILED /States/A/Assign/__proto__'],
+    ],
+    [
       'a bare name at the top level',
       pass({ Output: { v: '{% phone %}' } }),
       ['UNSUPPORTED_JSONATA_EXPRESSION /States/A/Output/v'],

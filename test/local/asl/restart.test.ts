@@ -16,7 +16,7 @@ import {
   START,
   type World,
 } from './harness.ts';
-import { CASES, type Case, CHILD_ARN, CHILD_MACHINE } from './machines.ts';
+import { CASES, type Case, CHILDREN } from './machines.ts';
 
 /** Tokens differ from run to run; everything else that is asked may not. */
 function effects(calls: readonly Invocation[]): string[] {
@@ -51,7 +51,7 @@ function failingStore(inner: HistoryStore, arn: string, most: number): HistorySt
 }
 
 function withChild(world: World): World {
-  world.machines.set(CHILD_ARN, CHILD_MACHINE);
+  for (const [arn, child] of Object.entries(CHILDREN)) world.machines.set(arn, child);
   return world;
 }
 

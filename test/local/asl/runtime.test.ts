@@ -8,6 +8,7 @@ import { createVirtualClock } from '#local/virtual-clock.ts';
 import type { HistoryStore } from '#ports/history-store.ts';
 import {
   begin,
+  CHILD,
   createWorld,
   echo,
   finish,
@@ -215,6 +216,28 @@ describe('task tokens', () => {
     expect(types).not.toContain('TaskSubmitted');
   });
 
+  it('a heartbeat while the function still runs does not call it again', async () => {
+    const world = createWorld(
+      ({ token }, { clock, live }) =>
+        new Promise((resolve) => {
+          clock.schedule(clock.now() + 1000, () => {
+            void live.runtime.sendTaskHeartbeat(token ?? '');
+          });
+          clock.schedule(clock.now() + 2000, () => {
+            resolve(ok(null));
+          });
+          clock.schedule(clock.now() + 3000, () => {
+            void live.runtime.sendTaskSuccess(token ?? '', 'done');
+          });
+        }),
+    );
+    const definition = machine({
+      T: task({ Resource: TOKEN, Output: '{% $states.result %}', HeartbeatSeconds: 20 }),
+    });
+    expect((await finish(world, await begin(world, definition))).output).toBe('done');
+    expect(world.calls).toHaveLength(1);
+  });
+
   it('refuse an answer that is too large', async () => {
     const world = createWorld();
     const { token } = await asked(world);
@@ -312,6 +335,67 @@ describe('faults', () => {
       }),
     });
     expect((await finish(world, await begin(world, definition))).output).toBe('fine');
+  });
+
+  it('nothing is asked of the outside before the row that says so is stored', async () => {
+    const inner = createMemoryHistoryStore();
+    let release: () => void = () => undefined;
+    const held: HistoryStore = {
+      ...inner,
+      append: async (arn, rows) => {
+        const scheduled = rows.some(({ text }) => rowOfText(text).event?.type === 'TaskScheduled');
+        if (scheduled) {
+          await new Promise<void>((resolve) => {
+            release = resolve;
+          });
+        }
+        return inner.append(arn, rows);
+      },
+    };
+    const world = createWorld(echo, { store: held });
+    const arn = await begin(world, machine({ T: task() }));
+    await world.clock.settle();
+    expect(world.calls).toEqual([]);
+    release();
+    expect((await finish(world, arn)).status).toBe('SUCCEEDED');
+    expect(world.calls).toHaveLength(1);
+  });
+
+  it('a named child that ended while its start was forgotten is found, not refused', async () => {
+    const inner = createMemoryHistoryStore();
+    let lost = false;
+    const store: HistoryStore = {
+      ...inner,
+      append: (arn, rows) => {
+        const submitted = rows.some(({ text }) => rowOfText(text).event?.type === 'TaskSubmitted');
+        if (!submitted || lost) return inner.append(arn, rows);
+        lost = true;
+        return Promise.reject(new Error('store is away'));
+      },
+    };
+    const world = createWorld(echo, { store });
+    world.machines.set(localMachineArn('kid'), machine({ S: { Type: 'Succeed' } }));
+    const definition = machine({
+      T: task({
+        Resource: CHILD,
+        Arguments: { StateMachineArn: localMachineArn('kid'), Name: 'once', Input: 5 },
+        Output: '{% $states.result.Output %}',
+        Next: 'U',
+      }),
+      // Another task's start of the same name is not the same start.
+      U: task({
+        Resource: CHILD,
+        Arguments: { StateMachineArn: localMachineArn('kid'), Name: 'once', Input: 5 },
+        Catch: [
+          { ErrorEquals: ['States.ALL'], Output: '{% $states.errorOutput.Error %}', Next: 'E' },
+        ],
+      }),
+      E: { Type: 'Succeed' },
+    });
+    const outcome = await finish(world, await begin(world, definition));
+    expect(world.faults).toHaveLength(1);
+    expect(outcome.types.filter((type) => type === 'TaskSucceeded')).toHaveLength(1);
+    expect(outcome.output).toBe('StepFunctions.ExecutionAlreadyExistsException');
   });
 
   it('two runtimes on one store do not both write', async () => {
