@@ -141,7 +141,7 @@ describeWithPostgres('accepting an execution', () => {
   it('keeps sessions that sit in a transaction from holding locks', async () => {
     const pool = database.pool('cloudflow_app', { max: 1 });
     const client = await pool.connect();
-    const ended = new Promise((resolve) => client.once('error', resolve));
+    const ended = new Promise((resolve) => client.on('error', resolve));
     await client.query('begin');
     await client.query('select 1');
     await ended; // the server ends it by itself
