@@ -1,0 +1,253 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { PERMISSIONS, type Permission } from '#contract/permissions.ts';
+import { type OperationId, operationIds, type Routes, routeOf } from '#contract/routes.ts';
+import { parseInput, validators } from '#contract/validate.ts';
+import type { Json } from '#core/json.ts';
+import { aDefinition, startTestApi, type TestApi } from '#test/support/api.ts';
+import { createTestDatabase, describeWithPostgres } from '#test/support/database.ts';
+
+/**
+ * Who may do what, generated from the contract: a new route is covered the day it appears, and one
+ * that takes a body does not compile until it has an example here.
+ */
+type OfBodies = {
+  [Id in OperationId]: Routes[Id] extends { readonly body: unknown } ? Id : never;
+}[OperationId];
+
+const CONNECTION = {
+  type: 'postgres',
+  host: 'db.example.com',
+  database: 'shop',
+  login: { username: 'cloudflow', secret: 'shop-password' },
+} as const;
+const STATEMENT = { access: 'read', statement: 'select 1 as one' } as const;
+
+const BODIES: { readonly [Id in OfBodies]: Json } = {
+  createWorkflow: aDefinition({ workflow_id: 'mine' }),
+  validateWorkflow: aDefinition(),
+  updateWorkflow: aDefinition({ version: '1.0.1' }),
+  executeWorkflow: { input: 1 },
+  cancelExecution: {},
+  retryExecution: {},
+  answerApproval: { decision: 'approved' },
+  completeCallback: { result: 1 },
+  failCallback: {},
+  createConnection: { name: 'mine', connection: CONNECTION, secrets: { 'shop-password': 'x' } },
+  updateConnection: { connection: CONNECTION },
+  createOperation: { name: 'mine', ...STATEMENT },
+  updateOperation: STATEMENT,
+};
+
+/** Path parameters of things that really are there, of tenant one in mode live. */
+const REAL: Record<string, string> = {
+  workflow_id: 'greeting',
+  version: '1.0.0',
+  connection: 'shop',
+  operation: 'count-orders',
+  token: `cfcb_${'A'.repeat(43)}`,
+};
+
+function pathOf(id: OperationId, values: Readonly<Record<string, string>>): string {
+  return routeOf(id).path.replace(/\{(\w+)\}/g, (_, name: string) => {
+    const value = values[name];
+    if (value === undefined) throw new Error(`no example for the path parameter ${name}`);
+    return value;
+  });
+}
+
+const guarded = operationIds.filter((id) => routeOf(id).tenant === 'caller');
+const withIds = guarded.filter((id) => routeOf(id).params !== undefined);
+
+describeWithPostgres('the walls of the API', () => {
+  let api: TestApi;
+  let one: string;
+  let oneTest: string;
+  let two: string;
+  let keysWithout: Map<Permission, string>;
+
+  beforeAll(async () => {
+    const database = await createTestDatabase();
+    api = await startTestApi(database);
+    const tenant = await api.createTenant();
+    const other = await api.createTenant();
+    one = await api.createKey(tenant, ['*']);
+    oneTest = await api.createKey(tenant, ['*'], { mode: 'test' });
+    two = await api.createKey(other, ['*']);
+    const permissions = Object.keys(PERMISSIONS) as Permission[];
+    keysWithout = new Map(
+      await Promise.all(
+        permissions.map(
+          async (missing) =>
+            [
+              missing,
+              await api.createKey(
+                tenant,
+                permissions.filter((permission) => permission !== missing),
+              ),
+            ] as const,
+        ),
+      ),
+    );
+    const client = api.client(one);
+    await client.createWorkflow({ body: aDefinition() });
+    const { execution_id } = await client.executeWorkflow({ workflow_id: 'greeting' });
+    await client.createConnection({
+      body: { name: 'shop', connection: CONNECTION, secrets: { 'shop-password': 'secret' } },
+    });
+    await client.createOperation({
+      connection: 'shop',
+      body: { name: 'count-orders', ...STATEMENT },
+    });
+    REAL['execution_id'] = execution_id;
+    await api.ownership.requestApproval({
+      tenant,
+      executionId: execution_id,
+      workflowId: 'greeting',
+      step: 'greet',
+      mode: 'live',
+      assignees: ['ada'],
+      message: null,
+      requestedAt: Date.now(),
+      dueAt: Date.now() + 60_000,
+    });
+    const approvals = await client.listApprovals();
+    REAL['approval_id'] = approvals.items[0]?.id ?? '';
+  });
+  afterAll(() => api?.close());
+
+  function call(id: OperationId, key: string | null, values = REAL): Promise<Response> {
+    const { method, ifMatch } = routeOf(id);
+    const body = (BODIES as Record<string, Json>)[id];
+    return fetch(api.server.url + pathOf(id, values), {
+      method,
+      headers: {
+        ...(key === null ? {} : { authorization: `Bearer ${key}` }),
+        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+        ...(ifMatch === undefined ? {} : { 'if-match': '*' }),
+      },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
+  }
+
+  async function problemOf(response: Response) {
+    expect(response.headers.get('content-type')).toBe('application/problem+json');
+    return (await response.json()) as { code: string; status: number; request_id: string };
+  }
+
+  it('every example body fits its contract', () => {
+    for (const [id, body] of Object.entries(BODIES)) {
+      expect(validators[id as OperationId].body?.(body), id).toEqual([]);
+    }
+    expect(() =>
+      parseInput('listExecutions', { params: {}, query: {}, body: undefined }),
+    ).not.toThrow();
+  });
+
+  describe.each(guarded)('%s', (id) => {
+    it('answers 401 without a key', async () => {
+      const response = await call(id, null);
+      expect(response.status).toBe(401);
+      expect(response.headers.get('www-authenticate')).toContain('Bearer');
+      expect(await problemOf(response)).toMatchObject({ code: 'UNAUTHENTICATED', status: 401 });
+    });
+
+    it('answers 403 to a key that may do everything else', async () => {
+      const { permission } = routeOf(id);
+      const response = await call(id, keysWithout.get(permission as Permission) ?? '');
+      expect(response.status).toBe(403);
+      expect(await problemOf(response)).toMatchObject({ code: 'PERMISSION_DENIED' });
+    });
+  });
+
+  describe.each(withIds)('%s', (id) => {
+    it('answers 404 to another tenant, and to the same tenant in the other mode', async () => {
+      for (const key of [two, oneTest]) {
+        const response = await call(id, key);
+        expect(response.status).toBe(404);
+        expect(await problemOf(response)).toMatchObject({ code: 'NOT_FOUND', status: 404 });
+      }
+    });
+  });
+
+  it('the same requests find what they name when its owner asks', async () => {
+    const reads = withIds.filter((id) => routeOf(id).method === 'GET');
+    for (const id of reads) {
+      const response = await call(id, one);
+      expect(response.status, id).toBe(200);
+      await response.arrayBuffer();
+    }
+  });
+
+  it('an answer about another tenant is the same as one about nothing', async () => {
+    const foreign = await problemOf(await call('getConnection', two));
+    const nothing = await problemOf(
+      await call('getConnection', two, { ...REAL, connection: 'nothing' }),
+    );
+    expect({ ...foreign, request_id: '' }).toEqual({ ...nothing, request_id: '' });
+  });
+
+  it('lists show a tenant and mode only what is its own', async () => {
+    for (const key of [two, oneTest]) {
+      const client = api.client(key);
+      for (const list of [
+        await client.listWorkflows(),
+        await client.listExecutions(),
+        await client.listApprovals(),
+        await client.listConnections(),
+      ]) {
+        expect(list.items).toEqual([]);
+      }
+    }
+  });
+
+  it('callbacks answer 404 to a token that nobody handed out, and need no key', async () => {
+    for (const id of operationIds.filter((each) => routeOf(each).tenant === 'token')) {
+      const response = await call(id, null);
+      expect(response.status, id).toBe(404);
+    }
+  });
+
+  describe('keys', () => {
+    const junk: [string, () => string][] = [
+      ['an empty credential', () => ''],
+      ['another scheme', () => 'Basic YTpi'],
+      [
+        'a key with a wrong checksum',
+        () => `Bearer ${one.slice(0, -1)}${one.endsWith('A') ? 'B' : 'A'}`,
+      ],
+      [
+        'a key of the right form that nobody has',
+        () => 'Bearer cfk_live_aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa',
+      ],
+      ['a live key dressed as a test key', () => `Bearer ${one.replace('cfk_live_', 'cfk_test_')}`],
+      ['a key with blanks', () => `Bearer  ${one}`],
+      ['ten thousand characters', () => `Bearer ${'x'.repeat(10_000)}`],
+    ];
+    it.each(junk)('%s is refused', async (_, credential) => {
+      const response = await fetch(`${api.server.url}/api/v1/workflows`, {
+        headers: { authorization: credential() },
+      });
+      expect(response.status).toBe(401);
+    });
+
+    it('an expired key is refused', async () => {
+      const tenant = await api.createTenant();
+      const key = await api.createKey(tenant, ['*'], { expiresAt: Date.now() - 1 });
+      expect((await call('listWorkflows', key)).status).toBe(401);
+    });
+
+    it('a revoked key is refused', async () => {
+      const tenant = await api.createTenant();
+      const key = await api.createKey(tenant, ['*']);
+      await api.apiKeys.revoke(tenant, key.slice(9, 17), Date.now());
+      expect((await call('listWorkflows', key)).status).toBe(401);
+    });
+
+    it('a wildcard of one area allows that area and no other', async () => {
+      const tenant = await api.createTenant();
+      const key = await api.createKey(tenant, ['workflow:*']);
+      expect((await call('listWorkflows', key)).status).toBe(200);
+      expect((await call('listConnections', key)).status).toBe(403);
+    });
+  });
+});
