@@ -10,7 +10,6 @@
  *  A4 a failed or refused append ends the actor; the store is the truth and a new actor reads it.
  *  A5 at most MAX_UNSTORED rows run ahead of the store, so a machine that spins cannot fill memory.
  */
-import type { Json } from '#core/json.ts';
 import type { Clock } from '#ports/clock.ts';
 import type { Evaluator } from '#ports/evaluator.ts';
 import type { HistoryStore } from '#ports/history-store.ts';
@@ -22,50 +21,13 @@ import { endsExecution, type Failure, type HistoryRow } from './history.ts';
 import { Journal } from './journal.ts';
 import { LIMITS, type TaskState } from './machine.ts';
 import { dueAt, expire, nextWork } from './next-work.ts';
+import { answered, callBroke, childAnswered, type Outside, type TaskCaller } from './outside.ts';
 import type { Draft, Env, Visit, Work } from './work.ts';
-import {
-  type ChildOutcome,
-  childEnded,
-  lambdaResult,
-  taskFailed,
-  taskSubmitted,
-  taskSucceeded,
-} from './work-task.ts';
+import { childEnded } from './work-task.ts';
 
 const MAX_UNSTORED = 200;
 const EVALUATOR_TRIES = 8;
 const EVALUATOR_WAIT_MS = 100;
-
-export type TaskOutcome =
-  | { readonly ok: true; readonly payload: Json }
-  | { readonly ok: false; readonly error: string; readonly cause: string };
-
-/** What a task asks of the outside; who asks is the same for all. */
-export interface TaskCaller {
-  readonly tenant: string;
-  readonly executionArn: string;
-  readonly executionName: string;
-  readonly stateName: string;
-  readonly retryCount: number;
-  /** The same for the same attempt, also when it is asked again after a restart. */
-  readonly attemptKey: string;
-  /** Of a task that waits for one. */
-  readonly token: string | null;
-}
-
-export interface Outside {
-  invoke(caller: TaskCaller, functionName: string, payload: Json): Promise<TaskOutcome>;
-  startChild(
-    caller: TaskCaller,
-    parameters: Readonly<Record<string, Json>>,
-  ): Promise<
-    | { readonly kind: 'started'; readonly executionArn: string; readonly startDate: number }
-    | { readonly kind: 'ended'; readonly child: ChildOutcome }
-    | { readonly kind: 'refused'; readonly error: string; readonly cause: string }
-  >;
-  waitChild(executionArn: string): Promise<ChildOutcome>;
-  stopChild(executionArn: string, cause: string): void;
-}
 
 export interface ActorHost {
   readonly clock: Clock;
@@ -217,47 +179,35 @@ export class Actor {
     const visit: Visit = { execution: this.execution, lane, frame: position.frame };
     const state = position.frame.state as TaskState;
     const caller = this.#caller(visit, position.task);
-    const broken = (error: unknown): void => {
-      const cause = error instanceof Error ? error.message : String(error);
-      const failure = { error: 'Lambda.SdkClientException', cause };
-      this.#commit([taskFailed(visit, state, failure, this.#env())]);
+    const write = (draft: Draft): void => {
+      this.#commit([draft]);
     };
-    const settle = (outcome: TaskOutcome): void => {
-      const env = this.#env();
-      if (!outcome.ok) this.#commit([taskFailed(visit, state, outcome, env)]);
-      else if (state.resource === 'lambda-token') {
-        this.#commit([taskSubmitted(visit, state, lambdaResult(outcome.payload), null)]);
-      } else this.#commit([taskSucceeded(visit, state, lambdaResult(outcome.payload), env)]);
-    };
+    const broken = (error: unknown): void => write(callBroke(visit, state, error, this.#env()));
     if (work.kind === 'invoke') {
       const { functionName, payload } = work;
       const call = invoking(() => outside.invoke(caller, functionName, payload));
-      this.#asking(lane, call, settle, broken);
+      this.#asking(
+        lane,
+        call,
+        (outcome) => write(answered(visit, state, outcome, this.#env())),
+        broken,
+      );
     } else if (work.kind === 'start-child') {
       const call = outside.startChild(caller, work.parameters);
       this.#asking(
         lane,
         call,
-        (child) => {
-          const env = this.#env();
-          if (child.kind === 'refused') {
-            this.#commit([taskFailed(visit, state, child, env)]);
-          } else if (child.kind === 'started') {
-            const output = { ExecutionArn: child.executionArn, StartDate: child.startDate };
-            this.#commit([taskSubmitted(visit, state, output, child.executionArn)]);
-          } else this.#commit([childEnded(visit, state, child.child, env)]);
-        },
+        (child) => write(childAnswered(visit, state, child, this.#env())),
         broken,
       );
     } else {
-      const { executionArn } = work;
-      this.#children.set(lane.id, { arn: executionArn, turn: lane.turn });
+      this.#children.set(lane.id, { arn: work.executionArn, turn: lane.turn });
       this.#asking(
         lane,
-        outside.waitChild(executionArn),
+        outside.waitChild(work.executionArn),
         (child) => {
           this.#children.delete(lane.id);
-          this.#commit([childEnded(visit, state, child, this.#env())]);
+          write(childEnded(visit, state, child, this.#env()));
         },
         broken,
       );

@@ -25,10 +25,10 @@ import { isJsonObject, type Json, type JsonObject, pointerTo } from '#core/json.
 import type { Evaluator } from '#ports/evaluator.ts';
 import type { Ids } from '#ports/ids.ts';
 import { createVirtualClock, type VirtualClock } from '../virtual-clock.ts';
-import type { TaskCaller, TaskOutcome } from './actor.ts';
 import { localMachineArn } from './arns.ts';
 import type { HistoryEvent } from './history.ts';
 import { createMemoryHistoryStore } from './memory-history-store.ts';
+import type { TaskCaller, TaskOutcome } from './outside.ts';
 import { parseMachine } from './parse-machine.ts';
 import { createStateMachineRuntime } from './runtime.ts';
 import type { ExecutionDescription, StateMachineRuntime } from './runtime-types.ts';

@@ -5,9 +5,9 @@ import type { Clock } from '#ports/clock.ts';
 import type { Evaluator } from '#ports/evaluator.ts';
 import type { HistoryStore } from '#ports/history-store.ts';
 import type { Ids } from '#ports/ids.ts';
-import type { TaskCaller, TaskOutcome } from './actor.ts';
 import type { ExecutionStatus } from './execution.ts';
 import type { HistoryEvent } from './history.ts';
+import type { TaskCaller, TaskOutcome } from './outside.ts';
 
 /** The outside of Task states. */
 export interface Tasks {

@@ -10,17 +10,17 @@
  *     many invocations run at once. A start over the limit is refused, a resume waits for room.
  *  R3 what a state machine ARN names never changes: running executions keep their definition.
  */
-import { LRUCache } from 'lru-cache';
 import type { Problem } from '#core/errors.ts';
-import { canonicalJson, type JsonObject } from '#core/json.ts';
+import { canonicalJson } from '#core/json.ts';
 import { Actor, type ActorHost } from './actor.ts';
 import { childName, executionArnOf, laneOfToken, machineNameOf, newTaskToken } from './arns.ts';
+import { describe, outcomeOf } from './describe.ts';
 import { createExecution, type Execution, isTask } from './execution.ts';
 import { applyRow } from './fold.ts';
 import { createGate } from './gate.ts';
 import { type HistoryRow, rowOfText, storedRow } from './history.ts';
 import { LIMITS, type Machine, type TaskState } from './machine.ts';
-import { type ParseMachineResult, parseMachine } from './parse-machine.ts';
+import { createMachineLoader } from './machine-loader.ts';
 import type {
   ExecutionDescription,
   RuntimeOptions,
@@ -37,7 +37,6 @@ export type * from './runtime-types.ts';
 const REOPEN_MS = 1_000;
 const REOPEN_MAX_MS = 60_000;
 const RESUME_PAGE = 100;
-const PARSED_MACHINES = 500;
 
 export function createStateMachineRuntime(options: RuntimeOptions): StateMachineRuntime {
   const { clock, store, definitions, ids, tasks } = options;
@@ -46,9 +45,9 @@ export function createStateMachineRuntime(options: RuntimeOptions): StateMachine
   const opening = new Map<string, Promise<Execution | null>>();
   const ends = new Map<string, ((result: ExecutionDescription | Error) => void)[]>();
   const reopening = new Map<string, { cancel(): void }>();
-  const machines = new LRUCache<string, Machine>({ max: PARSED_MACHINES });
-  // Many ARNs may name one definition: it is parsed once for as long as its owner keeps it.
-  const parsed = new WeakMap<JsonObject, ParseMachineResult>();
+  /** Faults since an execution was first opened: each doubles the pause before the next try. */
+  const faults = new Map<string, number>();
+  const loadMachine = createMachineLoader(definitions);
   let closed = false;
   let busy = 0;
   let quiet: (() => void)[] = [];
@@ -78,6 +77,7 @@ export function createStateMachineRuntime(options: RuntimeOptions): StateMachine
     onEnd(actor) {
       const { arn } = actor.execution;
       actors.delete(arn);
+      faults.delete(arn);
       const description = describe(actor.execution);
       for (const end of take(ends, arn)) end(description);
       if (backlog !== null && !closed) void track(resume()).catch(reportResume);
@@ -86,7 +86,7 @@ export function createStateMachineRuntime(options: RuntimeOptions): StateMachine
       const { arn } = actor.execution;
       actors.delete(arn);
       options.onFault(error, arn);
-      reopenLater(arn, REOPEN_MS);
+      reopenLater(arn);
     },
   };
 
@@ -105,30 +105,19 @@ export function createStateMachineRuntime(options: RuntimeOptions): StateMachine
     });
   }
 
-  function reopenLater(arn: string, delayMs: number): void {
+  function reopenLater(arn: string): void {
     if (closed || reopening.has(arn)) return;
-    const timer = clock.schedule(clock.now() + delayMs, () => {
+    const count = faults.get(arn) ?? 0;
+    faults.set(arn, count + 1);
+    const delay = Math.min(REOPEN_MS * 2 ** count, REOPEN_MAX_MS);
+    const timer = clock.schedule(clock.now() + delay, () => {
       reopening.delete(arn);
       track(open(arn)).catch((error: unknown) => {
         options.onFault(error, arn);
-        reopenLater(arn, Math.min(delayMs * 2, REOPEN_MAX_MS));
+        reopenLater(arn);
       });
     });
     reopening.set(arn, timer);
-  }
-
-  async function loadMachine(
-    arn: string,
-  ): Promise<Machine | { readonly problems: readonly Problem[] } | null> {
-    const known = machines.get(arn);
-    if (known !== undefined) return known;
-    const definition = await definitions.load(arn);
-    if (definition === null) return null;
-    const result = parsed.get(definition) ?? parseMachine(definition);
-    parsed.set(definition, result);
-    if (!result.ok) return { problems: result.problems };
-    machines.set(arn, result.machine);
-    return result.machine;
   }
 
   /** The execution, open when it is running; null when there is none. */
@@ -157,6 +146,7 @@ export function createStateMachineRuntime(options: RuntimeOptions): StateMachine
     const execution = createExecution(arn, machine);
     for (const row of rows) applyRow(execution, row);
     if (execution.status !== 'RUNNING') {
+      faults.delete(arn);
       for (const end of take(ends, arn)) end(describe(execution));
     } else if (!closed) {
       const actor = new Actor(execution, host);
@@ -404,25 +394,4 @@ function take<T>(map: Map<string, T[]>, key: string): T[] {
   const taken = map.get(key) ?? [];
   map.delete(key);
   return taken;
-}
-
-function describe(execution: Execution): ExecutionDescription {
-  return {
-    executionArn: execution.arn,
-    stateMachineArn: execution.start?.machineArn ?? '',
-    name: execution.start?.name ?? '',
-    status: execution.status,
-    startDate: Date.parse(execution.startTime),
-    stopDate: execution.stopTime === null ? null : Date.parse(execution.stopTime),
-    input: execution.input,
-    output: execution.output === null ? null : JSON.parse(execution.output),
-    error: execution.error,
-    cause: execution.cause,
-  };
-}
-
-function outcomeOf(description: ExecutionDescription): ChildOutcome {
-  const { status, stopDate } = description;
-  if (status === 'RUNNING') throw new TypeError('a running execution has no outcome');
-  return { ...description, status, stopDate: stopDate ?? description.startDate };
 }
