@@ -10,7 +10,7 @@ import type { HttpAnswer, HttpRequest } from '#ports/http.ts';
 import type { OutboxRequest } from '#ports/outbox.ts';
 import type { StepDeps } from '#steps/deps.ts';
 import { createOutboundGate } from '#steps/outbound-gate.ts';
-import type { StepCall } from '#steps/perform-call.ts';
+import type { CallResult, StepCall } from '#steps/perform-call.ts';
 import type { CompensationCall } from '#steps/perform-compensation.ts';
 
 export const ROOT_ID = '0190b5a0-0000-7000-8000-0000000000aa';
@@ -176,4 +176,9 @@ export function undoOf(
     record,
     ...more,
   };
+}
+
+/** `ok`, or the name of the error without its prefix. */
+export function codeOf(result: CallResult): string {
+  return result.ok ? 'ok' : result.error.code.replace('CloudFlow.', '');
 }
