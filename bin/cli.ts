@@ -36,7 +36,7 @@ function action(
     options: GlobalOptions,
     args: readonly string[],
     own: never,
-  ) => Promise<boolean | void>,
+  ) => Promise<unknown>,
 ): (...args: unknown[]) => Promise<void> {
   return async (...args) => {
     const command = args.at(-1) as Command;

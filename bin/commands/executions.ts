@@ -212,7 +212,7 @@ export async function approvals(terminal: Terminal, client: Client): Promise<voi
       page.items.map((item) => [
         item.id,
         item.due_at,
-        item.assignee,
+        item.assignees.join(', '),
         item.step,
         item.message ?? '',
       ]),

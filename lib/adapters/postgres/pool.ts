@@ -46,9 +46,11 @@ export function createPool(options: PoolOptions): pg.Pool {
     types: { getTypeParser },
   });
   // An idle session that the server ended is replaced at the next use.
-  pool.on('error', (error) =>
-    options.log.warn('database session lost', { pool: options.name, error: error.message }),
-  );
+  pool.on('error', (error) => {
+    // `end` answers before the last sockets are closed, and a server that stops then says so.
+    if (pool.ending) return;
+    options.log.warn('database session lost', { pool: options.name, error: error.message });
+  });
   return pool;
 }
 

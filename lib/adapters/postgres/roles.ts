@@ -91,6 +91,10 @@ export const TABLES: Readonly<Record<string, TableRule>> = {
   workflow_versions: { tenant: true, grants: { cloudflow_app: ['select', 'insert', 'update'] } },
   connections: { tenant: true, grants: { cloudflow_app: all } },
   operations: { tenant: true, grants: { cloudflow_app: all } },
+  published_messages: {
+    tenant: true,
+    grants: { cloudflow_app: ['select', 'insert'], cloudflow_relay: ['select', 'delete'] },
+  },
   task_tokens: { tenant: true, grants: { cloudflow_engine: all } },
   asl_history: { tenant: false, grants: { cloudflow_engine: ['select', 'insert'] } },
   asl_open: { tenant: false, grants: { cloudflow_engine: ['select', 'insert', 'delete'] } },

@@ -1,5 +1,4 @@
-import { type StepErrorName, stepErrorCode } from '#core/errors.ts';
-import { hasErrorCode } from '#core/errors.ts';
+import { hasErrorCode, type StepErrorName, stepErrorCode } from '#core/errors.ts';
 import { isFinal } from '#core/execution/events.ts';
 import type { ChildAnswer, ChildEnd, ChildRequest, Children } from '#ports/children.ts';
 import type { Clock } from '#ports/clock.ts';
@@ -12,7 +11,8 @@ export const MAX_DEPTH = 5;
 /** Real milliseconds between looks at a child that undoes something. */
 const LOOK_MS = 100;
 
-export interface ChildrenDeps extends Pick<ExecutionDeps, 'catalog' | 'clock' | 'executions' | 'hints' | 'runtimes'> {
+export interface ChildrenDeps
+  extends Pick<ExecutionDeps, 'catalog' | 'clock' | 'executions' | 'hints' | 'runtimes'> {
   /** The same id for the same parent and name, with the parent's time. */
   readonly deriveId: (parentId: string, name: string) => string;
   readonly realClock: Clock;

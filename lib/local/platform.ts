@@ -1,0 +1,396 @@
+/**
+ * The whole platform in one process: PostgreSQL, API, both runtimes.
+ *
+ * Owns: which parts there are, in which order they start and stop, and nothing of what they do.
+ *
+ *  P1 A part is stopped before what it stands on; every part that started is stopped, also when a
+ *     later one failed to start.
+ *  P2 What is acknowledged is in PostgreSQL: killing this process loses nothing, and the next start
+ *     on the same folder goes on.
+ *  P3 Business time is the clock's, real or virtual; leases, polls and sockets are always real time.
+ */
+import { randomBytes } from 'node:crypto';
+import { join } from 'node:path';
+import pg from 'pg';
+import { createDnsResolver } from '#adapters/http/dns-resolver.ts';
+import { createEgressGuard } from '#adapters/http/egress-guard.ts';
+import { createUndiciHttp } from '#adapters/http/undici-http.ts';
+import { createCallbackTokens } from '#adapters/local/callback-tokens.ts';
+import { openFileSecrets } from '#adapters/local/file-secrets.ts';
+import { createIds, deriveId } from '#adapters/local/ids.ts';
+import { createRealDeadlines } from '#adapters/local/real-deadlines.ts';
+import { createSystemClock } from '#adapters/local/system-clock.ts';
+import { createExecutionAccess } from '#adapters/postgres/access.ts';
+import { createPostgresApiKeys } from '#adapters/postgres/api-keys.ts';
+import { createAslHistoryStore } from '#adapters/postgres/asl-history-store.ts';
+import { createPostgresConnections } from '#adapters/postgres/connection-store.ts';
+import { createPostgresIdempotencyStore } from '#adapters/postgres/idempotency-store.ts';
+import { migrate } from '#adapters/postgres/migrate.ts';
+import { createOutboxPublisher, forgetPublished } from '#adapters/postgres/outbox-publisher.ts';
+import { createExecutionOwnership } from '#adapters/postgres/ownership.ts';
+import { createPartitionJob, createPartitions } from '#adapters/postgres/partitions.ts';
+import { createPlainCodec } from '#adapters/postgres/payload-codec.ts';
+import { createPool } from '#adapters/postgres/pool.ts';
+import { createPostgresPrograms } from '#adapters/postgres/programs.ts';
+import { createExecutionRecorder } from '#adapters/postgres/recorder.ts';
+import type { Role } from '#adapters/postgres/roles.ts';
+import { createStepFunctionsWork } from '#adapters/postgres/step-functions-work.ts';
+import { createTaskTokens } from '#adapters/postgres/task-tokens.ts';
+import { createPostgresWorkflowStore } from '#adapters/postgres/workflow-store.ts';
+import { createPostgresDatabases } from '#adapters/postgres-target/databases.ts';
+import type { EgressPolicy } from '#config/egress.ts';
+import { createEngine } from '#engine/engine.ts';
+import { createStepPerformer } from '#engine/step-performer.ts';
+import { createEvaluatorPool } from '#evaluator/pool.ts';
+import { createApi } from '#functions/api/create-api.ts';
+import type { Clock } from '#ports/clock.ts';
+import type { Log } from '#ports/log.ts';
+import type { RuntimeHints } from '#ports/runtime-hints.ts';
+import { createChildren } from '#services/executions/children.ts';
+import { createApiKey } from '#services/identity/create-api-key.ts';
+import { createCatalog } from '#services/workflows/catalog.ts';
+import type { StepDeps } from '#steps/deps.ts';
+import { createOutboundGate } from '#steps/outbound-gate.ts';
+import { createStepFunctionsDriver } from '#steps/runner/driver.ts';
+import type { RunnerDeps } from '#steps/runner/task.ts';
+import { createStateMachineRuntime } from './asl/runtime.ts';
+import { type EmbeddedPostgres, startEmbeddedPostgres } from './embedded-postgres.ts';
+import { every } from './every.ts';
+import { type HttpServer, startHttpServer } from './http-server.ts';
+import { withLocalRoutes } from './local-routes.ts';
+import { openStateFolder, type StateFolder } from './state-folder.ts';
+import { createLocalDefinitions, createLocalStateMachines } from './state-machines.ts';
+import { createStepRunnerTasks } from './step-runner-tasks.ts';
+import { createVirtualClock, type VirtualClock } from './virtual-clock.ts';
+
+export interface PlatformOptions {
+  /** Where state lives. */
+  readonly folder: string;
+  readonly fresh: boolean;
+  /** 0: any free one. */
+  readonly port: number;
+  readonly clock: 'real' | 'virtual';
+  /** Null: an embedded server under `folder`. Else a superuser's or schema owner's URL. */
+  readonly databaseUrl: string | null;
+  readonly egress: EgressPolicy;
+  readonly log: Log;
+  /** How this process is started again, for `stack.json`. */
+  readonly restartCommand: string;
+}
+
+export interface Platform {
+  readonly baseUrl: string;
+  readonly apiKey: string;
+  readonly postgresUrl: string;
+  readonly state: StateFolder;
+  /** Null unless the platform was started with a virtual one. */
+  readonly virtualClock: VirtualClock | null;
+  /** Adds an exact host and port that steps may connect to, until this process ends. */
+  allowEgress(pair: string): void;
+  /** Ends everything in order; what runs goes on at the next start. Twice is harmless. */
+  stop(): Promise<void>;
+}
+
+/** Real milliseconds between looks of the Step Functions driver; hints make it sooner. */
+const DRIVER_LOOK_MS = 250;
+const RECONCILE_MS = 2_000;
+const DAILY_MS = 86_400_000;
+const DATABASE = 'cloudflow';
+
+export async function startPlatform(options: PlatformOptions): Promise<Platform> {
+  const started: (() => Promise<void>)[] = [];
+  const stop = async (): Promise<void> => {
+    for (let last = started.pop(); last !== undefined; last = started.pop()) await last();
+  };
+  try {
+    return await start(options, (undo) => started.push(undo), stop);
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+async function start(
+  options: PlatformOptions,
+  onStop: (undo: () => Promise<void>) => void,
+  stop: () => Promise<void>,
+): Promise<Platform> {
+  const { log } = options;
+  const state = await openStateFolder(options.folder, { fresh: options.fresh });
+  const { tenant, cursorKey } = state.identity;
+  const postgresUrl = options.databaseUrl ?? (await startDatabase(state, onStop));
+  await migrate(postgresUrl);
+
+  const realClock = createSystemClock();
+  const virtualClock =
+    options.clock === 'virtual' ? await openVirtualClock(state, realClock) : null;
+  const clock: Clock = virtualClock ?? realClock;
+  const ids = createIds();
+  const codec = createPlainCodec();
+
+  const pool = (role: Role, name: string, max: number) => {
+    const made = createPool({ url: postgresUrl, role, max, name: `cloudflow ${name}`, log });
+    onStop(() => made.end());
+    return made;
+  };
+  const acceptPool = pool('cloudflow_app', 'accept', 4);
+  const appPool = pool('cloudflow_app', 'api', 16);
+  const enginePool = pool('cloudflow_engine', 'engine', 6);
+  const driverPool = pool('cloudflow_engine', 'step functions', 4);
+  const relayPool = pool('cloudflow_relay', 'relay', 2);
+  const loginPool = pool('cloudflow_login', 'login', 4);
+  const keysPool = pool('cloudflow_app', 'keys', 2);
+
+  const partitions = createPartitions(enginePool);
+  const partitionJob = createPartitionJob({ pool: enginePool, clock, log });
+  onStop(async () => partitionJob.stop());
+  await partitionJob.run();
+
+  const evaluator = createEvaluatorPool({ processes: 2, clock });
+  onStop(() => evaluator.close());
+
+  const allow = new Set(options.egress.allow);
+  const guard = createEgressGuard({
+    policy: { allow, httpPorts: options.egress.httpPorts },
+    resolver: createDnsResolver(),
+  });
+  const http = createUndiciHttp({ guard });
+  onStop(() => http.close());
+  const databases = createPostgresDatabases({ guard, log });
+  onStop(() => databases.close());
+
+  const connections = createPostgresConnections(appPool);
+  const secrets = await openFileSecrets(join(state.path, 'secrets'));
+  const programs = createPostgresPrograms(appPool);
+  const workflows = createPostgresWorkflowStore(appPool);
+  const tokens = createCallbackTokens();
+  const recorder = createExecutionRecorder({ pool: appPool, codec, partitions });
+  const ownership = createExecutionOwnership({ pool: enginePool, codec, partitions, log });
+
+  // Hints reach runtimes that are made below, out of parts that hint: so they go through this table.
+  const hintsTo: { engine: RuntimeHints | null; driver: (() => Promise<void>) | null } = {
+    engine: null,
+    driver: null,
+  };
+  const hints: RuntimeHints = {
+    accepted: (hint) => {
+      if (hint.runtime === 'engine') hintsTo.engine?.accepted(hint);
+      else void hintsTo.driver?.();
+    },
+    signalled: (hint) => {
+      if (hint.runtime === 'engine') hintsTo.engine?.signalled(hint);
+      else void hintsTo.driver?.();
+    },
+  };
+
+  let server: HttpServer | null = null;
+  const runtimes = new Set(['engine', 'step_functions'] as const);
+  const engineHolder: { current: ReturnType<typeof createEngine> | null } = { current: null };
+  const executions = createExecutionAccess({
+    pool: acceptPool,
+    readers: appPool,
+    codec,
+    ids,
+    partitions: createPartitions(acceptPool),
+    adopter: {
+      reserve: (request) => engineHolder.current?.adopter.reserve(request) ?? null,
+      adopt: (loaded) => engineHolder.current?.adopter.adopt(loaded),
+      release: () => engineHolder.current?.adopter.release(),
+      signalled: (of, executionId) => {
+        engineHolder.current?.adopter.signalled(of, executionId);
+        void hintsTo.driver?.();
+      },
+    },
+  });
+  const children = createChildren({
+    executions,
+    catalog: createCatalog(workflows),
+    hints,
+    runtimes,
+    clock,
+    realClock,
+    deriveId,
+  });
+  const stepDeps: StepDeps = {
+    evaluator,
+    deadlines: createRealDeadlines(),
+    gate: createOutboundGate(realClock),
+    connections,
+    secrets,
+    http,
+    databases,
+    outbox: createOutboxPublisher({ pool: appPool, codec, partitions, clock }),
+    children,
+    get publicUrl() {
+      return server?.url ?? '';
+    },
+  };
+
+  const engine = createEngine({
+    store: ownership,
+    programs,
+    performer: createStepPerformer(stepDeps),
+    evaluator,
+    children,
+    tokens,
+    clock,
+    realClock,
+    ids,
+    log: log.with({ part: 'engine' }),
+  });
+  engineHolder.current = engine;
+  hintsTo.engine = engine.hints;
+
+  const runnerDeps: RunnerDeps = Object.create(stepDeps, {
+    clock: { value: clock },
+    executions: { value: executions },
+    recorder: { value: recorder },
+    operating: { value: ownership },
+    programs: { value: programs },
+    tokens: { value: createTaskTokens(driverPool) },
+    callbackTokens: { value: tokens },
+  }) as RunnerDeps;
+  const machines = createStateMachineRuntime({
+    clock,
+    ids,
+    evaluator,
+    store: createAslHistoryStore({ pool: driverPool, codec }),
+    tasks: createStepRunnerTasks(runnerDeps),
+    definitions: createLocalDefinitions({ executions, programs }),
+    onFault: (error, executionArn) =>
+      log.error('a state machine stumbled', { executionArn, error: String(error) }),
+  });
+  const driver = createStepFunctionsDriver({
+    runner: runnerDeps,
+    machines: createLocalStateMachines(machines),
+    work: createStepFunctionsWork({ pool: driverPool, codec }),
+    log: log.with({ part: 'step functions' }),
+  });
+  hintsTo.driver = () => driver.look();
+
+  if (virtualClock !== null) {
+    virtualClock.addSettler(async () => {
+      await driver.look();
+      await machines.idle();
+      await engine.settled();
+    });
+  }
+
+  const handler = createApi({
+    apiKeys: createPostgresApiKeys(loginPool),
+    workflows,
+    connections,
+    secrets,
+    executions,
+    programs,
+    idempotency: createPostgresIdempotencyStore({ pool: appPool, codec }),
+    tokens,
+    hints,
+    clock,
+    ids,
+    log: log.with({ part: 'api' }),
+    cursorKey,
+    runtimes,
+    preferredRuntime: 'step_functions',
+    checks: { postgres: async () => void (await appPool.query('select 1')) },
+  });
+
+  await engine.start();
+  onStop(() => engine.stop());
+  await machines.resume();
+  onStop(() => machines.close());
+  onStop(every(realClock, DRIVER_LOOK_MS, () => driver.look()));
+  onStop(every(realClock, RECONCILE_MS, () => driver.reconcile()));
+  onStop(
+    every(realClock, DAILY_MS, async () => {
+      await forgetPublished(relayPool, clock.now());
+    }),
+  );
+
+  const apiKey = await ensureIdentity(postgresUrl, state, keysPool, clock, tenant);
+  server = await startHttpServer({
+    handler: withLocalRoutes(handler, virtualClock, state),
+    port: options.port,
+    log,
+  });
+  const listening = server;
+  onStop(() => listening.close());
+
+  await state.writeStack({
+    base_url: listening.url,
+    openapi_url: `${listening.url}/openapi.json`,
+    admin: null,
+    api_key: apiKey,
+    postgres_url: postgresUrl,
+    redis_url: null,
+    kafka_brokers: null,
+    processes: [{ role: 'platform', pid: process.pid, restart: options.restartCommand }],
+  });
+  return {
+    baseUrl: listening.url,
+    apiKey,
+    postgresUrl,
+    state,
+    virtualClock,
+    allowEgress: (pair) => void allow.add(pair),
+    stop,
+  };
+}
+
+async function startDatabase(
+  state: StateFolder,
+  onStop: (undo: () => Promise<void>) => void,
+): Promise<string> {
+  const postgres: EmbeddedPostgres = await startEmbeddedPostgres({
+    directory: join(state.path, 'postgres'),
+    durability: 'durable',
+  });
+  onStop(() => postgres.stop());
+  const client = new pg.Client({ connectionString: postgres.url });
+  await client.connect();
+  try {
+    const { rowCount } = await client.query('select 1 from pg_database where datname = $1', [
+      DATABASE,
+    ]);
+    if (rowCount === 0) await client.query(`create database ${DATABASE}`);
+  } finally {
+    await client.end();
+  }
+  return postgres.urlOf(DATABASE);
+}
+
+/** Goes on from where the last start left it, or from now. */
+async function openVirtualClock(state: StateFolder, realClock: Clock): Promise<VirtualClock> {
+  const clock = createVirtualClock({ start: (await state.readVirtualTime()) ?? realClock.now() });
+  await state.keepVirtualTime(clock.now());
+  return clock;
+}
+
+/** The first tenant and its API key: made once, found again. */
+async function ensureIdentity(
+  ownerUrl: string,
+  state: StateFolder,
+  keys: pg.Pool,
+  clock: Clock,
+  tenant: string,
+): Promise<string> {
+  const known = state.identity.apiKey;
+  if (known !== null) return known;
+  const client = new pg.Client({ connectionString: ownerUrl });
+  await client.connect();
+  try {
+    await client.query(
+      `insert into tenants (id, name, created_at) values ($1, 'local', to_timestamp($2))
+       on conflict (id) do nothing`,
+      [tenant, clock.now() / 1000],
+    );
+  } finally {
+    await client.end();
+  }
+  const { text } = await createApiKey(
+    { apiKeys: createPostgresApiKeys(keys), clock, randomBytes },
+    { tenant, mode: 'test', name: 'local', scopes: ['*'], expiresAt: null },
+  );
+  await state.keepApiKey(text);
+  return text;
+}

@@ -1,0 +1,109 @@
+import { randomBytes, randomUUID } from 'node:crypto';
+import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+
+/**
+ * The folder of a local stack: what must be found again after a restart. Files hold keys, so they are
+ * for their owner alone (mode 0600).
+ */
+export interface StateFolder {
+  readonly path: string;
+  readonly identity: StackIdentity;
+  /** Remembers the API key that the first start made. */
+  keepApiKey(apiKey: string): Promise<void>;
+  /** Business time of a virtual clock, so that a restart goes on and never back. */
+  readVirtualTime(): Promise<number | null>;
+  keepVirtualTime(now: number): Promise<void>;
+  /** What programs that drive the stack read. */
+  writeStack(stack: Stack): Promise<void>;
+}
+
+export interface StackIdentity {
+  readonly tenant: string;
+  /** Null until the first start has made one. */
+  readonly apiKey: string | null;
+  readonly cursorKey: Uint8Array;
+  /** Of the database that the demonstration writes into. */
+  readonly demoPassword: string;
+}
+
+/** `.cloudflow/stack.json`. */
+export interface Stack {
+  readonly base_url: string;
+  readonly openapi_url: string;
+  readonly admin: null;
+  readonly api_key: string;
+  readonly postgres_url: string;
+  readonly redis_url: null;
+  readonly kafka_brokers: null;
+  readonly processes: readonly {
+    readonly role: 'platform';
+    readonly pid: number;
+    readonly restart: string;
+  }[];
+}
+
+interface StoredIdentity {
+  readonly tenant: string;
+  readonly api_key: string | null;
+  readonly cursor_key: string;
+  readonly demo_password: string;
+}
+
+export async function openStateFolder(
+  path: string,
+  options: { readonly fresh: boolean },
+): Promise<StateFolder> {
+  if (options.fresh) await rm(path, { recursive: true, force: true });
+  await mkdir(path, { recursive: true, mode: 0o755 });
+  const identityFile = join(path, 'identity.json');
+  let stored = await readJson<StoredIdentity>(identityFile);
+  if (stored === null) {
+    stored = {
+      tenant: randomUUID(),
+      api_key: null,
+      cursor_key: randomBytes(32).toString('hex'),
+      demo_password: randomBytes(18).toString('base64url'),
+    };
+    await writeJson(identityFile, stored);
+  }
+  const { tenant, api_key, cursor_key, demo_password } = stored;
+  return {
+    path,
+    identity: {
+      tenant,
+      apiKey: api_key,
+      cursorKey: Buffer.from(cursor_key, 'hex'),
+      demoPassword: demo_password,
+    },
+    keepApiKey: (apiKey) => writeJson(identityFile, { ...stored, api_key: apiKey }),
+    async readVirtualTime() {
+      return (await readJson<{ now: number }>(join(path, 'clock.json')))?.now ?? null;
+    },
+    keepVirtualTime: (now) => writeJson(join(path, 'clock.json'), { now }),
+    writeStack: (stack) => writeJson(join(path, 'stack.json'), stack),
+  };
+}
+
+async function readJson<T>(file: string): Promise<T | null> {
+  try {
+    // Written by this module alone.
+    return JSON.parse(await readFile(file, 'utf8')) as T;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
+    throw error;
+  }
+}
+
+/** A crash leaves the old file or the new one, never half of it. */
+async function writeJson(file: string, value: unknown): Promise<void> {
+  const next = `${file}.next`;
+  const handle = await open(next, 'w', 0o600);
+  try {
+    await handle.writeFile(`${JSON.stringify(value, null, 2)}\n`);
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+  await rename(next, file);
+}
