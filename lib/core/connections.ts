@@ -43,7 +43,8 @@ export const HttpConnection = closed({
   type: Type.Literal('http'),
   base_url: Type.String({
     maxLength: 2048,
-    pattern: '^https?://[^\\s?#@]+$',
+    pattern:
+      '^https?://(?:[A-Za-z0-9.-]{1,253}|\\[[0-9A-Fa-f:.]{2,45}\\])(?::[0-9]{1,5})?(?:/[^\\s?#@]*)?$',
     description: 'scheme, host, port and path that every URL of this connection begins with',
   }),
   auth: HttpAuth,

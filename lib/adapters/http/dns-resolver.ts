@@ -9,9 +9,15 @@ const NO_ADDRESS = ['ENODATA', 'ENOTFOUND', 'EBADNAME'];
  * only the operator's own names, which may stand in the hosts file.
  */
 export function createDnsResolver(
-  options: { readonly timeoutMs?: number; readonly tries?: number } = {},
+  options: {
+    readonly timeoutMs?: number;
+    readonly tries?: number;
+    /** `address:port` of name servers; absent: those of the system. */
+    readonly servers?: readonly string[];
+  } = {},
 ): Resolver {
   const dns = new DnsResolver({ timeout: options.timeoutMs ?? 2_000, tries: options.tries ?? 2 });
+  if (options.servers !== undefined) dns.setServers(options.servers);
   return {
     async resolve(host, { local }) {
       if (local) return (await lookup(host, { all: true })).map(({ address }) => address);
