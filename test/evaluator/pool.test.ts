@@ -94,8 +94,8 @@ describe('the evaluator pool', () => {
   });
 
   it('survives a process that fills its heap', async () => {
-    const pool = start({ heapMegabytes: 24, wallMs: 5_000 });
-    const greedy = `$map([1..100000], function($i) { {"a": $i, "b": [$i, $i], "c": {"d": {"e": $i}}, "f": {"g": $i}} })`;
+    const pool = start({ heapMegabytes: 16, wallMs: 20_000 });
+    const greedy = '$count($map([1..40], function($i) { {"a": [1..90000]} }))';
     const [result] = await pool.evaluate(request([greedy], { tenant: 'greedy' }));
     expect(result).toMatchObject({ ok: false, reason: 'memory' });
     expect(await pool.evaluate(request(['1 + 1']))).toEqual([{ ok: true, value: 2 }]);

@@ -297,7 +297,7 @@ function compileBinary(node: AstNode): Compiled | null {
     case 'or':
       return (b) => truth(left(b)) === true || truth(right(b)) === true;
     case '&':
-      return (b) => concatenate(left(b), right(b));
+      return (b) => concatenate(data(left(b)), data(right(b)));
     case '+':
     case '-':
     case '*':
@@ -398,6 +398,14 @@ const SIMPLE_FUNCTIONS: { readonly [name: string]: (value: unknown) => unknown }
   type: typeName,
 };
 
+/** Calls of jsonata fail on data that pretends to be a function; `&` is such a call (jsonata.ts). */
+function data(value: unknown): unknown {
+  if (isFunctionValue(value)) {
+    throw new ExpressionFault('error', 'a value pretends to be a function of JSONata');
+  }
+  return value;
+}
+
 function compileFunction(node: AstNode): Compiled | null {
   const procedure = node.procedure;
   if (procedure?.type !== 'variable' || typeof procedure.value !== 'string') return null;
@@ -411,10 +419,6 @@ function compileFunction(node: AstNode): Compiled | null {
   const argument = compile(only);
   if (argument === null) return null;
   return (bindings) => {
-    const value = argument(bindings);
-    if (isFunctionValue(value)) {
-      throw new ExpressionFault('error', 'a value pretends to be a function of JSONata');
-    }
-    return implementation(value);
+    return implementation(data(argument(bindings)));
   };
 }

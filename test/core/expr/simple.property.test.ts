@@ -1,4 +1,5 @@
 import fc from 'fast-check';
+import jsonata from 'jsonata';
 import { describe, expect, it } from 'vitest';
 import { evaluateSimple } from '#core/expr/evaluate-simple.ts';
 import { parseExpression } from '#core/expr/parse.ts';
@@ -7,8 +8,10 @@ import type { Json } from '#core/json.ts';
 import { canonicalJson } from '#core/json.ts';
 import { evaluate } from '#test/core/expr/support.ts';
 
+const LITERALS = ['null', 'true', 'false', '0', '1', '2', '0.1', '-1', '1e300', '""', '"a"', '"["'];
+
 // Few names and small values, so that paths meet what they name.
-const key = fc.constantFrom('a', 'b', 'c', 'length', '0', '_jsonata_function');
+const key = fc.constantFrom(...'aaaaabbbc', 'length', '0', '_jsonata_function');
 const scalar: fc.Arbitrary<Json> = fc.oneof(
   fc.constantFrom<Json>(
     null,
@@ -20,6 +23,7 @@ const scalar: fc.Arbitrary<Json> = fc.oneof(
     -1,
     0.1,
     0.2,
+    0.30000000000000004,
     1e300,
     1e16,
     '',
@@ -33,10 +37,10 @@ const scalar: fc.Arbitrary<Json> = fc.oneof(
 );
 const json = fc.letrec<{ value: Json }>((tie) => ({
   value: fc.oneof(
-    { depthSize: 'small', withCrossShrink: true },
+    { depthSize: 'medium', withCrossShrink: true },
     scalar,
-    fc.array(tie('value'), { maxLength: 3 }),
-    fc.dictionary(key, tie('value'), { maxKeys: 3 }),
+    { arbitrary: fc.array(tie('value'), { maxLength: 3 }), weight: 2 },
+    { arbitrary: fc.dictionary(key, tie('value'), { maxKeys: 4 }), weight: 3 },
   ),
 })).value;
 
@@ -55,9 +59,7 @@ const path = fc
     const indexed = from.includes('.') ? from : from + at;
     return indexed + rest.map(([name, i]) => `.\`${name}\`${i}`).join('');
   });
-const literal = fc.oneof(
-  fc.constantFrom('null', 'true', 'false', '0', '1', '2', '0.1', '-1', '1e300', '""', '"a"', '"["'),
-);
+const literal = fc.oneof(fc.constantFrom(...LITERALS));
 const source = fc.letrec<{ expr: string }>((tie) => ({
   expr: fc.oneof(
     { depthSize: 'small' },
@@ -117,14 +119,63 @@ describe('the small evaluator', () => {
         expect(here.ok, `${text} ${JSON.stringify(here)} ${JSON.stringify(there)}`).toBe(there.ok);
         if (!here.ok || !there.ok) return;
         expect(here.value === undefined).toBe(there.value === undefined);
+        // and as jsonata itself, without our limits and functions
+        const theirs: unknown = await jsonata(text).evaluate(undefined, structuredClone(given));
+        expect(here.value === undefined).toBe(theirs === undefined);
         if (here.value === undefined || there.value === undefined) return;
         values += 1;
         expect(canonicalJson(here.value)).toBe(canonicalJson(there.value));
+        const plain = JSON.parse(JSON.stringify(theirs)) as Json;
+        expect(canonicalJson(here.value)).toBe(canonicalJson(plain));
       }),
       { numRuns: Number(process.env['FC_RUNS'] ?? 1_500) },
     );
     // A generator that yields nothing but errors would prove nothing.
     expect(simple).toBeGreaterThan(1_000);
     expect(values).toBeGreaterThan(simple / 4);
+  });
+
+  const given: Bindings = {
+    input: {
+      one: [{ list: [1, 2] }],
+      single: [{ list: [1] }],
+      empty: [{ list: [] }],
+      many: [{ list: [1] }, { list: [2, 3] }, {}],
+      nested: [[{ list: [[1]] }], [{ list: 2 }]],
+      sum: 0.1 + 0.2,
+      odd: { _jsonata_function: true, x: 1 },
+    },
+  };
+  it.each([
+    '$input.one.list',
+    '$input.single.list',
+    '$input.empty.list',
+    '$input.many.list',
+    '$input.many[0].list',
+    '$input.many[-2].list[1]',
+    '$input.many.list[0]',
+    '$input.nested.list',
+    '$input.nested[0].list',
+    '$input.none.list',
+    '$input.sum & ""',
+    '"" & [$input.sum]',
+    '[$input.many.list, [1], "[", $input.single.list]',
+    '{"a": $input.many.list, "b": $input.none}',
+    '$input.odd.x',
+    '[$input.odd] & "x"',
+    '$not($input.odd.x)',
+    '$count($input.many.list) = 3',
+    '[] = {"length": 0}',
+    '$input.many.list = [1, 2, 3]',
+  ])('answers as jsonata does: %s', async (text) => {
+    const parsed = parseExpression(text);
+    expect(parsed.ok && parsed.expression.simple).toBe(true);
+    if (!parsed.ok) return;
+    const here = evaluateSimple(parsed.expression, given);
+    expect(here).toEqual(await evaluate(text, given));
+    const theirs: unknown = await jsonata(text).evaluate(undefined, structuredClone(given));
+    expect(here.ok && here.value).toEqual(
+      theirs === undefined ? undefined : JSON.parse(JSON.stringify(theirs)),
+    );
   });
 });
