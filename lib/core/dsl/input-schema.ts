@@ -12,10 +12,13 @@ import { pointerTokens, shown } from './problems.ts';
  * written out stays small, patterns run on a linear engine, and uniqueness is asked of short lists.
  */
 
-/** Ajv's generated code asks for an engine that looks like RegExp; re2js is linear in the text. */
-function linearEngine(pattern: string): { test(text: string): boolean } {
+/**
+ * Ajv's generated code asks for an engine that looks like RegExp; re2js is linear in the text.
+ * `toString` tells patterns apart: Ajv keeps one engine for each text that it gives.
+ */
+function linearEngine(pattern: string): { test(text: string): boolean; toString(): string } {
   const compiled = RE2JS.compile(RE2JS.translateRegExp(pattern));
-  return { test: (text) => compiled.matcher(text).find() };
+  return { test: (text) => compiled.matcher(text).find(), toString: () => `re2:${pattern}` };
 }
 linearEngine.code = 'linearEngine';
 

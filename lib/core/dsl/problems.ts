@@ -4,10 +4,26 @@ import { LIMITS } from './limits.ts';
 
 const GIVEN_CHARACTERS = 60;
 
-/** A value as a problem shows it: JSON, cut when it is long. */
+/** A value as a problem shows it: JSON, cut when it is long. Looks no further than it shows. */
 export function shown(value: unknown): string {
-  const text = JSON.stringify(value) ?? String(value);
+  const text = firstOf(value, GIVEN_CHARACTERS);
   return text.length <= GIVEN_CHARACTERS ? text : `${text.slice(0, GIVEN_CHARACTERS - 1)}…`;
+}
+
+/** At least the first `room` characters of the JSON of a value, all of it when it is shorter. */
+function firstOf(value: unknown, room: number): string {
+  if (room <= 0) return '…';
+  if (typeof value === 'string') return JSON.stringify(value.slice(0, room + 1));
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value) ?? String(value);
+  const isList = Array.isArray(value);
+  let text = isList ? '[' : '{';
+  for (const key in value) {
+    if (text.length > room) return text;
+    if (text.length > 1) text += ',';
+    if (!isList) text += `${JSON.stringify(key.slice(0, room))}:`;
+    text += firstOf((value as Record<string, unknown>)[key], room - text.length);
+  }
+  return text + (isList ? ']' : '}');
 }
 
 /** `'a', 'b' and 'c'`. */

@@ -65,7 +65,8 @@ export function validatePiece(
 ): Checked {
   const validator = validatorOf(schema);
   if (validator(value)) return { problems: [], sound: value };
-  const errors = withoutEchoes(validator.errors ?? []);
+  // More than is ever shown: the rest of a hostile piece is not looked at.
+  const errors = withoutEchoes((validator.errors ?? []).slice(0, 5 * LIMITS.problems));
   const sound = structuredClone(value) as Record<string, unknown>;
   for (const error of errors) remove(sound, blamed(error));
   return { problems: errors.map((error) => asProblem(error, pointer)), sound };
@@ -130,7 +131,6 @@ function remove(root: Record<string, unknown>, pointer: string | null): void {
 
 function asProblem(error: ErrorObject, base: string): Problem {
   const pointer = base + (blamed(error) ?? error.instancePath);
-  const given = shown(error.data);
   const inWords = (error.parentSchema as { allowed?: string } | undefined)?.allowed;
   const { params } = error;
   switch (error.keyword) {
@@ -176,24 +176,24 @@ function asProblem(error: ErrorObject, base: string): Problem {
       const values = (params['allowedValues'] as readonly string[]).map(String);
       const guess = typeof error.data === 'string' ? didYouMean(error.data, values) : '';
       return problem('E_SCHEMA', pointer, `unknown value${guess}`, {
-        given,
+        given: shown(error.data),
         allowed: quoted(values),
       });
     }
     case 'const':
       return problem('E_SCHEMA', pointer, 'another value is needed', {
-        given,
+        given: shown(error.data),
         allowed: shown(params['allowedValue']),
       });
     case 'pattern':
       return problem('E_SCHEMA', pointer, 'the text does not have the right form', {
-        given,
+        given: shown(error.data),
         allowed: inWords ?? `a text that matches ${String(params['pattern'])}`,
       });
     case 'durationBetween': {
       const [least, most] = error.schema as readonly [number, number];
       return problem('E_SCHEMA', pointer, 'the duration is out of range', {
-        given,
+        given: shown(error.data),
         allowed: `${formatDuration(least)} to ${formatDuration(most)}`,
       });
     }
@@ -208,18 +208,18 @@ function asProblem(error: ErrorObject, base: string): Problem {
       );
     case 'type':
       return problem('E_SCHEMA', pointer, 'the value has the wrong type', {
-        given,
+        given: shown(error.data),
         allowed: inWords ?? typeInWords(params['type']),
       });
     case 'anyOf':
       return problem('E_SCHEMA', pointer, 'the value does not have the right form', {
-        given,
+        given: shown(error.data),
         allowed: inWords,
       });
     default:
       // Limits of length, number and size: Ajv's own words are exact ("must be <= 10").
       return problem('E_SCHEMA', pointer, `the value is out of range`, {
-        given,
+        given: shown(error.data),
         allowed: error.message ?? inWords,
       });
   }
