@@ -53,12 +53,22 @@ export function compileMachine(program: Program, options: CompileOptions = {}): 
   const written = write(program, options.stepRunner ?? STEP_RUNNER);
   if (!written.ok) return { ok: false, problems: [...refused, written.problem], stats: null };
   const { machine, stats } = written;
-  const problems = [...refused, ...limitProblems(stats), ...checkMachine(machine)];
+  const problems = [
+    ...refused,
+    ...written.problems,
+    ...limitProblems(stats),
+    ...checkMachine(machine),
+  ];
   return problems.length > 0 ? { ok: false, problems, stats } : { ok: true, machine, stats };
 }
 
 type Written =
-  | { readonly ok: true; readonly machine: Machine; readonly stats: MachineStats }
+  | {
+      readonly ok: true;
+      readonly machine: Machine;
+      readonly stats: MachineStats;
+      readonly problems: readonly Problem[];
+    }
   | { readonly ok: false; readonly problem: Problem };
 
 function write(program: Program, stepRunner: string): Written {
@@ -91,7 +101,7 @@ function write(program: Program, stepRunner: string): Written {
       bytes: utf8Length(JSON.stringify(machine)),
       barriers: countBarriers(program.root),
     };
-    return { ok: true, machine, stats };
+    return { ok: true, machine, stats, problems: writing.problems };
   } catch (error) {
     // Emitters throw TypeErrors for programs that no checked definition yields. The promise to
     // answer with a problem holds for our own mistakes as well.

@@ -159,7 +159,7 @@ function failedLoop(
   const message =
     error === 'IterationFailed'
       ? 'a step of the body failed'
-      : `the loop would begin its iteration ${step.maxIterations + 1} of at most ${step.maxIterations}`;
+      : `the test still holds after ${step.maxIterations} iterations`;
   const source = plainSource(k, {
     status: 'FAILED',
     error: { code: stepErrorCode(error), message },

@@ -2,7 +2,7 @@ import type { WaitStep } from '#core/plan/program.ts';
 import { CLASS } from './classes.ts';
 import { templateValue } from './expressions.ts';
 import { expression, plainSource } from './records.ts';
-import { failing, runnerTask, stepPayload } from './task.ts';
+import { failing, runnerTask, stepPayload, stepTask } from './task.ts';
 import type { WaitState } from './types.ts';
 import type { Arrival, Exit, Place, Writing } from './writing.ts';
 import { addState, after, arrive, leaving, variable } from './writing.ts';
@@ -20,14 +20,15 @@ export function emitWait(
   const name = writing.names.step(step.path);
   const seconds = shortSeconds(step);
   if (seconds !== null) {
-    return [waited(place, step, name, { Type: 'Wait', Seconds: seconds }, arrive(incoming, name))];
+    const state: WaitState = { Type: 'Wait', Seconds: seconds };
+    return waited(writing, place, step, name, state, arrive(incoming, name));
   }
   const timer = writing.names.helper(step.path, 'timer');
   const arrival = arrive(incoming, timer);
   const given = step.duration === null ? 'until' : 'duration';
   const template = step.duration ?? step.until;
   if (template === null) throw new TypeError(`wait '${step.path}' has neither duration nor until`);
-  const state = runnerTask(
+  const task = runnerTask(
     writing,
     place,
     {
@@ -40,15 +41,13 @@ export function emitWait(
     },
     arrival,
   );
-  const failed = failing(writing, place, step, state, arrival);
+  const failed = failing(writing, place, step, task, arrival);
   const until = variable(place.asl, 'u', step.no);
-  state.Assign = { [until]: expression('$states.result.Payload.until') };
+  task.Assign = { [until]: expression('$states.result.Payload.until') };
   const begun: Arrival = { known: arrival.known, pending: new Set() };
-  const met = arrive([{ ...leaving(place, state, new Map(), begun), finish: null }], name);
-  return [
-    waited(place, step, name, { Type: 'Wait', Timestamp: expression(`$${until}`) }, met),
-    ...failed,
-  ];
+  const met = arrive([{ ...leaving(place, task, new Map(), begun), finish: null }], name);
+  const state: WaitState = { Type: 'Wait', Timestamp: expression(`$${until}`) };
+  return [...waited(writing, place, step, name, state, met), ...failed];
 }
 
 /** Wait counts whole seconds; rounded up, so that no wait is shorter than asked for. */
@@ -58,14 +57,22 @@ function shortSeconds(step: WaitStep): number | null {
   return Math.ceil(duration.value / 1_000);
 }
 
+/** A wait that something undoes has to be recorded with that, so the runner closes it. */
 function waited(
+  writing: Writing,
   place: Place,
   step: WaitStep,
   name: string,
   state: WaitState,
   arrival: Arrival,
-): Exit {
-  const source = plainSource('S', { status: 'SUCCESS', attempts: 1 });
+): Exit[] {
   addState(place, name, state);
-  return leaving(place, state, new Map([[step, source]]), after(arrival, step, CLASS.S, false));
+  if (step.compensate !== null) {
+    const over = { ...leaving(place, state, new Map(), arrival), finish: null };
+    const done = writing.names.helper(step.path, 'done');
+    const task = { kind: 'transform', name: done, payload: { value: null } } as const;
+    return stepTask(writing, place, step, task, [over]);
+  }
+  const source = plainSource('S', { status: 'SUCCESS', attempts: 1 });
+  return [leaving(place, state, new Map([[step, source]]), after(arrival, step, CLASS.S, false))];
 }

@@ -1,7 +1,8 @@
 import type { Step } from '#core/plan/program.ts';
-import { badAmong, CLASS, classesOf, learn, RULES, verdictOf } from './classes.ts';
+import { CLASS, classesOf, learn, RULES, verdictOf } from './classes.ts';
 import { bound } from './expressions.ts';
 import { evaluationError, expression, plainSource, skippedSource } from './records.ts';
+import { skipOf } from './skip-ahead.ts';
 import { catching, keyOf } from './task.ts';
 import type { Catcher, ChoiceRule, ChoiceState } from './types.ts';
 import type { Arrival, Exit, Place, Writing } from './writing.ts';
@@ -248,12 +249,8 @@ function skip(writing: Writing, place: Place, step: Step, ways: readonly Exit[])
   const write = (source: ReturnType<typeof skippedSource>, classes: number): Exit[] => [
     leaving(place, state, new Map([[step, source]]), after(arrival, step, classes, false)),
   ];
-  if (!RULES[step.trigger].wantsSuccess) {
-    return write(skippedSource('K', 'RULE_NOT_MET'), CLASS.K);
-  }
-  const bad = badAmong(dependencyClasses(place, step, arrivalOf(ways)));
-  if (bad === true) return write(skippedSource('U', 'UPSTREAM_FAILED'), CLASS.U);
-  if (bad === false) return write(skippedSource('K', 'UPSTREAM_SKIPPED'), CLASS.K);
+  const known = skipOf(step, dependencyClasses(place, step, arrivalOf(ways)));
+  if (known !== null) return write(skippedSource(known.k, known.why), CLASS[known.k]);
   const anyBad = `$count(${classList(place, step)}[$ in ['F', 'U']]) > 0`;
   return write(
     skippedSource(

@@ -24,7 +24,10 @@ import type { ConnectorType, StepType } from '#core/plan/program.ts';
  *     `CloudFlow.Internal`.
  *  5. `RUNNER_UNAVAILABLE` asks for a repetition that is no attempt (rule 18): the database is away,
  *     the process is being stopped.
- *  6. Expressions of `result` and `compensate` are evaluated by the runner with `bindings`, the input
+ *  6. What the machine evaluated may still break a rule that AWS does not know (results over 64 KiB,
+ *     numbers that are no JSON): the runner compares it with the program's template and fails the
+ *     step with `CloudFlow.ExpressionError` as the engine would.
+ *  7. Expressions of `result` and `compensate` are evaluated by the runner with `bindings`, the input
  *     and the execution from the database, and `$result` or `$steps.<self>`.
  */
 export type StepRunnerPayload =
@@ -82,7 +85,7 @@ export interface CallPayload extends StepPayload, Bound {
   readonly config: Json;
 }
 
-/** The value of a transform: measured, recorded, returned. */
+/** The value of a transform, or null for a wait that something undoes: measured, recorded, returned. */
 export interface TransformPayload extends StepPayload, Bound {
   readonly kind: 'transform';
   readonly value: Json;

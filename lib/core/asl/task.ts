@@ -3,7 +3,7 @@ import { isRetryableStepError, STEP_ERRORS, stepErrorCode } from '#core/errors.t
 import type { JsonObject } from '#core/json.ts';
 import type { Expression, RetryPolicy, Step } from '#core/plan/program.ts';
 import { CLASS } from './classes.ts';
-import { runnerBindings } from './expressions.ts';
+import { boundSteps, runnerBindings } from './expressions.ts';
 import type { StepRunnerKind } from './payload.ts';
 import { HALTED, RUNNER_UNAVAILABLE } from './payload.ts';
 import type { RecordSource } from './records.ts';
@@ -189,6 +189,26 @@ export function catching(catchers: readonly Catcher[], arrival: Arrival): Exit {
   };
 }
 
+/** Records that one payload may carry for the runner's expressions: AWS takes 256 KiB in all. */
+const BOUND_BYTES = 192 * 1_024;
+
+function checkBound(
+  writing: Writing,
+  place: Place,
+  step: Step,
+  bindings: { readonly [name: string]: AslValue } | null,
+): void {
+  const bytes = boundSteps(place, bindings).reduce((sum, read) => sum + read.maxOutputBytes, 0);
+  if (bytes <= BOUND_BYTES) return;
+  writing.problems.push({
+    code: 'E_ASL_PAYLOAD',
+    pointer: step.pointer,
+    message: `result and compensate of '${step.path}' read outputs of up to ${bytes} bytes`,
+    given: String(bytes),
+    allowed: `at most ${BOUND_BYTES}; lower max_output_bytes of the steps that they read`,
+  });
+}
+
 /**
  * Behind the Task that closes a container, what was in it is out of sight: another arm has other
  * variables. The runner has the records, unless the platform failed at this very Task.
@@ -225,6 +245,7 @@ export function stepTask(
   const name = task.name ?? writing.names.step(step.path);
   const arrival = arrive(incoming, name);
   const bindings = runnerBindings(place, step);
+  checkBound(writing, place, step, bindings);
   const byToken = task.byToken === true;
   const state = runnerTask(
     writing,

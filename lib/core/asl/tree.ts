@@ -4,6 +4,7 @@ import { classesOf, mergeKnown } from './classes.ts';
 import { emitStep } from './emitters.ts';
 import type { RecordSource } from './records.ts';
 import { pathSource } from './records.ts';
+import { skipAhead } from './skip-ahead.ts';
 import type { AslValue, ParallelState } from './types.ts';
 import type { Arrival, Exit, Place, Sources, Writing } from './writing.ts';
 import {
@@ -59,8 +60,11 @@ function emitParallel(
 ): Exit[] {
   const branches = trees.map((tree) => leavesOf(place.scope, tree));
   const heads = branches.map((steps) => steps[0]?.id ?? '').join('+');
+  const path = place.path === '' ? heads : `${place.path}.${heads}`;
+  const { into, around } = skipAhead(writing, place, branches.flat(), path, incoming);
+  if (into.length === 0) return [...around];
   const name = writing.names.helper(place.path, heads);
-  const arrival = arrive(incoming, name);
+  const arrival = arrive(into, name);
   const state: ParallelState = addState(place, name, { Type: 'Parallel', Branches: [] });
 
   const own = new Map<Step, RecordSource>();
@@ -81,7 +85,7 @@ function emitParallel(
     ends.push(joinOf(exits, arrival));
     for (const step of steps) own.set(step, pathSource(`$states.result[${i}].s${step.no}`));
   }
-  return [leaving(place, state, own, joined(arrival, ends, branches))];
+  return [...around, leaving(place, state, own, joined(arrival, ends, branches))];
 }
 
 function exported(steps: readonly Step[], read: ReadonlySet<Step>, sources: Sources): AslValue {

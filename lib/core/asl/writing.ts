@@ -1,3 +1,4 @@
+import type { Problem } from '#core/errors.ts';
 import type { Program, Scope, Step } from '#core/plan/program.ts';
 import { allSteps } from '#core/plan/program.ts';
 import type { Known } from './classes.ts';
@@ -25,7 +26,8 @@ export interface Writing {
   readonly hints: WeakMap<State, Hint>;
   /** How a step is called in records: its key, from the variables that hold its indices. */
   readonly keys: Map<number, AslValue>;
-  /** Steps by the positions of the steps of their scope that read them, see `readers.ts`. */
+  /** What cannot be written for Step Functions. */
+  readonly problems: Problem[];
   readonly emitScope: (writing: Writing, place: Place, incoming: readonly Exit[]) => Exit[];
   charts: number;
 }
@@ -93,6 +95,7 @@ export function newWriting(
     names: new StateNames(paths),
     hints: new WeakMap(),
     keys: new Map(),
+    problems: [],
     emitScope,
     charts: 0,
   };

@@ -42,6 +42,39 @@ describe('steps side by side', () => {
   });
 });
 
+describe('a failure before a fork', () => {
+  const fan = steps([
+    call('a'),
+    call('b', { depends_on: ['a'] }),
+    call('c', { depends_on: ['a'] }),
+    call('d', { depends_on: ['b', 'c'] }),
+  ]);
+
+  it('goes around it by one Pass, so that no branch needs a gate', () => {
+    expect(fan.failsTo('a')).toBe('b+c.skip');
+    expect(fan.states.get('b+c.skip')).toMatchObject({
+      Assign: { s1: { k: 'U', why: 'UPSTREAM_FAILED' }, s2: { k: 'U' } },
+      Next: 'd.skip',
+    });
+    expect(fan.parallel('b+c').Branches.map(({ StartAt }) => StartAt)).toEqual(['b', 'c']);
+  });
+
+  it('leaves one gate, that of the join', () => {
+    expect([...fan.states.keys()].filter((name) => name.endsWith('.gate'))).toEqual(['d.gate']);
+    // a, fork, b, c, gate, d, report
+    expect(fan.stats.transitions.happy).toBe(7);
+  });
+
+  it('goes through the fork when something in it runs in any case', () => {
+    const { failsTo } = steps([
+      call('a'),
+      call('b', { depends_on: ['a'] }),
+      call('clean', { depends_on: ['a'], trigger: 'one_failed' }),
+    ]);
+    expect(failsTo('a')).toBe('b+clean');
+  });
+});
+
 describe('an order that is not series-parallel', () => {
   const { states, stats, parallel } = steps([
     call('a'),

@@ -23,6 +23,21 @@ describe('wait', () => {
   });
 });
 
+describe('a wait that something undoes', () => {
+  it('is closed by the runner, which records how to undo it', () => {
+    const { next, payload } = steps([
+      {
+        id: 'w',
+        type: 'wait',
+        config: { duration: 1000 },
+        compensate: { type: 'http_request', config: { url: 'https://world.test/{% $input.x %}' } },
+      },
+    ]);
+    expect(next('w')).toBe('w.done');
+    expect(payload('w.done')).toMatchObject({ kind: 'transform', step: 'w', value: null });
+  });
+});
+
 describe('steps that wait for an answer', () => {
   const TOKEN = 'arn:aws:states:::lambda:invoke.waitForTaskToken';
 
