@@ -1,5 +1,6 @@
 import type { PoolClient } from 'pg';
 import { lowestIdAt } from '#adapters/local/ids.ts';
+import { type ExecutionStatus, isFinal } from '#core/execution/events.ts';
 import type { ExecutionFilter } from '#ports/execution-store.ts';
 
 /**
@@ -70,14 +71,31 @@ export function listQuery(
   equal('root_id', filter.rootId);
   equal('parent_id', filter.parentId);
   if (filter.rootId !== undefined) where.push('root_id <> id');
-  const [only, ...others] = filter.statuses ?? [];
-  if (only !== undefined) {
-    if (others.length === 0) equal('status', only);
-    else where.push(`status = any ($${values.push([only, ...others])})`);
+  if (filter.statuses !== undefined && filter.statuses.length > 0) {
+    where.push(statusCondition(filter.statuses, values));
   }
   if (ids !== null) where.push(`id = any ($${values.push(ids)}::uuid[])`);
   return {
     text: `select ${COLUMNS} from workflow_executions where ${where.join(' and ')} order by id desc limit $${values.push(limit)}`,
     values,
   };
+}
+
+/**
+ * Statuses in words that the partial indexes serve: `outcome` is the status once it is final. One
+ * kind is a plain equality, so that the order of ids comes from the index too.
+ */
+function statusCondition(statuses: readonly ExecutionStatus[], values: unknown[]): string {
+  const final = statuses.filter(isFinal);
+  const active = statuses.filter((status) => !isFinal(status));
+  const parts: string[] = [];
+  if (final.length === 1) {
+    parts.push(`outcome is not null and outcome = $${values.push(final[0])}`);
+  } else if (final.length > 1) {
+    parts.push(`outcome is not null and outcome = any ($${values.push(final)})`);
+  }
+  if (active.length > 0) {
+    parts.push(`outcome is null and status = any ($${values.push(active)})`);
+  }
+  return `(${parts.map((part) => `(${part})`).join(' or ')})`;
 }

@@ -174,7 +174,8 @@ export function createExecutionOwnership(deps: {
       await pool.query(
         `delete from engine_processes p
          where p.lease_until < clock_timestamp()
-           and not exists (select from workflow_executions e where e.owner = p.owner)`,
+           and not exists (
+             select from workflow_executions e where e.outcome is null and e.owner = p.owner)`,
       );
     },
     async requestApproval(request) {

@@ -50,8 +50,9 @@ create function take_over(p_owner text, p_limit integer)
       select p.owner from engine_processes p
       where p.lease_until < clock_timestamp() and p.owner <> p_owner
     ), orphaned as (
-      select e.tenant_id, e.id from stale s
-      join workflow_executions e on e.owner = s.owner
+      select e.tenant_id, e.id from workflow_executions e
+      where e.outcome is null and exists (select from stale)
+        and e.owner = any (array(select s.owner from stale s))
       limit p_limit
       for update of e skip locked
     )
