@@ -100,14 +100,15 @@ begin
     with heard as (
       update workflow_executions e
       set signals = e.signals + x.times,
-          wake_at = case when e.owner is null
+          -- Only the engine wakes by time: a machine is told by the driver, which looks at signals.
+          wake_at = case when e.owner is null and e.runtime = 'engine'
                          then least(coalesce(e.wake_at, to_timestamp(x.now)), to_timestamp(x.now))
                          else e.wake_at end
       from (select x.tenant_id, x.parent_id, max(x.now) as now,
                    count(*)::integer as times
             from unnest(x_tenant, x_parent, x_now) x (tenant_id, parent_id, now)
             where x.parent_id is not null group by x.tenant_id, x.parent_id) x
-      where e.tenant_id = x.tenant_id and e.id = x.parent_id and e.runtime = 'engine'
+      where e.tenant_id = x.tenant_id and e.id = x.parent_id
         and e.status in ('PENDING', 'RUNNING')
       returning e.tenant_id, e.id
     )
