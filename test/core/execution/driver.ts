@@ -1,13 +1,8 @@
 import { expect } from 'vitest';
 import { apply } from '#core/execution/apply.ts';
-import { bindingsOf } from '#core/execution/bindings.ts';
 import type { Command, CommandOf, Outcome, Signal } from '#core/execution/commands.ts';
-import { compensationRecord } from '#core/execution/complete.ts';
 import { decide } from '#core/execution/decide.ts';
-import type { Evaluated } from '#core/execution/evaluation.ts';
-import { outside, valuesOf } from '#core/execution/evaluation.ts';
 import type { CarriedResult, ExecutionEvent, RecordedEvent } from '#core/execution/events.ts';
-import { findPlace, indexOf } from '#core/execution/program-index.ts';
 import type { ExecutionReport } from '#core/execution/report.ts';
 import { report } from '#core/execution/report.ts';
 import type { ExecutionState } from '#core/execution/state.ts';
@@ -15,8 +10,7 @@ import { initialState } from '#core/execution/state.ts';
 import type { Json } from '#core/json.ts';
 import { checkDefinition } from '#core/plan/check.ts';
 import type { Program } from '#core/plan/program.ts';
-import { expressionsOf } from '#core/plan/program.ts';
-import { evaluate } from '#test/core/expr/support.ts';
+import { evaluateAll, succeeded } from './step-runner.ts';
 
 /**
  * A host without a store: it does what commands ask, on a clock of its own, in order of time. Every
@@ -138,10 +132,7 @@ export class Driver {
         return;
       }
       case 'evaluate': {
-        const results: Evaluated[] = [];
-        for (const source of command.expressions) {
-          results.push(await evaluate(source, command.bindings));
-        }
+        const results = await evaluateAll(command.expressions, command.bindings);
         const { step, slot } = command;
         this.push(command.id, 0, { kind: 'evaluated', step, slot, results });
         return;
@@ -150,8 +141,11 @@ export class Driver {
         const answer: Answer = this.script.calls?.(command) ?? { output: { ok: true } };
         if (answer === 'never') return;
         const { step, attempt } = command;
-        const outcome = await this.callOutcome(command, answer);
-        this.push(command.id, answer.ms ?? 0, { ...outcome, step, attempt });
+        const outcome: Outcome =
+          'error' in answer
+            ? { kind: 'call_failed', step, attempt, error: errorOf(answer.error) }
+            : await succeeded(this.program, this.state, step, attempt, answer.output);
+        this.push(command.id, answer.ms ?? 0, outcome);
         return;
       }
       case 'compensate': {
@@ -201,44 +195,6 @@ export class Driver {
 
   private push(id: string, ms: number, outcome: Outcome): void {
     this.queue.push({ at: this.now + ms, id, outcome });
-  }
-
-  /** What a step runner makes of an answer: the shaped output and the compensation's arguments. */
-  private async callOutcome(
-    command: CommandOf<'call'>,
-    answer: Exclude<Answer, 'never'>,
-  ): Promise<
-    | {
-        kind: 'call_succeeded';
-        output: Json;
-        compensation: ReturnType<typeof compensationRecord> | null;
-      }
-    | { kind: 'call_failed'; error: { code: string; message: string } }
-  > {
-    if ('error' in answer) return { kind: 'call_failed', error: errorOf(answer.error) };
-    const place = findPlace(indexOf(this.program), command.step);
-    const step = place?.info.step;
-    if (step === undefined || step.compensate === null) {
-      return { kind: 'call_succeeded', output: answer.output, compensation: null };
-    }
-    const expressions = [...expressionsOf(step.compensate.config)];
-    const self = {
-      status: 'SUCCESS',
-      output: answer.output,
-      error: null,
-      attempts: command.attempt,
-    };
-    const bindings = bindingsOf(this.program, this.state, command.step, expressions);
-    const steps = { ...(bindings['steps'] as object | undefined), [step.id]: self };
-    const all = { ...bindings, steps };
-    const asked = outside(expressions);
-    const results: Evaluated[] = [];
-    for (const { source } of asked) results.push(await evaluate(source, all));
-    const compensation = compensationRecord(
-      step.compensate,
-      valuesOf(asked, results, () => all),
-    );
-    return { kind: 'call_succeeded', output: answer.output, compensation };
   }
 }
 
