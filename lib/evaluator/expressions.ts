@@ -1,5 +1,5 @@
 import { LRUCache } from 'lru-cache';
-import type { ExpressionHost } from '#core/expr/functions.ts';
+import type { ExpressionHost } from '#core/expr/function-context.ts';
 import type { FullResult } from '#core/expr/jsonata.ts';
 import { createJsonata } from '#core/expr/jsonata.ts';
 import type { Dialect } from '#core/expr/limits.ts';

@@ -1,5 +1,5 @@
 import { createHash, randomUUID } from 'node:crypto';
-import type { ExpressionHost, HashAlgorithm } from '#core/expr/functions.ts';
+import type { ExpressionHost, HashAlgorithm } from '#core/expr/function-context.ts';
 import { ExpressionFault } from '#core/expr/outcome.ts';
 
 const NODE_NAMES: { readonly [A in HashAlgorithm]: string } = {

@@ -8,7 +8,7 @@ import { createEvaluatorPool } from '#evaluator/pool.ts';
 import type { EvaluationRequest } from '#ports/evaluator.ts';
 
 // Runs inside one built-in over references to one long string, so that only a kill ends it.
-const HANGS = `($big := $pad("x", 400000); $map($map([1..10000], function($i) { $big }), $length))`;
+const HANGS = `($big := $pad("x", 400000); $map($map([1..1000], function($i) { $big }), $length))`;
 
 const pools: EvaluatorPool[] = [];
 function start(options: Partial<EvaluatorPoolOptions> = {}): EvaluatorPool {

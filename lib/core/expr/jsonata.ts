@@ -1,8 +1,9 @@
 import jsonata from 'jsonata';
 import type { AstNode } from '#core/expr/ast.ts';
 import { readTree } from '#core/expr/fence.ts';
-import type { ExpressionHost, Original, OriginalName } from '#core/expr/functions.ts';
-import { CONCATENATE, functionsFor, ORIGINALS } from '#core/expr/functions.ts';
+import type { ExpressionHost, Original, OriginalName } from '#core/expr/function-context.ts';
+import { ORIGINALS } from '#core/expr/function-context.ts';
+import { functionsFor } from '#core/expr/functions.ts';
 import type { Dialect } from '#core/expr/limits.ts';
 import { DIALECT_LIMITS, SEQUENCE_ITEMS, SORTED_SEQUENCE_ITEMS } from '#core/expr/limits.ts';
 import type { EvaluationResult } from '#core/expr/outcome.ts';
@@ -10,6 +11,7 @@ import { ExpressionFault, failed } from '#core/expr/outcome.ts';
 import { parseSource } from '#core/expr/parse.ts';
 import { LinearRegexEngine } from '#core/expr/regex-engine.ts';
 import type { Bindings } from '#core/expr/simple.ts';
+import { CONCATENATE } from '#core/expr/text-functions.ts';
 import { childrenOf } from '#core/expr/traits.ts';
 import { checkItems, checkStringUnits, Meter, toJson } from '#core/expr/values.ts';
 

@@ -2,7 +2,6 @@ import type { AstNode, AstStage } from '#core/expr/ast.ts';
 import { operandsOf, pairsOf } from '#core/expr/ast.ts';
 import { DIALECT_LIMITS } from '#core/expr/limits.ts';
 import { isReadableName } from '#core/expr/names.ts';
-import type { Sequence } from '#core/expr/operators.ts';
 import {
   arithmetic,
   compare,
@@ -15,7 +14,17 @@ import {
 } from '#core/expr/operators.ts';
 import type { EvaluationResult } from '#core/expr/outcome.ts';
 import { ExpressionFault } from '#core/expr/outcome.ts';
-import { checkItems, checkJson, isFunctionValue, toJson } from '#core/expr/values.ts';
+import type { PathStep } from '#core/expr/simple-path.ts';
+import {
+  asItems,
+  atIndices,
+  isSequence,
+  push,
+  single,
+  walk,
+  walkSequence,
+} from '#core/expr/simple-path.ts';
+import { checkJson, isFunctionValue, toJson } from '#core/expr/values.ts';
 import type { Json } from '#core/json.ts';
 
 // The small evaluator: paths, comparisons and a few operators, compiled once to closures and run
@@ -116,12 +125,6 @@ function compile(node: AstNode): Compiled | null {
 
 // Paths
 
-interface PathStep {
-  readonly key: string;
-  /** Literal indices in brackets after the name. */
-  readonly indices: readonly number[];
-}
-
 function compileVariable(node: AstNode): Compiled | null {
   if (typeof node.value !== 'string' || !isReadableName(node.value)) return null;
   if (node.focus !== undefined || node.index !== undefined) return null;
@@ -157,90 +160,6 @@ function compilePath(node: AstNode): Compiled | null {
   return (bindings) => walk(root(bindings), steps);
 }
 
-/** The common case: objects all the way. The first array on the way hands over to `walkSequence`. */
-function walk(root: unknown, steps: readonly PathStep[]): unknown {
-  let value = root;
-  for (let i = 0; i < steps.length; i++) {
-    if (typeof value !== 'object' || value === null) return undefined;
-    if (Array.isArray(value)) return walkSequence(asItems(value), steps, i);
-    value = member(value, (steps[i] as PathStep).key);
-    if (value === undefined) return undefined;
-  }
-  return value;
-}
-
-/** JSONata's path over several items: each step maps and flattens one level. */
-function walkSequence(
-  items: readonly unknown[],
-  steps: readonly PathStep[],
-  from: number,
-): unknown {
-  let sequence = items;
-  for (let i = from; i < steps.length; i++) {
-    const step = steps[i] as PathStep;
-    const results: unknown[] = [];
-    for (const item of sequence) {
-      let result = single(lookup(item, step.key));
-      if (step.indices.length > 0) result = atIndices(result, step.indices);
-      if (result !== undefined) push(results, result);
-    }
-    const [only] = results;
-    if (
-      i === steps.length - 1 &&
-      results.length === 1 &&
-      Array.isArray(only) &&
-      !isSequence(only)
-    ) {
-      return only; // a single array at the end of a path stays as it is
-    }
-    const flat: Sequence = [];
-    flat.sequence = true;
-    for (const result of results) {
-      if (Array.isArray(result)) for (const item of result) push(flat, item);
-      else push(flat, result);
-    }
-    if (flat.length === 0) return undefined;
-    sequence = flat;
-  }
-  return single(sequence);
-}
-
-function lookup(value: unknown, key: string): unknown {
-  if (!Array.isArray(value)) {
-    return typeof value === 'object' && value !== null ? member(value, key) : undefined;
-  }
-  const found: Sequence = [];
-  found.sequence = true;
-  for (const item of value) {
-    const result = lookup(item, key);
-    if (Array.isArray(result)) for (const inner of result) push(found, inner);
-    else if (result !== undefined) push(found, result);
-  }
-  return found;
-}
-
-function member(object: object, key: string): unknown {
-  if (!Object.hasOwn(object, key) || isFunctionValue(object)) return undefined;
-  return (object as Record<string, unknown>)[key];
-}
-
-/** What leaves an evaluated node: a sequence of none is nothing, of one is that one. */
-function single(value: unknown): unknown {
-  if (!isSequence(value)) return value;
-  return value.length > 1 ? value : value[0];
-}
-
-function isSequence(value: unknown): value is Sequence {
-  return Array.isArray(value) && (value as Sequence).sequence === true;
-}
-
-/** What a path's first step hands to the second. */
-function asItems(value: unknown): readonly unknown[] {
-  if (!Array.isArray(value)) return [value];
-  checkItems(value.length);
-  return value;
-}
-
 function literalIndices(stages: readonly AstStage[]): readonly number[] | null {
   const indices: number[] = [];
   for (const stage of stages) {
@@ -250,27 +169,6 @@ function literalIndices(stages: readonly AstStage[]): readonly number[] | null {
     indices.push(Math.floor(predicate.value));
   }
   return indices;
-}
-
-/** One bracketed literal after the other; an array found at an index replaces the sequence. */
-function atIndices(value: unknown, indices: readonly number[]): unknown {
-  let current = value;
-  for (const index of indices) {
-    const items: readonly unknown[] = Array.isArray(current) ? current : [current];
-    const item = items[index < 0 ? items.length + index : index];
-    if (Array.isArray(item)) current = item;
-    else {
-      const found: Sequence = item === undefined ? [] : [item];
-      found.sequence = true;
-      current = found;
-    }
-  }
-  return current;
-}
-
-function push(items: unknown[], item: unknown): void {
-  checkItems(items.length + 1);
-  items.push(item);
 }
 
 // Operators

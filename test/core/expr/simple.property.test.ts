@@ -128,12 +128,12 @@ describe('the small evaluator', () => {
         const plain = JSON.parse(JSON.stringify(theirs)) as Json;
         expect(canonicalJson(here.value)).toBe(canonicalJson(plain));
       }),
-      { numRuns: Number(process.env['FC_RUNS'] ?? 1_500) },
+      { numRuns: Number(process.env['FC_RUNS'] ?? 500) },
     );
     // A generator that yields nothing but errors would prove nothing.
-    expect(simple).toBeGreaterThan(1_000);
+    expect(simple).toBeGreaterThan(400);
     expect(values).toBeGreaterThan(simple / 4);
-  });
+  }, 30_000);
 
   const given: Bindings = {
     input: {

@@ -1,5 +1,5 @@
 import { createHash, randomUUID } from 'node:crypto';
-import type { ExpressionHost } from '#core/expr/functions.ts';
+import type { ExpressionHost } from '#core/expr/function-context.ts';
 import { createJsonata } from '#core/expr/jsonata.ts';
 import type { Dialect } from '#core/expr/limits.ts';
 import type { EvaluationResult } from '#core/expr/outcome.ts';

@@ -1,0 +1,153 @@
+import type { FunctionContext, FunctionDefinition } from '#core/expr/function-context.ts';
+import { finiteNumber, list, text } from '#core/expr/function-context.ts';
+import { RESULT_DEPTH, STRING_UNITS } from '#core/expr/limits.ts';
+import { concatenate } from '#core/expr/operators.ts';
+import { ExpressionFault } from '#core/expr/outcome.ts';
+import { checkStringUnits, isFunctionValue, type Meter } from '#core/expr/values.ts';
+
+/** The name under which `&` is rewritten to a bounded call; no source can spell it. */
+export const CONCATENATE = '\u0000concatenate';
+
+/** Functions whose text can outgrow what they are given. */
+export function textFunctions({ meter, host, original }: FunctionContext): FunctionDefinition[] {
+  return [
+    {
+      name: CONCATENATE,
+      signature: '<xx:s>',
+      implementation(left: unknown, right: unknown) {
+        for (const side of [left, right]) {
+          if (typeof side === 'object' && side !== null) textUnits(side, 0, meter());
+        }
+        const joined = concatenate(left, right);
+        meter().chargeString(joined.length);
+        return joined;
+      },
+    },
+    {
+      name: 'string',
+      signature: '<x-b?:s>',
+      implementation(value: unknown, prettify: unknown = false) {
+        if (typeof value === 'object') {
+          // indentation adds at most two blanks per level and line; depth is bounded above
+          const units = textUnits(value, 0, meter());
+          meter().chargeString(prettify === true ? units * 2 : units);
+        }
+        return original.string(this, value, prettify);
+      },
+    },
+    {
+      name: 'pad',
+      signature: '<s-ns?:s>',
+      implementation(str: unknown, width: unknown, char: unknown) {
+        if (str === undefined) return undefined;
+        const value = text(str, 'pad');
+        if (width === undefined) return value;
+        const wanted = Math.trunc(finiteNumber(width, 'pad'));
+        const filler = char === undefined || char === '' ? ' ' : text(char, 'pad');
+        checkStringUnits(Math.abs(wanted));
+        const missing = Math.abs(wanted) - [...value].length;
+        if (missing <= 0) return value;
+        const characters = [...filler];
+        meter().chargeString(missing * 2 + value.length);
+        const padding = Array.from(
+          { length: missing },
+          (_, i) => characters[i % characters.length],
+        );
+        return wanted > 0 ? value + padding.join('') : padding.join('') + value;
+      },
+    },
+    {
+      name: 'join',
+      signature: '<a<s>s?:s>',
+      implementation(strs: unknown, separator: unknown) {
+        if (strs === undefined) return undefined;
+        const glue = separator === undefined ? '' : text(separator, 'join');
+        let units = 0;
+        const parts = list(strs, 'join').map((part) => text(part, 'join'));
+        for (const part of parts) units += part.length + glue.length;
+        meter().chargeString(units);
+        return parts.join(glue);
+      },
+    },
+    {
+      name: 'split',
+      signature: '<s-(sf)n?:a<s>>',
+      implementation(str: unknown, separator: unknown, limit: unknown) {
+        if (typeof str !== 'string') return original.split(this, str, separator, limit);
+        // at most one part per unit, each a slice of the string
+        const most = typeof limit === 'number' ? Math.min(limit, str.length + 1) : str.length + 1;
+        if (typeof separator === 'string') {
+          const parts = separator === '' ? most : pieces(str, separator, most);
+          meter().chargeItems(Math.max(0, Math.ceil(parts)));
+        }
+        return original.split(this, str, separator, limit);
+      },
+    },
+    {
+      name: 'replace',
+      signature: '<s-(sf)(sf)n?:s>',
+      implementation(str: unknown, pattern: unknown, replacement: unknown, limit: unknown) {
+        if (typeof str === 'string' && typeof replacement === 'string') {
+          const hits =
+            typeof pattern === 'string' && pattern !== ''
+              ? pieces(str, pattern, str.length + 1) - 1
+              : str.length;
+          const most = typeof limit === 'number' ? Math.min(limit, hits) : hits;
+          meter().chargeString(str.length + Math.max(0, most) * replacement.length);
+        }
+        return original.replace(this, str, pattern, replacement, limit);
+      },
+    },
+    {
+      name: 'base64encode',
+      signature: '<s-:s>',
+      implementation(str: unknown) {
+        if (str === undefined) return undefined;
+        const value = text(str, 'base64encode');
+        meter().chargeString(value.length * 4);
+        return host.base64Encode(value);
+      },
+    },
+    {
+      name: 'base64decode',
+      signature: '<s-:s>',
+      implementation(str: unknown) {
+        if (str === undefined) return undefined;
+        const value = text(str, 'base64decode');
+        meter().chargeString(value.length);
+        return host.base64Decode(value);
+      },
+    },
+  ];
+}
+
+/** How many pieces a separator cuts a string into, counted up to `most`. */
+function pieces(str: string, separator: string, most: number): number {
+  let count = 1;
+  for (let at = str.indexOf(separator); at >= 0 && count < most; count++) {
+    at = str.indexOf(separator, at + separator.length);
+  }
+  return count;
+}
+
+/** Units that `value` takes as JSON text, at most; stops at the limit. */
+function textUnits(value: unknown, depth: number, meter: Meter): number {
+  meter.tick();
+  if (typeof value === 'string')
+    return value.length * 6 + 2 > STRING_UNITS ? escaped(value) : value.length * 6 + 2;
+  if (typeof value !== 'object' || value === null || isFunctionValue(value)) return 24;
+  if (depth > RESULT_DEPTH * 4)
+    throw new ExpressionFault('too_deep', 'the value is nested too deep');
+  let units = 2;
+  for (const [key, member] of Object.entries(value)) {
+    units += (Array.isArray(value) ? 1 : key.length + 4) + textUnits(member, depth + 1, meter);
+    checkStringUnits(units);
+  }
+  return units;
+}
+
+/** Long strings are measured exactly: six units per character would refuse what fits. */
+function escaped(value: string): number {
+  checkStringUnits(value.length);
+  return JSON.stringify(value).length;
+}
