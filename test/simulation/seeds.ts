@@ -3,6 +3,7 @@ import type { ExecutionReport } from '#core/execution/report.ts';
 import { report } from '#core/execution/report.ts';
 import type { Core } from './core.ts';
 import { REAL_CORE } from './core.ts';
+import type { Generated } from './generate.ts';
 import { generate } from './generate.ts';
 import { violations } from './invariants.ts';
 import { createRandom } from './random.ts';
@@ -42,15 +43,21 @@ export async function simulate(seed: number, core: Core = REAL_CORE): Promise<Ve
   return { seed, run, violations: violations(run) };
 }
 
+/** The workflow of a seed without what makes its outcome depend on time. */
+export function calmWorkflow(seed: number): Generated {
+  return generate(createRandom(seed), { calm: true });
+}
+
 /** The same workflow and world with nothing but a crash after event `crashAt`, or with none at all. */
 export async function simulateCalm(
   seed: number,
   crashAt: number | null,
-  core: Core = REAL_CORE,
+  generated: Generated = calmWorkflow(seed),
 ): Promise<Verdict> {
   const random = createRandom(seed);
-  const { program, input } = generate(random, { calm: true });
-  const faults: Faults = { ...CALM, crashAt, takeOverMs: 0 };
+  const { program, input } = generated;
+  const core = REAL_CORE;
+  const faults: Faults = { ...CALM, crashAt };
   const run = await new Simulation({ program, input, core, random, seed, faults }).run();
   return { seed, run, violations: violations(run) };
 }
