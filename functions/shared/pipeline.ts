@@ -225,7 +225,8 @@ function unroutable(request: ApiRequest, match: Exclude<Match, { kind: 'found' }
 }
 
 function allowHeader(methods: readonly Method[]): string {
-  const all = methods.flatMap((method) => (method === 'GET' ? ['GET', 'HEAD'] : [method]));
+  const known = METHODS.filter((method) => methods.includes(method));
+  const all = known.flatMap((method) => (method === 'GET' ? ['GET', 'HEAD'] : [method]));
   return [...all, 'OPTIONS'].join(', ');
 }
 

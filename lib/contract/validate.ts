@@ -4,6 +4,7 @@ import addFormats from 'ajv-formats';
 import type { TSchema } from 'typebox';
 import { CloudFlowError, type Problem } from '#core/errors.ts';
 import { pointerTo } from '#core/json.ts';
+import type { Route } from './route.ts';
 import {
   type Body,
   type OperationId,
@@ -31,15 +32,13 @@ const OPTIONS = {
   allowUnionTypes: true,
   discriminator: true,
 } as const;
-// Bodies and answers are taken as they are; texts of a query are turned into what the schema asks.
-const exact = withFormats(new Ajv(OPTIONS));
-const fromText = withFormats(new Ajv({ ...OPTIONS, coerceTypes: true, useDefaults: true }));
+const ajv = withFormats(new Ajv(OPTIONS));
 
-function withFormats(ajv: Ajv): Ajv {
+function withFormats(made: Ajv): Ajv {
   // ajv-formats is CommonJS; under NodeNext its callable is the `default` of what is imported.
   const add = addFormats as unknown as (target: Ajv, options: { formats: string[] }) => void;
-  add(ajv, { formats: ['date-time'] });
-  return ajv;
+  add(made, { formats: ['date-time'] });
+  return made;
 }
 
 /** Compiled once, when this module is loaded: a schema that does not compile stops the start. */
@@ -49,10 +48,10 @@ export const validators: { readonly [Id in OperationId]: OperationValidators } =
     return [
       id,
       {
-        params: route.params === undefined ? null : compile(exact, route.params),
-        query: compile(fromText, route.query ?? NO_QUERY()),
-        body: route.body === undefined ? null : compile(exact, route.body),
-        response: route.response === null ? null : compile(exact, route.response),
+        params: route.params === undefined ? null : compile(route.params),
+        query: compile(route.query ?? NO_QUERY()),
+        body: route.body === undefined ? null : compile(route.body),
+        response: route.response === null ? null : compile(route.response),
       },
     ];
   }),
@@ -62,7 +61,7 @@ function NO_QUERY(): TSchema {
   return { type: 'object', additionalProperties: false, properties: {} } as TSchema;
 }
 
-function compile(ajv: Ajv, schema: TSchema): Validator {
+function compile(schema: TSchema): Validator {
   const validate: ValidateFunction = ajv.compile(schema);
   return (value) => (validate(value) ? [] : (validate.errors ?? []).slice(0, 100).map(toProblem));
 }
@@ -79,13 +78,14 @@ export interface Input<Id extends OperationId> {
  */
 export function parseInput<Id extends OperationId>(
   id: Id,
-  raw: { params: unknown; query: unknown; body: unknown },
+  raw: { params: unknown; query: Readonly<Record<string, unknown>>; body: unknown },
 ): Input<Id> {
   const { params, query, body } = validators[id];
+  const input = { ...raw, query: fromText(raw.query, routeOf(id)) };
   const problems = [
-    ...at('/path', params?.(raw.params)),
-    ...at('/query', query?.(raw.query)),
-    ...at('/body', body?.(raw.body)),
+    ...at('/path', params?.(input.params)),
+    ...at('/query', query?.(input.query)),
+    ...at('/body', body?.(input.body)),
   ];
   if (problems.length > 0) {
     throw new CloudFlowError('REQUEST_INVALID', 'the request does not fit the contract', {
@@ -93,7 +93,25 @@ export function parseInput<Id extends OperationId>(
     });
   }
   // The validators above are compiled from the schemas that these types are inferred from.
-  return raw as Input<Id>;
+  return input as unknown as Input<Id>;
+}
+
+const WHOLE_NUMBER = /^-?(?:0|[1-9]\d{0,14})$/;
+
+/**
+ * Whole numbers and booleans of a query, which is text. What does not read as one is left as it is,
+ * for the schema to refuse. (Ajv's own coercion turns `1e2000` into Infinity and lets it pass.)
+ */
+function fromText(query: Readonly<Record<string, unknown>>, route: Route): object {
+  const parsed: Record<string, unknown> = {};
+  for (const [name, value] of Object.entries(query)) {
+    const type = (route.query?.properties[name] as { type?: unknown } | undefined)?.type;
+    if (type === 'integer' && WHOLE_NUMBER.test(String(value))) parsed[name] = Number(value);
+    else if (type === 'boolean' && (value === 'true' || value === 'false')) {
+      parsed[name] = value === 'true';
+    } else parsed[name] = value;
+  }
+  return parsed;
 }
 
 function at(base: string, problems: readonly Problem[] | undefined): Problem[] {

@@ -87,7 +87,10 @@ export const TABLES: Readonly<Record<string, TableRule>> = {
     tenant: true,
     grants: { cloudflow_app: ['select', 'insert', 'update'], cloudflow_lookup: ['select'] },
   },
-  workflows: { tenant: true, grants: { cloudflow_app: ['select', 'insert', 'update'] } },
+  workflows: {
+    tenant: true,
+    grants: { cloudflow_app: ['select', 'insert', 'update'], cloudflow_lookup: ['select'] },
+  },
   workflow_versions: { tenant: true, grants: { cloudflow_app: ['select', 'insert', 'update'] } },
   connections: { tenant: true, grants: { cloudflow_app: all } },
   operations: { tenant: true, grants: { cloudflow_app: all } },

@@ -1,7 +1,7 @@
 import type { Pool, PoolClient } from 'pg';
 import type { Json, JsonObject } from '#core/json.ts';
 import type { Program, RuntimeChoice } from '#core/plan/program.ts';
-import type { Mode } from '#ports/execution-store.ts';
+import type { Mode, PageRequest } from '#ports/execution-store.ts';
 import type {
   NewVersion,
   ResolvedRuntime,
@@ -33,25 +33,16 @@ export function createPostgresWorkflowStore(pool: Pool): WorkflowStore {
 
     list: (tenant, mode, filter, page) =>
       withTenant(pool, tenant, async (client) => {
+        const ids = await searchIds(client, mode, filter, page);
         const { rows } = await client.query<WorkflowRow>(
           `select workflow_id, version, description, runtime, step_count, version_count, revision,
                   created_at, updated_at
            from workflows
            where tenant_id = $1 and mode = $2 and deleted_at is null
              and ($3::text is null or workflow_id > $3)
-             and ($4::text is null or search @@ plainto_tsquery('simple', $4))
-             and ($5::jsonb is null or definition @> $5)
-           order by workflow_id limit $6`,
-          [
-            tenant,
-            mode,
-            page.after,
-            filter.text ?? null,
-            filter.stepType === undefined
-              ? null
-              : JSON.stringify({ steps: [{ type: filter.stepType }] }),
-            page.limit + 1,
-          ],
+             and ($4::text[] is null or workflow_id = any ($4))
+           order by workflow_id limit $5`,
+          [tenant, mode, page.after, ids, page.limit + 1],
         );
         return pageOf(
           rows.map((row) => toWorkflow(tenant, mode, row)),
@@ -105,6 +96,28 @@ export function createPostgresWorkflowStore(pool: Pool): WorkflowStore {
         return pageOf(rows.map(toSummary), page.limit, (item) => item.version);
       }),
   };
+}
+
+/** What the filter finds, one more than the page; null: there is no filter. */
+async function searchIds(
+  client: PoolClient,
+  mode: Mode,
+  filter: { readonly text?: string; readonly stepType?: string },
+  page: PageRequest,
+): Promise<readonly string[] | null> {
+  const { text = null, stepType } = filter;
+  if (text === null && stepType === undefined) return null;
+  const { rows } = await client.query<{ id: string }>(
+    'select search_workflows($1, $2, $3, $4, $5) as id',
+    [
+      mode,
+      text,
+      stepType === undefined ? null : JSON.stringify({ steps: [{ type: stepType }] }),
+      page.after,
+      page.limit + 1,
+    ],
+  );
+  return rows.map(({ id }) => id);
 }
 
 async function storeVersion(client: PoolClient, version: NewVersion): Promise<StoreVersionAnswer> {

@@ -57,8 +57,8 @@ export async function listExecutions(
     ...(query.status === undefined ? {} : { statuses: [query.status] }),
     ...(query.workflow_id === undefined ? {} : { workflowId: query.workflow_id }),
     ...(query.version === undefined ? {} : { version: query.version }),
-    ...(query.from === undefined ? {} : { createdFrom: Date.parse(query.from) }),
-    ...(query.to === undefined ? {} : { createdTo: Date.parse(query.to) }),
+    ...(query.from === undefined ? {} : { createdFrom: instantOf('from', query.from) }),
+    ...(query.to === undefined ? {} : { createdTo: instantOf('to', query.to) }),
     ...(query.label === undefined ? {} : { labels: labelsOf(query.label) }),
     ...(query.text === undefined ? {} : { text: query.text }),
   };
@@ -151,6 +151,25 @@ export async function getStateMachine(
 
 function typesOf(program: Program): Map<string, string> {
   return new Map([...allSteps(program.root)].map((step) => [step.path, step.type]));
+}
+
+/** The contract's format allows leap seconds, which no clock of ours has, and years before any id. */
+function instantOf(name: string, text: string): number {
+  const at = Date.parse(text);
+  if (Number.isNaN(at)) {
+    throw new CloudFlowError('REQUEST_INVALID', 'the request does not fit the contract', {
+      problems: [
+        {
+          code: 'REQUEST_INVALID',
+          pointer: `/query/${name}`,
+          message: 'is not an instant',
+          given: JSON.stringify(text.slice(0, 64)),
+          allowed: 'RFC 3339 without leap seconds',
+        },
+      ],
+    });
+  }
+  return Math.max(at, 0);
 }
 
 /** `name:value`; the contract has checked the form. */

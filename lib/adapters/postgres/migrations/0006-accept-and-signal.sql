@@ -82,11 +82,12 @@ begin
   select a.n,
          case
            when a.id = any (v_written) then 'accepted'
-           when r.key is not null then
-             case when r.fingerprint = a.fingerprint then 'existing' else 'conflict' end
-           when e.id is not null then
-             case when e.input_hash = a.input_hash and e.workflow_id = a.workflow_id
-                  then 'existing' else 'conflict' end
+           when r.fingerprint <> a.fingerprint then 'conflict'
+           -- A new key with an id that was used before for something else.
+           when (r.key is null or r.execution_id = a.id)
+                and (e.input_hash <> a.input_hash or e.workflow_id <> a.workflow_id)
+             then 'conflict'
+           when r.key is not null or e.id is not null then 'existing'
          end,
          case when a.id = any (v_written) then a.id else coalesce(r.execution_id, e.id) end
   from unnest(p_id, p_key, p_fingerprint, p_input_hash, p_workflow, p_at)
