@@ -104,12 +104,18 @@ export function compatible(
 function difference(old: StepInfo, next: StepInfo): string | null {
   if (old.step.type !== next.step.type) return `is now a ${next.step.type}`;
   if (old.scope.arm !== next.scope.arm) return `is now in arm '${next.scope.arm}'`;
+  if (containerTypes(old) !== containerTypes(next)) return 'is now in another kind of container';
   const [before, after] = [ancestorIds(old), ancestorIds(next)];
   const missing = [...before].filter((id) => !after.has(id));
   const added = [...after].filter((id) => !before.has(id));
   if (missing.length > 0) return `no longer comes after ${missing.join(', ')}`;
   if (added.length > 0) return `now comes after ${added.join(', ')}`;
   return null;
+}
+
+/** What gives a key its indices: the same path in other containers is another instance. */
+function containerTypes(info: StepInfo): string {
+  return info.ancestors.map(({ step }) => step.type).join('.');
 }
 
 function ancestorIds(info: StepInfo): Set<string> {

@@ -113,5 +113,15 @@ describe('retry carries what succeeded and was not undone', () => {
       "step 'a' has a result to carry over, but it is now a transform",
     ]);
     expect(codes([http('c')], ['a'])[0]).toContain('is gone');
+    const inside = (type: string, config: object) =>
+      workflow([{ id: 'box', type, config: { ...config, steps: [http('a')] } }]);
+    const boxes = compatible(
+      inside('group', {}),
+      inside('for_each', { items: [1], max_items: 1 }),
+      ['box.a'],
+    );
+    expect(boxes.map(({ message }) => message)).toEqual([
+      "step 'box.a' has a result to carry over, but it is now in another kind of container",
+    ]);
   });
 });
