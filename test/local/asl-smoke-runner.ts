@@ -5,7 +5,6 @@ import {
   type StepRunnerKind,
   type StepRunnerPayload,
 } from '#core/asl/payload.ts';
-import { durationMs } from '#core/dsl/durations.ts';
 import { isRetryableStepError, type StepErrorName, stepErrorCode } from '#core/errors.ts';
 import { parseStepKey } from '#core/execution/events.ts';
 import { byCompletion } from '#core/execution/ledger.ts';
@@ -138,9 +137,15 @@ export function createSmokeRunner(program: Program, input: Json, outside: Outsid
     },
     transform: (payload, world) => succeed(payload.step, payload.value, 1, world.clock.now()),
     timer: (payload, world) => {
-      const ms = durationMs(payload.duration as number);
-      const at = payload.until === undefined ? world.clock.now() + (ms ?? 0) : payload.until;
-      return { until: new Date(at as number).toISOString() };
+      const { duration, until } = payload;
+      if (until === undefined && !(typeof duration === 'number' && duration >= 0)) {
+        throw failure('ExpressionError');
+      }
+      const at =
+        until === undefined
+          ? world.clock.now() + Math.ceil((duration as number) / 1000) * 1000
+          : (until as string);
+      return { until: new Date(at).toISOString() };
     },
     fail: (payload) => {
       throw new Failure(payload.error, String(payload.message));
