@@ -46,9 +46,7 @@ export const wait: Behaviour<'wait'> = {
     if (template === null) throw new TypeError(`wait ${step.path} has no duration and no until`);
     const rendered = render(template, values);
     const due = rendered.ok
-      ? step.duration !== null
-        ? afterDuration(rendered.value, decision.now)
-        : atInstant(rendered.value)
+      ? waitDueAt(step.duration !== null ? 'duration' : 'until', rendered.value, decision.now)
       : rendered.message;
     const key = keyOf(place);
     if (typeof due === 'string') {
@@ -73,6 +71,11 @@ export const wait: Behaviour<'wait'> = {
 
 function dueOf(config: Json): number {
   return (config as { readonly due_at: number }).due_at;
+}
+
+/** When a wait that begins now is over, on both runtimes; a text says what is wrong with the value. */
+export function waitDueAt(kind: 'duration' | 'until', value: Json, now: number): number | string {
+  return kind === 'duration' ? afterDuration(value, now) : atInstant(value);
 }
 
 const LONGEST_WAIT_MS = 31_536_000_000;

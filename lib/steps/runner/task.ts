@@ -95,6 +95,12 @@ export async function recordIn<T>(task: Task, decide: (draft: Draft) => T): Prom
     };
   });
   if (added === null || found === null) throw new TypeError(`no execution ${header.id}`);
+  for (const { event } of added) {
+    if (event.type !== 'step_failed' && event.type !== 'step_skipped') continue;
+    // Answered ones are closed by their answer; this one can no longer be.
+    if (planStep(task, event.step).type !== 'approval') continue;
+    await deps.operating.closeApproval(header.tenant, header.id, event.step, now);
+  }
   return (found as { readonly value: T }).value;
 }
 

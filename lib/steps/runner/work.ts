@@ -1,8 +1,8 @@
 /** Tasks that end by themselves: calls, values, timers, containers. */
 import type { ItemsResult, PayloadOf, TimerResult } from '#core/asl/payload.ts';
-import { durationMs } from '#core/dsl/durations.ts';
 import { stepErrorCode } from '#core/errors.ts';
 import { instant } from '#core/execution/bindings.ts';
+import { waitDueAt } from '#core/execution/inner-steps.ts';
 import { isTerminal, type StepState } from '#core/execution/state.ts';
 import { type Json, jsonBytes } from '#core/json.ts';
 import { performCall } from '../perform-call.ts';
@@ -58,48 +58,35 @@ export async function transform(task: Task, payload: PayloadOf<'transform'>): Pr
   );
 }
 
-/** Where a wait ends. Durations are rounded up to seconds, as everywhere (schema, `wait`). */
+/** Where a wait ends, by the same reckoning as the engine's. */
 export async function timer(task: Task, payload: PayloadOf<'timer'>): Promise<Json> {
-  const due = (now: number): number | null => {
-    if (payload.until !== undefined) {
-      const at = typeof payload.until === 'string' ? Date.parse(payload.until) : Number.NaN;
-      return Number.isFinite(at) ? at : null;
-    }
-    const duration = durationMs(payload.duration ?? null);
-    return duration === null ? null : now + Math.ceil(duration / 1000) * 1000;
-  };
-  const found = await recordIn(task, (draft): { until: number } | Entry => {
+  const found = await recordIn(task, (draft): { readonly dueAt: number } | Entry => {
     addStarted(draft);
     addRecords(draft, payload.records);
     const { step } = stepOf(draft, payload.step);
     if (isTerminal(step)) return recorded(step);
-    if (step.status === 'EXECUTING') return { until: untilOf(step) };
-    const until = due(draft.now);
-    add(draft, {
-      type: 'step_started',
-      step: payload.step,
-      config: until === null ? null : { until },
-    });
-    if (until !== null) return { until };
-    const error = {
-      code: stepErrorCode('ExpressionError'),
-      message:
-        payload.until === undefined
-          ? 'duration is not a length of time'
-          : 'until is not an instant',
-    };
+    if (step.status === 'EXECUTING') return { dueAt: dueOf(step) };
+    const due =
+      payload.until === undefined
+        ? waitDueAt('duration', payload.duration ?? null, draft.now)
+        : waitDueAt('until', payload.until, draft.now);
+    const config = typeof due === 'number' ? { due_at: due } : null;
+    add(draft, { type: 'step_started', step: payload.step, config });
+    if (typeof due === 'number') return { dueAt: due };
+    const error = { code: stepErrorCode('ExpressionError'), message: due };
     add(draft, { type: 'step_failed', step: payload.step, error, attempts: 1 });
     return { kind: 'failed', error, attempts: 1 };
   });
-  if ('until' in found) return { until: instant(found.until) } satisfies TimerResult;
-  if (found.kind === 'recorded')
+  if ('dueAt' in found) return { until: instant(found.dueAt) } satisfies TimerResult;
+  if (found.kind === 'recorded') {
     return { until: instant(task.deps.clock.now()) } satisfies TimerResult;
+  }
   return settle(found);
 }
 
-function untilOf(step: StepState): number {
-  const config = step.config as { readonly until?: number } | null;
-  return config?.until ?? step.startedAt ?? 0;
+function dueOf(step: StepState): number {
+  // Written above, so a wait that is under way has it.
+  return (step.config as { readonly due_at: number }).due_at;
 }
 
 export async function fail(task: Task, payload: PayloadOf<'fail'>): Promise<Json> {

@@ -93,6 +93,10 @@ begin
     delete from execution_signals g
     using unnest(x_tenant, x_id, x_ended) x (tenant_id, id, ended)
     where x.ended is not null and g.tenant_id = x.tenant_id and g.execution_id = x.id;
+    update approvals a set status = 'closed', answered_at = to_timestamp(x.now)
+    from unnest(x_tenant, x_id, x_ended, x_now) x (tenant_id, id, ended, now)
+    where x.ended is not null and a.tenant_id = x.tenant_id and a.execution_id = x.id
+      and a.status = 'pending';
   end if;
 
   -- A child's end is a signal to its parent, counted in the parent's row like any other signal.
