@@ -157,7 +157,7 @@ describeWithPostgres('reading executions', () => {
        from generate_series(1, 20000) n`,
       [TENANT],
     );
-    await database.admin.query('analyze execution_search');
+    await database.admin.query('vacuum analyze execution_search');
     const client = await database.pool('cloudflow_lookup', { max: 1 }).connect();
     try {
       await client.query('begin');
