@@ -134,17 +134,17 @@ async function requestApproval(
   deps: EngineDeps,
   { header, state }: WorkContext,
   { step, config, dueAt }: CommandOf<'request_approval'>,
-): Promise<null> {
+): Promise<Outcome | null> {
   const parsed = parseApprovalConfig(config);
+  if (!parsed.ok) return { kind: 'call_failed', step, attempt: 1, error: parsed.error };
   await deps.store.requestApproval({
     tenant: header.tenant,
     executionId: header.id,
     workflowId: header.workflowId,
     step,
     mode: header.mode,
-    // One that names nobody can still time out, and says so where approvals are listed.
-    assignees: parsed.ok ? parsed.value.assignees : [],
-    message: parsed.ok ? parsed.value.message : parsed.error.message,
+    assignees: parsed.value.assignees,
+    message: parsed.value.message,
     requestedAt: state.at,
     dueAt,
   });

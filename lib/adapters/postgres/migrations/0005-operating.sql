@@ -18,7 +18,9 @@ create table approvals (
   primary key (tenant_id, id),
   unique (tenant_id, execution_id, step)
 );
-create index approvals_by_status on approvals (tenant_id, status, id);
+-- The condition is always true: see workflow_executions_by_workflow. Ends of executions close approvals
+-- by (tenant, execution).
+create index approvals_by_status on approvals (tenant_id, status, id) where id is not null;
 
 -- A token is shown once, in the request that hands it out; only its hash is kept.
 create table callbacks (
