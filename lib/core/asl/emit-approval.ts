@@ -1,6 +1,6 @@
 import type { ApprovalStep } from '#core/plan/program.ts';
 import { templateValue } from './expressions.ts';
-import { backstopSeconds, stepTask } from './task.ts';
+import { stepTask, waitedSeconds } from './task.ts';
 import type { Exit, Place, Writing } from './writing.ts';
 
 /** The runner asks and keeps the token; whoever answers first ends the Task through it. */
@@ -18,7 +18,7 @@ export function emitApproval(
       kind: 'approval',
       payload: { config: templateValue(writing, place, step.config) },
       byToken: true,
-      timeoutSeconds: backstopSeconds(step.timeoutMs),
+      timeoutSeconds: waitedSeconds(step.timeoutMs),
     },
     incoming,
   );

@@ -1,6 +1,6 @@
 import type { CallbackStep } from '#core/plan/program.ts';
 import { templateValue } from './expressions.ts';
-import { backstopSeconds, stepTask } from './task.ts';
+import { stepTask, waitedSeconds } from './task.ts';
 import type { Exit, Place, Writing } from './writing.ts';
 
 /** The runner sends the request that hands the token out; its receiver ends the Task. */
@@ -10,9 +10,9 @@ export function emitCallback(
   step: CallbackStep,
   incoming: readonly Exit[],
 ): Exit[] {
-  const timeoutSeconds = backstopSeconds(step.timeoutMs);
+  const timeoutSeconds = waitedSeconds(step.timeoutMs);
   const heartbeatSeconds =
-    step.heartbeatMs === null ? timeoutSeconds : backstopSeconds(step.heartbeatMs);
+    step.heartbeatMs === null ? timeoutSeconds : waitedSeconds(step.heartbeatMs);
   return stepTask(
     writing,
     place,

@@ -1,6 +1,6 @@
 import type { SubWorkflowStep } from '#core/plan/program.ts';
 import { templateValue } from './expressions.ts';
-import { backstopSeconds, stepTask } from './task.ts';
+import { stepTask, waitedSeconds } from './task.ts';
 import type { Exit, Place, Writing } from './writing.ts';
 
 /** The runner starts the child through the ordinary accept path; the child's end ends the Task. */
@@ -18,7 +18,7 @@ export function emitSubWorkflow(
       kind: 'child',
       payload: { mode: step.mode, config: templateValue(writing, place, step.config) },
       byToken: step.mode === 'wait',
-      ...(step.timeoutMs === null ? {} : { timeoutSeconds: backstopSeconds(step.timeoutMs) }),
+      ...(step.timeoutMs === null ? {} : { timeoutSeconds: waitedSeconds(step.timeoutMs) }),
     },
     incoming,
   );

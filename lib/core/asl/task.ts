@@ -44,6 +44,11 @@ export function backstopSeconds(ms: number): number {
   return Math.ceil(ms / 1_000) + 1;
 }
 
+/** Nobody but the Task itself ends this waiting; the plan has rounded it up to whole seconds. */
+export function waitedSeconds(ms: number): number {
+  return Math.ceil(ms / 1_000);
+}
+
 export interface RunnerTask {
   readonly name: string;
   readonly kind: StepRunnerKind;

@@ -94,7 +94,8 @@ const HANDLERS: { readonly [T in ExecutionEventType]: Handler<T> } = {
       const started: StepState = {
         ...step,
         status: 'EXECUTING',
-        config: event.config,
+        // A4: a branch may know its arm already from what ran in it.
+        config: event.config ?? step.config,
         attempts: 1,
         startedAt: context.state.at,
       };

@@ -86,7 +86,7 @@ export const callback: Behaviour<'callback'> = {
     startWaiting(decision, place, render(step.config, values), (config) => {
       const key = keyOf(place);
       callCommand(decision, key, 1, config, requestTimeout(step));
-      const dueAt = decision.now + step.timeoutMs;
+      const dueAt = decision.now + Math.min(step.timeoutMs, step.heartbeatMs ?? step.timeoutMs);
       command(decision, { kind: 'timer', id: COMMAND_ID.timer(key), dueAt });
     }),
   pursue: (decision, place, step, current) => {
@@ -113,9 +113,11 @@ function requestTimeout(step: StepOf<'callback'>): number {
   return Math.min(step.timeoutMs, REQUEST_TIMEOUT_MS);
 }
 
+/** The first heartbeat is due from the start of the step, as Step Functions counts it. */
 function callbackDeadline(step: StepOf<'callback'>, current: StepState): number {
   const end = startOf(current) + step.timeoutMs;
-  return current.heartbeatAt === null ? end : Math.min(end, current.heartbeatAt);
+  if (step.heartbeatMs === null) return end;
+  return Math.min(end, current.heartbeatAt ?? startOf(current) + step.heartbeatMs);
 }
 
 function abandonRequest(decision: Decision, place: Place, current: StepState): void {
@@ -131,15 +133,9 @@ export function callbackRequested(
   current: StepState,
 ): void {
   if (!isOpen(current) || current.suspended) return;
-  const dueAt = step.heartbeatMs === null ? null : decision.now + step.heartbeatMs;
+  const dueAt =
+    step.heartbeatMs === null ? null : (current.heartbeatAt ?? startOf(current) + step.heartbeatMs);
   record(decision, { type: 'step_suspended', step: keyOf(place), heartbeat_due_at: dueAt });
-  if (dueAt !== null) {
-    command(decision, {
-      kind: 'timer',
-      id: COMMAND_ID.timer(keyOf(place)),
-      dueAt: Math.min(dueAt, startOf(current) + step.timeoutMs),
-    });
-  }
 }
 
 /** The request of an approval or a callback could not be made. */

@@ -88,14 +88,14 @@ const BUILD: { readonly [T in StepType]: Build<T> } = {
   approval: (step, shop) =>
     always({
       config: members(step, shop, ['timeout', 'on_reject'], {}),
-      timeoutMs: durationMs(step.config.timeout) ?? LIMITS.durationMs,
+      timeoutMs: wholeSeconds(step.config.timeout) ?? LIMITS.durationMs,
       onReject: step.config.on_reject ?? 'fail',
       result: shaped(step, shop),
     }),
   callback: (step, shop) => {
     const { config, pointer } = step;
-    const timeoutMs = durationMs(config.timeout) ?? LIMITS.durationMs;
-    const heartbeatMs = durationMs(config.heartbeat);
+    const timeoutMs = wholeSeconds(config.timeout) ?? LIMITS.durationMs;
+    const heartbeatMs = wholeSeconds(config.heartbeat);
     if (heartbeatMs !== null && heartbeatMs >= timeoutMs) {
       shop.problems.add({
         code: 'E_SCHEMA',
@@ -119,7 +119,7 @@ const BUILD: { readonly [T in StepType]: Build<T> } = {
     always({
       config: members(step, shop, ['timeout', 'mode'], {}),
       mode: step.config.mode ?? 'wait',
-      timeoutMs: durationMs(step.config.timeout),
+      timeoutMs: wholeSeconds(step.config.timeout),
       result: shaped(step, shop),
     }),
   for_each: ({ config, pointer, view }, { readings, problems }) => {
@@ -370,6 +370,12 @@ function waiting(
     });
   }
   return { duration: null, until: instant };
+}
+
+/** What a person or another system is waited for: rounded up to seconds, as for `wait`. */
+function wholeSeconds(duration: Parameters<typeof durationMs>[0]): number | null {
+  const ms = durationMs(duration);
+  return ms === null ? null : Math.ceil(ms / 1_000) * 1_000;
 }
 
 /** A fixed beginning of a URL can be judged now; what expressions add is judged when it is called. */

@@ -91,7 +91,9 @@ export async function callback(task: Task, payload: PayloadOf<'callback'>): Prom
   await recordIn(task, (draft) => {
     const { step: current } = stepOf(draft, payload.step);
     if (current.status !== 'EXECUTING' || current.suspended) return;
-    const due = step.heartbeatMs === null ? null : draft.now + step.heartbeatMs;
+    const began = current.startedAt ?? draft.now;
+    const due =
+      step.heartbeatMs === null ? null : (current.heartbeatAt ?? began + step.heartbeatMs);
     add(draft, { type: 'step_suspended', step: payload.step, heartbeat_due_at: due });
   });
   return {};

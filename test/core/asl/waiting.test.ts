@@ -47,7 +47,7 @@ describe('steps that wait for an answer', () => {
     ]);
     expect(task('ok')).toMatchObject({
       Resource: TOKEN,
-      TimeoutSeconds: 172_801,
+      TimeoutSeconds: 172_800,
       Assign: { s0: { v: { output: '{% $states.result.output %}' } } },
     });
     expect(payload('ok')).toMatchObject({
@@ -62,12 +62,11 @@ describe('steps that wait for an answer', () => {
     const { task, payload } = steps([
       { id: 'cb', type: 'callback', config: { request, timeout: 60_000, heartbeat: 10_000 } },
     ]);
-    expect(task('cb')).toMatchObject({ Resource: TOKEN, HeartbeatSeconds: 11, TimeoutSeconds: 61 });
+    expect(task('cb')).toMatchObject({ Resource: TOKEN, HeartbeatSeconds: 10, TimeoutSeconds: 60 });
     expect(payload('cb')['config']).toMatchObject({ request });
-    const close = steps([
-      { id: 'cb', type: 'callback', config: { request, timeout: 10_500, heartbeat: 10_400 } },
-    ]);
-    expect(close.task('cb')).not.toHaveProperty('HeartbeatSeconds');
+    const without = steps([{ id: 'cb', type: 'callback', config: { request, timeout: 10_500 } }]);
+    expect(without.task('cb')).toMatchObject({ TimeoutSeconds: 11 });
+    expect(without.task('cb')).not.toHaveProperty('HeartbeatSeconds');
   });
 
   it('a child waits by token, a detached one does not', () => {
@@ -86,7 +85,7 @@ describe('steps that wait for an answer', () => {
     ]);
     expect(detached.task('c').Resource).toBe('arn:aws:states:::lambda:invoke');
     expect(detached.payload('c')).not.toHaveProperty('token');
-    expect(detached.task('c').TimeoutSeconds).toBe(6);
+    expect(detached.task('c').TimeoutSeconds).toBe(5);
   });
 });
 
