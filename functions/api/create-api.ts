@@ -1,4 +1,5 @@
-import type { OperationId } from '#contract/routes.ts';
+import { TAGS, type Tag } from '#contract/route.ts';
+import { type OperationId, operationIds, routeOf } from '#contract/routes.ts';
 import type { Runtime } from '#core/plan/program.ts';
 import type { ApiKeys } from '#ports/api-keys.ts';
 import type { CallbackTokens } from '#ports/callback-tokens.ts';
@@ -55,11 +56,21 @@ export interface ApiDeps {
 /** Idempotent in the transaction that accepts the execution, not around it. */
 const KEEPS_OWN_KEY: ReadonlySet<OperationId> = new Set(['executeWorkflow', 'retryExecution']);
 
+/** Connections are the one part that reads and writes secrets. */
+type NeededFor<T extends Tag> = 'connections' extends T
+  ? ApiDeps
+  : Omit<ApiDeps, 'connections' | 'secrets'>;
+
 /**
- * The whole API as one function from request to response: what the local server and tests run, and
- * what each deployed function runs for its own part of the contract.
+ * The API as one function from request to response: all of it, as the local server and tests run it,
+ * or the part of the contract that one deployed function serves.
  */
-export function createApi(deps: ApiDeps): ApiHandler {
+export function createApi<T extends Tag = Tag>(
+  given: NeededFor<T>,
+  tags: readonly T[] = TAGS as readonly Tag[] as readonly T[],
+): ApiHandler {
+  // What a part does not serve it does not need: its handlers are not in the table below.
+  const deps = given as ApiDeps;
   const { executions, clock } = deps;
   const shared = {
     clock,
@@ -75,7 +86,7 @@ export function createApi(deps: ApiDeps): ApiHandler {
     ids: deps.ids,
     runtimes: deps.runtimes,
   };
-  const handlers: Handlers = {
+  const all: Handlers = {
     ...workflowHandlers({
       ...shared,
       executions,
@@ -86,8 +97,9 @@ export function createApi(deps: ApiDeps): ApiHandler {
     ...connectionHandlers({ ...shared, store: deps.connections, secrets: deps.secrets }),
     ...platformHandlers({ checks: deps.checks, serverUrl: deps.serverUrl ?? null }),
   };
+  const served = operationIds.filter((id) => tags.includes(routeOf(id).tag as T));
   return createPipeline({
-    handlers,
+    handlers: Object.fromEntries(served.map((id) => [id, all[id]])),
     authenticate: createAuthenticate({ apiKeys: deps.apiKeys, clock }),
     authenticateToken: (token) => authenticateToken(executionDeps, token),
     keepAnswers: createKeepAnswers({ store: deps.idempotency, clock }),
