@@ -26,7 +26,23 @@ export interface World {
   readonly http?: { readonly [step: string]: readonly HttpAnswer[] };
   /** What people and other systems do, in order of time since the start. */
   readonly signals?: readonly ScriptedSignal[];
+  /**
+   * Answers to approvals and callbacks that wait for being asked, by step key or path: unlike signals
+   * they do not depend on when a runtime comes to ask.
+   */
+  readonly answers?: { readonly [step: string]: readonly ScriptedAnswer[] };
+  /** How often a part of ours is away before a call can be made: no attempts (rule 18). */
+  readonly away?: { readonly [step: string]: number };
 }
+
+/** `after_ms`: since the approval was asked for, or the callback's request arrived. */
+export type ScriptedAnswer = { readonly after_ms: number } & (
+  | { readonly approve: string; readonly comment?: string }
+  | { readonly reject: string; readonly comment?: string }
+  | { readonly complete: Json }
+  | { readonly fail: { readonly code: string; readonly message: string } }
+  | { readonly heartbeat: true }
+);
 
 export interface HttpAnswer {
   /** Default 200. */
