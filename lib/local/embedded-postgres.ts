@@ -280,7 +280,9 @@ async function endOrphan(data: string): Promise<void> {
   const shell = Number(line.split(/\s+/, 1)[0]);
   const parent = spawnSync('ps', ['-o', 'ppid=,args=', '-p', String(shell)], { encoding: 'utf8' });
   const [owner, ...args] = `${parent.stdout ?? ''}`.trim().split(/\s+/);
-  if (args.join(' ').includes(WATCH_NAME) && Number(owner) > 1 && Number(owner) !== process.pid) {
+  // The shell of one that was killed has another parent: process 1, or who collects orphans here.
+  const isHeld = args.join(' ').includes(`${WATCH_NAME}-${owner} `);
+  if (isHeld && Number(owner) !== process.pid) {
     throw new EmbeddedPostgresUnavailable(
       `${data} is in use by process ${owner}; stop it or choose another data directory`,
     );
@@ -317,6 +319,7 @@ async function freePort(): Promise<number> {
 
 // ── the process ──────────────────────────────────────────────────────────────────────────────
 
+/** Followed by the process that started it. */
 const WATCH_NAME = 'cloudflow-postgres-watch';
 
 /**
@@ -346,7 +349,7 @@ function launch(
   const flags = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
   const child = spawn(
     'sh',
-    ['-c', WATCH, WATCH_NAME, ...runAs.wrap, postgres, '-D', data, ...flags],
+    ['-c', WATCH, `${WATCH_NAME}-${process.pid}`, ...runAs.wrap, postgres, '-D', data, ...flags],
     { ...runAs.ids, stdio: ['pipe', 'ignore', 'pipe'], detached: true },
   );
   // Only what a failed start or a crash needs to be explained.

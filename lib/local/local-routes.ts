@@ -1,6 +1,5 @@
 import { CloudFlowError } from '#core/errors.ts';
 import type { ApiHandler, ApiResponse } from '#functions/shared/api.ts';
-import type { StateFolder } from './state-folder.ts';
 import type { VirtualClock } from './virtual-clock.ts';
 
 /** A year at a time is enough for every test, and bounds how long one call can take. */
@@ -11,11 +10,7 @@ const MAX_BODY_BYTES = 1_024;
  * Routes that only a local stack has, in front of the API: `POST /local/clock/advance {"seconds": n}`
  * moves a virtual clock timer by timer and answers when all is quiet. Without one they do not exist.
  */
-export function withLocalRoutes(
-  api: ApiHandler,
-  clock: VirtualClock | null,
-  state: StateFolder,
-): ApiHandler {
+export function withLocalRoutes(api: ApiHandler, clock: VirtualClock | null): ApiHandler {
   if (clock === null) return api;
   return async (request) => {
     if (request.path !== '/local/clock/advance') return api(request);
@@ -39,7 +34,6 @@ export function withLocalRoutes(
       return refuse(`seconds must be a number from 0 to ${MAX_ADVANCE_SECONDS}`);
     }
     await clock.advance(Math.round(seconds * 1_000));
-    await state.keepVirtualTime(clock.now());
     return answer(200, { now: new Date(clock.now()).toISOString() });
   };
 }

@@ -33,6 +33,7 @@ import { createPlainCodec } from '#adapters/postgres/payload-codec.ts';
 import { createPool } from '#adapters/postgres/pool.ts';
 import { createPostgresPrograms } from '#adapters/postgres/programs.ts';
 import { createExecutionRecorder } from '#adapters/postgres/recorder.ts';
+import { createRecovery } from '#adapters/postgres/recovery.ts';
 import type { Role } from '#adapters/postgres/roles.ts';
 import { createStepFunctionsWork } from '#adapters/postgres/step-functions-work.ts';
 import { createTaskTokens } from '#adapters/postgres/task-tokens.ts';
@@ -117,6 +118,7 @@ async function start(
 ): Promise<Platform> {
   const { log } = options;
   const state = await openStateFolder(options.folder, { fresh: options.fresh });
+  onStop(() => state.close());
   const { tenant, cursorKey } = state.identity;
   const postgresUrl = options.databaseUrl ?? (await startDatabase(state, onStop));
   await migrate(postgresUrl);
@@ -295,8 +297,19 @@ async function start(
     checks: { postgres: async () => void (await appPool.query('select 1')) },
   });
 
+  const recovery = createRecovery(enginePool);
+  // On our own server nobody else can be alive: what a killed process had is free at once.
+  if (options.databaseUrl === null) await recovery.endLeases();
   await engine.start();
   onStop(() => engine.stop());
+  if (virtualClock !== null) {
+    // A virtual clock goes from timer to timer, so it must know of what no process holds.
+    for (const { tenant, executionId, wakeAt } of await recovery.parked()) {
+      virtualClock.schedule(wakeAt, () =>
+        engine.hints.accepted({ tenant, executionId, runtime: 'engine' }),
+      );
+    }
+  }
   await machines.resume();
   onStop(() => machines.close());
   onStop(every(realClock, DRIVER_LOOK_MS, () => driver.look()));
@@ -309,7 +322,7 @@ async function start(
 
   const apiKey = await ensureIdentity(postgresUrl, state, keysPool, clock, tenant);
   server = await startHttpServer({
-    handler: withLocalRoutes(handler, virtualClock, state),
+    handler: withLocalRoutes(handler, virtualClock),
     port: options.port,
     log,
   });
@@ -361,9 +374,9 @@ async function startDatabase(
 
 /** Goes on from where the last start left it, or from now. */
 async function openVirtualClock(state: StateFolder, realClock: Clock): Promise<VirtualClock> {
-  const clock = createVirtualClock({ start: (await state.readVirtualTime()) ?? realClock.now() });
-  await state.keepVirtualTime(clock.now());
-  return clock;
+  const start = (await state.readVirtualTime()) ?? realClock.now();
+  await state.keepVirtualTime(start);
+  return createVirtualClock({ start, keep: (time) => state.keepVirtualTime(time) });
 }
 
 /** The first tenant and its API key: made once, found again. */

@@ -1,6 +1,7 @@
 import { randomBytes, randomUUID } from 'node:crypto';
-import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
+import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { LOCK_FILE, lockFolder } from './folder-lock.ts';
 
 /**
  * The folder of a local stack: what must be found again after a restart. Files hold keys, so they are
@@ -16,6 +17,8 @@ export interface StateFolder {
   keepVirtualTime(now: number): Promise<void>;
   /** What programs that drive the stack read. */
   writeStack(stack: Stack): Promise<void>;
+  /** Lets another process have the folder. */
+  close(): Promise<void>;
 }
 
 export interface StackIdentity {
@@ -50,12 +53,29 @@ interface StoredIdentity {
   readonly demo_password: string;
 }
 
+/** Throws `FolderInUse` while another process has the folder open, also when `fresh`. */
 export async function openStateFolder(
   path: string,
   options: { readonly fresh: boolean },
 ): Promise<StateFolder> {
-  if (options.fresh) await rm(path, { recursive: true, force: true });
   await mkdir(path, { recursive: true, mode: 0o755 });
+  const lock = await lockFolder(path);
+  try {
+    if (options.fresh) await empty(path);
+    return await openLocked(path, () => lock.release());
+  } catch (error) {
+    await lock.release();
+    throw error;
+  }
+}
+
+async function empty(path: string): Promise<void> {
+  for (const name of await readdir(path)) {
+    if (name !== LOCK_FILE) await rm(join(path, name), { recursive: true, force: true });
+  }
+}
+
+async function openLocked(path: string, close: () => Promise<void>): Promise<StateFolder> {
   const identityFile = join(path, 'identity.json');
   let stored = await readJson<StoredIdentity>(identityFile);
   if (stored === null) {
@@ -80,8 +100,10 @@ export async function openStateFolder(
     async readVirtualTime() {
       return (await readJson<{ now: number }>(join(path, 'clock.json')))?.now ?? null;
     },
-    keepVirtualTime: (now) => writeJson(join(path, 'clock.json'), { now }),
+    // Once a timer: not worth a flush of the disk, as only a power cut could lose it.
+    keepVirtualTime: (now) => writeJson(join(path, 'clock.json'), { now }, { flush: false }),
     writeStack: (stack) => writeJson(join(path, 'stack.json'), stack),
+    close,
   };
 }
 
@@ -96,12 +118,16 @@ async function readJson<T>(file: string): Promise<T | null> {
 }
 
 /** A crash leaves the old file or the new one, never half of it. */
-async function writeJson(file: string, value: unknown): Promise<void> {
+async function writeJson(
+  file: string,
+  value: unknown,
+  options: { readonly flush: boolean } = { flush: true },
+): Promise<void> {
   const next = `${file}.next`;
   const handle = await open(next, 'w', 0o600);
   try {
     await handle.writeFile(`${JSON.stringify(value, null, 2)}\n`);
-    await handle.sync();
+    if (options.flush) await handle.sync();
   } finally {
     await handle.close();
   }

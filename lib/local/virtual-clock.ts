@@ -8,6 +8,8 @@
  *  V1 time never goes back and never passes a timer that is due.
  *  V2 timers fire in order of their time, and in order of scheduling where times are equal.
  *  V3 moves are serial: a second `advance` begins when the first has ended.
+ *  V4 a time is kept before anybody sees it, so that a process that was killed goes on no earlier
+ *     than what it recorded.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Clock } from '#ports/clock.ts';
@@ -41,11 +43,17 @@ interface Timer {
   live: boolean;
 }
 
-/** `turns` is how many turns of the event loop a settle gives to work that is not a settler's. */
-export function createVirtualClock(
-  options: { readonly start?: number; readonly turns?: number } = {},
-): VirtualClock {
+export interface VirtualClockOptions {
+  readonly start?: number;
+  /** How many turns of the event loop a settle gives to work that is not a settler's. */
+  readonly turns?: number;
+  /** Keeps a time for the next start; awaited before time gets there. */
+  readonly keep?: (time: number) => Promise<void>;
+}
+
+export function createVirtualClock(options: VirtualClockOptions = {}): VirtualClock {
   let now = options.start ?? 0;
+  let kept = now;
   const turns = options.turns ?? 3;
   let order = 0;
   let pending = 0;
@@ -78,12 +86,20 @@ export function createVirtualClock(
 
   async function moveTo(target: number): Promise<void> {
     await settle();
-    for (let timer = earliest(); timer !== undefined && timer.at <= target; timer = earliest()) {
-      now = Math.max(now, timer.at);
-      fire(timer);
-      await settle();
+    for (;;) {
+      const next = Math.min(earliest()?.at ?? target, target);
+      if (options.keep !== undefined && next > kept) {
+        await options.keep(next);
+        kept = next;
+      }
+      const timer = earliest();
+      if (timer !== undefined && timer.at < next) continue; // made while the time was being kept
+      now = Math.max(now, next);
+      if (timer !== undefined && timer.at <= next) {
+        fire(timer);
+        await settle();
+      } else if (next === target) return;
     }
-    now = Math.max(now, target);
   }
 
   function serially<T>(move: () => Promise<T>): Promise<T> {
