@@ -58,6 +58,7 @@ program
   .option('--port <port>', 'where the API listens', integer(0, 65_535), 7411)
   .option('--fresh', 'begin with an empty state', false)
   .option('--once', 'run the example on both runtimes, print the result and exit', false)
+  .option('--no-example', 'start without running the example')
   .addOption(
     new Option('--clock <clock>', 'whether time passes by itself')
       .choices(['real', 'virtual'])
@@ -69,7 +70,13 @@ program
         terminal,
         options,
         _,
-        own: { port: number; fresh: boolean; once: boolean; clock: 'real' | 'virtual' },
+        own: {
+          port: number;
+          fresh: boolean;
+          once: boolean;
+          example: boolean;
+          clock: 'real' | 'virtual';
+        },
       ) => {
         const { dev } = await import('./commands/dev.ts');
         return dev(terminal, { ...own, dataDir: options.dataDir });

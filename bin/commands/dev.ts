@@ -2,7 +2,10 @@ import { resolve } from 'node:path';
 import { createJsonLog } from '#adapters/local/json-log.ts';
 import { readEgressPolicy } from '#config/egress.ts';
 import { type DemoResult, runDemo } from '#local/demo.ts';
+import { EmbeddedPostgresUnavailable } from '#local/embedded-postgres.ts';
+import { FolderInUse } from '#local/folder-lock.ts';
 import { type Platform, startPlatform } from '#local/platform.ts';
+import { CliError } from '../cli-error.ts';
 import { duration, type Terminal } from '../output/terminal.ts';
 
 export interface DevOptions {
@@ -10,6 +13,7 @@ export interface DevOptions {
   readonly port: number;
   readonly fresh: boolean;
   readonly once: boolean;
+  readonly example: boolean;
   readonly clock: 'real' | 'virtual';
 }
 
@@ -21,7 +25,12 @@ export async function dev(terminal: Terminal, options: DevOptions): Promise<bool
     level: 'warn',
     time: () => new Date().toISOString(),
   });
+  if (options.once && !options.example) {
+    throw new CliError('usage', '--once runs the example, and --no-example leaves it out: use one');
+  }
   const begun = performance.now();
+  // Heard from the first moment on: a start that is told to stop ends in order as well.
+  const stopped = untilSignal();
   if (!terminal.json) terminal.out('starting PostgreSQL, the API and both runtimes ...\n');
   const platform = await startPlatform({
     folder,
@@ -31,11 +40,16 @@ export async function dev(terminal: Terminal, options: DevOptions): Promise<bool
     databaseUrl: process.env['DATABASE_URL'] ?? null,
     egress: readEgressPolicy(process.env),
     log,
-    restartCommand: `npm start -- --data-dir ${folder} --port ${options.port} --clock ${options.clock}`,
+    restartCommand: restartCommand(folder, options),
+  }).catch((error: unknown) => {
+    throw explained(error, options.port);
   });
-  const stopped = untilSignal();
   try {
-    const results = await runDemo(platform);
+    const results = await Promise.race([
+      options.example ? runDemo(platform) : Promise.resolve([]),
+      stopped.then(() => null),
+    ]);
+    if (results === null) return !options.once;
     const good = results.every(({ status }) => status === 'COMPLETED');
     report(terminal, platform, results, performance.now() - begun);
     if (options.once) return good;
@@ -47,6 +61,23 @@ export async function dev(terminal: Terminal, options: DevOptions): Promise<bool
   } finally {
     await platform.stop();
   }
+}
+
+function restartCommand(folder: string, { port, clock, example }: DevOptions): string {
+  const rest = example ? '' : ' --no-example';
+  return `npm start -- --data-dir ${folder} --port ${port} --clock ${clock}${rest}`;
+}
+
+/** What a user can mend about a start, in one sentence. */
+function explained(error: unknown, port: number): unknown {
+  if (error instanceof FolderInUse || error instanceof EmbeddedPostgresUnavailable) {
+    return new CliError('usage', error.message);
+  }
+  const { code, syscall } = error as NodeJS.ErrnoException;
+  if (code === 'EADDRINUSE' && syscall === 'listen') {
+    return new CliError('usage', `port ${port} is in use; stop who has it, or choose with --port`);
+  }
+  return error;
 }
 
 /** The first Ctrl-C stops in order; a second one ends at once, which loses nothing either. */
@@ -84,6 +115,7 @@ function report(
   terminal.out(`  ${bold('API key')}    ${platform.apiKey}\n`);
   terminal.out(`  ${bold('Postgres')}   ${new URL(platform.postgresUrl).host}\n`);
   terminal.out(`  ${bold('state')}      ${platform.state.path}\n\n`);
+  if (results.length === 0) return;
   terminal.out(`${bold('customer-onboarding')}, once on each runtime:\n\n`);
   for (const result of results) {
     const sign =
