@@ -12,14 +12,13 @@
  *  E5 a signal leaves the database in the same append that records what followed from it;
  *  E6 one that cannot be decided or written is laid aside for a while, never tried in a tight loop.
  */
-import { apply } from '#core/execution/apply.ts';
 import type { Command, Outcome } from '#core/execution/commands.ts';
 import { decide } from '#core/execution/decide.ts';
 import { type ExecutionEvent, isFinal, type RecordedEvent } from '#core/execution/events.ts';
 import { outstanding } from '#core/execution/outstanding.ts';
 import { project } from '#core/execution/project.ts';
-import { checkpointDue, restore, snapshot } from '#core/execution/snapshot.ts';
-import { type ExecutionState, initialState } from '#core/execution/state.ts';
+import { checkpointDue, snapshot } from '#core/execution/snapshot.ts';
+import type { ExecutionState } from '#core/execution/state.ts';
 import type { Program } from '#core/plan/program.ts';
 import type { Clock } from '#ports/clock.ts';
 import type {
@@ -32,8 +31,11 @@ import type {
 } from '#ports/execution-store.ts';
 import type { Ids } from '#ports/ids.ts';
 import type { Log } from '#ports/log.ts';
+import { createAlarm } from './alarm.ts';
+import { foldLoaded } from './fold.ts';
 import { lifecycleMessages, signalToParent } from './lifecycle.ts';
-import type { Perform, Work } from './perform.ts';
+import type { Perform } from './perform.ts';
+import { createUndertakings } from './undertakings.ts';
 
 export interface ActorHost {
   readonly clock: Clock;
@@ -90,23 +92,10 @@ const RELOAD_DELAYS_MS = [20, 100, 300, 1_000, 2_000, 2_000];
 /** How often one write may fail in a row before the execution is laid aside (E6). */
 const MAX_FAILURES = 4;
 const LAY_ASIDE_MS = 60_000;
-/** Between tries of a command for which a part of ours was away. */
-const REPEAT_DELAYS_MS = [50, 200, 1_000, 5_000];
 
 interface Item {
   readonly outcome: Outcome;
   readonly signalId: string | null;
-}
-
-/** Folds what was loaded. Null: the checkpoint has another form and the whole log is needed. */
-export function foldLoaded(program: Program, loaded: LoadedExecution): ExecutionState | null {
-  let state: ExecutionState | null = initialState({ id: loaded.header.id });
-  if (loaded.checkpoint !== null) {
-    state = restore(program, loaded.checkpoint.state);
-    if (state === null) return null;
-  }
-  for (const recorded of loaded.tail) state = apply(program, state, recorded);
-  return state;
 }
 
 export function createActor(
@@ -123,21 +112,32 @@ export function createActor(
   let gone = false;
   let failures = 0;
   let handingOver: (() => void) | null = null;
-  const running = new Map<string, AbortController>();
-  const timers = new Map<string, number>();
-  let armed: { readonly at: number; cancel(): void } | null = null;
   let parking: { cancel(): void } | null = null;
   let signalCount = loaded.signalCount;
   const knownSignals = new Set<string>();
+  const alarm = createAlarm(clock, () => deliver({ kind: 'clock' }));
+  const undertakings = createUndertakings({
+    realClock,
+    failed: (command, error) =>
+      host.log.warn('command cannot be carried out yet', {
+        execution: header.id,
+        command,
+        error: describe(error),
+      }),
+    permission: () => (handingOver !== null ? 'leave' : host.mayStart() ? 'go' : 'wait'),
+    perform: (work, signal) => host.perform({ header, program, state, signal }, work),
+    done: (outcome) => {
+      if (outcome !== null) deliver(outcome);
+      else rest();
+    },
+  });
 
   function leave(why: Gone): void {
     if (gone) return;
     gone = true;
-    armed?.cancel();
     parking?.cancel();
-    timers.clear();
-    for (const controller of running.values()) controller.abort();
-    running.clear();
+    alarm.clearAll();
+    undertakings.abandonAllBut(new Set());
     host.gone(actor, why);
     handingOver?.();
   }
@@ -317,14 +317,9 @@ export function createActor(
   /** Starts what state asks for and is not going on, and ends what it no longer asks for. */
   function resume(): void {
     const wanted = outstanding(program, state);
-    const ids = new Set(wanted.map((command) => command.id));
-    for (const [id, controller] of running) {
-      if (ids.has(id)) continue;
-      controller.abort();
-      running.delete(id);
-    }
-    timers.clear();
-    carryOut(wanted.filter((command) => !running.has(command.id)));
+    undertakings.abandonAllBut(new Set(wanted.map((command) => command.id)));
+    alarm.clearAll();
+    carryOut(wanted);
     if (state.status === 'PENDING') deliver({ kind: 'start' });
   }
 
@@ -337,16 +332,15 @@ export function createActor(
     for (const [i, command] of commands.entries()) {
       if (command.kind === 'abandon') abandon(command.id);
       else if ((abandoned.get(command.id) ?? -1) > i) continue;
-      else if (command.kind === 'timer') timers.set(command.id, command.dueAt);
-      else start(command);
+      else if (command.kind === 'timer') alarm.set(command.id, command.dueAt);
+      else undertakings.start(command);
     }
-    arm();
+    alarm.arm();
   }
 
   function abandon(id: string): void {
-    timers.delete(id);
-    running.get(id)?.abort();
-    running.delete(id);
+    alarm.clear(id);
+    undertakings.abandon(id);
     if (id.startsWith('approval:')) {
       host
         .closeApproval(header, id.slice('approval:'.length), clock.now())
@@ -359,65 +353,10 @@ export function createActor(
     }
   }
 
-  function start(command: Work): void {
-    if (running.has(command.id)) return;
-    const controller = new AbortController();
-    running.set(command.id, controller);
-    void pursue(command, controller);
-  }
-
-  /** Repeats until the outside has answered, or nobody wants the answer any more. */
-  async function pursue(command: Work, controller: AbortController): Promise<void> {
-    const { signal } = controller;
-    for (let tries = 0; !signal.aborted; tries++) {
-      if (handingOver !== null) {
-        // The next owner gets it from the log.
-        running.delete(command.id);
-        rest();
-        return;
-      }
-      if (host.mayStart()) {
-        try {
-          const outcome = await host.perform({ header, program, state, signal }, command);
-          if (signal.aborted) return;
-          running.delete(command.id);
-          if (outcome !== null) deliver(outcome);
-          else rest();
-          return;
-        } catch (error) {
-          if (signal.aborted) return;
-          host.log.warn('command cannot be carried out yet', {
-            execution: header.id,
-            command: command.id,
-            error: describe(error),
-          });
-        }
-      }
-      await pause(REPEAT_DELAYS_MS[Math.min(tries, REPEAT_DELAYS_MS.length - 1)] as number);
-    }
-  }
-
-  function arm(): void {
-    let at = Number.POSITIVE_INFINITY;
-    for (const dueAt of timers.values()) at = Math.min(at, dueAt);
-    if (armed !== null && armed.at === at) return;
-    armed?.cancel();
-    armed = null;
-    if (at === Number.POSITIVE_INFINITY || gone) return;
-    const timer = clock.schedule(at, () => {
-      armed = null;
-      const now = clock.now();
-      for (const [id, dueAt] of timers) if (dueAt <= now) timers.delete(id);
-      arm();
-      deliver({ kind: 'clock' });
-    });
-    armed = { at, cancel: () => timer.cancel() };
-  }
-
   // ── resting ──────────────────────────────────────────────────────────────────────────────
 
   function isIdle(): boolean {
-    return !writing && inbox.length === 0 && running.size === 0;
+    return !writing && inbox.length === 0 && undertakings.size === 0;
   }
 
   /** Nothing to do for now: after a moment the database may have it back. */
@@ -428,7 +367,7 @@ export function createActor(
       return;
     }
     if (parking !== null) return;
-    const due = armed?.at ?? Number.POSITIVE_INFINITY;
+    const due = alarm.next ?? Number.POSITIVE_INFINITY;
     if (due - clock.now() <= host.parkBeyondMs) return;
     parking = realClock.schedule(realClock.now() + host.parkAfterMs, () => {
       parking = null;
@@ -437,7 +376,7 @@ export function createActor(
   }
 
   async function park(): Promise<void> {
-    const wakeAt = handingOver === null ? (armed?.at ?? null) : clock.now();
+    const wakeAt = handingOver === null ? alarm.next : clock.now();
     writing = true; // what arrives now waits for the answer
     let answer: ReleaseAnswer;
     try {

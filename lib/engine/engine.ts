@@ -15,8 +15,9 @@
 import type { Program } from '#core/plan/program.ts';
 import type { Adopter, LoadedExecution } from '#ports/execution-store.ts';
 import type { RuntimeHints } from '#ports/runtime-hints.ts';
-import { type Actor, type ActorHost, createActor, foldLoaded, type Gone } from './actor.ts';
+import { type Actor, type ActorHost, createActor, type Gone } from './actor.ts';
 import { DEFAULT_LIMITS, type EngineDeps, type EngineLimits } from './deps.ts';
+import { foldLoaded } from './fold.ts';
 import { createLoop } from './loop.ts';
 import { createPerform } from './perform.ts';
 import { createProgramCache } from './program-cache.ts';
