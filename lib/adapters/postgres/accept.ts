@@ -12,6 +12,7 @@ import type {
 } from '#ports/execution-store.ts';
 import type { Ids } from '#ports/ids.ts';
 import type { PayloadCodec } from '#ports/payload-codec.ts';
+import { textArray, uuidArray } from './array-params.ts';
 import { type Batcher, createBatcher } from './batcher.ts';
 import { isBatchPoison } from './errors.ts';
 import type { Partitions } from './partitions.ts';
@@ -36,6 +37,8 @@ export interface AcceptorDeps {
   /** The engine of this process, if it has one. */
   readonly adopter: Adopter | null;
 }
+
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 
 /** LANGUAGE rule 37. */
 export const IDEMPOTENCY_MS = 90 * 86_400_000;
@@ -90,6 +93,10 @@ export function createAcceptor(
   }
 
   async function accept(request: AcceptRequest): Promise<AcceptAnswer> {
+    // Before it meets its neighbours: a batch cannot be formed around a malformed id.
+    for (const id of [request.id, request.rootId]) {
+      if (!UUID.test(id)) throw new TypeError(`execution id ${id} is not a UUID`);
+    }
     if (!partitions.has(request.now)) await partitions.ensure(request.now);
     const born = timeOfId(request.id);
     // An id derived from a due time or a parent may lie in another month than today.
@@ -138,8 +145,8 @@ async function write(pool: Pool, tenant: string, rows: readonly Row[]): Promise<
     values: [
       tenant,
       requests.map((r) => new Date(r.now).toISOString()),
-      requests.map((r) => r.id),
-      requests.map((r) => r.rootId),
+      uuidArray(requests.map((r) => r.id)),
+      uuidArray(requests.map((r) => r.rootId)),
       requests.map((r) => r.parent?.executionId ?? null),
       requests.map((r) => r.parent?.step ?? null),
       requests.map((r) => r.retryOf),
@@ -154,9 +161,9 @@ async function write(pool: Pool, tenant: string, rows: readonly Row[]): Promise<
       requests.map((r) => (r.correlationId === null ? null : storableText(r.correlationId))),
       rows.map((row) => row.inputHash),
       rows.map((row) => row.owner),
-      rows.map((row) => row.event),
+      textArray(rows.map((row) => row.event)),
       WORKFLOW_EVENTS_TOPIC,
-      rows.map((row) => row.message),
+      textArray(rows.map((row) => row.message)),
       requests.map((r) => r.idempotency?.key ?? null),
       requests.map((r) => r.idempotency?.fingerprint ?? null),
       `${IDEMPOTENCY_MS} milliseconds`,

@@ -3,6 +3,14 @@ import { isFinal } from '#core/execution/events.ts';
 import { type Json, utf8Length } from '#core/json.ts';
 import type { AppendAnswer, AppendRequest } from '#ports/execution-store.ts';
 import type { PayloadCodec } from '#ports/payload-codec.ts';
+import {
+  boolArray,
+  float8Array,
+  int4Array,
+  int8Array,
+  textArray,
+  uuidArray,
+} from './array-params.ts';
 import { type Batcher, createBatcher } from './batcher.ts';
 import { FENCED, isBatchPoison, isTransient, sqlState, UNIQUE_VIOLATION } from './errors.ts';
 import type { Partitions } from './partitions.ts';
@@ -190,52 +198,69 @@ export async function writeTransitions(
       o.payload.push(codec.encode(message.payload, tenant));
     }
   }
-  const values = Object.values(batch).flatMap((part) => Object.values(part) as unknown[][]);
-  await target.query({
-    name: 'append_transitions',
-    text: `select append_transitions(${values.map((_, i) => `$${i + 1}`).join(', ')})`,
-    values,
-  });
+  const values = Object.values(batch).flatMap((part) =>
+    Object.values(part).map((column) => column.encode()),
+  );
+  await target.query({ name: 'append_transitions', text: CALL, values });
 }
 
-/** One array per argument, in the order of the function's arguments. */
+/** The values of one argument. */
+interface Column<T> {
+  /** Answers how many there are now. */
+  push(value: T | null): number;
+  encode(): Buffer;
+}
+
+function column<T>(encode: (values: readonly (T | null)[]) => Buffer): Column<T> {
+  const values: (T | null)[] = [];
+  return { push: (value) => values.push(value), encode: () => encode(values) };
+}
+
+/** One column per argument of `append_transitions`, in its order. */
 function emptyBatch() {
-  const texts = (): (string | null)[] => [];
-  const numbers = (): (number | null)[] => [];
+  const text = (): Column<string> => column(textArray);
+  const uuid = (): Column<string> => column(uuidArray);
+  const int4 = (): Column<number> => column(int4Array);
+  const time = (): Column<number> => column(float8Array);
   return {
     x: {
-      tenant: texts(),
-      id: texts(),
-      epoch: numbers(),
-      changes: [] as boolean[],
-      status: texts(),
-      phase: texts(),
-      started: numbers(),
-      ended: numbers(),
-      output: texts(),
-      error: texts(),
-      compensation: texts(),
-      parent: texts(),
-      signal: texts(),
-      now: numbers(),
+      tenant: uuid(),
+      id: uuid(),
+      epoch: int4(),
+      changes: column(boolArray),
+      status: text(),
+      phase: text(),
+      started: time(),
+      ended: time(),
+      output: text(),
+      error: text(),
+      compensation: text(),
+      parent: uuid(),
+      signal: text(),
+      now: time(),
     },
-    e: { of: numbers(), seq: numbers(), at: numbers(), type: texts(), payload: texts() },
+    e: { of: int4(), seq: int4(), at: time(), type: text(), payload: text() },
     s: {
-      of: numbers(),
-      step: texts(),
-      status: texts(),
-      class: texts(),
-      reason: texts(),
-      phase: texts(),
-      attempts: numbers(),
-      started: numbers(),
-      ended: numbers(),
-      due: numbers(),
-      output: texts(),
-      error: texts(),
+      of: int4(),
+      step: text(),
+      status: text(),
+      class: text(),
+      reason: text(),
+      phase: text(),
+      attempts: int4(),
+      started: time(),
+      ended: time(),
+      due: time(),
+      output: text(),
+      error: text(),
     },
-    c: { of: numbers(), seq: numbers(), state: texts() },
-    g: { of: numbers(), id: texts() },
-    o: { of: numbers(), topic: texts(), key: texts(), at: numbers(), payload: texts() },
+    c: { of: int4(), seq: int4(), state: text() },
+    g: { of: int4(), id: column(int8Array) },
+    o: { of: int4(), topic: text(), key: text(), at: time(), payload: text() },
   };
 }
+
+const CALL = `select append_transitions(${Object.values(emptyBatch())
+  .flatMap((part) => Object.keys(part))
+  .map((_, i) => `$${i + 1}`)
+  .join(', ')})`;

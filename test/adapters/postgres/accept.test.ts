@@ -121,9 +121,10 @@ describeWithPostgres('accepting an execution', () => {
   it('fails one that cannot be written and none of its neighbours', async () => {
     const requests = Array.from({ length: 50 }, () => platform.request(program));
     requests[17] = { ...requests[17]!, depth: 70_000 }; // too large for its column
+    requests[18] = { ...requests[18]!, id: 'no id at all' };
     const answers = await Promise.allSettled(requests.map((each) => platform.access.accept(each)));
     expect(answers.map((each) => each.status)).toEqual(
-      requests.map((_, i) => (i === 17 ? 'rejected' : 'fulfilled')),
+      requests.map((_, i) => (i === 17 || i === 18 ? 'rejected' : 'fulfilled')),
     );
   });
 
