@@ -89,7 +89,6 @@ export function createApi<T extends Tag = Tag>(
   const all: Handlers = {
     ...workflowHandlers({
       ...shared,
-      executions,
       store: deps.workflows,
       preferred: deps.preferredRuntime,
     }),

@@ -20,6 +20,7 @@ import {
   readIdempotencyKey,
   readQuery,
 } from './request.ts';
+import { isUnavailable } from './unavailable.ts';
 
 /**
  * One request, in this order; each stage sees only what the one before let through:
@@ -262,7 +263,9 @@ function failure(
   const known =
     error instanceof Error && error.name === 'CloudFlowError'
       ? (error as CloudFlowError)
-      : new CloudFlowError('INTERNAL', 'unexpected error', { cause: error });
+      : new CloudFlowError(isUnavailable(error) ? 'UNAVAILABLE' : 'INTERNAL', 'unexpected error', {
+          cause: error,
+        });
   const body = problemDetails(known, requestId);
   if (body.status >= 500) {
     deps.log.error('request failed', {

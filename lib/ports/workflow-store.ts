@@ -1,3 +1,4 @@
+import type { ExecutionStatus } from '#core/execution/events.ts';
 import type { Json, JsonObject } from '#core/json.ts';
 import type { Program, RuntimeChoice } from '#core/plan/program.ts';
 import type { Mode, Page, PageRequest } from './execution-store.ts';
@@ -10,6 +11,8 @@ export interface WorkflowStore {
   /** One transaction: the version, and the workflow's row that lists and searches show. */
   storeVersion(version: NewVersion): Promise<StoreVersionAnswer>;
   find(tenant: string, mode: Mode, workflowId: string): Promise<WorkflowRecord | null>;
+  /** The newest execution of a workflow; null: there is none. */
+  latestExecution(tenant: string, mode: Mode, workflowId: string): Promise<LatestExecution | null>;
   list(
     tenant: string,
     mode: Mode,
@@ -94,6 +97,14 @@ export interface WorkflowRecord {
   readonly revision: number;
   readonly createdAt: number;
   readonly updatedAt: number;
+}
+
+export interface LatestExecution {
+  readonly id: string;
+  readonly status: ExecutionStatus;
+  readonly version: string;
+  readonly createdAt: number;
+  readonly endedAt: number | null;
 }
 
 export interface VersionSummary {

@@ -1,4 +1,5 @@
 import type { Pool, PoolClient } from 'pg';
+import type { ExecutionStatus } from '#core/execution/events.ts';
 import type { Json, JsonObject } from '#core/json.ts';
 import type { Program, RuntimeChoice } from '#core/plan/program.ts';
 import type { Mode, PageRequest } from '#ports/execution-store.ts';
@@ -29,6 +30,24 @@ export function createPostgresWorkflowStore(pool: Pool): WorkflowStore {
       return rows[0] === undefined
         ? null
         : toWorkflow(tenant, mode, { ...rows[0], workflow_id: workflowId });
+    },
+
+    async latestExecution(tenant, mode, workflowId) {
+      const { rows } = await pool.query<LatestRow>({
+        name: 'latest-execution',
+        text: 'select * from latest_execution($1, $2, $3)',
+        values: [tenant, mode, workflowId],
+      });
+      const row = rows[0];
+      return row === undefined
+        ? null
+        : {
+            id: row.id,
+            status: row.status,
+            version: row.version,
+            createdAt: row.created_at,
+            endedAt: row.ended_at,
+          };
     },
 
     list: (tenant, mode, filter, page) =>
@@ -281,6 +300,14 @@ interface WorkflowRow {
   readonly revision: number;
   readonly created_at: number;
   readonly updated_at: number;
+}
+
+interface LatestRow {
+  readonly id: string;
+  readonly status: ExecutionStatus;
+  readonly version: string;
+  readonly created_at: number;
+  readonly ended_at: number | null;
 }
 
 interface VersionSummaryRow {

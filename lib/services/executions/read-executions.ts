@@ -2,10 +2,10 @@ import type { Query, ResponseBody } from '#contract/routes.ts';
 import { compileMachine } from '#core/asl/compile.ts';
 import { CloudFlowError } from '#core/errors.ts';
 import { isFinal, parseStepKey } from '#core/execution/events.ts';
-import { waits } from '#core/execution/waits.ts';
+import { type Wait, waits } from '#core/execution/waits.ts';
 import type { Json } from '#core/json.ts';
 import { allSteps, type Program } from '#core/plan/program.ts';
-import type { ExecutionFilter, Labels } from '#ports/execution-store.ts';
+import type { ExecutionFilter, ExecutionRecord, Labels } from '#ports/execution-store.ts';
 import type { Principal } from '../identity/principal.ts';
 import type { ExecutionDeps } from './deps.ts';
 import { loadState, requireExecution } from './load-state.ts';
@@ -25,16 +25,11 @@ export async function getExecution(
   principal: Principal,
   executionId: string,
 ): Promise<ResponseBody<'getExecution'>> {
-  const record = await requireExecution(deps, principal, executionId);
+  const { record, found } = await recordWithWaits(deps, principal, executionId);
   const timeline = await deps.executions.listEvents(principal.tenant, executionId, {
     limit: TIMELINE,
     after: null,
   });
-  let found: ReturnType<typeof waits> = [];
-  if (!isFinal(record.status)) {
-    const { program, state } = await loadState(deps, principal.tenant, executionId);
-    found = waits(program, state, deps.clock.now());
-  }
   return {
     ...presentExecution(record),
     input: record.input,
@@ -44,6 +39,27 @@ export async function getExecution(
     waits: found.slice(0, WAITS).map(presentWait),
     timeline: timeline.items.map(presentTimeline),
   };
+}
+
+/**
+ * The row and the reasons are read apart, and the execution may move in between: a row that is older
+ * than the log is read again, so that the two never contradict each other.
+ */
+async function recordWithWaits(
+  deps: ExecutionDeps,
+  principal: Principal,
+  executionId: string,
+): Promise<{ readonly record: ExecutionRecord; readonly found: readonly Wait[] }> {
+  let record = await requireExecution(deps, principal, executionId);
+  let found: readonly Wait[] = [];
+  // A status changes at most twice.
+  for (let round = 0; round < 3 && !isFinal(record.status); round += 1) {
+    const { program, state } = await loadState(deps, principal.tenant, executionId);
+    found = waits(program, state, deps.clock.now());
+    if (state.status === record.status) return { record, found };
+    record = await requireExecution(deps, principal, executionId);
+  }
+  return { record, found: isFinal(record.status) ? [] : found };
 }
 
 export async function listExecutions(

@@ -1,6 +1,5 @@
 import type { Runtime } from '#core/plan/program.ts';
 import type { Clock } from '#ports/clock.ts';
-import type { ExecutionAccess } from '#ports/execution-store.ts';
 import type { WorkflowStore } from '#ports/workflow-store.ts';
 import type { Cursors } from '../shared/cursor.ts';
 import type { Catalog } from './catalog.ts';
@@ -8,7 +7,6 @@ import type { Catalog } from './catalog.ts';
 export interface WorkflowDeps {
   readonly store: WorkflowStore;
   readonly catalog: Catalog;
-  readonly executions: Pick<ExecutionAccess, 'listExecutions'>;
   /** What `auto` means for a definition that both runtimes can run. */
   readonly preferred: Runtime;
   readonly clock: Clock;

@@ -1,5 +1,6 @@
 import type { Query, ResponseBody } from '#contract/routes.ts';
-import type { ExecutionSummary, Mode } from '#ports/execution-store.ts';
+import type { Mode } from '#ports/execution-store.ts';
+import type { LatestExecution } from '#ports/workflow-store.ts';
 import type { Principal } from '../identity/principal.ts';
 import { coalesce } from '../shared/coalesce.ts';
 import { etagOf } from '../shared/etag.ts';
@@ -36,14 +37,8 @@ export interface WorkflowReader {
 export function createWorkflowReader(deps: WorkflowDeps): WorkflowReader {
   const { catalog, store, cursors } = deps;
   const latest = coalesce(
-    async (of: { tenant: string; mode: Mode; workflowId: string }) => {
-      const filter = { mode: of.mode, workflowId: of.workflowId };
-      const page = await deps.executions.listExecutions(of.tenant, filter, {
-        limit: 1,
-        after: null,
-      });
-      return page.items[0] ?? null;
-    },
+    (of: { tenant: string; mode: Mode; workflowId: string }) =>
+      store.latestExecution(of.tenant, of.mode, of.workflowId),
     ({ tenant, mode, workflowId }) => `${tenant}/${mode}/${workflowId}`,
   );
   return {
@@ -111,7 +106,7 @@ export function createWorkflowReader(deps: WorkflowDeps): WorkflowReader {
 }
 
 function presentLatest(
-  execution: ExecutionSummary,
+  execution: LatestExecution,
 ): NonNullable<ResponseBody<'getWorkflow'>['latest_execution']> {
   return {
     id: execution.id,

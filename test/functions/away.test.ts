@@ -1,0 +1,51 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { LogFields } from '#ports/log.ts';
+import { startTestApi, type TestApi } from '#test/support/api.ts';
+
+/** Nobody listens on port 1: what the API says while its database is away. */
+const AWAY = 'postgres://user:hunter2@127.0.0.1:1/cloudflow';
+
+describe('while the database is away', () => {
+  let api: TestApi;
+  const logged: LogFields[] = [];
+
+  beforeAll(async () => {
+    const write = (_message: string, fields: LogFields = {}) => void logged.push(fields);
+    const log = { debug: write, info: write, warn: write, error: write, with: () => log };
+    api = await startTestApi({ url: AWAY } as never, { log });
+  });
+  afterAll(() => api?.close());
+
+  it('it lives, is not ready, and tells callers to come again, but not what failed', async () => {
+    expect((await fetch(`${api.server.url}/healthz`)).status).toBe(200);
+    const key = 'cfk_live_00000000000000000000000000';
+    for (const path of ['/readyz', '/api/v1/callbacks/0123456789abcdef/complete']) {
+      const response = await fetch(api.server.url + path, {
+        method: path === '/readyz' ? 'GET' : 'POST',
+        headers: { authorization: `Bearer ${key}` },
+      });
+      expect(response.status, path).toBe(503);
+      expect(response.headers.get('retry-after')).toBe('1');
+      const problem = (await response.json()) as Record<string, unknown>;
+      expect(problem).toEqual({
+        type: 'urn:cloudflow:problem:unavailable',
+        title: 'unavailable',
+        status: 503,
+        code: 'UNAVAILABLE',
+        request_id: response.headers.get('x-request-id'),
+      });
+    }
+  });
+
+  it('operators find the rest by the request id', () => {
+    const failures = logged.filter((fields) => fields['request_id'] !== undefined);
+    expect(failures.length).toBeGreaterThanOrEqual(2);
+    for (const fields of failures) {
+      expect(fields).toMatchObject({
+        code: 'UNAVAILABLE',
+        error: expect.stringContaining('ECONNREFUSED'),
+      });
+      expect(JSON.stringify(fields)).not.toContain('hunter2');
+    }
+  });
+});
