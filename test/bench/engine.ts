@@ -46,6 +46,8 @@ export interface Measured {
   /** CPU seconds per 1,000 workflows. */
   readonly nodeCpu: number;
   readonly postgresCpu: number;
+  /** Of this process at the end, in MB. */
+  readonly rss: number;
 }
 
 const directory = await mkdtemp(join(tmpdir(), 'cloudflow-bench-'));
@@ -217,12 +219,13 @@ async function report(
     p99: at(0.99),
     nodeCpu: ((used.user + used.system) / 1e6 / count) * 1_000,
     postgresCpu: (((await postgresCpuSeconds()) - postgres) / count) * 1_000,
+    rss: process.memoryUsage().rss / 2 ** 20,
   };
   results.push(measured);
   if (!args.json) {
     const n = (value: number): string => value.toFixed(value < 10 ? 2 : 0);
     process.stdout.write(
-      `${shape.padEnd(24)} ${String(count).padStart(6)} wf  ${n(measured.perSecond).padStart(6)} wf/s  p5 ${n(measured.p5)}  p50 ${n(measured.p50)}  p99 ${n(measured.p99)} ms  CPU/1000: node ${n(measured.nodeCpu)} s, postgres ${n(measured.postgresCpu)} s\n`,
+      `${shape.padEnd(24)} ${String(count).padStart(6)} wf  ${n(measured.perSecond).padStart(6)} wf/s  p5 ${n(measured.p5)}  p50 ${n(measured.p50)}  p99 ${n(measured.p99)} ms  CPU/1000: node ${n(measured.nodeCpu)} s, postgres ${n(measured.postgresCpu)} s  RSS ${n(measured.rss)} MB\n`,
     );
   }
 }
