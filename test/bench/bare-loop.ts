@@ -51,12 +51,13 @@ const SQL = `
   insert into outbox (tenant_id, topic, key, at, payload)
   select '${TENANT}', 'workflow.events', i::text, now(), $13 from unnest($12::uuid[]) i`;
 
-export async function measureBareLoop(
-  url: string,
-  count: number,
-  steps: number,
-  latencies: number[],
-): Promise<void> {
+export interface BareLoop {
+  /** Resolves when the first row is durable, with what resolves when the last one is. */
+  submit(): Promise<{ readonly ended: Promise<void> }>;
+  close(): Promise<void>;
+}
+
+export async function createBareLoop(url: string, steps: number): Promise<BareLoop> {
   const pool = new pg.Pool({
     connectionString: url,
     max: 2,
@@ -99,8 +100,7 @@ export async function measureBareLoop(
   });
   const ids = createIds();
 
-  async function one(): Promise<void> {
-    const from = performance.now();
+  async function submit(): Promise<{ readonly ended: Promise<void> }> {
     const id = ids.next(Date.now());
     const write = (more: Partial<Transition> & Pick<Transition, 'seq' | 'events' | 'payloads'>) =>
       batcher.add({ id, steps: [], insert: false, status: null, message: false, ...more });
@@ -111,29 +111,47 @@ export async function measureBareLoop(
       insert: true,
       message: true,
     });
-    let seq = 2;
-    for (let step = 0; step <= steps; step++) {
-      const first = step === 0;
-      const last = step === steps;
-      await write({
-        seq,
-        events: [
-          first ? 'execution_started' : 'step_succeeded',
-          last ? 'execution_completed' : 'step_started',
-        ],
-        payloads: [first ? STARTED : SUCCEEDED, last ? SUCCEEDED : STARTED],
-        steps: [
-          ...(first ? [] : [[`step-${step}`, 'SUCCESS', OUTPUT] as const]),
-          ...(last ? [] : [[`step-${step + 1}`, 'EXECUTING', null] as const]),
-        ],
-        status: first ? 'RUNNING' : last ? 'COMPLETED' : null,
-        message: first || last,
-      });
-      seq += 2;
+    async function run(): Promise<void> {
+      let seq = 2;
+      for (let step = 0; step <= steps; step++) {
+        const first = step === 0;
+        const last = step === steps;
+        await write({
+          seq,
+          events: [
+            first ? 'execution_started' : 'step_succeeded',
+            last ? 'execution_completed' : 'step_started',
+          ],
+          payloads: [first ? STARTED : SUCCEEDED, last ? SUCCEEDED : STARTED],
+          steps: [
+            ...(first ? [] : [[`step-${step}`, 'SUCCESS', OUTPUT] as const]),
+            ...(last ? [] : [[`step-${step + 1}`, 'EXECUTING', null] as const]),
+          ],
+          status: first ? 'RUNNING' : last ? 'COMPLETED' : null,
+          message: first || last,
+        });
+        seq += 2;
+      }
     }
-    latencies.push(performance.now() - from);
+    return { ended: run() };
   }
 
+  return { submit, close: () => pool.end() };
+}
+
+/** All of them at once. */
+export async function measureBareLoop(
+  url: string,
+  count: number,
+  steps: number,
+  latencies: number[],
+): Promise<void> {
+  const loop = await createBareLoop(url, steps);
+  async function one(): Promise<void> {
+    const from = performance.now();
+    await (await loop.submit()).ended;
+    latencies.push(performance.now() - from);
+  }
   await Promise.all(Array.from({ length: count }, one));
-  await pool.end();
+  await loop.close();
 }

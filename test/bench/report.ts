@@ -1,0 +1,101 @@
+/** Medians over rounds, and medians of the ratios within a round: drift of the machine cancels out. */
+import { OURS } from './contenders.ts';
+import type { HttpMeasured } from './http.ts';
+import type { Measured } from './shapes.ts';
+
+export interface Round {
+  readonly round: number;
+  readonly measured: readonly Measured[];
+}
+
+export interface Spread {
+  readonly median: number;
+  readonly min: number;
+  readonly max: number;
+  readonly rounds: number;
+}
+
+export interface Ratio extends Spread {
+  readonly shape: string;
+  /** Ours divided by this one's. */
+  readonly to: string;
+}
+
+export function spreadOf(values: readonly number[]): Spread {
+  const sorted = values.toSorted((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  const upper = sorted[middle] ?? Number.NaN;
+  const median = sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? upper) + upper) / 2;
+  return {
+    median,
+    min: sorted[0] ?? Number.NaN,
+    max: sorted.at(-1) ?? Number.NaN,
+    rounds: sorted.length,
+  };
+}
+
+export function ratiosOf(rounds: readonly Round[]): Ratio[] {
+  const found = new Map<string, { shape: string; to: string; values: number[] }>();
+  for (const { measured } of rounds) {
+    for (const ours of measured.filter(({ contender }) => contender === OURS)) {
+      for (const theirs of measured) {
+        if (theirs.contender === OURS || theirs.shape !== ours.shape) continue;
+        const key = `${theirs.shape} ${theirs.contender}`;
+        const entry = found.get(key) ?? { shape: theirs.shape, to: theirs.contender, values: [] };
+        entry.values.push(ours.perSecond / theirs.perSecond);
+        found.set(key, entry);
+      }
+    }
+  }
+  return [...found.values()].map(({ values, ...of }) => ({ ...of, ...spreadOf(values) }));
+}
+
+export const short = (value: number): string =>
+  value >= 100 ? Math.round(value).toLocaleString('en') : value.toPrecision(value < 1 ? 2 : 3);
+
+export function formatMeasured(rounds: readonly Round[]): string[] {
+  const groups = Map.groupBy(
+    rounds.flatMap(({ measured }) => measured),
+    ({ contender, steps, shape }) => `${contender} | ${steps} | ${shape}`,
+  );
+  const lines = [
+    '| who | steps | shape | workflows/s (spread) | p50 ms | p99 ms | CPU s per 1,000: Node + store | log bytes each | outside cores | RSS MiB |',
+    '|---|---|---|---|---|---|---|---|---|---|',
+  ];
+  for (const [key, group] of groups) {
+    const of = (read: (one: Measured) => number) => spreadOf(group.map(read));
+    const speed = of((one) => one.perSecond);
+    const wal = group[0]?.walBytes == null ? '-' : short(of((one) => one.walBytes ?? 0).median);
+    lines.push(
+      `| ${key} | ${short(speed.median)} (${short(speed.min)}-${short(speed.max)}) | ${short(of((one) => one.p50).median)} | ${short(of((one) => one.p99).median)} | ${of((one) => one.nodeCpu).median.toFixed(2)} + ${of((one) => one.storeCpu).median.toFixed(2)} | ${wal} | ${of((one) => one.outside).median.toFixed(2)} | ${Math.round(of((one) => one.rssMiB).median)} |`,
+    );
+  }
+  return lines;
+}
+
+export function formatRatios(rounds: readonly Round[]): string[] {
+  return [
+    '| shape | ours / | median of the ratios | least | most | rounds |',
+    '|---|---|---|---|---|---|',
+    ...ratiosOf(rounds).map(
+      ({ shape, to, median, min, max, rounds: n }) =>
+        `| ${shape} | ${to} | ${short(median)} | ${short(min)} | ${short(max)} | ${n} |`,
+    ),
+  ];
+}
+
+export function formatHttp(rounds: readonly (readonly HttpMeasured[])[]): string[] {
+  const groups = Map.groupBy(rounds.flat(), (one) => `${one.what} | ${one.connections}`);
+  const lines = [
+    '| request | connections | requests/s (spread) | p50 ms | p99 ms | µs CPU each: server + PostgreSQL | not 2xx |',
+    '|---|---|---|---|---|---|---|',
+  ];
+  for (const [key, group] of groups) {
+    const of = (read: (one: HttpMeasured) => number) => spreadOf(group.map(read));
+    const speed = of((one) => one.perSecond);
+    lines.push(
+      `| ${key} | ${short(speed.median)} (${short(speed.min)}-${short(speed.max)}) | ${short(of((one) => one.p50).median)} | ${short(of((one) => one.p99).median)} | ${short(of((one) => one.serverCpu).median)} + ${short(of((one) => one.postgresCpu).median)} | ${group.reduce((sum, one) => sum + one.refused, 0)} |`,
+    );
+  }
+  return lines;
+}
