@@ -144,10 +144,7 @@ export function createExecutionOwnership(deps: {
         payload: string;
       }>({
         name: 'pending_signals',
-        text: `select s.id, s.tenant_id, s.execution_id, s.payload
-               from execution_signals s
-               join workflow_executions e on e.tenant_id = s.tenant_id and e.id = s.execution_id
-               where e.owner = $1 order by s.id limit $2`,
+        text: 'select * from pending_signals($1, $2)',
         values: [owner, limit],
       });
       return rows.map((row) => decodeSignal(codec, row, row.tenant_id));

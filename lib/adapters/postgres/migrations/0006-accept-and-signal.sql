@@ -78,6 +78,9 @@ begin
     return;
   end if;
 
+  -- The rest is looked up one by one by key: a plan that was made while the tables were small would
+  -- go on scanning them when they are large.
+  perform set_config('enable_seqscan', 'off', true);
   return query
   select a.n,
          case
@@ -92,9 +95,16 @@ begin
          case when a.id = any (v_written) then a.id else coalesce(r.execution_id, e.id) end
   from unnest(p_id, p_key, p_fingerprint, p_input_hash, p_workflow, p_at)
        with ordinality a (id, key, fingerprint, input_hash, workflow_id, at, n)
-  left join idempotency_records r
-    on r.tenant_id = p_tenant and r.key = a.key and r.expires_at > a.at
-  left join workflow_executions e on e.tenant_id = p_tenant and e.id = a.id;
+  left join lateral (
+    select r.key, r.fingerprint, r.execution_id from idempotency_records r
+    where r.tenant_id = p_tenant and r.key = a.key and r.expires_at > a.at
+    offset 0
+  ) r on true
+  left join lateral (
+    select e.id, e.input_hash, e.workflow_id from workflow_executions e
+    where e.tenant_id = p_tenant and e.id = a.id
+    offset 0
+  ) e on true;
 end $$;
 grant execute on function accept_executions to cloudflow_app;
 

@@ -120,6 +120,23 @@ create function load_executions(p_owner text, p_tenant uuid[], p_id uuid[], p_wh
     where p_owner is null or e.owner = p_owner
   $$;
 
-grant execute on function claim_due, claim_named, take_over, release_executions
+-- Signals that wait for executions of this owner. Few signals wait at any time and executions are
+-- many, so it goes from signal to execution, whatever statistics say.
+create function pending_signals(p_owner text, p_limit integer)
+  returns table (id bigint, tenant_id uuid, execution_id uuid, payload text)
+  language sql stable
+  set enable_seqscan = off
+  as $$
+    select s.id, s.tenant_id, s.execution_id, s.payload
+    from execution_signals s
+    cross join lateral (
+      select from workflow_executions e
+      where e.tenant_id = s.tenant_id and e.id = s.execution_id and e.owner = p_owner
+      offset 0
+    ) e
+    order by s.id limit p_limit
+  $$;
+
+grant execute on function claim_due, claim_named, take_over, release_executions, pending_signals
   to cloudflow_engine;
 grant execute on function load_executions to cloudflow_engine, cloudflow_app;
