@@ -1,7 +1,8 @@
+import { compileMachine } from '#core/asl/compile.ts';
 import { parseDefinition } from '#core/dsl/parse.ts';
 import { checkDefinition } from '#core/plan/check.ts';
 
-// Prints medians of validating and planning definitions of 10 to 500 steps. `node test/bench/language.ts`
+// Prints medians of validating, planning and compiling definitions of 10 to 500 steps. `node test/bench/language.ts`
 
 const ROUNDS = 41;
 
@@ -58,12 +59,18 @@ cases.push([
   ),
 ]);
 
-console.log('median ms      validate   validate and plan');
+console.log('median ms      validate   validate and plan    compile   states');
 for (const [name, document] of cases) {
   const validate = median(() => parseDefinition(document));
   const plan = median(() => {
     const checked = checkDefinition(document);
     if (!checked.ok) throw new Error(JSON.stringify(checked.problems));
   });
-  console.log(`${name.padEnd(14)} ${validate} ${plan.padStart(19)}`);
+  const checked = checkDefinition(document);
+  if (!checked.ok) throw new Error(JSON.stringify(checked.problems));
+  const compile = median(() => void compileMachine(checked.program));
+  const { stats } = compileMachine(checked.program);
+  console.log(
+    `${name.padEnd(14)} ${validate} ${plan.padStart(19)} ${compile.padStart(10)} ${String(stats?.states ?? '-').padStart(8)}`,
+  );
 }

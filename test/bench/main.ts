@@ -112,7 +112,7 @@ try {
   }
   if (chosen.includes('memory')) {
     say('memory');
-    result.memory.push(...(await measureOurs(stores, 4, MEMORY)));
+    result.memory.push(...(await measureOurs(stores, 4, MEMORY, ['--expose-gc'])));
     print(
       formatMeasured(
         result.memory.map((one, i) => ({
@@ -166,8 +166,13 @@ async function measureGrowth(on: Stores): Promise<void> {
   print(formatMeasured([{ round: 1, measured: result.growth }]));
 }
 
-function measureOurs(on: Stores, steps: number, shapes: readonly Shape[]): Promise<Measured[]> {
-  return runOne(on, ours, steps, shapes);
+function measureOurs(
+  on: Stores,
+  steps: number,
+  shapes: readonly Shape[],
+  nodeFlags: readonly string[] = [],
+): Promise<Measured[]> {
+  return runOne(on, ours, steps, shapes, nodeFlags);
 }
 
 function runOne(
@@ -175,7 +180,10 @@ function runOne(
   entry: ContenderEntry,
   steps: number,
   shapes: readonly Shape[],
+  nodeFlags: readonly string[] = [],
 ): Promise<Measured[]> {
+  const profiled =
+    profile === undefined || entry.name !== OURS ? [] : ['--cpu-prof', `--cpu-prof-dir=${profile}`];
   return runContender(entry, on, {
     steps,
     shapes,
@@ -183,10 +191,7 @@ function runOne(
     quietSeconds,
     repeats: Number(args.repeats),
     say,
-    nodeFlags:
-      profile !== undefined && entry.name === OURS
-        ? ['--cpu-prof', `--cpu-prof-dir=${profile}`]
-        : [],
+    nodeFlags: [...profiled, ...nodeFlags],
   });
 }
 

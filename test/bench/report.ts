@@ -59,15 +59,17 @@ export function formatMeasured(rounds: readonly Round[]): string[] {
     ({ contender, steps, shape }) => `${contender} | ${steps} | ${shape}`,
   );
   const lines = [
-    '| who | steps | shape | workflows/s (spread) | p50 ms | p99 ms | CPU s per 1,000: Node + store | log bytes each | outside cores | RSS MiB |',
+    '| who | steps | shape | workflows/s (spread) | p50 ms | p99 ms | CPU s per 1,000: Node + store | log bytes each | outside cores | RSS (heap) MiB |',
     '|---|---|---|---|---|---|---|---|---|---|',
   ];
   for (const [key, group] of groups) {
     const of = (read: (one: Measured) => number) => spreadOf(group.map(read));
     const speed = of((one) => one.perSecond);
     const wal = group[0]?.walBytes == null ? '-' : short(of((one) => one.walBytes ?? 0).median);
+    const alive = group[0]?.heapMiB ?? null;
+    const heap = alive === null ? '' : ` (${alive.toFixed(1)})`;
     lines.push(
-      `| ${key} | ${short(speed.median)} (${short(speed.min)}-${short(speed.max)}) | ${short(of((one) => one.p50).median)} | ${short(of((one) => one.p99).median)} | ${of((one) => one.nodeCpu).median.toFixed(2)} + ${of((one) => one.storeCpu).median.toFixed(2)} | ${wal} | ${of((one) => one.outside).median.toFixed(2)} | ${Math.round(of((one) => one.rssMiB).median)} |`,
+      `| ${key} | ${short(speed.median)} (${short(speed.min)}-${short(speed.max)}) | ${short(of((one) => one.p50).median)} | ${short(of((one) => one.p99).median)} | ${of((one) => one.nodeCpu).median.toFixed(2)} + ${of((one) => one.storeCpu).median.toFixed(2)} | ${wal} | ${of((one) => one.outside).median.toFixed(2)} | ${Math.round(of((one) => one.rssMiB).median)}${heap} |`,
     );
   }
   return lines;

@@ -51,6 +51,8 @@ export interface Measured {
   readonly outside: number;
   readonly durableWriteMs: number;
   readonly rssMiB: number;
+  /** What lives after a collection; null where the process may not collect (--expose-gc). */
+  readonly heapMiB: number | null;
 }
 
 export interface Contender {
@@ -158,8 +160,15 @@ async function measure(task: Task, contender: Contender, shape: Shape): Promise<
     walBytes: inPostgres ? ((await walPosition(task)) - wal) / shape.count : null,
     outside: Math.max(0, (busy - nodeSeconds - storeSeconds) / seconds),
     durableWriteMs: writeMs,
-    rssMiB: process.memoryUsage.rss() / 2 ** 20,
+    ...memory(),
   };
+}
+
+function memory(): { readonly rssMiB: number; readonly heapMiB: number | null } {
+  const rssMiB = process.memoryUsage.rss() / 2 ** 20;
+  if (globalThis.gc === undefined) return { rssMiB, heapMiB: null };
+  globalThis.gc();
+  return { rssMiB, heapMiB: process.memoryUsage().heapUsed / 2 ** 20 };
 }
 
 async function walPosition(task: Task): Promise<number> {
