@@ -68,7 +68,9 @@ export interface ActorHost {
 export type Gone =
   | { readonly kind: 'ended' }
   | { readonly kind: 'parked'; readonly wakeAt: number | null; readonly again: boolean }
-  | { readonly kind: 'lost' };
+  | { readonly kind: 'lost' }
+  /** It may still be this process's in the database, although it is not here any more. */
+  | { readonly kind: 'stranded' };
 
 export interface Actor {
   readonly header: ExecutionHeader;
@@ -288,7 +290,7 @@ export function createActor(
       }
     }
     // The database is away for longer: the lease decides who goes on.
-    leave({ kind: 'lost' });
+    leave({ kind: 'stranded' });
   }
 
   async function load(): Promise<ExecutionState | null> {
@@ -301,15 +303,16 @@ export function createActor(
   }
 
   async function layAside(): Promise<void> {
+    let answer: ReleaseAnswer | null = null;
     try {
-      await host.release(header, epoch, clock.now() + LAY_ASIDE_MS, signalCount);
+      answer = await host.release(header, epoch, clock.now() + LAY_ASIDE_MS, signalCount);
     } catch (error) {
       host.log.warn('execution could not be laid aside', {
         execution: header.id,
         error: describe(error),
       });
     }
-    leave({ kind: 'lost' });
+    leave({ kind: answer === 'released' || answer === 'fenced' ? 'lost' : 'stranded' });
   }
 
   // ── carrying out ─────────────────────────────────────────────────────────────────────────

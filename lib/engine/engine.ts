@@ -10,7 +10,9 @@
  *     process begins anew under another name;
  *  N3 at most `maxActive` executions are here or promised; claims take no more than there is room for;
  *  N4 hints and adoption only save time: whatever is due is found by looking, within `pollMs`;
- *  N5 every loop is one timer after the other, never two at once, and ends with `stop`.
+ *  N5 what is ours in the database is here too, or is found: after every answer that may have been lost
+ *     we look for executions that we own and do not have;
+ *  N6 every loop is one timer after the other, never two at once, and ends with `stop`.
  */
 import type { Program } from '#core/plan/program.ts';
 import type { Adopter, LoadedExecution } from '#ports/execution-store.ts';
@@ -61,6 +63,9 @@ export function createEngine(deps: EngineDeps, given: Partial<EngineLimits> = {}
   /** Claims and adoptions that are not actors yet. */
   let arriving = 0;
   let leaseUntil = 0;
+  /** An answer may have been lost: look for what is ours and not here (N5). */
+  let suspicious = false;
+  let missing = new Set<string>();
 
   const room = (): number => limits.maxActive - actors.size - reserved - arriving;
   const isOurs = (): boolean =>
@@ -159,6 +164,7 @@ export function createEngine(deps: EngineDeps, given: Partial<EngineLimits> = {}
   function left(actor: Actor, why: Gone): void {
     const { id, tenant } = actor.header;
     if (actors.get(id) === actor) actors.delete(id);
+    if (why.kind === 'stranded') suspicious = true;
     if (why.kind !== 'parked') return;
     if (why.again) claimOne(tenant, id);
     else if (why.wakeAt !== null && state === 'running') remember(tenant, id, why.wakeAt);
@@ -183,9 +189,10 @@ export function createEngine(deps: EngineDeps, given: Partial<EngineLimits> = {}
       .then((loaded) => {
         if (loaded !== null) take(loaded);
       })
-      .catch((error: unknown) =>
-        log.warn('execution could not be claimed', { execution: id, error: String(error) }),
-      )
+      .catch((error: unknown) => {
+        suspicious = true;
+        log.warn('execution could not be claimed', { execution: id, error: String(error) });
+      })
       .finally(() => {
         arriving -= 1;
       });
@@ -214,7 +221,21 @@ export function createEngine(deps: EngineDeps, given: Partial<EngineLimits> = {}
     if (owner === null || !isOurs()) return;
     const from = owner;
     await claimWith((limit) => store.takeOver(from, limit));
+    if (suspicious) await lookForMissing(from);
   });
+
+  /** Missing twice in a row: what was merely on its way has arrived by then. */
+  async function lookForMissing(from: string): Promise<void> {
+    const owned = await store.owned(from);
+    const absent = owned.filter(({ executionId }) => !actors.has(executionId));
+    const still = absent.filter(({ executionId }) => missing.has(executionId));
+    missing = new Set(absent.map(({ executionId }) => executionId));
+    suspicious = absent.length > 0;
+    const taken = still.slice(0, Math.max(0, room()));
+    if (taken.length === 0) return;
+    log.warn('executions taken again after a lost answer', { count: taken.length });
+    for (const loaded of await store.claimAgain(from, taken)) take(loaded);
+  }
 
   /** Batches until there is no more, or no more room. */
   async function claimWith(
@@ -228,6 +249,9 @@ export function createEngine(deps: EngineDeps, given: Partial<EngineLimits> = {}
         const claimed = await claim(limit);
         for (const loaded of claimed) take(loaded);
         if (claimed.length < limit) return;
+      } catch (error) {
+        suspicious = true;
+        throw error;
       } finally {
         arriving -= limit;
       }
@@ -278,8 +302,9 @@ export function createEngine(deps: EngineDeps, given: Partial<EngineLimits> = {}
       reserved -= 1;
       take(loaded);
     },
-    release() {
+    release(unknown = false) {
       reserved -= 1;
+      if (unknown) suspicious = true;
     },
     signalled,
   };

@@ -197,7 +197,7 @@ async function start(
     adopter: {
       reserve: (request) => engineHolder.current?.adopter.reserve(request) ?? null,
       adopt: (loaded) => engineHolder.current?.adopter.adopt(loaded),
-      release: () => engineHolder.current?.adopter.release(),
+      release: (unknown) => engineHolder.current?.adopter.release(unknown),
       signalled: (of, executionId) => {
         engineHolder.current?.adopter.signalled(of, executionId);
         void hintsTo.driver?.();

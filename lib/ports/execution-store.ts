@@ -77,7 +77,8 @@ export interface Adopter {
   /** The owner to write into the row; null: no room, let anyone claim it. */
   reserve(request: AcceptRequest): string | null;
   adopt(loaded: LoadedExecution): void;
-  release(): void;
+  /** `unknown`: the write failed in a way that leaves open whether it took place. */
+  release(unknown?: boolean): void;
   /** A signal was stored: whoever owns the execution here need not wait for its next look. */
   signalled(tenant: string, executionId: string): void;
 }
@@ -358,6 +359,15 @@ export interface ExecutionOwnership {
   claimOne(owner: string, tenant: string, executionId: string): Promise<LoadedExecution | null>;
   /** Takes executions of processes whose lease is stale. */
   takeOver(owner: string, limit: number): Promise<readonly LoadedExecution[]>;
+  /** Everything that has not ended and is this owner's. Expensive: for when an answer was lost. */
+  owned(
+    owner: string,
+  ): Promise<readonly { readonly tenant: string; readonly executionId: string }[]>;
+  /** Takes these again, if they are still this owner's, under a new epoch. */
+  claimAgain(
+    owner: string,
+    executions: readonly { readonly tenant: string; readonly executionId: string }[],
+  ): Promise<readonly LoadedExecution[]>;
   /**
    * What is stored now, if `owner` still owns it under this epoch. `whole`: all events, for a host
    * that cannot read the checkpoint.

@@ -328,6 +328,35 @@ describeWithPostgres('the engine over PostgreSQL', () => {
     await eventsOf(platform, execution.id);
   });
 
+  it('finds what it claimed where the answer was lost', async () => {
+    const program = chainOf(2);
+    let lost = 0;
+    const once = new Set<string>();
+    const platform = await start({
+      programs: [program],
+      adopt: false,
+      limits: { leaseMs: 600, heartbeatMs: 100, pollMs: 50 },
+      decorateStore: (store) => ({
+        ...store,
+        async claim(owner, limit, now) {
+          const claimed = await store.claim(owner, limit, now);
+          if (claimed.some((each) => !once.has(each.header.id))) {
+            for (const each of claimed) once.add(each.header.id);
+            lost += claimed.length;
+            throw new Error('connection lost');
+          }
+          return claimed;
+        },
+      }),
+    });
+    const requests = Array.from({ length: 6 }, () => platform.request(program));
+    await Promise.all(requests.map((request) => platform.access.accept(request)));
+    for (const request of requests) {
+      expect(await ended(platform, request.id)).toMatchObject({ status: 'COMPLETED', epoch: 2 });
+    }
+    expect(lost).toBe(6);
+  });
+
   it('lays aside what cannot be written, and harms nobody else', async () => {
     const good = chainOf(2);
     const bad = chainOf(1, { workflow_id: 'bad' });

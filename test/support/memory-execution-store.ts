@@ -330,6 +330,17 @@ export function createMemoryExecutionStore(): MemoryExecutionStore {
       );
       return orphaned.slice(0, limit).map((row) => take(row, owner));
     },
+    async owned(owner) {
+      return [...rows.values()]
+        .filter((row) => row.owner === owner && open(row))
+        .map(({ header }) => ({ tenant: header.tenant, executionId: header.id }));
+    },
+    async claimAgain(owner, executions) {
+      return executions.flatMap(({ tenant, executionId }) => {
+        const row = rowOf(tenant, executionId);
+        return row !== null && row.owner === owner && open(row) ? [take(row, owner)] : [];
+      });
+    },
     async reload(owner, tenant, executionId, epoch, whole = false) {
       const row = rowOf(tenant, executionId);
       return row !== null && row.owner === owner && row.epoch === epoch ? load(row, whole) : null;

@@ -120,7 +120,7 @@ export function createAcceptor(
         answer = await batcherOf(request.tenant).add(row);
       }
     } finally {
-      if (owner !== null && answer?.kind !== 'accepted') adopter?.release();
+      if (owner !== null && answer?.kind !== 'accepted') adopter?.release(answer === null);
     }
     if (answer === null) {
       throw new Error(`execution ${request.id} kept meeting rivals that were not there to be read`);

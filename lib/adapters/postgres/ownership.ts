@@ -122,6 +122,18 @@ export function createExecutionOwnership(deps: {
       });
       return load(owner, rows);
     },
+    async owned(owner) {
+      const { rows } = await pool.query<IdRow>('select * from owned_executions($1)', [owner]);
+      return rows.map((row) => ({ tenant: row.tenant_id, executionId: row.id }));
+    },
+    async claimAgain(owner, executions) {
+      const { rows } = await pool.query<IdRow>('select * from claim_again($1, $2, $3)', [
+        owner,
+        executions.map((each) => each.tenant),
+        executions.map((each) => each.executionId),
+      ]);
+      return load(owner, rows);
+    },
     async reload(owner, tenant, executionId, epoch, whole = false) {
       const [loaded] = await load(owner, [{ tenant_id: tenant, id: executionId }], whole);
       return loaded !== undefined && loaded.epoch === epoch ? loaded : null;

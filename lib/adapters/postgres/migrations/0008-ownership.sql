@@ -62,6 +62,30 @@ create function take_over(p_owner text, p_limit integer)
     returning e.tenant_id, e.id
   $$;
 
+-- What this owner has. Reads all that is active: for when an answer was lost, not for every look.
+create function owned_executions(p_owner text)
+  returns table (tenant_id uuid, id uuid)
+  language sql stable
+  as $$
+    select e.tenant_id, e.id from workflow_executions e
+    where e.outcome is null and e.owner = p_owner
+  $$;
+
+-- Takes again what is this owner's already, under a new epoch: whatever it has under way is fenced.
+create function claim_again(p_owner text, p_tenant uuid[], p_id uuid[])
+  returns table (tenant_id uuid, id uuid)
+  language sql
+  set enable_seqscan = off
+  set enable_hashjoin = off
+  set enable_mergejoin = off
+  as $$
+    update workflow_executions e
+    set epoch = e.epoch + 1
+    from unnest(p_tenant, p_id) w (tenant_id, id)
+    where e.tenant_id = w.tenant_id and e.id = w.id and e.owner = p_owner and e.outcome is null
+    returning e.tenant_id, e.id
+  $$;
+
 -- Gives executions up until `p_wake`. The count of signals is part of the condition: a release that
 -- waited for a signal's lock reads the new count and is refused. Answers what was released.
 create function release_executions(
@@ -137,6 +161,7 @@ create function pending_signals(p_owner text, p_limit integer)
     order by s.id limit p_limit
   $$;
 
-grant execute on function claim_due, claim_named, take_over, release_executions, pending_signals
+grant execute on function claim_due, claim_named, take_over, release_executions, pending_signals,
+  owned_executions, claim_again
   to cloudflow_engine;
 grant execute on function load_executions to cloudflow_engine, cloudflow_app;
