@@ -124,6 +124,8 @@ describeWithPostgres('operating an execution through the API', () => {
     await rejects(client.resumeExecution({ execution_id: id }), 'EXECUTION_NOT_PAUSED');
     await client.pauseExecution({ execution_id: id });
     await rejects(client.pauseExecution({ execution_id: id }), 'CONFLICT');
+    // Accepted is not yet heard: what was decided before goes on.
+    await waiting(id, 'pause');
     open();
     await until(
       () => client.listSteps({ execution_id: id }),

@@ -144,7 +144,7 @@ export const executionRoutes = {
     permission: 'execution:control',
     summary: 'pause an execution',
     description:
-      'No new step, attempt or child starts until it is resumed; what runs ends and is recorded. Only the engine can: on Step Functions the answer is RUNTIME_CANNOT_PAUSE and names it.',
+      'Once the engine has heard it (within half a second) no new step, attempt or child starts until it is resumed; what runs ends and is recorded. Only the engine can: on Step Functions the answer is RUNTIME_CANNOT_PAUSE and names it.',
     params: ById,
     response: ExecutionSummary,
     status: 202,
