@@ -1,8 +1,8 @@
-import { readFileSync } from 'node:fs';
-import { basename } from 'node:path';
-import type { Json } from '#core/json.ts';
-import { CliError } from './cli-error.ts';
-import { jsonSyntaxProblem, type SourceFile } from './output/problems.ts';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { isJsonObject, type Json, type JsonObject } from '#core/json.ts';
+import { CliError, type ExitName } from './cli-error.ts';
+import { findSyntaxProblem } from './output/json-syntax.ts';
+import type { PlacedProblem, SourceFile } from './output/problems.ts';
 
 /** Reads a file a user named; `-` is standard input. */
 export function readSource(path: string): SourceFile {
@@ -11,30 +11,85 @@ export function readSource(path: string): SourceFile {
       ? { name: '(stdin)', text: readFileSync(0, 'utf8') }
       : { name: path, text: readFileSync(path, 'utf8') };
   } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    const why = code === 'ENOENT' ? 'no such file' : code === 'EISDIR' ? 'a folder' : message;
-    throw new CliError('usage', `cannot read ${path}: ${why}`);
+    throw new CliError('usage', 'FILE_UNREADABLE', `cannot read ${path}: ${why(error)}`);
   }
 }
 
-/** Parses a file as JSON, or says where it stops being JSON. */
-export function parseSource(file: SourceFile): Json {
+/** Writes a file a user named. */
+export function writeTarget(path: string, text: string): void {
   try {
-    return JSON.parse(file.text) as Json;
+    writeFileSync(path, text);
   } catch (error) {
-    if (!(error instanceof SyntaxError)) throw error;
-    const { line, column, message } = jsonSyntaxProblem(file.text, error);
-    throw new CliError('usage', `${file.name}:${line}:${column}  not JSON: ${message}`);
+    throw new CliError('usage', 'FILE_UNWRITABLE', `cannot write ${path}: ${why(error)}`);
   }
 }
+
+function why(error: unknown): string {
+  const { code, message } = error as NodeJS.ErrnoException;
+  if (code === 'ENOENT') return 'no such file or folder';
+  if (code === 'EISDIR') return 'it is a folder';
+  if (code === 'EACCES') return 'permission denied';
+  return message;
+}
+
+export type Parsed =
+  | { readonly ok: true; readonly value: Json }
+  | { readonly ok: false; readonly problem: PlacedProblem };
+
+/** Parses a file as JSON, or says where it stops being JSON. */
+export function parseJson(file: SourceFile): Parsed {
+  try {
+    return { ok: true, value: JSON.parse(file.text) as Json };
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+    const found = findSyntaxProblem(file.text);
+    const { line, column, message, allowed } = found ?? {
+      line: 1,
+      column: 1,
+      message: error.message,
+      allowed: 'JSON',
+    };
+    const problem = { code: 'NOT_JSON', pointer: '', message, allowed, line, column };
+    return { ok: false, problem };
+  }
+}
+
+/** The JSON of a file, or the end of the command. */
+export function parseSource(file: SourceFile, exit: ExitName = 'usage'): Json {
+  const parsed = parseJson(file);
+  if (parsed.ok) return parsed.value;
+  throw new CliError(exit, 'NOT_JSON', `${file.name} is not JSON`, {
+    file,
+    problems: [parsed.problem],
+  });
+}
+
+/** The JSON object of a file: a definition or a machine. What else it is, is for the checks to say. */
+export function parseDefinition(file: SourceFile): JsonObject {
+  const value = parseSource(file, 'failed');
+  if (isJsonObject(value)) return value;
+  const given = JSON.stringify(value);
+  throw new CliError('failed', 'WORKFLOW_INVALID', `${file.name} is not a definition`, {
+    file,
+    problems: [
+      {
+        code: 'E_SCHEMA',
+        pointer: '',
+        message: 'a definition is an object',
+        given: given.length > 60 ? `${given.slice(0, 60)}…` : given,
+        line: 1,
+        column: 1,
+      },
+    ],
+  });
+}
+
+const LITERAL = /^\s*(?:[[{"]|(?:null|true|false|-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?)\s*$)/;
 
 /** `--input`: a file, `-`, or JSON as it stands when it looks like it. */
 export function readInput(argument: string | undefined): Json {
   if (argument === undefined) return {};
-  const inline = /^\s*[[{"]|^\s*(?:null|true|false|-?\d)/.test(argument);
-  return parseSource(inline ? { name: '--input', text: argument } : readSource(argument));
-}
-
-export function baseName(path: string): string {
-  return path === '-' ? 'stdin' : basename(path).replace(/\.json$/, '');
+  return parseSource(
+    LITERAL.test(argument) ? { name: '--input', text: argument } : readSource(argument),
+  );
 }

@@ -1,7 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Client, createClient } from '#client/client.ts';
+import { isJsonObject, type JsonObject } from '#core/json.ts';
 import { CliError } from './cli-error.ts';
+import { parseJson } from './input.ts';
 
 /** What every command that talks to a platform takes. */
 export interface SessionOptions {
@@ -12,16 +14,26 @@ export interface SessionOptions {
 
 /**
  * A client for the platform the user means: options first, then `CLOUDFLOW_URL` and
- * `CLOUDFLOW_API_KEY`, then the stack that `cloudflow dev` left in the data directory.
+ * `CLOUDFLOW_API_KEY`, then the stack that `cloudflow dev` left in the data directory. The key of the
+ * local stack goes to the local stack and nowhere else.
  */
 export function openSession(options: SessionOptions): Client {
-  const stack = options.url === undefined ? readStack(options.dataDir) : null;
-  const baseUrl = options.url ?? process.env['CLOUDFLOW_URL'] ?? stack?.base_url;
+  const named = options.url ?? process.env['CLOUDFLOW_URL'];
+  const stack = named === undefined ? readStack(options.dataDir) : null;
+  const baseUrl = named ?? stack?.base_url;
   const apiKey = options.apiKey ?? process.env['CLOUDFLOW_API_KEY'] ?? stack?.api_key;
   if (baseUrl === undefined) {
     throw new CliError(
       'usage',
-      `no platform to talk to: start one with \`cloudflow dev\`, or give --url and --api-key (or CLOUDFLOW_URL and CLOUDFLOW_API_KEY); looked for ${join(options.dataDir, 'stack.json')}`,
+      'NO_PLATFORM',
+      `no platform to talk to: ${join(options.dataDir, 'stack.json')} is not there. Start one with \`cloudflow dev\`, or name one with --url and --api-key (or CLOUDFLOW_URL and CLOUDFLOW_API_KEY)`,
+    );
+  }
+  if (!/^https?:$/.test(URL.parse(baseUrl)?.protocol ?? '')) {
+    throw new CliError(
+      'usage',
+      'USAGE',
+      `the platform's URL is '${baseUrl}'; use one such as http://127.0.0.1:7411`,
     );
   }
   return createClient({ baseUrl, ...(apiKey === undefined ? {} : { apiKey }) });
@@ -33,13 +45,24 @@ interface Stack {
 }
 
 function readStack(dataDir: string): Stack | null {
+  const name = join(dataDir, 'stack.json');
   let text: string;
   try {
-    text = readFileSync(join(dataDir, 'stack.json'), 'utf8');
+    text = readFileSync(name, 'utf8');
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
-    throw error;
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT' || code === 'ENOTDIR') return null;
+    throw new CliError('usage', 'FILE_UNREADABLE', `cannot read ${name}: ${message}`);
   }
-  // The file is written by `cloudflow dev` alone, mode 0600.
-  return JSON.parse(text) as Stack;
+  const parsed = parseJson({ name, text });
+  if (parsed.ok && isJsonObject(parsed.value) && isStack(parsed.value)) return parsed.value;
+  throw new CliError(
+    'usage',
+    'FILE_UNREADABLE',
+    `${name} was not written by \`cloudflow dev\`: it has no base_url and api_key`,
+  );
+}
+
+function isStack(value: JsonObject): value is JsonObject & Stack {
+  return typeof value['base_url'] === 'string' && typeof value['api_key'] === 'string';
 }

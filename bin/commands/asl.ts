@@ -3,8 +3,9 @@ import { createInProcessEvaluator } from '#evaluator/in-process.ts';
 import { runMachineFile } from '#local/asl/run-machine.ts';
 import { CliError } from '../cli-error.ts';
 import { parseSource, readInput, readSource } from '../input.ts';
-import { formatProblem } from '../output/problems.ts';
+import { placed } from '../output/problems.ts';
 import type { Terminal } from '../output/terminal.ts';
+import { jsonText } from '../output/text.ts';
 
 /** `cloudflow asl run`: true when the machine succeeded. The output is GetExecutionHistory's. */
 export async function runMachine(
@@ -13,22 +14,31 @@ export async function runMachine(
   options: { readonly input?: string; readonly tasks?: string },
 ): Promise<boolean> {
   const file = readSource(path);
+  const machine = parseSource(file, 'failed');
+  const input = readInput(options.input);
+  const tasks = options.tasks === undefined ? undefined : parseSource(readSource(options.tasks));
   // The file is the user's own and runs in the user's own process: no evaluator process is needed.
   const evaluator = createInProcessEvaluator();
-  const result = await runMachineFile({
-    machine: parseSource(file),
-    input: readInput(options.input),
-    ...(options.tasks === undefined ? {} : { tasks: parseSource(readSource(options.tasks)) }),
-    evaluator,
-    ids: createIds(),
-  });
-  await evaluator.close();
-  if (!result.ok) {
-    for (const problem of result.problems) {
-      terminal.err(formatProblem(terminal, file, problem, 'error'));
+  try {
+    const result = await runMachineFile({
+      machine,
+      input,
+      ...(tasks === undefined ? {} : { tasks }),
+      evaluator,
+      ids: createIds(),
+    });
+    if (!result.ok) {
+      throw new CliError(
+        'failed',
+        'MACHINE_INVALID',
+        `${file.name} is no machine that can be run here`,
+        { file, problems: result.problems.map((problem) => placed(file, problem)) },
+      );
     }
-    throw new CliError('failed', `${file.name} is no machine that can be run here`);
+    if (terminal.json) terminal.document(result.history);
+    else terminal.out(`${jsonText(result.history, 2)}\n`);
+    return result.execution.status === 'SUCCEEDED';
+  } finally {
+    await evaluator.close();
   }
-  terminal.out(`${JSON.stringify(result.history, null, terminal.json ? undefined : 2)}\n`);
-  return result.execution.status === 'SUCCEEDED';
 }

@@ -1,57 +1,89 @@
-import { writeFileSync } from 'node:fs';
 import { STEP_RUNNER } from '#core/asl/compile.ts';
 import { type CheckedWorkflow, checkWorkflow, type WorkflowReport } from '#core/check-workflow.ts';
 import { drawSvg } from '#core/picture/svg.ts';
 import { drawText } from '#core/picture/text.ts';
 import { CliError } from '../cli-error.ts';
-import { parseSource, readSource } from '../input.ts';
-import { formatProblem, type SourceFile } from '../output/problems.ts';
-import { cutTo, duration, type Terminal, table } from '../output/terminal.ts';
+import { parseDefinition, parseJson, readSource, writeTarget } from '../input.ts';
+import { formatProblem, type PlacedProblem, placed, type SourceFile } from '../output/problems.ts';
+import { table } from '../output/table.ts';
+import type { Terminal } from '../output/terminal.ts';
+import { count, cutTo, duration, jsonText, printable, wrap } from '../output/text.ts';
 
 type Good = Extract<CheckedWorkflow, { ok: true }>;
+
+interface Verdict {
+  readonly file: string;
+  readonly valid: boolean;
+  readonly problems: readonly PlacedProblem[];
+  readonly warnings: readonly PlacedProblem[];
+}
 
 /** `cloudflow validate`: true when every file is a valid definition (and, when strict, without warnings). */
 export async function validate(
   terminal: Terminal,
   paths: readonly string[],
-  options: { readonly strict: boolean },
+  options: { readonly strict?: boolean },
 ): Promise<boolean> {
-  let good = true;
-  const results: object[] = [];
-  for (const path of paths) {
-    const file = readSource(path);
-    const checked = checkWorkflow(parseSource(file));
-    const problems = checked.ok ? [] : checked.problems;
-    good &&= checked.ok && !(options.strict && checked.warnings.length > 0);
-    if (terminal.json) {
-      results.push({ file: path, valid: checked.ok, problems, warnings: checked.warnings });
-      continue;
+  // All files are read first: a name that is wrong is a mistake of the command line, not an answer.
+  const verdicts = paths.map(readSource).map((file) => {
+    const { verdict, line } = judge(terminal, file);
+    if (!terminal.json) {
+      for (const problem of verdict.problems) {
+        terminal.out(formatProblem(terminal, file, problem, 'error'));
+      }
+      for (const problem of verdict.warnings) {
+        terminal.out(formatProblem(terminal, file, problem, 'warning'));
+      }
+      terminal.out(line);
     }
-    for (const problem of problems) terminal.out(formatProblem(terminal, file, problem, 'error'));
-    for (const problem of checked.warnings) {
-      terminal.out(formatProblem(terminal, file, problem, 'warning'));
-    }
-    terminal.out(verdict(terminal, file, checked));
+    return verdict;
+  });
+  const bad = verdicts.filter(
+    ({ valid, warnings }) => !valid || (options.strict === true && warnings.length > 0),
+  );
+  if (terminal.json) terminal.document({ files: verdicts });
+  else if (verdicts.length > 1) {
+    terminal.out(
+      `${count(verdicts.length, 'file')}, ${verdicts.length - bad.length} good, ${bad.length} bad\n`,
+    );
   }
-  if (terminal.json) terminal.out(`${JSON.stringify({ files: results })}\n`);
-  return good;
+  return bad.length === 0;
 }
 
-function verdict(terminal: Terminal, file: SourceFile, checked: CheckedWorkflow): string {
-  if (!checked.ok) {
-    const count = checked.problems.length;
-    return `${terminal.style('red', '✗')} ${file.name}: ${count} ${count === 1 ? 'problem' : 'problems'}\n`;
+function judge(
+  terminal: Terminal,
+  file: SourceFile,
+): { readonly verdict: Verdict; readonly line: string } {
+  const parsed = parseJson(file);
+  const checked: CheckedWorkflow | null = parsed.ok ? checkWorkflow(parsed.value) : null;
+  const problems = parsed.ok
+    ? checked === null || checked.ok
+      ? []
+      : checked.problems.map((problem) => placed(file, problem))
+    : [parsed.problem];
+  const warnings = (checked?.warnings ?? []).map((problem) => placed(file, problem));
+  const name = printable(file.name);
+  const verdict = { file: file.name, valid: problems.length === 0, problems, warnings };
+  if (checked === null || !checked.ok) {
+    return {
+      verdict,
+      line: `${terminal.style('red', '✗')} ${name}: ${count(problems.length, 'problem')}\n`,
+    };
   }
-  const { program, runtime, warnings, report } = checked;
-  const warned = warnings.length === 0 ? '' : `, ${warnings.length} warnings`;
-  return `${terminal.style('green', '✓')} ${file.name}: ${program.workflowId} ${program.version}, ${report.steps.length} steps, runs on ${runtime}${warned}\n`;
+  const { program, runtime, report } = checked;
+  const warned = warnings.length === 0 ? '' : `, ${count(warnings.length, 'warning')}`;
+  const text = `${name}: ${program.workflowId} ${program.version}, ${count(report.steps.length, 'step')}, runs on ${runtime}${warned}`;
+  return { verdict, line: `${terminal.style('green', '✓')} ${text}\n` };
 }
 
 /** `cloudflow plan`: how it will run, what it costs, and why. */
 export async function plan(terminal: Terminal, path: string): Promise<boolean> {
-  const { file, checked } = check(terminal, path);
+  const { file, checked } = check(path);
   if (terminal.json) {
-    terminal.out(`${JSON.stringify({ report: checked.report, warnings: checked.warnings })}\n`);
+    terminal.document({
+      report: checked.report,
+      warnings: checked.warnings.map((problem) => placed(file, problem)),
+    });
     return true;
   }
   for (const problem of checked.warnings) {
@@ -61,50 +93,72 @@ export async function plan(terminal: Terminal, path: string): Promise<boolean> {
   return true;
 }
 
+const NAMES = 16;
+
+/** A name and what it is, wrapped beside each other, or below each other where that is too narrow. */
+function fact(terminal: Terminal, name: string, text: string): string[] {
+  const [first = '', ...rest] = wrap(printable(text), terminal.width - NAMES);
+  return [`${name.padEnd(NAMES)}${first}`, ...rest.map((line) => ' '.repeat(NAMES) + line)];
+}
+
 function planText(terminal: Terminal, { program, report }: Good): string {
-  const bold = (text: string) => terminal.style('bold', text);
   const { machine, choice } = report;
-  return [
-    bold(`${program.workflowId} ${program.version}`),
-    `runtime         ${choice.runtime}: ${choice.reason}`,
-    ...choice.obstacles.map((obstacle) => `                ${obstacle.code} ${obstacle.pointer}`),
-    `critical path   ${report.criticalPath.steps.join(' → ')} (about ${duration(report.criticalPath.estimateMs)})`,
-    `calls           at most ${report.totalCalls} in one execution, retries included`,
+  const say = (name: string, text: string) => fact(terminal, name, text);
+  const facts = [
+    ...say('runtime', `${choice.runtime}: ${choice.reason}`),
+    ...choice.obstacles.flatMap(({ code, pointer, message }) =>
+      say('', `${code} ${pointer}: ${message}`),
+    ),
+    ...say(
+      'critical path',
+      `${report.criticalPath.steps.join(' → ')} (about ${duration(report.criticalPath.estimateMs)})`,
+    ),
+    ...say('calls', `at most ${number(report.totalCalls)} in one execution, retries included`),
     ...(machine === null
       ? []
       : [
-          `state machine   ${machine.states} states, ${machine.bytes} bytes`,
-          `transitions     ${machine.transitions.happy} when all goes well, ${machine.transitions.worst} at worst`,
-          `history events  ${machine.events.happy} when all goes well, ${machine.events.worst} at worst (of 25000)`,
-          `price           ${machine.usdPerMillion.toFixed(0)} USD per million executions on Step Functions Standard`,
+          ...say('state machine', `${machine.states} states, ${number(machine.bytes)} bytes`),
+          ...say('transitions', `${span(machine.transitions)} at worst`),
+          ...say('history events', `${span(machine.events)} at worst (of 25,000)`),
+          ...say(
+            'price',
+            `${number(Math.round(machine.usdPerMillion))} USD per million executions on Step Functions Standard`,
+          ),
         ]),
-    `program         ${report.hash.slice(0, 16)}`,
-    '',
-    ...barriersText(terminal, report),
-    table(
-      terminal,
-      ['step', 'output', 'calls', 'type'],
-      report.steps.map((step) => [
-        step.path,
-        `≤ ${step.maxOutputBytes} B`,
-        step.calls === 0 ? '' : step.calls === 1 ? '1 call' : `up to ${step.calls} calls`,
-        `${step.type}${step.live ? '' : ' (output unread)'}`,
-      ]),
-    ),
-  ].join('\n');
+    ...say('program', report.hash.slice(0, 16)),
+  ];
+  const steps = table(
+    terminal,
+    ['step', 'output', 'calls', 'type'],
+    report.steps.map((step) => [
+      step.path,
+      `≤ ${number(step.maxOutputBytes)} B`,
+      step.calls === 0 ? '' : step.calls === 1 ? '1 call' : `up to ${number(step.calls)} calls`,
+      `${step.type}${step.live ? '' : ' (output unread)'}`,
+    ]),
+  );
+  const title = terminal.style('bold', `${program.workflowId} ${program.version}`);
+  return [title, ...facts, '', ...barriersText(terminal, report), steps].join('\n');
+}
+
+function span({ happy, worst }: { readonly happy: number; readonly worst: number }): string {
+  return `${number(happy)} when all goes well, ${number(worst)}`;
+}
+
+/** `25,000`: the same in every locale. */
+function number(value: number): string {
+  return value.toLocaleString('en-US');
 }
 
 function barriersText(terminal: Terminal, { barriers }: WorkflowReport): string[] {
   if (barriers.length === 0) return [];
-  return [
-    ...barriers.map((barrier) =>
-      cutTo(
-        `on Step Functions ${barrier.after.join(', ')} also wait for ${barrier.before.join(', ')} (about ${barrier.stretch.toFixed(2)} times as long)`,
-        terminal.width,
-      ),
+  const lines = barriers.flatMap(({ after, before, stretch }) =>
+    wrap(
+      `on Step Functions ${after.join(', ')} also wait${after.length === 1 ? 's' : ''} for ${before.join(', ')} (about ${stretch.toFixed(2)} times as long)`,
+      terminal.width,
     ),
-    '',
-  ];
+  );
+  return [...lines, ''];
 }
 
 /** `cloudflow compile`: the state machine as it is sent to AWS. */
@@ -113,17 +167,17 @@ export async function compile(
   path: string,
   options: { readonly stepRunner?: string },
 ): Promise<boolean> {
-  const { file, checked } = check(terminal, path, options.stepRunner ?? STEP_RUNNER);
+  const { file, checked } = check(path, options.stepRunner ?? STEP_RUNNER);
   if (checked.machine === null) {
-    for (const obstacle of checked.report.choice.obstacles) {
-      terminal.err(formatProblem(terminal, file, obstacle, 'error'));
-    }
     throw new CliError(
       'failed',
+      'RUNTIME_UNAVAILABLE',
       `${file.name} runs on the engine only: Step Functions cannot run it`,
+      { file, problems: checked.report.choice.obstacles.map((problem) => placed(file, problem)) },
     );
   }
-  terminal.out(`${JSON.stringify(checked.machine, null, 2)}\n`);
+  if (terminal.json) terminal.document(checked.machine);
+  else terminal.out(`${jsonText(checked.machine, 2)}\n`);
   return true;
 }
 
@@ -133,30 +187,37 @@ export async function graph(
   path: string,
   options: { readonly svg?: string },
 ): Promise<boolean> {
-  const { checked } = check(terminal, path);
+  const { program } = check(path).checked;
+  const { workflowId: workflow_id, version } = program;
   if (options.svg === undefined) {
-    for (const line of drawText(checked.program).trimEnd().split('\n')) {
-      terminal.out(`${terminal.interactive ? cutTo(line, terminal.width) : line}\n`);
+    const text = drawText(program);
+    if (terminal.json) terminal.document({ workflow_id, version, text });
+    else {
+      for (const line of text.trimEnd().split('\n')) {
+        terminal.out(`${cutTo(printable(line), terminal.width)}\n`);
+      }
     }
     return true;
   }
-  const svg = drawSvg(checked.program);
-  if (options.svg === '-') terminal.out(svg);
-  else writeFileSync(options.svg, svg);
+  const svg = drawSvg(program);
+  const toFile = options.svg !== '-';
+  if (toFile) writeTarget(options.svg, svg);
+  if (terminal.json) {
+    terminal.document({ workflow_id, version, ...(toFile ? { file: options.svg } : { svg }) });
+  } else terminal.out(toFile ? `wrote ${printable(options.svg)}\n` : svg);
   return true;
 }
 
 /** A valid definition, or the end of the command with all that is wrong. */
 function check(
-  terminal: Terminal,
   path: string,
   stepRunner = STEP_RUNNER,
 ): { readonly file: SourceFile; readonly checked: Good } {
   const file = readSource(path);
-  const checked = checkWorkflow(parseSource(file), { stepRunner });
+  const checked = checkWorkflow(parseDefinition(file), { stepRunner });
   if (checked.ok) return { file, checked };
-  for (const problem of checked.problems) {
-    terminal.err(formatProblem(terminal, file, problem, 'error'));
-  }
-  throw new CliError('failed', `${file.name} is not a valid definition`);
+  throw new CliError('failed', 'WORKFLOW_INVALID', `${file.name} is not a valid definition`, {
+    file,
+    problems: checked.problems.map((problem) => placed(file, problem)),
+  });
 }

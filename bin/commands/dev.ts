@@ -1,18 +1,19 @@
 import { resolve } from 'node:path';
 import { createJsonLog } from '#adapters/local/json-log.ts';
 import { readEgressPolicy } from '#config/egress.ts';
-import { type DemoResult, runDemo } from '#local/demo.ts';
+import { type DemoResult, openDemo } from '#local/demo.ts';
 import { EmbeddedPostgresUnavailable } from '#local/embedded-postgres.ts';
 import { FolderInUse } from '#local/folder-lock.ts';
 import { type Platform, startPlatform } from '#local/platform.ts';
 import { CliError } from '../cli-error.ts';
-import { duration, type Terminal } from '../output/terminal.ts';
+import type { Terminal } from '../output/terminal.ts';
+import { cutTo, duration, jsonText, printable } from '../output/text.ts';
 
 export interface DevOptions {
   readonly dataDir: string;
   readonly port: number;
-  readonly fresh: boolean;
-  readonly once: boolean;
+  readonly fresh?: boolean;
+  readonly once?: boolean;
   readonly example: boolean;
   readonly clock: 'real' | 'virtual';
 }
@@ -26,7 +27,11 @@ export async function dev(terminal: Terminal, options: DevOptions): Promise<bool
     time: () => new Date().toISOString(),
   });
   if (options.once && !options.example) {
-    throw new CliError('usage', '--once runs the example, and --no-example leaves it out: use one');
+    throw new CliError(
+      'usage',
+      'USAGE',
+      '--once runs the example, and --no-example leaves it out: use one',
+    );
   }
   const begun = performance.now();
   // Heard from the first moment on: a start that is told to stop ends in order as well.
@@ -34,7 +39,7 @@ export async function dev(terminal: Terminal, options: DevOptions): Promise<bool
   if (!terminal.json) terminal.out('starting PostgreSQL, the API and both runtimes ...\n');
   const platform = await startPlatform({
     folder,
-    fresh: options.fresh,
+    fresh: options.fresh === true,
     port: options.port,
     clock: options.clock,
     databaseUrl: process.env['DATABASE_URL'] ?? null,
@@ -44,21 +49,21 @@ export async function dev(terminal: Terminal, options: DevOptions): Promise<bool
   }).catch((error: unknown) => {
     throw explained(error, options.port);
   });
+  const demo = options.example ? await openDemo(platform) : null;
   try {
-    const results = await Promise.race([
-      options.example ? runDemo(platform) : Promise.resolve([]),
-      stopped.then(() => null),
-    ]);
-    if (results === null) return !options.once;
+    const results = await Promise.race([demo?.run() ?? [], stopped.then(() => null)]);
+    if (results === null) return options.once !== true;
     const good = results.every(({ status }) => status === 'COMPLETED');
-    report(terminal, platform, results, performance.now() - begun);
+    report(terminal, platform, options, results, performance.now() - begun);
     if (options.once) return good;
-    if (!terminal.json)
-      terminal.out(`\n${terminal.style('dim', 'Ctrl-C stops it; state stays.')}\n`);
+    if (!terminal.json) {
+      terminal.out(`\n${terminal.style('dim', 'Ctrl-C stops it; its state stays.')}\n`);
+    }
     await stopped;
     if (!terminal.json) terminal.out('\nstopping ...\n');
     return true;
   } finally {
+    await demo?.close();
     await platform.stop();
   }
 }
@@ -71,11 +76,16 @@ function restartCommand(folder: string, { port, clock, example }: DevOptions): s
 /** What a user can mend about a start, in one sentence. */
 function explained(error: unknown, port: number): unknown {
   if (error instanceof FolderInUse || error instanceof EmbeddedPostgresUnavailable) {
-    return new CliError('usage', error.message);
+    const code = error instanceof FolderInUse ? 'FOLDER_IN_USE' : 'UNAVAILABLE';
+    return new CliError('usage', code, error.message);
   }
   const { code, syscall } = error as NodeJS.ErrnoException;
   if (code === 'EADDRINUSE' && syscall === 'listen') {
-    return new CliError('usage', `port ${port} is in use; stop who has it, or choose with --port`);
+    return new CliError(
+      'usage',
+      'PORT_IN_USE',
+      `port ${port} is in use; stop who has it, or choose another with --port`,
+    );
   }
   return error;
 }
@@ -97,35 +107,45 @@ function untilSignal(): Promise<void> {
 function report(
   terminal: Terminal,
   platform: Platform,
+  options: DevOptions,
   results: readonly DemoResult[],
   tookMs: number,
 ): void {
   if (terminal.json) {
-    const runtimes = results.map(({ runtime, status, output, durationMs }) => [
-      runtime,
-      { status, output, duration_ms: durationMs },
-    ]);
-    terminal.out(`${JSON.stringify(Object.fromEntries(runtimes))}\n`);
+    terminal.document(
+      Object.fromEntries(
+        results.map(({ runtime, status, output, durationMs }) => [
+          runtime,
+          { status, output, duration_ms: durationMs },
+        ]),
+      ),
+    );
     return;
   }
   const bold = (text: string) => terminal.style('bold', text);
+  const fact = (name: string, text: string) => `  ${bold(name.padEnd(10))} ${text}\n`;
   terminal.out(`ready in ${duration(tookMs)}\n\n`);
-  terminal.out(`  ${bold('API')}        ${platform.baseUrl}\n`);
-  terminal.out(`  ${bold('OpenAPI')}    ${platform.baseUrl}/openapi.json\n`);
-  terminal.out(`  ${bold('API key')}    ${platform.apiKey}\n`);
-  terminal.out(`  ${bold('Postgres')}   ${new URL(platform.postgresUrl).host}\n`);
-  terminal.out(`  ${bold('state')}      ${platform.state.path}\n\n`);
+  terminal.out(fact('API', platform.baseUrl));
+  terminal.out(fact('OpenAPI', `${platform.baseUrl}/openapi.json`));
+  terminal.out(fact('API key', platform.apiKey));
+  terminal.out(fact('Postgres', new URL(platform.postgresUrl).host));
+  terminal.out(fact('state', printable(platform.state.path)));
   if (results.length === 0) return;
-  terminal.out(`${bold('customer-onboarding')}, once on each runtime:\n\n`);
-  for (const result of results) {
-    const sign =
-      result.status === 'COMPLETED' ? terminal.style('green', '✓') : terminal.style('red', '✗');
-    terminal.out(
-      `  ${sign} ${result.runtime.padEnd(15)} ${result.status.padEnd(10)} ${duration(result.durationMs).padStart(8)}   ${JSON.stringify(result.output)}\n`,
-    );
+  terminal.out(`\n${bold('customer-onboarding')}, once on each runtime:\n\n`);
+  for (const { runtime, status, durationMs, output } of results) {
+    const good = status === 'COMPLETED';
+    const sign = terminal.style(good ? 'green' : 'red', good ? '✓' : '✗');
+    const took = duration(durationMs).padStart(8);
+    terminal.out(`  ${sign} ${runtime.padEnd(15)} ${status.padEnd(10)} ${took}\n`);
+    terminal.out(`    ${terminal.style('dim', cutTo(jsonText(output), terminal.width - 4))}\n`);
   }
-  const [last] = results;
-  if (last !== undefined) {
-    terminal.out(`\n  npx cloudflow show ${last.executionId}\n`);
-  }
+  const shown = results.find(({ status }) => status !== 'COMPLETED') ?? results[0];
+  if (options.once || shown === undefined) return;
+  // The commands look for the stack in the default folder, wherever they are started.
+  const rest = options.dataDir === '.cloudflow' ? '' : ` --data-dir ${printable(options.dataDir)}`;
+  terminal.out(`\n${bold('now try')}, in another terminal:\n\n`);
+  terminal.out(`  npx cloudflow show ${shown.executionId}${rest}\n`);
+  terminal.out(
+    `  npx cloudflow run statemachines/examples/onboarding-demo.json --input statemachines/examples/inputs/onboarding-demo.json${rest}\n`,
+  );
 }

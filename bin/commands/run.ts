@@ -1,14 +1,11 @@
 import type { Client } from '#client/client.ts';
 import { hasErrorCode } from '#core/errors.ts';
-import { isFinal } from '#core/execution/events.ts';
-import { isJsonObject } from '#core/json.ts';
 import { CliError } from '../cli-error.ts';
-import { parseSource, readInput, readSource } from '../input.ts';
-import { formatProblem } from '../output/problems.ts';
-import { duration, type Terminal } from '../output/terminal.ts';
-import { createTimeline } from '../output/timeline.ts';
-
-const POLL_MS = 200;
+import { parseDefinition, readInput, readSource } from '../input.ts';
+import { placed } from '../output/problems.ts';
+import type { Terminal } from '../output/terminal.ts';
+import { printable, wrap } from '../output/text.ts';
+import { follow } from './follow.ts';
 
 export interface RunOptions {
   readonly input?: string;
@@ -24,23 +21,22 @@ export async function run(
   path: string,
   options: RunOptions,
 ): Promise<boolean> {
-  const file = readSource(path);
-  const definition = parseSource(file);
-  if (!isJsonObject(definition)) {
-    throw new CliError(
-      'usage',
-      `${file.name} holds ${JSON.stringify(definition)?.slice(0, 40)}; a definition is an object`,
-    );
+  if (path === '-' && options.input === '-') {
+    throw new CliError('usage', 'USAGE', 'definition and input cannot both come from stdin');
   }
+  const file = readSource(path);
+  const definition = parseDefinition(file);
   const input = readInput(options.input);
+  const labels = parseLabels(options.label ?? []);
   let stored: Awaited<ReturnType<Client['createWorkflow']>>;
   try {
     stored = await client.createWorkflow({ body: definition });
   } catch (error) {
     if (!hasErrorCode(error, 'WORKFLOW_INVALID')) throw error;
-    for (const problem of error.problems)
-      terminal.err(formatProblem(terminal, file, problem, 'error'));
-    throw new CliError('failed', `${file.name} is not a valid definition`);
+    throw new CliError('failed', 'WORKFLOW_INVALID', `${file.name} is not a valid definition`, {
+      file,
+      problems: error.problems.map((problem) => placed(file, problem)),
+    });
   }
   const accepted = await client.executeWorkflow({
     workflow_id: stored.workflow_id,
@@ -48,91 +44,31 @@ export async function run(
       input,
       version: stored.version,
       ...(options.runtime === undefined ? {} : { runtime: options.runtime }),
-      ...(options.label === undefined ? {} : { labels: parseLabels(options.label) }),
+      ...(options.label === undefined ? {} : { labels }),
     },
   });
   if (options.detach === true) {
-    terminal.out(terminal.json ? `${JSON.stringify(accepted)}\n` : `${accepted.execution_id}\n`);
+    if (terminal.json) terminal.document(accepted);
+    else terminal.out(`${accepted.execution_id}\n`);
     return true;
   }
   if (!terminal.json) {
-    const reason = accepted.runtime_reason === null ? '' : ` (${accepted.runtime_reason})`;
-    terminal.out(
-      `${terminal.style('bold', `${accepted.workflow_id} ${accepted.version}`)}  on ${accepted.runtime}${reason}\n${terminal.style('dim', accepted.execution_id)}\n`,
-    );
+    const { workflow_id, version, runtime, runtime_reason, execution_id } = accepted;
+    const reason = runtime_reason === null ? '' : ` (${runtime_reason})`;
+    const title = `${terminal.style('bold', `${workflow_id} ${version}`)}  ${execution_id}`;
+    const where = wrap(printable(`on ${runtime}${reason}`), terminal.width);
+    terminal.out(`${title}\n${terminal.style('dim', where.join('\n'))}\n\n`);
   }
   return follow(terminal, client, accepted.execution_id);
-}
-
-/** Prints what happens until the execution ends; true when it completed. */
-export async function follow(
-  terminal: Terminal,
-  client: Client,
-  executionId: string,
-): Promise<boolean> {
-  const draw = createTimeline(terminal);
-  let seen = 0;
-  let cursor: string | undefined;
-  let waiting = '';
-  for (;;) {
-    const execution = await client.getExecution({ execution_id: executionId });
-    // The last page has no next cursor, so it is read again from where it began.
-    for (;;) {
-      const page = await client.listEvents({
-        execution_id: executionId,
-        query: cursor === undefined ? {} : { cursor },
-      });
-      for (const event of page.items) {
-        if (event.seq <= seen) continue;
-        seen = event.seq;
-        if (!terminal.json) terminal.out(draw(event));
-      }
-      if (page.next_cursor === null) break;
-      cursor = page.next_cursor;
-    }
-    if (isFinal(execution.status)) {
-      if (terminal.json) terminal.out(`${JSON.stringify(execution)}\n`);
-      else printEnd(terminal, execution);
-      return execution.status === 'COMPLETED';
-    }
-    const waits = execution.waits
-      .filter((wait) => wait.reason !== 'dependencies' && wait.reason !== 'body')
-      .map((wait) => `${wait.step ?? 'execution'}: ${wait.detail}`)
-      .join('\n');
-    if (waits !== waiting && waits !== '' && !terminal.json && execution.phase === 'waiting') {
-      for (const line of waits.split('\n'))
-        terminal.out(terminal.style('dim', `            waits  ${line}\n`));
-    }
-    waiting = waits;
-    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
-  }
-}
-
-function printEnd(
-  terminal: Terminal,
-  execution: Awaited<ReturnType<Client['getExecution']>>,
-): void {
-  const took =
-    execution.ended_at === null
-      ? ''
-      : ` in ${duration(Date.parse(execution.ended_at) - Date.parse(execution.created_at))}`;
-  const colour = execution.status === 'COMPLETED' ? 'green' : 'red';
-  terminal.out(`\n${terminal.style(colour, execution.status)}${took}\n`);
-  if (execution.error !== null) {
-    terminal.out(`${execution.error.code}: ${execution.error.message}\n`);
-  }
-  if (execution.compensation !== null && execution.compensation !== 'NONE') {
-    terminal.out(`compensation: ${execution.compensation}\n`);
-  }
-  if (execution.status === 'COMPLETED')
-    terminal.out(`${JSON.stringify(execution.output, null, 2)}\n`);
 }
 
 export function parseLabels(labels: readonly string[]): { readonly [name: string]: string } {
   return Object.fromEntries(
     labels.map((label) => {
       const colon = label.indexOf(':');
-      if (colon < 1) throw new CliError('usage', `label '${label}' is not of the form name:value`);
+      if (colon < 1) {
+        throw new CliError('usage', 'USAGE', `label '${label}' is not of the form name:value`);
+      }
       return [label.slice(0, colon), label.slice(colon + 1)];
     }),
   );

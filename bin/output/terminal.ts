@@ -1,78 +1,66 @@
-import { styleText } from 'node:util';
+import { stripVTControlCharacters, styleText } from 'node:util';
+import { jsonText, withoutControls } from './text.ts';
 
-/** Where a command writes, and what it may assume of the reader. */
+/**
+ * Where a command writes, and what it may assume of the reader.
+ *
+ *  O1 Nothing leaves that a terminal would obey but line ends and our own colours, whoever wrote the
+ *     text. Callers still pass strangers' text through `printable`, so that it cannot borrow colours.
+ *  O2 With --json stdout gets one JSON document and nothing else, also when the command fails.
+ */
 export interface Terminal {
-  /** Machine-readable output was asked for: one JSON document on stdout and nothing else. */
+  /** Machine-readable output was asked for. */
   readonly json: boolean;
-  /** Columns to fit into; 80 where the output is no terminal. */
+  /** Columns to fit into; without end where nobody said how wide the reader is (a pipe, a file). */
   readonly width: number;
-  /** A person watches: lines may be redrawn. False in a pipe. */
-  readonly interactive: boolean;
   out(text: string): void;
   err(text: string): void;
+  /** Writes the one document of --json. */
+  document(value: unknown): void;
   style(style: Style, text: string): string;
 }
 
 export type Style = 'bold' | 'dim' | 'red' | 'green' | 'yellow' | 'blue' | 'cyan';
 
-export function createTerminal(options: { json: boolean }): Terminal {
-  const { stdout, stderr } = process;
+/** What is used of process.stdout and process.stderr. */
+export interface Output {
+  readonly isTTY?: boolean;
+  readonly columns?: number;
+  write(text: string): unknown;
+}
+
+export interface TerminalOptions {
+  readonly json: boolean;
+  readonly stdout?: NodeJS.WritableStream & Output;
+  readonly stderr?: NodeJS.WritableStream & Output;
+  readonly columns?: string | undefined;
+}
+
+const NARROWEST = 40;
+
+export function createTerminal(options: TerminalOptions): Terminal {
+  const stdout = options.stdout ?? process.stdout;
+  const stderr = options.stderr ?? process.stderr;
+  const said = Number(options.columns ?? process.env['COLUMNS'] ?? '');
+  const columns = Number.isInteger(said) && said > 0 ? said : stdout.columns;
+  const write = (stream: NodeJS.WritableStream & Output) => {
+    // styleText obeys NO_COLOR, FORCE_COLOR and whether the stream is a terminal.
+    const colours = styleText('bold', 'x', { stream }) !== 'x';
+    return (text: string): void => {
+      const safe = withoutControls(text);
+      stream.write(colours ? safe : stripVTControlCharacters(safe));
+    };
+  };
+  const out = write(stdout);
   return {
     json: options.json,
-    width: Math.max(40, stdout.columns ?? 80),
-    interactive: stdout.isTTY === true && !options.json,
-    out: (text) => void stdout.write(text),
-    err: (text) => void stderr.write(text),
-    // styleText obeys NO_COLOR, FORCE_COLOR and whether the stream is a terminal.
-    style: (style, text) => styleText(style, text, { stream: stdout }),
+    width:
+      columns === undefined || columns === 0
+        ? Number.POSITIVE_INFINITY
+        : Math.max(NARROWEST, columns),
+    out,
+    err: write(stderr),
+    document: (value) => out(`${jsonText(value)}\n`),
+    style: (style, text) => styleText(style, text, { validateStream: false }),
   };
-}
-
-/** Cuts a line to the width, with an ellipsis; counts code points, which is right for our own text. */
-export function cutTo(text: string, width: number): string {
-  const points = [...text];
-  return points.length <= width ? text : `${points.slice(0, Math.max(0, width - 1)).join('')}…`;
-}
-
-/** Rows under headings, the last column cut to what the width leaves. Control characters are shown, not obeyed. */
-export function table(
-  terminal: Terminal,
-  headings: readonly string[],
-  rows: readonly (readonly string[])[],
-): string {
-  const cells = [headings, ...rows].map((row) => row.map(printable));
-  const widths = headings.map((_, i) =>
-    Math.max(...cells.map((row) => [...(row[i] ?? '')].length)),
-  );
-  const last = headings.length - 1;
-  const before = widths.slice(0, last).reduce((sum, width) => sum + width + 2, 0);
-  const room = Math.max(10, terminal.width - before);
-  return cells
-    .map((row, r) => {
-      const line = row
-        .map((cell, i) => (i === last ? cutTo(cell, room) : cell.padEnd((widths[i] ?? 0) + 2)))
-        .join('')
-        .trimEnd();
-      return `${r === 0 ? terminal.style('dim', line) : line}\n`;
-    })
-    .join('');
-}
-
-/** Text of strangers on a terminal: control characters become visible instead of moving the cursor. */
-export function printable(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: finding them is the purpose
-  return text.replace(/[\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g, (character) =>
-    character === '\n' ? '⏎' : `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
-  );
-}
-
-/** `1.4 s`, `3 min 20 s`, `12 ms`: a length of time for people. */
-export function duration(milliseconds: number): string {
-  if (milliseconds < 1_000) return `${Math.round(milliseconds)} ms`;
-  if (milliseconds < 60_000) return `${(milliseconds / 1_000).toFixed(1)} s`;
-  const seconds = Math.round(milliseconds / 1_000);
-  if (seconds < 3_600) return `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
-  const minutes = Math.round(seconds / 60);
-  if (minutes < 1_440) return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
-  return `${Math.floor(minutes / 1_440)} d ${Math.floor((minutes % 1_440) / 60)} h`;
 }

@@ -23,37 +23,41 @@ export interface DemoResult {
 }
 
 const EXAMPLE = new URL('../../statemachines/examples/onboarding-demo.json', import.meta.url);
+const INPUT = new URL('../../statemachines/examples/inputs/onboarding-demo.json', import.meta.url);
 const DATABASE = 'cloudflow_demo';
 const ROLE = 'cloudflow_demo';
 const LOOK_MS = 10;
 const GIVE_UP_MS = 60_000;
 
-/** Registers what the example needs, runs it, and answers with what came of it. */
-export async function runDemo(platform: Platform): Promise<readonly DemoResult[]> {
+/** What the example stands on: the service that it asks, for as long as it is open. */
+export interface Demo {
+  /** Registers what the example needs, runs it once on each runtime, and answers with what came of it. */
+  run(): Promise<readonly DemoResult[]>;
+  close(): Promise<void>;
+}
+
+/** The service stays until `close`, so that a user can run the example again. */
+export async function openDemo(platform: Platform): Promise<Demo> {
   const service = await startVerificationService();
-  try {
-    const client = createClient({ baseUrl: platform.baseUrl, apiKey: platform.apiKey });
-    await prepareDatabase(platform);
-    await register(platform, client, service.port);
-    const definition = JSON.parse(await readFile(EXAMPLE, 'utf8')) as JsonObject;
-    const { workflow_id, version } = await client.createWorkflow({ body: definition });
-    const results: DemoResult[] = [];
-    for (const runtime of ['engine', 'step_functions'] as const) {
-      const accepted = await client.executeWorkflow({
-        workflow_id,
-        body: {
-          version,
-          runtime,
-          input: { customer_id: 'c-1001', email: 'ada@example.com' },
-          labels: { example: 'onboarding' },
-        },
-      });
-      results.push(await follow(platform, client, runtime, accepted.execution_id));
-    }
-    return results;
-  } finally {
-    await service.close();
+  return { run: () => runDemo(platform, service.port), close: service.close };
+}
+
+async function runDemo(platform: Platform, servicePort: number): Promise<readonly DemoResult[]> {
+  const client = createClient({ baseUrl: platform.baseUrl, apiKey: platform.apiKey });
+  await prepareDatabase(platform);
+  await register(platform, client, servicePort);
+  const definition = JSON.parse(await readFile(EXAMPLE, 'utf8')) as JsonObject;
+  const input = JSON.parse(await readFile(INPUT, 'utf8')) as JsonObject;
+  const { workflow_id, version } = await client.createWorkflow({ body: definition });
+  const results: DemoResult[] = [];
+  for (const runtime of ['engine', 'step_functions'] as const) {
+    const accepted = await client.executeWorkflow({
+      workflow_id,
+      body: { version, runtime, input, labels: { example: 'onboarding' } },
+    });
+    results.push(await follow(platform, client, runtime, accepted.execution_id));
   }
+  return results;
 }
 
 async function follow(

@@ -9,7 +9,8 @@ import { STEP_TYPES } from '#core/plan/program.ts';
 const schema = workflowJsonSchema();
 const validate = new Ajv2020({ strictTypes: false, allowUnionTypes: true }).compile(schema);
 const folder = new URL('../../../statemachines/examples/', import.meta.url);
-const examples = readdirSync(folder).map((name): [string, Record<string, unknown>] => [
+const files = readdirSync(folder).filter((name) => name.endsWith('.json'));
+const examples = files.map((name): [string, Record<string, unknown>] => [
   name,
   JSON.parse(readFileSync(new URL(name, folder), 'utf8')),
 ]);

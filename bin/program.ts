@@ -1,0 +1,335 @@
+import { Argument, Command, InvalidArgumentError, Option } from 'commander';
+import manifest from '../package.json' with { type: 'json' };
+import type { ExitName } from './cli-error.ts';
+import type { Terminal } from './output/terminal.ts';
+import { openSession, type SessionOptions } from './session.ts';
+
+/**
+ * The command line as data: every command, argument and option, each with an example. Commands are
+ * loaded when they run: `cloudflow --help` and offline commands must not pay for the platform (a
+ * database driver, an HTTP client, the engine).
+ */
+
+export interface Host {
+  readonly terminal: Terminal;
+  /** The command whose words could not be understood, for the hint at its help. */
+  started(command: string): void;
+  ended(exit: ExitName): void;
+}
+
+interface GlobalOptions extends SessionOptions {
+  readonly json: boolean;
+}
+
+/** True or nothing: it was done. False: it was done, and the answer is no. */
+type Outcome = Promise<unknown>;
+
+export function createProgram(host: Host): Command {
+  const { terminal } = host;
+  const program = new Command('cloudflow')
+    .description('Workflows on two runtimes: check, run, watch and operate them.')
+    .usage('[options] <command>')
+    .option('--json', 'print one JSON document on stdout, errors included')
+    .option('--url <url>', 'the platform (default: CLOUDFLOW_URL, or the local stack)')
+    .option('--api-key <key>', 'the API key (default: CLOUDFLOW_API_KEY, or the local stack)')
+    .option('--data-dir <dir>', "the local stack's folder", '.cloudflow')
+    .version(manifest.version, '-V', 'print the version')
+    .helpOption('-h, --help', 'print this help')
+    .helpCommand('help [command]', 'print the help of a command')
+    .configureOutput({
+      writeOut: (text) => terminal.out(text),
+      writeErr: (text) => terminal.err(terminal.json ? '' : text),
+      outputError: () => {}, // bin/explain.ts says it, in the form of all other errors
+      getOutHelpWidth: () => Math.min(terminal.width, 100),
+      getErrHelpWidth: () => Math.min(terminal.width, 100),
+    })
+    .configureHelp({ showGlobalOptions: true })
+    .exitOverride((error) => {
+      host.started('cloudflow');
+      throw error;
+    });
+
+  /** Adds a command; `run` gets its arguments, its own options and the global ones. */
+  const add = <Own extends object>(
+    parent: Command,
+    signature: string,
+    description: string,
+    examples: readonly string[],
+    options: readonly Option[],
+    run: (args: readonly string[], own: Own, globals: GlobalOptions) => Outcome,
+    args: readonly Argument[] = [],
+  ): Command => {
+    const command = parent.command(signature).description(description);
+    for (const argument of args) command.addArgument(argument);
+    for (const option of options) command.addOption(option);
+    const path = `${parent === program ? 'cloudflow' : `cloudflow ${parent.name()}`} ${command.name()}`;
+    command.addHelpText(
+      'after',
+      `\nExample${examples.length === 1 ? '' : 's'}:\n${examples.map((example) => `  ${example}\n`).join('')}`,
+    );
+    command.exitOverride((error) => {
+      host.started(path);
+      throw error;
+    });
+    return command.action(async (...given: unknown[]) => {
+      const globals = command.optsWithGlobals<GlobalOptions>();
+      // The library gives the arguments, then the command's own options, then the command.
+      const good = await run(given.slice(0, -2) as string[], given.at(-2) as Own, globals);
+      if (good === false) host.ended('failed');
+    });
+  };
+
+  add<Omit<import('./commands/dev.ts').DevOptions, 'dataDir'>>(
+    program,
+    'dev',
+    'start the platform in this process: API, both runtimes, PostgreSQL',
+    ['cloudflow dev', 'cloudflow dev --port 0 --data-dir /tmp/try --once'],
+    [
+      option('--port <port>', 'where the API listens; 0: any free port')
+        .argParser(integer(0, 65_535))
+        .default(7411),
+      option('--fresh', 'begin with an empty state'),
+      option('--once', 'run the example on both runtimes, print the result and exit'),
+      option('--no-example', 'start without running the example'),
+      option('--clock <clock>', 'whether time passes by itself')
+        .choices(['real', 'virtual'])
+        .default('real'),
+    ],
+    async (_, own, { dataDir }) => {
+      const { dev } = await import('./commands/dev.ts');
+      return dev(terminal, { ...own, dataDir });
+    },
+  );
+
+  add<{ strict?: true }>(
+    program,
+    'validate <files...>',
+    'check definitions: every problem with line and column',
+    ['cloudflow validate workflow.json', 'cloudflow validate --strict workflows/*.json'],
+    [option('--strict', 'warnings fail too')],
+    async ([files], own) => {
+      const { validate } = await import('./commands/definition.ts');
+      return validate(terminal, files as unknown as string[], own);
+    },
+  );
+
+  add(
+    program,
+    'plan <file>',
+    'how a definition will run, what it costs, and why',
+    ['cloudflow plan workflow.json'],
+    [],
+    async ([file]) => {
+      const { plan } = await import('./commands/definition.ts');
+      return plan(terminal, file as string);
+    },
+  );
+
+  add<{ stepRunner?: string }>(
+    program,
+    'compile <file>',
+    'print the Amazon States Language of a definition',
+    ['cloudflow compile workflow.json > machine.json'],
+    [option('--step-runner <arn>', 'the function that performs steps')],
+    async ([file], own) => {
+      const { compile } = await import('./commands/definition.ts');
+      return compile(terminal, file as string, own);
+    },
+  );
+
+  add<{ svg?: string }>(
+    program,
+    'graph <file>',
+    'draw a definition: text in a terminal, SVG in a file',
+    ['cloudflow graph workflow.json', 'cloudflow graph workflow.json --svg workflow.svg'],
+    [option('--svg <out>', 'write an SVG picture to this file (- for stdout)')],
+    async ([file], own) => {
+      const { graph } = await import('./commands/definition.ts');
+      return graph(terminal, file as string, own);
+    },
+  );
+
+  add<import('./commands/run.ts').RunOptions>(
+    program,
+    'run <file>',
+    'store a definition, start it and follow it to its end',
+    [
+      'cloudflow run workflow.json --input input.json',
+      `cloudflow run workflow.json --input '{"order": 7}' --label team:ops --detach`,
+    ],
+    [
+      option('--input <json>', 'a file, - for stdin, or JSON (default: {})'),
+      runtime(),
+      option('--label <name:value>', 'a label of the execution; may be repeated').argParser(
+        collect,
+      ),
+      option('--detach', 'print the execution id and leave'),
+    ],
+    async ([file], own, globals) => {
+      const { run } = await import('./commands/run.ts');
+      return run(terminal, openSession(globals), file as string, own);
+    },
+  );
+
+  add<import('./commands/executions.ts').ListOptions>(
+    program,
+    'executions',
+    'list executions, newest first',
+    ['cloudflow executions --status FAILED --label team:ops', 'cloudflow executions --json'],
+    [
+      option('--status <status>', 'only those with this status').choices([
+        'PENDING',
+        'RUNNING',
+        'COMPLETED',
+        'FAILED',
+        'CANCELLED',
+      ]),
+      option('--workflow <id>', 'only those of this workflow'),
+      option('--label <name:value>', 'only those with this label; may be repeated').argParser(
+        collect,
+      ),
+      option('--text <words>', 'only those that these words find'),
+      option('--limit <n>', 'how many, 1 to 200').argParser(integer(1, 200)).default(20),
+    ],
+    async (_, own, globals) => {
+      const { list } = await import('./commands/executions.ts');
+      return list(terminal, openSession(globals), own);
+    },
+  );
+
+  add<{ follow?: true }>(
+    program,
+    'show',
+    'the timeline of an execution, and why it waits',
+    ['cloudflow show 01a20343-3cf1-70bb-8d66-0734ff6f3d80 --follow'],
+    [option('--follow', 'go on watching until it ends')],
+    async ([id], own, globals) => {
+      const { show } = await import('./commands/executions.ts');
+      return show(terminal, openSession(globals), id as string, own);
+    },
+    [execution()],
+  );
+
+  add<import('./commands/operate.ts').CancelOptions>(
+    program,
+    'cancel',
+    'end an execution early, undoing what was done where the definition says so',
+    ['cloudflow cancel 01a20343-3cf1-70bb-8d66-0734ff6f3d80 --reason "wrong input"'],
+    [
+      option('--compensate', 'undo what was done'),
+      option('--no-compensate', 'leave what was done'),
+      option('--reason <text>', 'for whoever reads the history'),
+    ],
+    async ([id], own, globals) => {
+      const { cancel } = await import('./commands/operate.ts');
+      return cancel(terminal, openSession(globals), id as string, own);
+    },
+    [execution()],
+  );
+
+  for (const [name, description] of [
+    ['pause', 'start no further step of an execution until it is resumed'],
+    ['resume', 'let a paused execution go on'],
+  ] as const) {
+    add(
+      program,
+      name,
+      description,
+      [`cloudflow ${name} 01a20343-3cf1-70bb-8d66-0734ff6f3d80`],
+      [],
+      async ([id], _, globals) => {
+        const commands = await import('./commands/operate.ts');
+        return commands[name](terminal, openSession(globals), id as string);
+      },
+      [execution()],
+    );
+  }
+
+  add<import('./commands/operate.ts').RetryOptions>(
+    program,
+    'retry',
+    'run a finished execution again from its failed steps',
+    [
+      'cloudflow retry 01a20343-3cf1-70bb-8d66-0734ff6f3d80 --dry-run',
+      'cloudflow retry 01a20343-3cf1-70bb-8d66-0734ff6f3d80 --input fixed.json',
+    ],
+    [
+      option('--input <json>', 'another input: a file, - for stdin, or JSON'),
+      option('--version <version>', 'a newer compatible version of the workflow'),
+      runtime(),
+      option('--dry-run', 'only show what would be used again and what would be repeated'),
+      option('--detach', 'print the execution id and leave'),
+    ],
+    async ([id], own, globals) => {
+      const { retry } = await import('./commands/operate.ts');
+      return retry(terminal, openSession(globals), id as string, own);
+    },
+    [execution()],
+  );
+
+  add<{ reject?: true; comment?: string }>(
+    program,
+    'approve',
+    'answer an approval; without one, list those that wait',
+    ['cloudflow approve', 'cloudflow approve 01a20345-a52d-71dc-93cf-d9083cb9b13f --reject'],
+    [option('--reject', 'reject instead'), option('--comment <text>', 'why, for the history')],
+    async ([id], own, globals) => {
+      const { answer, approvals } = await import('./commands/approvals.ts');
+      const client = openSession(globals);
+      return id === undefined ? approvals(terminal, client) : answer(terminal, client, id, own);
+    },
+    [uuid('[approval]', 'an approval, as `cloudflow approve` lists them')],
+  );
+
+  const asl = program.command('asl').description('work with Amazon States Language');
+  add<{ input?: string; tasks?: string }>(
+    asl,
+    'run <machine>',
+    'run a machine file by itself and print its history, as GetExecutionHistory does',
+    ['cloudflow asl run machine.json --input in.json --tasks results.json'],
+    [
+      option('--input <json>', 'a file, - for stdin, or JSON (default: {})'),
+      option('--tasks <file>', 'results of its tasks, by the name of their state'),
+    ],
+    async ([machine], own) => {
+      const { runMachine } = await import('./commands/asl.ts');
+      return runMachine(terminal, machine as string, own);
+    },
+  );
+  return program;
+}
+
+function option(flags: string, description: string): Option {
+  return new Option(flags, description);
+}
+
+function runtime(): Option {
+  return option('--runtime <runtime>', 'where it runs, whatever the definition says').choices([
+    'auto',
+    'engine',
+    'step_functions',
+  ]);
+}
+
+function execution(): Argument {
+  return uuid('<execution>', 'an execution, as `cloudflow executions` lists them');
+}
+
+function uuid(name: string, description: string): Argument {
+  return new Argument(name, description).argParser((text: string) => {
+    if (/^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(text)) return text.toLowerCase();
+    throw new InvalidArgumentError('an id looks like 01a20343-3cf1-70bb-8d66-0734ff6f3d80');
+  });
+}
+
+function collect(value: string, before: readonly string[] = []): readonly string[] {
+  return [...before, value];
+}
+
+function integer(low: number, high: number): (text: string) => number {
+  return (text) => {
+    const value = /^\d{1,9}$/.test(text) ? Number(text) : Number.NaN;
+    if (value >= low && value <= high) return value;
+    throw new InvalidArgumentError(`${low} to ${high}`);
+  };
+}
