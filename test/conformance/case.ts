@@ -40,7 +40,7 @@ export type ScriptedAnswer = { readonly after_ms: number } & (
   | { readonly approve: string; readonly comment?: string }
   | { readonly reject: string; readonly comment?: string }
   | { readonly complete: Json }
-  | { readonly fail: { readonly code: string; readonly message: string } }
+  | { readonly fail: { readonly code?: string; readonly message: string } }
   | { readonly heartbeat: true }
 );
 
@@ -50,6 +50,8 @@ export interface HttpAnswer {
   readonly body?: Json;
   /** The connection is refused: no status, no body. */
   readonly refused?: true;
+  /** What comes back is no HTTP. */
+  readonly garbled?: true;
   /** Default 0. Longer than the attempt's timeout: the attempt times out. */
   readonly delay_ms?: number;
 }

@@ -107,8 +107,8 @@ export function programOf(definition: JsonObject): Program {
   return checked.program;
 }
 
-/** One for all runs: it keeps nothing of them. */
-const evaluator: Evaluator = createInProcessEvaluator();
+/** One for all runs: it keeps nothing of them. How busy this machine is must not be an answer. */
+const evaluator: Evaluator = createInProcessEvaluator({ timeoutMs: 60_000 });
 
 export async function runScenario(scenario: Scenario, options: RunOptions): Promise<RunResult> {
   const script = scenario.world ?? {};

@@ -124,6 +124,9 @@ export function createOutsideWorld(deps: WorldDeps): OutsideWorld {
       if (answer.refused === true) {
         return { ok: false, reason: 'unreachable', message: 'nobody listens there' };
       }
+      if (answer.garbled === true) {
+        return { ok: false, reason: 'undecodable', message: 'this is no HTTP' };
+      }
       const token = headers['x-cloudflow-callback-token'];
       const status = answer.status ?? 200;
       if (token !== undefined && status < 300) deps.onToken(executionId, step, token);

@@ -1,6 +1,5 @@
 import { stepErrorCode } from '#core/errors.ts';
 import type { Step } from '#core/plan/program.ts';
-import { allSteps } from '#core/plan/program.ts';
 import { CLASS, classesOf } from './classes.ts';
 import { classesThatMayFail, outputsTemplate } from './container.ts';
 import { templateValue } from './expressions.ts';
@@ -237,19 +236,16 @@ function compensate(writing: Writing, place: Place, bad: readonly Exit[]): Exit[
   ];
 }
 
+/** A child that undoes is waited for in the Task, by the same code and as long as on the engine. */
 function undoOne(writing: Writing): Chart {
   const name = writing.names.helper('', 'cf.undo');
   const failed = writing.names.helper('', 'cf.undo-failed');
-  const byToken = [...allSteps(writing.program.root)].some(
-    (step) => step.compensate?.type === 'sub_workflow',
-  );
-  const resource = `arn:aws:states:::lambda:invoke${byToken ? '.waitForTaskToken' : ''}`;
   return {
     StartAt: name,
     States: {
       [name]: {
         Type: 'Task',
-        Resource: resource,
+        Resource: 'arn:aws:states:::lambda:invoke',
         Arguments: {
           FunctionName: writing.stepRunner,
           Payload: {
@@ -257,10 +253,9 @@ function undoOne(writing: Writing): Chart {
             execution: expression('$states.context.Execution.Name'),
             step: expression('$states.input.step'),
             repetition: expression('$states.context.State.RetryCount'),
-            ...(byToken ? { token: expression('$states.context.Task.Token') } : {}),
           },
         },
-        ...(byToken ? {} : { TimeoutSeconds: COMPENSATION_SECONDS }),
+        TimeoutSeconds: COMPENSATION_SECONDS,
         Retry: [INFRASTRUCTURE_RETRIER, COMPENSATION_RETRIER],
         Catch: [
           {

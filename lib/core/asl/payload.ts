@@ -155,11 +155,8 @@ export interface LedgerPayload extends PayloadBase {
   readonly error: FailureReport;
 }
 
-/**
- * Undoes one recorded success with the arguments recorded with it. With a token (a workflow in which
- * children compensate) the answer goes to the token, whatever the type of this compensation.
- */
-export interface CompensatePayload extends PayloadBase, Partial<Answered> {
+/** Undoes one recorded success with the arguments recorded with it. */
+export interface CompensatePayload extends PayloadBase {
   readonly kind: 'compensate';
   readonly step: StepKey;
   readonly repetition: number;

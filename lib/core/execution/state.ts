@@ -302,7 +302,7 @@ export function begunBodies(container: StepInfo, step: StepState): number {
     case 'loop':
       return known;
     case 'group':
-      return step.status === 'QUEUED' ? known : 1;
+      return step.attempts === 0 ? known : 1; // skipped, or failed by its `when`: never began
     case 'branch':
       return runningScope(container, step) === null ? 0 : step.status === 'QUEUED' ? known : 1;
     default:
