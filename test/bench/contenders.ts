@@ -41,6 +41,8 @@ export interface RunOptions {
   readonly say: (line: string) => void;
   /** Further flags of the contender's Node, e.g. a profiler's. */
   readonly nodeFlags?: readonly string[];
+  /** Looks at the database before it is dropped. */
+  readonly afterwards?: (databaseUrl: string) => Promise<void>;
 }
 
 const TIMEOUT_MS = 600_000;
@@ -51,7 +53,7 @@ export async function runContender(
   stores: Stores,
   options: RunOptions,
 ): Promise<Measured[]> {
-  const { say, nodeFlags = [], ...rest } = options;
+  const { say, nodeFlags = [], afterwards, ...rest } = options;
   const redis = entry.store === 'redis' ? await startRedis(stores.directory) : null;
   if (entry.store === 'redis' && redis === null) {
     say(`${entry.name} is skipped: there is no redis-server on the path`);
@@ -67,7 +69,9 @@ export async function runContender(
       redis: redis === null ? null : { port: redis.port, pid: redis.pid },
       directory: stores.directory,
     };
-    return await spawnContender(here(entry.script), task, nodeFlags);
+    const measured = await spawnContender(here(entry.script), task, nodeFlags);
+    await afterwards?.(postgresUrl);
+    return measured;
   } catch (error) {
     say(`${entry.name} failed: ${(error as Error).message}`);
     return [];

@@ -16,10 +16,10 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { CONTENDERS, type ContenderEntry, installPeers, OURS, runContender } from './contenders.ts';
 import { type HttpMeasured, measureHttp } from './http.ts';
-import { describeMachine, durableWriteMs } from './machine.ts';
+import { describeMachine, durableWriteMs, untilQuiet } from './machine.ts';
 import { formatHttp, formatMeasured, formatRatios, type Round, ratiosOf } from './report.ts';
 import type { Measured, Shape } from './shapes.ts';
-import { type Stores, startStores } from './stores.ts';
+import { dearestStatements, STATEMENT_SETTINGS, type Stores, startStores } from './stores.ts';
 
 const { values: args } = parseArgs({
   options: {
@@ -32,6 +32,8 @@ const { values: args } = parseArgs({
     repeats: { type: 'string', default: '1' },
     /** Writes a CPU profile of each of our processes here. */
     'cpu-prof-dir': { type: 'string' },
+    /** Prints the dearest statements of each of our runs; costs a little of the speed. */
+    statements: { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
     out: { type: 'string' },
   },
@@ -94,7 +96,7 @@ const result: {
 };
 
 const [ours] = CONTENDERS as [ContenderEntry];
-const stores = await startStores();
+const stores = await startStores(args.statements ? STATEMENT_SETTINGS : {});
 try {
   result.durableWriteMs = durableWriteMs(stores.directory);
   say(`${result.machine}; a durable write takes ${result.durableWriteMs.toFixed(2)} ms`);
@@ -126,7 +128,9 @@ try {
   await stores.close();
 }
 for (const script of ['language', 'expressions', 'hostile']) {
-  if (chosen.includes(script)) runScript(script);
+  if (!chosen.includes(script)) continue;
+  await untilQuiet(quietSeconds);
+  runScript(script);
 }
 const ratios = ratiosOf(result.rounds);
 if (args.json) process.stdout.write(`${JSON.stringify({ ...result, ratios })}\n`);
@@ -192,6 +196,9 @@ function runOne(
     repeats: Number(args.repeats),
     say,
     nodeFlags: [...profiled, ...nodeFlags],
+    ...(args.statements && entry.name === OURS
+      ? { afterwards: async (url) => print(await dearestStatements(url, 16)) }
+      : {}),
   });
 }
 

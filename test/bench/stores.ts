@@ -59,6 +59,32 @@ export async function startStores(more: Readonly<Record<string, string>> = {}): 
   };
 }
 
+/** What a server must be started with to tell where its time goes. */
+export const STATEMENT_SETTINGS = {
+  shared_preload_libraries: 'pg_stat_statements',
+  'pg_stat_statements.track': 'all',
+};
+
+/** The dearest statements of a database, functions' own ones included; forgets them. */
+export async function dearestStatements(url: string, count: number): Promise<string[]> {
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  try {
+    await client.query('create extension if not exists pg_stat_statements');
+    const { rows } = await client.query<{ line: string }>(
+      `select format('%s ms, %s calls, %s rows: %s', round(total_exec_time), calls, rows,
+                left(regexp_replace(query, '\\s+', ' ', 'g'), 100)) as line
+       from pg_stat_statements s join pg_database d on d.oid = s.dbid
+       where d.datname = current_database() order by total_exec_time desc limit $1`,
+      [count],
+    );
+    await client.query('select pg_stat_statements_reset()');
+    return rows.map(({ line }) => line);
+  } finally {
+    await client.end();
+  }
+}
+
 export interface RedisServer {
   readonly port: number;
   readonly pid: number;
