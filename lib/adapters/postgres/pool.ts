@@ -45,6 +45,9 @@ export function createPool(options: PoolOptions): pg.Pool {
       .join(' '),
     types: { getTypeParser },
   });
+  // A session that is ended while in use fails its next query, where the caller hears of it. Without a
+  // listener the same news, coming between two queries, would end this process.
+  pool.on('connect', (client) => client.on('error', () => undefined));
   // An idle session that the server ended is replaced at the next use.
   pool.on('error', (error) => {
     // `end` answers before the last sockets are closed, and a server that stops then says so.
