@@ -23,6 +23,7 @@ function isAlive(pid: number): boolean {
 describeWithPostgres('an embedded PostgreSQL', () => {
   let directory: string;
   let holder: ChildProcess | null = null;
+  let serverPid: number | null = null;
 
   beforeEach(async () => {
     directory = await mkdtemp(join(tmpdir(), 'cloudflow-pg-'));
@@ -34,6 +35,9 @@ describeWithPostgres('an embedded PostgreSQL', () => {
       await once(holder, 'exit');
     }
     holder = null;
+    const held = serverPid;
+    if (held !== null) await expect.poll(() => isAlive(held), { timeout: 10_000 }).toBe(false);
+    serverPid = null;
     await rm(directory, { recursive: true, force: true });
   });
 
@@ -41,7 +45,9 @@ describeWithPostgres('an embedded PostgreSQL', () => {
   async function hold(): Promise<{ pid: number; url: string }> {
     holder = spawn(process.execPath, [HOLDER, directory], { stdio: ['ignore', 'pipe', 'inherit'] });
     const [line] = await once(holder.stdout!, 'data');
-    return JSON.parse(String(line));
+    const held = JSON.parse(String(line)) as { pid: number; url: string };
+    serverPid = held.pid;
+    return held;
   }
 
   async function query(url: string, sql: string): Promise<unknown[]> {
