@@ -47,7 +47,10 @@ export function explain(terminal: Terminal, error: unknown, command: string): nu
   if (hint !== null) {
     for (const line of wrap(hint, terminal.width - 2)) terminal.err(`  ${line}\n`);
   }
-  if (exit === 'internal' && error instanceof Error) terminal.err(`${error.stack}\n`);
+  if (exit === 'internal' && error instanceof Error) {
+    // The first line is the message, which has been said.
+    terminal.err(`${error.stack?.split('\n').slice(1).join('\n') ?? ''}\n`);
+  }
   return EXIT[exit];
 }
 

@@ -3,7 +3,7 @@ import { cutTo, printable, wrap } from './text.ts';
 
 const GAP = 2;
 /** A last column narrower than this says nothing: the rows become blocks instead. */
-const LAST_AT_LEAST = 16;
+const LAST_AT_LEAST = 32;
 
 /**
  * Rows under headings, the last column cut to what the width leaves. Where even that is too little,
@@ -42,9 +42,11 @@ function block(terminal: Terminal, headings: readonly string[], row: readonly st
   const [first = '', ...others] = row;
   // A pair stays together where it fits: no-break spaces hold it until the lines are made.
   const pairs = others
-    .flatMap((cell, i) =>
-      cell === '' ? [] : [`${headings[i + 1]}: ${cell}`.replaceAll(' ', '\u00a0')],
-    )
+    .flatMap((cell, i) => {
+      const pair = `${headings[i + 1]}: ${cell}`;
+      if (cell === '') return [];
+      return [pair.length > terminal.width - GAP ? pair : pair.replaceAll(' ', '\u00a0')];
+    })
     .join('  ');
   const lines = pairs === '' ? [] : wrap(pairs, terminal.width - GAP);
   return [

@@ -11,6 +11,11 @@ export interface SvgOptions {
   readonly classOf?: (step: Step) => string;
 }
 
+interface Point {
+  readonly x: number;
+  readonly y: number;
+}
+
 interface Placed {
   readonly x: number;
   readonly y: number;
@@ -37,7 +42,12 @@ export function drawSvg(program: Program, options: SvgOptions = {}): string {
       parts.push(frame(graph.node(id) as unknown as Placed, id, steps));
   }
   for (const edge of graph.edges()) {
-    const { points } = graph.edge(edge) as { points: readonly { x: number; y: number }[] };
+    const { points: all, between } = graph.edge(edge) as unknown as {
+      points: readonly Point[];
+      between: readonly [string, string];
+    };
+    const [from, to] = between.map((id) => graph.node(id) as unknown as Placed) as [Placed, Placed];
+    const points = outside(from, outside(to, all).toReversed()).toReversed();
     parts.push(`<path class="edge" d="${pathOf(points)}" marker-end="url(#arrow)"/>`);
   }
   for (const id of graph.nodes()) {
@@ -81,17 +91,42 @@ function addScope(
     if (parent !== null) graph.setParent(step.path, parent);
     for (const [, inner] of scopesOf(step)) addScope(graph, inner, step.path, steps);
   }
-  const end = (index: number, side: 'first' | 'last'): string =>
-    innermost(scope.steps[index] as Step, side);
-  for (const [from, to] of visibleEdges(scope)) graph.setEdge(end(from, 'last'), end(to, 'first'));
+  for (const [from, to] of visibleEdges(scope)) {
+    const [first, second] = [scope.steps[from] as Step, scope.steps[to] as Step];
+    graph.setEdge(innermost(first, 'last'), innermost(second, 'first'), {
+      between: [first.path, second.path],
+    });
+  }
 }
 
-/** Layout draws no edge to a frame, so an edge of a container starts or ends at a step inside it. */
+/**
+ * Layout draws no edge to a frame, so an edge of a container is laid out to a step inside it and cut
+ * at the frame: what an arrow reaches is the container, never one arm of a branch.
+ */
 function innermost(step: Step, side: 'first' | 'last'): string {
   const scope = scopesOf(step)[0]?.[1];
   if (scope === undefined) return step.path;
   const ordered = [...scope.steps].sort((a, b) => a.no - b.no);
   return innermost((side === 'first' ? ordered[0] : ordered.at(-1)) as Step, side);
+}
+
+/** The beginning of a line, up to where it enters the rectangle. */
+function outside(rect: Placed, points: readonly Point[]): Point[] {
+  const left = rect.x - rect.width / 2;
+  const top = rect.y - rect.height / 2;
+  const inside = ({ x, y }: Point): boolean =>
+    x >= left && x <= left + rect.width && y >= top && y <= top + rect.height;
+  const entering = points.findIndex(inside);
+  const [before, after] = [points[entering - 1], points[entering]];
+  if (before === undefined || after === undefined) return [...points];
+  // Halving finds the border closer than a picture can show.
+  let [out, within] = [before, after];
+  for (let step = 0; step < 20; step++) {
+    const middle = { x: (out.x + within.x) / 2, y: (out.y + within.y) / 2 };
+    if (inside(middle)) within = middle;
+    else out = middle;
+  }
+  return [...points.slice(0, entering), out];
 }
 
 function box({ x, y, width, height }: Placed, step: Step, className: string): string {
@@ -117,7 +152,7 @@ function subtitle(step: Step): string {
   return `${step.type}${note}${step.when === null ? '' : ' · when'}${step.compensate === null ? '' : ' · undo'}`;
 }
 
-function pathOf(points: readonly { x: number; y: number }[]): string {
+function pathOf(points: readonly Point[]): string {
   return points.map(({ x, y }, i) => `${i === 0 ? 'M' : 'L'}${round(x)} ${round(y)}`).join('');
 }
 

@@ -63,7 +63,7 @@ function scopeTitle(step: Step, key: string): string {
     const arm = step.cases[Number(key)];
     return arm === undefined ? 'else' : `when ${arm.when.source.trim()}`;
   }
-  return 'together';
+  return 'inside';
 }
 
 function label(step: Step): string {
