@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net';
 const body = JSON.stringify({
   id: 'bench',
   status: 'COMPLETED',
-  text: 'x'.repeat(Number(process.argv[2] ?? 200)),
+  text: 'x'.repeat(200),
 });
 const server = createServer((request, response) => {
   request.resume().once('end', () => {

@@ -20,6 +20,8 @@ export interface HttpMeasured extends LoadResult {
 export interface HttpOptions {
   readonly seconds: number;
   readonly quietSeconds: number;
+  /** Further flags of the platform's Node, e.g. a profiler's. */
+  readonly nodeFlags?: readonly string[];
 }
 
 const CONNECTIONS = [1, 64];
@@ -39,7 +41,7 @@ interface Server {
 
 export async function measureHttp(stores: Stores, options: HttpOptions): Promise<HttpMeasured[]> {
   const database = await stores.createDatabase();
-  const platform = await startServer('http-platform.ts', [], {
+  const platform = await startServer('http-platform.ts', options.nodeFlags ?? [], {
     BENCH_FOLDER: join(stores.directory, 'platform'),
     BENCH_DATABASE_URL: database,
   });
@@ -100,10 +102,10 @@ export async function measureHttp(stores: Stores, options: HttpOptions): Promise
 
 async function startServer(
   script: string,
-  args: readonly string[],
+  nodeFlags: readonly string[],
   env: Readonly<Record<string, string>>,
 ): Promise<Server> {
-  const child = spawn(process.execPath, ['--no-warnings', here(script), ...args], {
+  const child = spawn(process.execPath, [...nodeFlags, '--no-warnings', here(script)], {
     env: { ...process.env, NODE_ENV: 'production', ...env },
     stdio: ['ignore', 'pipe', 'inherit'],
   });

@@ -43,6 +43,7 @@ const roundCount = Number(args.rounds);
 const scale = Number(args.scale);
 const quietSeconds = Number(args['quiet-seconds']);
 const profile = args['cpu-prof-dir'];
+const profilerFlags = profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profile}`];
 const say = (line: string): void => void process.stderr.write(`${line}\n`);
 const scaled = (count: number): number => Math.max(1, Math.round(count * scale));
 
@@ -107,7 +108,11 @@ try {
     for (let round = 1; round <= rounds; round++) {
       say(`http, round ${round}`);
       result.http.push(
-        await measureHttp(stores, { seconds: Math.max(1, 4 * scale), quietSeconds }),
+        await measureHttp(stores, {
+          seconds: Math.max(1, 4 * scale),
+          quietSeconds,
+          nodeFlags: profilerFlags,
+        }),
       );
     }
     print(formatHttp(result.http));
@@ -186,8 +191,7 @@ function runOne(
   shapes: readonly Shape[],
   nodeFlags: readonly string[] = [],
 ): Promise<Measured[]> {
-  const profiled =
-    profile === undefined || entry.name !== OURS ? [] : ['--cpu-prof', `--cpu-prof-dir=${profile}`];
+  const profiled = entry.name === OURS ? profilerFlags : [];
   return runContender(entry, on, {
     steps,
     shapes,
