@@ -1,7 +1,7 @@
 import { bindingsOf } from '#core/execution/bindings.ts';
 import type { Command, CommandOf, Outcome } from '#core/execution/commands.ts';
 import { indexOf, placeOf } from '#core/execution/program-index.ts';
-import type { ExecutionState } from '#core/execution/state.ts';
+import { type ExecutionState, keyRootOf } from '#core/execution/state.ts';
 import { type Expression, expressionsOf, type Program, type Step } from '#core/plan/program.ts';
 import type { ExecutionHeader } from '#ports/execution-store.ts';
 import { parseApprovalConfig } from '#steps/child-config.ts';
@@ -64,7 +64,7 @@ async function call(
       tenant: header.tenant,
       mode: header.mode,
       executionId: header.id,
-      rootId: header.rootId,
+      rootId: keyRootOf(state, key),
       key,
       step,
       attempt,
@@ -154,7 +154,7 @@ async function requestApproval(
 async function compensate(
   deps: EngineDeps,
   slots: Slots,
-  { header, program, signal }: WorkContext,
+  { header, program, state, signal }: WorkContext,
   { step: key, attempt, record }: CommandOf<'compensate'>,
 ): Promise<Outcome | null> {
   const { step } = placeOf(indexOf(program), key).info;
@@ -163,7 +163,7 @@ async function compensate(
       tenant: header.tenant,
       mode: header.mode,
       executionId: header.id,
-      rootId: header.rootId,
+      rootId: keyRootOf(state, key),
       key,
       step,
       attempt,

@@ -53,6 +53,8 @@ export interface AcceptRequest {
   readonly depth: number;
   readonly retryOf: string | null;
   readonly carried: { readonly [step: StepKey]: CarriedResult } | null;
+  /** Steps whose idempotency keys do not begin with `rootId`; absent: none. */
+  readonly keyRoots?: { readonly [step: StepKey]: string };
   readonly labels: Labels;
   readonly correlationId: string | null;
   /** What full-text search finds the execution by, besides its labels: the workflow's name. */

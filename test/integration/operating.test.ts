@@ -267,6 +267,37 @@ describeWithPostgres('operating executions over HTTP', () => {
     });
   }
 
+  it('a step that was undone is done anew under a key that nobody has seen', async () => {
+    let broken = true;
+    world.answer = (hit) =>
+      hit.step === 'b' && broken ? { status: 400 } : { status: 200, body: { at: hit.step } };
+    const definition = workflow([
+      call('a', { compensate: undo('a') }),
+      call('b', { depends_on: ['a'] }),
+    ]);
+    const id = await world.execute(definition, 'engine');
+    expect(await world.finished(id)).toMatchObject({ status: 'FAILED', compensation: 'COMPLETE' });
+    const again = await world.client.retryExecution({ execution_id: id });
+    const second = String(again.execution_id);
+    expect((await world.finished(second)).status).toBe('FAILED');
+    broken = false;
+    const third = await world.client.retryExecution({
+      execution_id: second,
+      body: { runtime: 'step_functions' },
+    });
+    expect((await world.finished(String(third.execution_id))).status).toBe('COMPLETED');
+    expect(world.hits.map(({ idempotencyKey }) => idempotencyKey)).toEqual([
+      `${id}/a`,
+      `${id}/b`,
+      `${id}/a/compensate`,
+      `${second}/a`,
+      `${id}/b`,
+      `${second}/a/compensate`,
+      `${third.execution_id}/a`,
+      `${id}/b`,
+    ]);
+  });
+
   it('the engine pauses and resumes; Step Functions says who can', async () => {
     const definition = workflow([
       { id: 'hold', type: 'wait', config: { duration: '60s' } },

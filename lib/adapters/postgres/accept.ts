@@ -202,6 +202,7 @@ function createdEvent(request: AcceptRequest): EventOf<'execution_created'> {
     depth: request.depth,
     retry_of: request.retryOf,
     carried: request.carried,
+    ...(request.keyRoots === undefined ? {} : { key_roots: request.keyRoots }),
   };
 }
 

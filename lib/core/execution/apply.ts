@@ -77,6 +77,7 @@ const HANDLERS: { readonly [T in ExecutionEventType]: Handler<T> } = {
       runtime: event.runtime,
       input: event.input,
       rootId: event.root_id,
+      keyRoots: event.key_roots ?? null,
       parent: event.parent,
       depth: event.depth,
       retryOf: event.retry_of,

@@ -49,6 +49,22 @@ export function carry(program: Program, state: ExecutionState): Carried {
   return carried;
 }
 
+/**
+ * Whose ids go into the keys of the steps of a retry with this id, where it is not the root's: what
+ * was undone is done anew under a key that no receiver has seen. Null: the root's for all.
+ */
+export function keyRoots(
+  state: ExecutionState,
+  retryId: string,
+): { readonly [step: StepKey]: string } | null {
+  const undone = state.ledger.filter(({ status }) => status === 'SUCCESS');
+  if (undone.length === 0) return state.keyRoots;
+  return {
+    ...state.keyRoots,
+    ...Object.fromEntries(undone.map(({ step }) => [step, retryId])),
+  };
+}
+
 function isCarried(step: StepState, insideCarried: boolean): boolean {
   return step.status === 'SUCCESS' || (insideCarried && step.status === 'SKIPPED');
 }

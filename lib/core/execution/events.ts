@@ -65,6 +65,11 @@ export type ExecutionEvent =
       readonly depth: number;
       readonly retry_of: string | null;
       readonly carried: { readonly [step: StepKey]: CarriedResult } | null;
+      /**
+       * Steps whose idempotency keys begin with another id than `root_id`: they were undone, so a
+       * receiver that remembers the first key must not take the new call for a repeat. Absent: none.
+       */
+      readonly key_roots?: { readonly [step: StepKey]: string };
     }
   | { readonly type: 'execution_started' }
   /** `config` is whatever was evaluated at the start and must never be evaluated again. */

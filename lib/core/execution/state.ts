@@ -32,6 +32,8 @@ export interface ExecutionState {
   readonly runtime: Runtime;
   readonly input: Json;
   readonly rootId: string;
+  /** See `key_roots` of the first event. */
+  readonly keyRoots: { readonly [step: StepKey]: string } | null;
   readonly parent: { readonly execution_id: string; readonly step: StepKey } | null;
   readonly depth: number;
   readonly retryOf: string | null;
@@ -163,6 +165,7 @@ export function initialState(header: ExecutionHeader): ExecutionState {
     runtime: 'engine',
     input: null,
     rootId: header.id,
+    keyRoots: null,
     parent: null,
     depth: 0,
     retryOf: null,
@@ -366,4 +369,10 @@ export function dependenciesDone(info: StepInfo, scope: ScopeState): boolean {
     if (step === undefined || !isTerminal(step)) return false;
   }
   return true;
+}
+
+/** The execution whose id the idempotency keys of a step begin with, also when it is undone. */
+export function keyRootOf(of: Pick<ExecutionState, 'rootId' | 'keyRoots'>, step: StepKey): string {
+  const own = of.keyRoots;
+  return own !== null && Object.hasOwn(own, step) ? (own[step] as string) : of.rootId;
 }

@@ -1,6 +1,6 @@
 import type { Body, ResponseBody } from '#contract/routes.ts';
 import { CloudFlowError } from '#core/errors.ts';
-import { carry, compatible, repeatPreview } from '#core/execution/carry.ts';
+import { carry, compatible, keyRoots, repeatPreview } from '#core/execution/carry.ts';
 import { isFinal } from '#core/execution/events.ts';
 import { report } from '#core/execution/report.ts';
 import type { ExecutionState } from '#core/execution/state.ts';
@@ -66,6 +66,7 @@ export async function retryExecution(
 
   const now = deps.clock.now();
   const id = deps.ids.next(now);
+  const ownKeys = keyRoots(state, id);
   const answer = await deps.executions.accept({
     tenant,
     mode,
@@ -80,6 +81,7 @@ export async function retryExecution(
     depth: record.depth,
     retryOf: record.id,
     carried,
+    ...(ownKeys === null ? {} : { keyRoots: ownKeys }),
     labels: record.labels,
     correlationId: facts.correlationId,
     searchText: null,

@@ -19,7 +19,7 @@ import {
   compensationState,
 } from '#core/execution/ending.ts';
 import { isFinal } from '#core/execution/events.ts';
-import type { LedgerEntry } from '#core/execution/state.ts';
+import { keyRootOf, type LedgerEntry } from '#core/execution/state.ts';
 import type { Json } from '#core/json.ts';
 import { performCompensation } from '../perform-compensation.ts';
 import { add, addRecords, addStarted } from './draft.ts';
@@ -75,7 +75,7 @@ export async function compensate(task: Task, payload: PayloadOf<'compensate'>): 
     tenant: header.tenant,
     mode: header.mode,
     executionId: header.id,
-    rootId: header.rootId,
+    rootId: keyRootOf(task, payload.step),
     key: payload.step,
     step: planStep(task, payload.step),
     attempt,

@@ -55,6 +55,8 @@ export interface Task {
   readonly header: ExecutionHeader;
   readonly program: Program;
   readonly input: Json;
+  readonly rootId: string;
+  readonly keyRoots: { readonly [step: StepKey]: string } | null;
   readonly startedAt: number | null;
 }
 
@@ -67,14 +69,18 @@ export async function openTask(
   if (loaded === null) throw new TypeError(`no execution ${executionId}`);
   const program = await deps.programs.find(tenant, loaded.header.programHash);
   if (program === null) throw new TypeError(`no program ${loaded.header.programHash}`);
-  const created = loaded.tail.find(({ event }) => event.type === 'execution_created');
+  // No checkpoints are made of what the machine decides, so event 1 is always in the tail.
+  const created = loaded.tail[0]?.event;
+  if (created?.type !== 'execution_created')
+    throw new TypeError(`no first event of ${executionId}`);
   const started = loaded.tail.find(({ event }) => event.type === 'execution_started');
   return {
     deps,
     header: loaded.header,
     program,
-    // No checkpoints are made of what the machine decides, so event 1 is always in the tail.
-    input: created?.event.type === 'execution_created' ? created.event.input : null,
+    input: created.input,
+    rootId: created.root_id,
+    keyRoots: created.key_roots ?? null,
     startedAt: started?.at ?? null,
   };
 }

@@ -10,6 +10,7 @@ import { stepErrorCode } from '#core/errors.ts';
 import { bindingsOf } from '#core/execution/bindings.ts';
 import type { Signal } from '#core/execution/commands.ts';
 import type { StepKey } from '#core/execution/events.ts';
+import { keyRootOf } from '#core/execution/state.ts';
 import { approvalResult } from '#core/execution/waiting-steps.ts';
 import type { Json } from '#core/json.ts';
 import { expressionsOf } from '#core/plan/program.ts';
@@ -78,7 +79,7 @@ export async function callback(task: Task, payload: PayloadOf<'callback'>): Prom
     tenant: header.tenant,
     mode: header.mode,
     executionId: header.id,
-    rootId: header.rootId,
+    rootId: keyRootOf(task, payload.step),
     key: payload.step,
     step,
     attempt: entry.attempt,

@@ -3,7 +3,7 @@ import type { ItemsResult, PayloadOf, TimerResult } from '#core/asl/payload.ts';
 import { stepErrorCode } from '#core/errors.ts';
 import { instant } from '#core/execution/bindings.ts';
 import { waitDueAt } from '#core/execution/inner-steps.ts';
-import { isTerminal, type StepState } from '#core/execution/state.ts';
+import { isTerminal, keyRootOf, type StepState } from '#core/execution/state.ts';
 import { type Json, jsonBytes } from '#core/json.ts';
 import { performCall } from '../perform-call.ts';
 import { add, addRecords, addStarted, stepOf } from './draft.ts';
@@ -32,7 +32,7 @@ export async function call(task: Task, payload: PayloadOf<'call'>): Promise<Json
     tenant: header.tenant,
     mode: header.mode,
     executionId: header.id,
-    rootId: header.rootId,
+    rootId: keyRootOf(task, payload.step),
     key: payload.step,
     step,
     attempt: entry.attempt,
