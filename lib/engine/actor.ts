@@ -31,9 +31,9 @@ import type {
 } from '#ports/execution-store.ts';
 import type { Ids } from '#ports/ids.ts';
 import type { Log } from '#ports/log.ts';
+import { lifecycleMessages, signalToParent } from '#steps/lifecycle.ts';
 import { createAlarm } from './alarm.ts';
 import { foldLoaded } from './fold.ts';
-import { lifecycleMessages, signalToParent } from './lifecycle.ts';
 import type { Perform } from './perform.ts';
 import { createUndertakings } from './undertakings.ts';
 

@@ -245,6 +245,7 @@ async function start(
 
   const runnerDeps: RunnerDeps = Object.create(stepDeps, {
     clock: { value: clock },
+    ids: { value: ids },
     executions: { value: executions },
     recorder: { value: recorder },
     operating: { value: ownership },

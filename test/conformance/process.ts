@@ -188,6 +188,7 @@ export function createProcess(around: Surroundings): Process {
   const runner: RunnerDeps = {
     ...stepDeps,
     clock,
+    ids,
     executions: access,
     recorder,
     operating: ownership,

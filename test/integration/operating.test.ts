@@ -1,14 +1,20 @@
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 import { hasErrorCode } from '#core/errors.ts';
-import { createTestDatabase, describeWithPostgres } from '#test/support/database.ts';
+import {
+  createTestDatabase,
+  describeWithPostgres,
+  type TestDatabase,
+} from '#test/support/database.ts';
 import { type PlatformWorld, startWorld, until } from './platform-world.ts';
 
 describeWithPostgres('operating executions over HTTP', () => {
   let world: PlatformWorld;
+  let database: TestDatabase;
   let serial = 0;
 
   beforeAll(async () => {
-    world = await startWorld((await createTestDatabase()).url);
+    database = await createTestDatabase();
+    world = await startWorld(database.url);
   });
   afterAll(() => world?.stop());
   beforeEach(() => {
@@ -266,6 +272,30 @@ describeWithPostgres('operating executions over HTTP', () => {
       ]);
     });
   }
+
+  it('both runtimes tell of the same lifecycle on workflow.events', async () => {
+    const told = async (runtime: 'engine' | 'step_functions') => {
+      world.answer = (hit) => ({ status: hit.step === 'b' ? 400 : 200 });
+      const id = await world.execute(
+        workflow([call('a', { compensate: undo('a') }), call('b', { depends_on: ['a'] })]),
+        runtime,
+      );
+      await world.finished(id);
+      const { rows } = await database.admin.query<{ payload: string }>(
+        "select payload from outbox where topic = 'workflow.events' and key = $1 order by id",
+        [id],
+      );
+      return rows.map(({ payload }) => JSON.parse(payload.slice(2)).event_type as string);
+    };
+    const onEngine = await told('engine');
+    expect(onEngine).toEqual([
+      'workflow.execution.created',
+      'workflow.execution.started',
+      'workflow.execution.compensating',
+      'workflow.execution.failed',
+    ]);
+    expect(await told('step_functions')).toEqual(onEngine);
+  });
 
   it('a step that was undone is done anew under a key that nobody has seen', async () => {
     let broken = true;

@@ -21,9 +21,15 @@ export const describeWithPostgres =
         describe.skip(`${name} (no PostgreSQL: ${inject('postgresMissing')})`, body)
     : (name: string, body: () => void) => describe(name, body);
 
+/** What ends the databases of this file; a hook that is registered inside a hook would never run. */
+const closers: (() => Promise<void>)[] = [];
+afterAll(async () => {
+  for (const close of closers.splice(0)) await close();
+});
+
 /**
- * Clones the migrated template. Call at the top of a `describe` body's `beforeAll`; after all tests
- * of the file the database is dropped, and sessions that the tests left behind fail the file.
+ * Clones the migrated template. After all tests of the file the database is dropped, and sessions
+ * that the tests left behind fail the file.
  */
 export async function createTestDatabase(): Promise<TestDatabase> {
   const server = inject('postgresUrl');
@@ -45,7 +51,7 @@ export async function createTestDatabase(): Promise<TestDatabase> {
     return made;
   };
   const database: TestDatabase = { admin: pool(null), url: target.href, pool };
-  afterAll(async () => {
+  closers.push(async () => {
     const leaked = pools.filter((each) => each.totalCount !== each.idleCount).length;
     await Promise.all(pools.map((each) => each.end()));
     const { rows } = await main.query<{ application_name: string }>(

@@ -27,17 +27,19 @@ import type {
   ExecutionHeader,
   ExecutionOwnership,
   ExecutionRecorder,
-  Recording,
 } from '#ports/execution-store.ts';
+import type { Ids } from '#ports/ids.ts';
 import type { Programs } from '#ports/programs.ts';
 import type { TaskTokens } from '#ports/task-tokens.ts';
 import type { StepDeps } from '../deps.ts';
+import { lifecycleMessages, signalToParent } from '../lifecycle.ts';
 import { type Bindings, shapeResult } from '../shape-result.ts';
 import { add, addRecords, addStarted, type Draft, newDraft, stepOf } from './draft.ts';
 import { RunnerFailure } from './failure.ts';
 
 export interface RunnerDeps extends StepDeps {
   readonly clock: Clock;
+  readonly ids: Ids;
   readonly executions: Pick<ExecutionAccess, 'loadExecution' | 'signal'>;
   readonly recorder: ExecutionRecorder;
   readonly operating: Pick<
@@ -96,8 +98,15 @@ export async function recordIn<T>(task: Task, decide: (draft: Draft) => T): Prom
     return {
       events: draft.events,
       ...project(program, draft.state, draft.events),
-      outbox: [],
-      parentSignal: parentSignal(draft),
+      outbox: lifecycleMessages(
+        header,
+        draft.state,
+        draft.events,
+        facts.events.length + 1,
+        now,
+        deps.ids,
+      ),
+      parentSignal: endsHere(draft) ? signalToParent(header, draft.state) : null,
     };
   });
   if (added === null || found === null) throw new TypeError(`no execution ${header.id}`);
@@ -110,29 +119,9 @@ export async function recordIn<T>(task: Task, decide: (draft: Draft) => T): Prom
   return (found as { readonly value: T }).value;
 }
 
-/** The end of a child, for its parent: written in the transaction that records it. */
-function parentSignal({ state, events }: Draft): Recording['parentSignal'] {
-  const ends = events.some(({ type }) => ENDS.has(type));
-  if (!ends || state.parent === null || !isFinal(state.status)) return null;
-  return {
-    executionId: state.parent.execution_id,
-    signal: {
-      kind: 'child_ended',
-      step: state.parent.step,
-      executionId: state.id,
-      // isFinal leaves these three.
-      status: state.status as 'COMPLETED' | 'FAILED' | 'CANCELLED',
-      output: state.output,
-      error: state.error,
-    },
-  };
+function endsHere({ events, state }: Draft): boolean {
+  return events.length > 0 && isFinal(state.status);
 }
-
-const ENDS: ReadonlySet<string> = new Set([
-  'execution_completed',
-  'execution_failed',
-  'execution_cancelled',
-]);
 
 /** What the log says when a step's task arrives. */
 export type Entry =

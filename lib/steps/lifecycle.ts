@@ -18,7 +18,7 @@ const LIFECYCLE: { readonly [T in ExecutionEventType]?: string } = {
 
 const DEAD_LETTER_TOPIC = 'dead-letter-queue';
 
-/** The messages that go out with these events. `firstSeq` is the number of the first. */
+/** The messages that go out with these events, on both runtimes. `firstSeq` numbers the first. */
 export function lifecycleMessages(
   header: ExecutionHeader,
   state: ExecutionState,
@@ -60,7 +60,7 @@ export function lifecycleMessages(
     const event = events[i] as ExecutionEvent;
     const type = LIFECYCLE[event.type];
     if (type !== undefined) messages.push(message(WORKFLOW_EVENTS_TOPIC, type, firstSeq + i));
-    // LANGUAGE rule 32: an undo that could not be finished needs a person.
+    // An undo that could not be finished needs a person (rule 32).
     if ('compensation' in event && event.compensation === 'PARTIAL') {
       messages.push(
         message(DEAD_LETTER_TOPIC, 'workflow.execution.compensation_incomplete', firstSeq + i),
