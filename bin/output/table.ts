@@ -40,19 +40,15 @@ export function table(
 
 function block(terminal: Terminal, headings: readonly string[], row: readonly string[]): string {
   const [first = '', ...others] = row;
-  // A pair stays together where it fits: no-break spaces hold it until the lines are made.
-  const pairs = others
-    .flatMap((cell, i) => {
-      const pair = `${headings[i + 1]}: ${cell}`;
-      if (cell === '') return [];
-      return [pair.length > terminal.width - GAP ? pair : pair.replaceAll(' ', '\u00a0')];
-    })
-    .join('  ');
-  const lines = pairs === '' ? [] : wrap(pairs, terminal.width - GAP);
-  return [
-    first,
-    ...lines.map((line) => terminal.style('dim', `  ${line.replaceAll('\u00a0', ' ')}`)),
-  ]
-    .map((text) => `${text}\n`)
-    .join('');
+  const room = terminal.width - GAP;
+  const lines: string[] = [];
+  for (const [i, cell] of others.entries()) {
+    if (cell === '') continue;
+    const pair = `${headings[i + 1]}: ${cell}`;
+    const beside = `${lines.at(-1)}${' '.repeat(GAP)}${pair}`;
+    if (lines.length > 0 && beside.length <= room) lines[lines.length - 1] = beside;
+    else lines.push(...wrap(pair, room));
+  }
+  const below = lines.map((line) => terminal.style('dim', `${' '.repeat(GAP)}${line}`));
+  return [...wrap(first, terminal.width), ...below].map((line) => `${line}\n`).join('');
 }
