@@ -118,7 +118,9 @@ export function installPeers(say: (line: string) => void): boolean {
     encoding: 'utf8',
   });
   if (done.status === 0) return true;
-  const reason = `${done.stderr ?? done.error?.message ?? ''}`.trim().split('\n').at(-1) ?? '';
+  const [reason = 'npm could not be started'] = `${done.stderr ?? ''}`
+    .split('\n')
+    .filter((line) => /^npm error (?!code|errno)./.test(line));
   say(`the peers are skipped: npm ci in test/bench/peers failed (${reason})`);
   return false;
 }

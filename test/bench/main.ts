@@ -98,6 +98,9 @@ const result: {
 
 const [ours] = CONTENDERS as [ContenderEntry];
 const stores = await startStores(args.statements ? STATEMENT_SETTINGS : {});
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.once(signal, () => void stores.close().finally(() => process.exit(130)));
+}
 try {
   result.durableWriteMs = durableWriteMs(stores.directory);
   say(`${result.machine}; a durable write takes ${result.durableWriteMs.toFixed(2)} ms`);

@@ -76,10 +76,12 @@ export function formatMeasured(rounds: readonly Round[]): string[] {
 }
 
 export function formatRatios(rounds: readonly Round[]): string[] {
+  const ratios = ratiosOf(rounds);
+  if (ratios.length === 0) return [];
   return [
     '| shape | ours / | median of the ratios | least | most | rounds |',
     '|---|---|---|---|---|---|',
-    ...ratiosOf(rounds).map(
+    ...ratios.map(
       ({ shape, to, median, min, max, rounds: n }) =>
         `| ${shape} | ${to} | ${short(median)} | ${short(min)} | ${short(max)} | ${n} |`,
     ),
