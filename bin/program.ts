@@ -13,7 +13,7 @@ import { openSession, type SessionOptions } from './session.ts';
 export interface Host {
   readonly terminal: Terminal;
   /** The command whose words could not be understood, for the hint at its help. */
-  started(command: string): void;
+  misread(command: string): void;
   ended(exit: ExitName): void;
 }
 
@@ -45,7 +45,7 @@ export function createProgram(host: Host): Command {
     })
     .configureHelp({ showGlobalOptions: true })
     .exitOverride((error) => {
-      host.started('cloudflow');
+      host.misread('cloudflow');
       throw error;
     });
 
@@ -68,7 +68,7 @@ export function createProgram(host: Host): Command {
       `\nExample${examples.length === 1 ? '' : 's'}:\n${examples.map((example) => `  ${example}\n`).join('')}`,
     );
     command.exitOverride((error) => {
-      host.started(path);
+      host.misread(path);
       throw error;
     });
     return command.action(async (...given: unknown[]) => {

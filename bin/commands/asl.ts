@@ -16,24 +16,31 @@ export async function runMachine(
   const file = readSource(path);
   const machine = parseSource(file, 'failed');
   const input = readInput(options.input);
-  const tasks = options.tasks === undefined ? undefined : parseSource(readSource(options.tasks));
+  const tasksFile = options.tasks === undefined ? null : readSource(options.tasks);
+  const tasks = tasksFile === null ? null : parseSource(tasksFile);
   // The file is the user's own and runs in the user's own process: no evaluator process is needed.
   const evaluator = createInProcessEvaluator();
   try {
     const result = await runMachineFile({
       machine,
       input,
-      ...(tasks === undefined ? {} : { tasks }),
+      ...(tasks === null ? {} : { tasks }),
       evaluator,
       ids: createIds(),
     });
     if (!result.ok) {
-      throw new CliError(
-        'failed',
-        'MACHINE_INVALID',
-        `${file.name} is no machine that can be run here`,
-        { file, problems: result.problems.map((problem) => placed(file, problem)) },
-      );
+      const { problems } = result;
+      if (tasksFile !== null && problems.some(({ code }) => code === 'TASKS_FILE_INVALID')) {
+        throw new CliError('usage', 'USAGE', `${tasksFile.name} holds no results of tasks`, {
+          file: tasksFile,
+          problems: problems.map((problem) => placed(tasksFile, problem)),
+        });
+      }
+      const message = `${file.name} is no machine that can be run here`;
+      throw new CliError('failed', 'MACHINE_INVALID', message, {
+        file,
+        problems: problems.map((problem) => placed(file, problem)),
+      });
     }
     if (terminal.json) terminal.document(result.history);
     else terminal.out(`${jsonText(result.history, 2)}\n`);
