@@ -77,7 +77,10 @@ function* happened(run: RunResult): Generator<string> {
   }
   if (run.executions.size > 1) yield 'happened: a child ran';
   if (run.executions.size > 4) yield 'happened: children nest to the limit';
-  for (const { report: of } of run.executions.values()) {
+  for (const { report: of, events } of run.executions.values()) {
+    for (const { event } of events) {
+      if (event.type === 'step_retry_scheduled') yield `error: ${event.error.code}`;
+    }
     for (const [key, step] of Object.entries(of.steps)) {
       yield `class: ${step.class}`;
       if (step.reason !== null) yield `reason: ${step.reason}`;

@@ -6,11 +6,18 @@ import { allSteps, type Program, type Step } from '#core/plan/program.ts';
 import type { ExecutionResult, RunResult } from './harness.ts';
 import type { Call } from './world.ts';
 
+export interface ComparisonOptions {
+  /** Calls may have been made again under the same key: after a crash. */
+  readonly repeats?: boolean;
+  /** Nothing may be later on one side: calls at the same times, undone in the same order. */
+  readonly timed?: boolean;
+}
+
 /** Two runs of one workflow: what differs, a line each; empty: they mean the same. */
 export function differences(
   left: RunResult,
   right: RunResult,
-  options: { readonly repeats?: boolean } = {},
+  options: ComparisonOptions = {},
 ): string[] {
   const found: string[] = [];
   const ids = new Set([...left.executions.keys(), ...right.executions.keys()]);
@@ -21,15 +28,19 @@ export function differences(
       found.push(`${where}only one runtime started it`);
       continue;
     }
-    found.push(...reportDifferences(a, b).map((line) => `${where}${line}`));
+    found.push(...reportDifferences(a, b, options).map((line) => `${where}${line}`));
   }
-  const calls = [left, right].map((run) => callLines(run.calls, options.repeats === true));
+  const calls = [left, right].map((run) => callLines(run.calls, options));
   for (const line of onlyIn(calls[0], calls[1])) found.push(`only left called ${line}`);
   for (const line of onlyIn(calls[1], calls[0])) found.push(`only right called ${line}`);
   return found;
 }
 
-function reportDifferences(left: ExecutionResult, right: ExecutionResult): string[] {
+function reportDifferences(
+  left: ExecutionResult,
+  right: ExecutionResult,
+  options: ComparisonOptions,
+): string[] {
   const [a, b] = [left, right].map(({ report }) => report) as [ExecutionReport, ExecutionReport];
   const found: string[] = [];
   const compare = (what: string, one: Json, other: Json): void => {
@@ -50,7 +61,8 @@ function reportDifferences(left: ExecutionResult, right: ExecutionResult): strin
   for (const key of keysOf(a.calls, b.calls)) {
     compare(`calls of ${key}`, a.calls[key] ?? null, b.calls[key] ?? null);
   }
-  compare('compensations', undone(a), undone(b));
+  const isOrdered = options.timed === true;
+  compare('compensations', undone(a, isOrdered), undone(b, isOrdered));
   return found;
 }
 
@@ -70,23 +82,25 @@ function comparable(step: StepReport | undefined): Json {
   return { status, class: step.class, reason, output, code, message, attempts };
 }
 
-/** As a set: the order is a matter of `orderProblems`, since a barrier may delay a completion. */
-function undone(report: ExecutionReport): Json {
-  return report.compensations
-    .map(({ step, status, attempts, error }) => ({
-      step,
-      status,
-      attempts,
-      code: error?.code ?? null,
-    }))
-    .sort((a, b) => (a.step < b.step ? -1 : 1));
+/** As a set where a barrier may delay a completion; what order there must be, `orderProblems` says. */
+function undone(report: ExecutionReport, isOrdered: boolean): Json {
+  const entries = report.compensations.map(({ step, status, attempts, error }) => ({
+    step,
+    status,
+    attempts,
+    code: error?.code ?? null,
+  }));
+  return isOrdered ? entries : entries.sort((a, b) => (a.step < b.step ? -1 : 1));
 }
 
-function callLines(calls: readonly Call[], repeats: boolean): string[] {
-  const lines = calls.map(({ executionId, key, attempt, idempotencyKey, what }) =>
-    canonicalJson({ executionId, key, attempt, idempotencyKey, what }),
+function callLines(calls: readonly Call[], options: ComparisonOptions): string[] {
+  const lines = calls.map(({ executionId, key, attempt, idempotencyKey, what, at }) =>
+    canonicalJson({
+      ...{ executionId, key, attempt, idempotencyKey, what },
+      ...(options.timed === true ? { at } : {}),
+    }),
   );
-  return (repeats ? [...new Set(lines)] : lines).sort();
+  return (options.repeats === true ? [...new Set(lines)] : lines).sort();
 }
 
 function onlyIn(one: readonly string[] = [], other: readonly string[] = []): string[] {
@@ -123,7 +137,7 @@ export function violations(run: RunResult): string[] {
     for (const [key, step] of Object.entries(report.steps)) {
       if (step.status === 'QUEUED' || step.status === 'EXECUTING') say(`${key} is ${step.status}`);
     }
-    if (execution.workflowId === run.program.workflowId) found.push(...orderProblems(run));
+    if (execution === run.root) found.push(...orderProblems(run));
   }
   return found;
 }
@@ -132,7 +146,7 @@ export function violations(run: RunResult): string[] {
  * Rules 3, 4 and 30 in the order of the log: nothing starts before its dependencies have ended, and
  * of two successes that are undone, the one that depends on the other is undone first.
  */
-export function orderProblems({ program, root }: RunResult): string[] {
+export function orderProblems({ program, root, rootId, calls }: RunResult): string[] {
   const found: string[] = [];
   const steps = new Map([...allSteps(program.root)].map((step) => [step.path, step]));
   const scopes = siblings(program);
@@ -157,6 +171,14 @@ export function orderProblems({ program, root }: RunResult): string[] {
     if (event.type === 'step_skipped') ended.set(event.step, seq);
   }
   const order = root.report.compensations.map(({ step }) => step);
+  const asked = calls
+    .filter(({ executionId, key }) => executionId === rootId && key.startsWith('undo:'))
+    .map(({ key }) => key.slice('undo:'.length));
+  const called = [...new Set(asked)];
+  const reported = order.filter((step) => called.includes(step));
+  if (called.join() !== reported.join()) {
+    found.push(`undone in the order ${called.join()}, reported as ${reported.join()}`);
+  }
   for (const [i, first] of order.entries()) {
     for (const later of order.slice(i + 1)) {
       if (precedes(first, later, steps, scopes)) {

@@ -185,8 +185,8 @@ export function condition(random: Random, view: View): string {
 
 /** The source of a value, without the marks of an expression. */
 export function value(random: Random, view: View): string {
-  if (random.chance(0.025)) return random.pick(BROKEN);
-  if (random.chance(0.02)) return random.pick(NO_VALUE);
+  if (random.chance(0.015)) return random.pick(BROKEN);
+  if (random.chance(0.015)) return random.pick(NO_VALUE);
   if (view.ids.length > 0 && random.chance(0.4)) {
     const of = step(random.pick(view.ids));
     return random.pick([
@@ -236,13 +236,14 @@ export function text(random: Random, view: View): string {
 }
 
 /** What a connector's `result` makes of `$result`. */
-export function shaping(random: Random, view: View): string {
+export function shaping(random: Random, view: View, type: string): string {
   if (random.chance(0.06)) return wrap(random.pick(['$result.nothing', "$error('bad')"]));
   return wrap(
     random.pick([
-      '$result.body',
-      '$result.body',
-      '$result.status',
+      ...(type === 'http_request' ? ['$result.body', '$result.body', '$result.status'] : []),
+      ...(type === 'approval' ? ['$result.decision', '$result.by', '$result.comment'] : []),
+      ...(type === 'database_operation' ? ['$result.row_count'] : []),
+      '[$result]',
       '$exists($result.body) ? $result.body : $result',
       '{"was": $type($result)}',
       ...(view.item ? ['[$index, $item]'] : []),

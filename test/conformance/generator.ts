@@ -68,11 +68,11 @@ function write(random: Random, seed: number): Scenario {
   const script = { http: {}, answers: {}, away: {} };
   const writing: Writing = {
     random,
-    room: random.int(3, 12),
+    room: random.int(3, 13),
     children: withChildren ? ['child-one', 'child-two', 'child-ping', 'nowhere'] : [],
     ...script,
   };
-  const workflow = definition(writing, 'random', random.int(2, 6));
+  const workflow = definition(writing, 'random', random.int(2, 8));
   const others = withChildren
     ? [
         definition({ ...writing, room: 3, children: [] }, 'child-one', random.int(1, 3)),
@@ -126,8 +126,8 @@ function steps(writing: Writing, count: number, scope: Scope): JsonObject[] {
 }
 
 function someOf(random: Random, below: number): number[] {
-  const found = new Set<number>([random.chance(0.6) ? below - 1 : random.int(0, below - 1)]);
-  while (random.chance(0.4)) found.add(random.int(0, below - 1));
+  const found = new Set<number>([random.chance(0.5) ? below - 1 : random.int(0, below - 1)]);
+  while (random.chance(0.5)) found.add(random.int(0, below - 1));
   return [...found].sort();
 }
 
@@ -145,18 +145,37 @@ function step(
   const container = ['for_each', 'branch', 'loop', 'group'].includes(type);
   const shapes = connector || ['approval', 'callback', 'sub_workflow'].includes(type);
   const undoes = !container && !['fail'].includes(type) && random.chance(0.3);
-  const rule = random.pick(TRIGGER_RULES);
+  if (type === 'http_request' && random.chance(0.05)) return tight(writing, id, path, dependsOn);
+  const rule = random.pick([...TRIGGER_RULES, 'all_done', 'none_failed'] as const);
   return {
     id,
     type,
     ...(dependsOn.length > 0 ? { depends_on: dependsOn } : {}),
     ...(dependsOn.length > 0 && random.chance(0.4) ? { trigger: rule } : {}),
     ...(random.chance(0.2) ? { when: condition(random, view) } : {}),
-    ...(random.chance(0.2) ? { continue_on_failure: true } : {}),
-    ...(shapes && random.chance(0.4) ? { result: shaping(random, view) } : {}),
+    ...(random.chance(0.3) ? { continue_on_failure: true } : {}),
+    ...(shapes && random.chance(0.4) ? { result: shaping(random, view, type) } : {}),
     ...(random.chance(0.06) && !container ? { max_output_bytes: random.int(4, 24) } : {}),
     ...(undoes ? { compensate: compensation(writing, path, id, view) } : {}),
     config: CONFIGS[type](writing, { id, path, view, scope }),
+  };
+}
+
+/** An output of 12 bytes, in 5 characters, and a budget about there. */
+function tight(
+  { random, http }: Writing,
+  id: string,
+  path: string,
+  dependsOn: readonly string[],
+): JsonObject {
+  http[path] = [{ body: '東京🙂' }];
+  return {
+    id,
+    type: 'http_request',
+    ...(dependsOn.length > 0 ? { depends_on: dependsOn, trigger: 'all_done' } : {}),
+    max_output_bytes: random.pick([5, 11, 12, 13]),
+    result: wrap('$result.body'),
+    config: { url: 'https://world.test/tight' },
   };
 }
 
@@ -204,10 +223,10 @@ const CONFIGS: { readonly [T in StepType]: (writing: Writing, here: Here) => Jso
   database_operation: (writing, { path, view }) => {
     const { random } = writing;
     script(writing, path, DATABASE_FAILURES);
-    if (random.chance(0.1)) return { operation: 'missing' };
+    if (random.chance(0.05)) return { operation: 'missing' };
     return {
       ...(random.chance(0.5)
-        ? { operation: 'with-value', parameters: { v: wrap(value(random, view)) } }
+        ? { operation: 'with-value', parameters: { v: wrap(scalar(random, view)) } }
         : { operation: 'plain' }),
       ...called(random),
     };
@@ -217,7 +236,7 @@ const CONFIGS: { readonly [T in StepType]: (writing: Writing, here: Here) => Jso
     if (random.chance(0.15)) writing.away[path] = random.int(1, 2);
     return {
       channel: random.pick(['email', 'sms', 'webhook', 'in_app']),
-      template: random.chance(0.1) ? wrap('$input.n') : 'welcome',
+      template: random.chance(0.05) ? wrap('$input.n') : 'welcome',
       data: template(random, view),
       ...called(random),
     };
@@ -353,7 +372,7 @@ function body(
 
 function called(random: Random): JsonObject {
   return {
-    ...(random.chance(0.5)
+    ...(random.chance(0.65)
       ? {
           retry: {
             max_attempts: random.int(1, 3),
@@ -369,7 +388,10 @@ function called(random: Random): JsonObject {
 
 const HTTP_FAILURES: readonly HttpAnswer[] = [
   { status: 503 },
+  { status: 503 },
   { status: 429 },
+  { status: 429 },
+  { refused: true },
   { refused: true },
   { garbled: true },
   { status: 404 },
@@ -377,11 +399,14 @@ const HTTP_FAILURES: readonly HttpAnswer[] = [
   { status: 401 },
   { status: 403 },
   { status: 304 },
+  { status: 304 },
   { delay_ms: 40_000 },
   { status: 500, delay_ms: 300 },
 ];
 const DATABASE_FAILURES: readonly HttpAnswer[] = [
   { refused: true },
+  { refused: true },
+  { status: 429 },
   { status: 429 },
   { status: 409 },
   { delay_ms: 40_000 },
@@ -402,16 +427,22 @@ const BODIES: readonly Json[] = [
 /** What a connector meets: failures, then perhaps an answer. */
 function script(writing: Writing, path: string, failures: readonly HttpAnswer[]): void {
   const { random, http } = writing;
-  if (random.chance(0.3)) return;
+  if (random.chance(0.25)) return;
   const answers: HttpAnswer[] = [];
-  while (answers.length < 3 && random.chance(0.45)) answers.push(random.pick(failures));
-  if (answers.length === 0 || random.chance(0.6)) {
+  while (answers.length < 3 && random.chance(0.55)) answers.push(random.pick(failures));
+  if (answers.length === 0 || random.chance(0.75)) {
     const delay = random.chance(0.4) ? { delay_ms: random.pick([137, 613, 1_401]) } : {};
     answers.push({ body: random.pick(BODIES), ...delay });
   }
   // One instance of many may fare otherwise.
   const instance = random.chance(0.2) ? `${path}[${random.int(0, 2)}]` : path;
   http[instance] = answers;
+}
+
+/** Mostly what a parameter takes. */
+function scalar(random: Random, view: View): string {
+  if (random.chance(0.1)) return value(random, view);
+  return random.pick(['$input.n', '$input.text', '$string($input.odd)', '$input.n = 1', 'null']);
 }
 
 function compensation(writing: Writing, path: string, id: string, view: View): JsonObject {
@@ -421,7 +452,7 @@ function compensation(writing: Writing, path: string, id: string, view: View): J
   const kind = random.chance(0.15) && writing.children.length > 0 ? 'child' : random.pick(UNDOES);
   switch (kind) {
     case 'http':
-      if (random.chance(0.3)) {
+      if (random.chance(0.45)) {
         writing.http[`undo:${path}`] = random.pick<HttpAnswer[]>([
           [{ status: 503 }, { status: 200 }],
           [{ status: 500 }],
@@ -436,7 +467,7 @@ function compensation(writing: Writing, path: string, id: string, view: View): J
     case 'database':
       return {
         type: 'database_operation',
-        config: { operation: 'with-undo', parameters: { v: wrap(value(random, sees)) } },
+        config: { operation: 'with-undo', parameters: { v: wrap(scalar(random, sees)) } },
       };
     case 'notification':
       return { type: 'notification', config: { channel: 'email', template: 'sorry', data: own } };
