@@ -120,7 +120,7 @@ export function installPeers(say: (line: string) => void): boolean {
   if (done.status === 0) return true;
   const [reason = 'npm could not be started'] = `${done.stderr ?? ''}`
     .split('\n')
-    .filter((line) => /^npm error (?!code|errno)./.test(line));
+    .filter((line) => /^npm error (?!code|errno|syscall)./.test(line));
   say(`the peers are skipped: npm ci in test/bench/peers failed (${reason})`);
   return false;
 }

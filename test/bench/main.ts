@@ -145,7 +145,7 @@ if (args.json) process.stdout.write(`${JSON.stringify({ ...result, ratios })}\n`
 if (args.out !== undefined) writeFileSync(args.out, JSON.stringify({ ...result, ratios }, null, 1));
 
 function print(lines: readonly string[]): void {
-  if (!args.json) process.stdout.write(`\n${lines.join('\n')}\n`);
+  if (!args.json && lines.length > 0) process.stdout.write(`\n${lines.join('\n')}\n`);
 }
 
 async function comparePeers(on: Stores): Promise<void> {
