@@ -81,6 +81,7 @@ export interface RunResult {
 export const START = Date.parse('2026-01-01T00:00:00.000Z');
 const MOST_MOVES = 20_000;
 const REAL_TICK_MS = 250;
+const KILLED = 'killed';
 
 export class NotCompiled extends Error {
   readonly codes: readonly string[];
@@ -189,7 +190,20 @@ export async function runScenario(scenario: Scenario, options: RunOptions): Prom
 
   /** Answers as a person or another system does: through the services of the API. */
   function send(executionId: string, signal: ScriptedSignal, isNoted: boolean): void {
-    answer(current, executionId, signal, tokens.get(`${executionId}/${signal.step}`) ?? '')
+    const token = tokens.get(`${executionId}/${signal.step}`) ?? '';
+    const persist = async (): Promise<string | null> => {
+      for (let tries = 0; ; tries++) {
+        const asked = current;
+        const code = await Promise.race([
+          answer(asked, executionId, signal, token),
+          asked.death.then(() => KILLED),
+        ]);
+        // Whoever was not told asks again; that the first answer stands is then no refusal.
+        if (code !== KILLED) return tries > 0 && code?.endsWith('ED') === true ? null : code;
+        while (current === asked) await nextTurn();
+      }
+    };
+    persist()
       .then((code) => {
         if (isNoted) refusals.push({ step: signal.step, code });
         else if (code !== null) refusals.push({ step: signal.step, code });
