@@ -24,6 +24,7 @@ import type { Clock } from '#ports/clock.ts';
 import type {
   AppendAnswer,
   AppendRequest,
+  ChildSignal,
   ExecutionHeader,
   LoadedExecution,
   ReleaseAnswer,
@@ -31,7 +32,7 @@ import type {
 } from '#ports/execution-store.ts';
 import type { Ids } from '#ports/ids.ts';
 import type { Log } from '#ports/log.ts';
-import { lifecycleMessages, signalToParent } from '#steps/lifecycle.ts';
+import { lifecycleMessages, signalsToChildren, signalToParent } from '#steps/lifecycle.ts';
 import { createAlarm } from './alarm.ts';
 import { foldLoaded } from './fold.ts';
 import type { Perform } from './perform.ts';
@@ -61,7 +62,7 @@ export interface ActorHost {
   gone(actor: Actor, why: Gone): void;
   /** A parent has a signal. */
   signalled(tenant: string, executionId: string): void;
-  /** A release was refused because of signals that are not here yet. */
+  /** There are signals that are not here yet. */
   wantsSignals(): void;
 }
 
@@ -213,9 +214,11 @@ export function createActor(
     now: number,
   ): Promise<void> {
     let answer: AppendAnswer;
+    let childSignals: readonly ChildSignal[];
     try {
       const rows = project(program, next, events);
       const over = isFinal(next.status);
+      childSignals = signalsToChildren(program, header, next, events);
       answer = await host.append({
         tenant: header.tenant,
         executionId: header.id,
@@ -228,6 +231,7 @@ export function createActor(
         consumedSignals: consumed,
         outbox: lifecycleMessages(header, next, events, state.seq + 1, now, host.ids),
         parentSignal: signalToParent(header, next),
+        childSignals,
         now,
       });
     } catch (error) {
@@ -254,6 +258,7 @@ export function createActor(
     }
     failures = 0;
     state = next;
+    if (childSignals.length > 0) host.wantsSignals();
     if (isFinal(state.status)) {
       leave({ kind: 'ended' });
       if (header.parent !== null) host.signalled(header.tenant, header.parent.executionId);

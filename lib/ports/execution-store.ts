@@ -69,7 +69,9 @@ export type AcceptAnswer =
   /** The same request came before: by its idempotency key, or by its id with the same input. */
   | { readonly kind: 'existing'; readonly executionId: string }
   /** The key or the id was used before for something else. */
-  | { readonly kind: 'conflict'; readonly executionId: string };
+  | { readonly kind: 'conflict'; readonly executionId: string }
+  /** A child whose step no longer waits for it: nothing was started. */
+  | { readonly kind: 'parent_ended'; readonly executionId: string };
 
 /**
  * Takes an execution the moment it is accepted, in the same process. `reserve` is asked before the
@@ -314,6 +316,7 @@ export interface AppendRequest {
   readonly consumedSignals: readonly string[];
   readonly outbox: readonly OutboxMessage[];
   readonly parentSignal: ParentSignal | null;
+  readonly childSignals: readonly ChildSignal[];
   readonly now: number;
 }
 
@@ -321,6 +324,16 @@ export interface AppendRequest {
 export interface ParentSignal {
   readonly executionId: string;
   readonly signal: Extract<Signal, { kind: 'child_ended' }>;
+}
+
+/**
+ * What a step that stops waiting tells its child, written with the step's end. Whoever has not ended
+ * and has this execution and step as its parent hears it; a child that is being accepted meanwhile is
+ * not started (`parent_ended`), so none is left behind.
+ */
+export interface ChildSignal {
+  readonly step: StepKey;
+  readonly signal: Extract<Signal, { kind: 'cancel' }>;
 }
 
 /**
@@ -416,6 +429,7 @@ export interface Recording {
   readonly execution: ExecutionProjection | null;
   readonly outbox: readonly OutboxMessage[];
   readonly parentSignal: ParentSignal | null;
+  readonly childSignals: readonly ChildSignal[];
 }
 
 export interface ExecutionRecorder {

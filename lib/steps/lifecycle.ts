@@ -1,8 +1,16 @@
 import { eventEnvelope, WORKFLOW_EVENTS_TOPIC } from '#core/event-envelope.ts';
+import { undoes } from '#core/execution/ending.ts';
 import type { ExecutionEvent, ExecutionEventType } from '#core/execution/events.ts';
 import { isFinal } from '#core/execution/events.ts';
+import { indexOf, placeOf } from '#core/execution/program-index.ts';
 import type { ExecutionState } from '#core/execution/state.ts';
-import type { ExecutionHeader, OutboxMessage, ParentSignal } from '#ports/execution-store.ts';
+import type { Program } from '#core/plan/program.ts';
+import type {
+  ChildSignal,
+  ExecutionHeader,
+  OutboxMessage,
+  ParentSignal,
+} from '#ports/execution-store.ts';
 import type { Ids } from '#ports/ids.ts';
 
 /** What leaves on `workflow.events`. Steps do so only where somebody asks: not here. */
@@ -88,4 +96,32 @@ export function signalToParent(
       error: state.error === null ? null : { code: state.error.code, message: state.error.message },
     },
   };
+}
+
+/**
+ * What steps that have failed tell the children they waited for, whatever made them fail: a cancel, a
+ * time limit, a lost end. Where the child's own failure did, it has ended and hears nothing.
+ */
+export function signalsToChildren(
+  program: Program,
+  header: ExecutionHeader,
+  state: ExecutionState,
+  events: readonly ExecutionEvent[],
+): ChildSignal[] {
+  const signals: ChildSignal[] = [];
+  for (const event of events) {
+    if (event.type !== 'step_failed') continue;
+    const { step } = placeOf(indexOf(program), event.step).info;
+    if (step.type !== 'sub_workflow' || step.mode !== 'wait') continue;
+    signals.push({
+      step: event.step,
+      signal: {
+        kind: 'cancel',
+        by: null,
+        compensate: undoes(program, state) ? true : null,
+        reason: `parent ${header.id}: ${event.step}: ${event.error.message}`,
+      },
+    });
+  }
+  return signals;
 }

@@ -156,6 +156,7 @@ describeWithPostgres('a process that was stopped for longer than its lease', () 
       consumedSignals: [],
       outbox: [],
       parentSignal: null,
+      childSignals: [],
       now: Date.now(),
     });
     // Written but not committed: it holds the row and the sequence number.

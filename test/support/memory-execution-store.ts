@@ -24,6 +24,7 @@ import type {
   AppendRequest,
   ApprovalRecord,
   CallbackRecord,
+  ChildSignal,
   ExecutionAccess,
   ExecutionHeader,
   ExecutionOwnership,
@@ -143,6 +144,7 @@ export function createMemoryExecutionStore(): MemoryExecutionStore {
       readonly consumedSignals: readonly string[];
       readonly outbox: readonly OutboxMessage[];
       readonly parentSignal: ParentSignal | null;
+      readonly childSignals: readonly ChildSignal[];
     },
     now: number,
   ): void {
@@ -152,7 +154,7 @@ export function createMemoryExecutionStore(): MemoryExecutionStore {
     for (const step of transition.steps) row.steps.set(step.step, step);
     for (const id of transition.consumedSignals) row.signals.delete(id);
     outbox.push(...transition.outbox);
-    const { execution, parentSignal } = transition;
+    const { execution, parentSignal, childSignals } = transition;
     if (execution !== null) {
       row.projection = execution;
       row.status = execution.status;
@@ -161,6 +163,13 @@ export function createMemoryExecutionStore(): MemoryExecutionStore {
         row.owner = null;
         row.signals.clear();
         row.checkpoint = null;
+      }
+    }
+    for (const { step, signal: given } of childSignals) {
+      for (const child of rows.values()) {
+        const { parent } = child.header;
+        if (parent?.executionId !== row.header.id || parent.step !== step) continue;
+        if (open(child)) putSignal(child, given, now);
       }
     }
     if (parentSignal === null) return;
@@ -219,6 +228,12 @@ export function createMemoryExecutionStore(): MemoryExecutionStore {
           known.input === canonicalJson(request.input) &&
           known.header.programHash === request.programHash;
         return { kind: same ? 'existing' : 'conflict', executionId: id };
+      }
+      const { parent } = request;
+      const waiting =
+        parent === null ? null : rowOf(tenant, parent.executionId)?.steps.get(parent.step);
+      if (parent !== null && waiting?.status !== 'EXECUTING') {
+        return { kind: 'parent_ended', executionId: id };
       }
       const { adopter } = store;
       const owner = request.runtime === 'engine' ? (adopter?.reserve(request) ?? null) : null;

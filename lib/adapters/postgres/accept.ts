@@ -14,7 +14,7 @@ import type { Ids } from '#ports/ids.ts';
 import type { PayloadCodec } from '#ports/payload-codec.ts';
 import { textArray, uuidArray } from './array-params.ts';
 import { type Batcher, createBatcher } from './batcher.ts';
-import { isBatchPoison } from './errors.ts';
+import { isBatchPoison, isTransient } from './errors.ts';
 import type { Partitions } from './partitions.ts';
 import { storableJson, storableText } from './payload-codec.ts';
 import { encodeEvent } from './rows.ts';
@@ -50,6 +50,7 @@ const MAX_WAITING = 20_000;
 /** Above this, batchers of tenants that are quiet are forgotten. */
 const MOST_TENANTS = 256;
 const MAX_ROUNDS = 3;
+const TRANSIENT_TRIES = 3;
 
 interface Row {
   readonly request: AcceptRequest;
@@ -133,6 +134,17 @@ export function createAcceptor(
 }
 
 async function write(pool: Pool, tenant: string, rows: readonly Row[]): Promise<Written[]> {
+  for (let tries = 0; ; tries++) {
+    try {
+      return await writeOnce(pool, tenant, rows);
+    } catch (error) {
+      // Steps of two parents, ending while their children are accepted, may wait for each other.
+      if (!isTransient(error) || tries >= TRANSIENT_TRIES) throw error;
+    }
+  }
+}
+
+async function writeOnce(pool: Pool, tenant: string, rows: readonly Row[]): Promise<Written[]> {
   const requests = rows.map((row) => row.request);
   const { rows: answers } = await pool.query<{
     n: string;

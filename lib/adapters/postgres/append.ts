@@ -131,7 +131,7 @@ export async function writeTransitions(
   items: readonly PreparedAppend[],
 ): Promise<void> {
   const batch = emptyBatch();
-  const { x, e, s, c, g, o } = batch;
+  const { x, e, s, c, g, k, o } = batch;
 
   for (const { request, events } of items) {
     const { tenant, execution } = request;
@@ -189,6 +189,11 @@ export async function writeTransitions(
     for (const id of request.consumedSignals) {
       g.of.push(n);
       g.id.push(id);
+    }
+    for (const { step, signal } of request.childSignals) {
+      k.of.push(n);
+      k.step.push(step);
+      k.signal.push(codec.encode(signal as unknown as Json, tenant));
     }
     for (const message of request.outbox) {
       o.of.push(n);
@@ -256,6 +261,7 @@ function emptyBatch() {
     },
     c: { of: int4(), seq: int4(), state: text() },
     g: { of: int4(), id: column(int8Array) },
+    k: { of: int4(), step: text(), signal: text() },
     o: { of: int4(), topic: text(), key: text(), at: time(), payload: text() },
   };
 }

@@ -69,6 +69,7 @@ export function createExecutionRecorder(deps: {
                 consumedSignals: [],
                 outbox: recording.outbox,
                 parentSignal: recording.parentSignal,
+                childSignals: recording.childSignals,
                 now,
               }),
             ]);

@@ -124,7 +124,8 @@ export type Signal =
   | {
       readonly kind: 'cancel';
       readonly by: string | null;
-      readonly compensate: boolean;
+      /** Null: what the workflow's own `on_cancel` says. */
+      readonly compensate: boolean | null;
       readonly reason: string | null;
     }
   | { readonly kind: 'pause'; readonly by: string | null }

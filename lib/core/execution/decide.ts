@@ -124,7 +124,8 @@ const HANDLERS: {
   cancel: (decision, signal) => {
     if (refusal(decision.program, decision.state, signal) !== null) return;
     if (decision.state.status === 'PENDING') record(decision, { type: 'execution_started' });
-    const { by, compensate, reason } = signal;
+    const { by, reason } = signal;
+    const compensate = signal.compensate ?? decision.program.onCancel === 'compensate';
     record(decision, { type: 'cancel_requested', by, compensate, reason });
     stop(decision, 'the execution was cancelled');
   },

@@ -1,5 +1,6 @@
 import type { StepError } from '#core/errors.ts';
 import { isRetryableStepError } from '#core/errors.ts';
+import type { Program } from '#core/plan/program.ts';
 import { expressionsOf } from '#core/plan/program.ts';
 import { bind, outputsAtRoot } from './bindings.ts';
 import type { Outcome } from './commands.ts';
@@ -25,8 +26,7 @@ export function finish(decision: Decision, results: EvaluatorResults | null = nu
   if (state.saga !== null) {
     runSaga(decision);
   } else if (state.cancel !== null || state.timedOut) {
-    const compensates = state.cancel?.compensate ?? decision.program.onCancel === 'compensate';
-    if (compensates && state.ledger.length > 0) startSaga(decision);
+    if (undoes(decision.program, state) && state.ledger.length > 0) startSaga(decision);
     else end(decision);
   } else if (state.root.failed > 0 || state.outputError !== null) {
     if (state.ledger.length > 0) startSaga(decision);
@@ -34,6 +34,11 @@ export function finish(decision: Decision, results: EvaluatorResults | null = nu
   } else {
     complete(decision, results);
   }
+}
+
+/** Whether an execution that was cancelled or has timed out undoes what was done. */
+export function undoes(program: Program, state: ExecutionState): boolean {
+  return state.cancel?.compensate ?? (state.timedOut && program.onCancel === 'compensate');
 }
 
 function complete(decision: Decision, results: EvaluatorResults | null): void {

@@ -4,7 +4,6 @@ import type { Signal } from '#core/execution/commands.ts';
 import { isFinal } from '#core/execution/events.ts';
 import { refusal } from '#core/execution/refusal.ts';
 import type { ExecutionState } from '#core/execution/state.ts';
-import type { Program } from '#core/plan/program.ts';
 import type { ExecutionRecord, StoredSignal } from '#ports/execution-store.ts';
 import type { Principal } from '../identity/principal.ts';
 import { notFound } from '../shared/problems.ts';
@@ -25,12 +24,12 @@ export async function cancelExecution(
   body: Body<'cancelExecution'>,
 ): Promise<ResponseBody<'cancelExecution'>> {
   const record = await requireExecution(deps, principal, executionId);
-  return control(deps, principal, record, (program) => ({
+  return control(deps, principal, record, {
     kind: 'cancel',
     by: principal.subject,
-    compensate: body.compensate ?? program.onCancel === 'compensate',
+    compensate: body.compensate ?? null,
     reason: body.reason ?? null,
-  }));
+  });
 }
 
 export async function pauseExecution(
@@ -40,7 +39,7 @@ export async function pauseExecution(
 ): Promise<ResponseBody<'pauseExecution'>> {
   const record = await requireExecution(deps, principal, executionId);
   requireEngine(record);
-  return control(deps, principal, record, () => ({ kind: 'pause', by: principal.subject }));
+  return control(deps, principal, record, { kind: 'pause', by: principal.subject });
 }
 
 export async function resumeExecution(
@@ -50,7 +49,7 @@ export async function resumeExecution(
 ): Promise<ResponseBody<'resumeExecution'>> {
   const record = await requireExecution(deps, principal, executionId);
   requireEngine(record);
-  return control(deps, principal, record, () => ({ kind: 'resume', by: principal.subject }));
+  return control(deps, principal, record, { kind: 'resume', by: principal.subject });
 }
 
 function requireEngine(record: ExecutionRecord): void {
@@ -66,12 +65,11 @@ async function control(
   deps: ExecutionDeps,
   principal: Principal,
   record: ExecutionRecord,
-  signalOf: (program: Program) => Control,
+  signal: Control,
 ): Promise<ResponseBody<'cancelExecution'>> {
   const { tenant } = principal;
   if (isFinal(record.status)) throw refused('EXECUTION_FINISHED', record);
   const { program, state, loaded } = await loadState(deps, tenant, record.id);
-  const signal = signalOf(program);
   const code = refusal(program, heard(state, loaded.signals), signal);
   if (code !== null) throw refused(code, record);
   const answer = await deps.executions.signal(tenant, record.id, signal, deps.clock.now());
@@ -81,14 +79,14 @@ async function control(
   return presentExecution(await requireExecution(deps, principal, record.id));
 }
 
-/** The state as it will be when what was stored before has been heard, as far as control goes. */
+/** The state as it will be when what was stored before has been heard, as far as `refusal` looks. */
 function heard(state: ExecutionState, signals: readonly StoredSignal[]): ExecutionState {
   let { paused, cancel } = state;
   for (const { signal } of signals) {
     if (signal.kind === 'pause') paused = true;
     if (signal.kind === 'resume') paused = false;
     if (signal.kind === 'cancel') {
-      cancel = { by: signal.by, compensate: signal.compensate, reason: signal.reason };
+      cancel = { by: signal.by, compensate: signal.compensate ?? false, reason: signal.reason };
     }
   }
   return { ...state, paused, cancel };

@@ -133,7 +133,7 @@ export function createStepFunctionsDriver(deps: DriverDeps): StepFunctionsDriver
         {
           kind: 'cancel',
           by: null,
-          compensate: await compensates(tenant, executionId),
+          compensate: null,
           reason: status.cause,
         },
         runner.clock.now(),
@@ -142,11 +142,6 @@ export function createStepFunctionsDriver(deps: DriverDeps): StepFunctionsDriver
       return;
     }
     await recordLostEnd(tenant, executionId, status);
-  }
-
-  async function compensates(tenant: string, executionId: string): Promise<boolean> {
-    const { program } = await openTask(runner, tenant, executionId);
-    return program.onCancel === 'compensate';
   }
 
   /** A machine that ended without its report: a limit of Step Functions, or a fault of ours. */

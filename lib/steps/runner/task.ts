@@ -32,7 +32,7 @@ import type { Ids } from '#ports/ids.ts';
 import type { Programs } from '#ports/programs.ts';
 import type { TaskTokens } from '#ports/task-tokens.ts';
 import type { StepDeps } from '../deps.ts';
-import { lifecycleMessages, signalToParent } from '../lifecycle.ts';
+import { lifecycleMessages, signalsToChildren, signalToParent } from '../lifecycle.ts';
 import { type Bindings, shapeResult } from '../shape-result.ts';
 import { add, addRecords, addStarted, type Draft, newDraft, stepOf } from './draft.ts';
 import { RunnerFailure } from './failure.ts';
@@ -107,6 +107,7 @@ export async function recordIn<T>(task: Task, decide: (draft: Draft) => T): Prom
         deps.ids,
       ),
       parentSignal: endsHere(draft) ? signalToParent(header, draft.state) : null,
+      childSignals: signalsToChildren(program, header, draft.state, draft.events),
     };
   });
   if (added === null || found === null) throw new TypeError(`no execution ${header.id}`);

@@ -1,9 +1,15 @@
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createSilentLog } from '#adapters/local/json-log.ts';
+import { prepare, writeTransitions } from '#adapters/postgres/append.ts';
 import { createExecutionOwnership } from '#adapters/postgres/ownership.ts';
 import { createPartitions } from '#adapters/postgres/partitions.ts';
 import { createPlainCodec } from '#adapters/postgres/payload-codec.ts';
-import type { AppendRequest, ExecutionOwnership, LoadedExecution } from '#ports/execution-store.ts';
+import type {
+  AcceptRequest,
+  AppendRequest,
+  ExecutionOwnership,
+  LoadedExecution,
+} from '#ports/execution-store.ts';
 import {
   createTestDatabase,
   describeWithPostgres,
@@ -89,6 +95,7 @@ describeWithPostgres('owning executions', () => {
       consumedSignals: [],
       outbox: [{ topic: 'workflow.events', key: loaded.header.id, payload: { a: 1 } }],
       parentSignal: null,
+      childSignals: [],
       now: NOW,
       ...more,
     };
@@ -246,6 +253,158 @@ describeWithPostgres('owning executions', () => {
     expect(await store.append(started(one!))).toBe('fenced');
     expect(await store.append(started(taken[0]!))).toBe('written');
     expect(await store.heartbeat('h', 60_000)).toBe(false);
+  });
+
+  describe('a child whose step stops waiting', () => {
+    const cancel = {
+      kind: 'cancel',
+      by: null,
+      compensate: null,
+      reason: 'the step timed out',
+    } as const;
+
+    async function waitingParent(owner: string): Promise<LoadedExecution> {
+      const [parent] = await owned(owner);
+      expect(await store.append(started(parent!))).toBe('written');
+      return parent!;
+    }
+    const childOf = (parent: LoadedExecution, more: Partial<AcceptRequest> = {}) =>
+      platform.request(program, {
+        parent: { executionId: parent.header.id, step: 'step-1' },
+        depth: 1,
+        ...more,
+      });
+    const givesUp = (parent: LoadedExecution): AppendRequest => {
+      const error = { code: 'CloudFlow.Timeout', message: 'too late' };
+      const base = started(parent);
+      return {
+        ...base,
+        events: [
+          { seq: 4, at: NOW, event: { type: 'step_failed', step: 'step-1', error, attempts: 1 } },
+        ],
+        steps: base.steps.map((step) => ({ ...step, status: 'FAILED', class: 'F', error })),
+        execution: null,
+        childSignals: [{ step: 'step-1', signal: cancel }],
+      };
+    };
+    const signalsOf = async (id: string) =>
+      (await platform.access.loadExecution(TENANT, id))?.signals.map(({ signal }) => signal);
+    /** Both are asked; neither has the lock that the other session holds. */
+    const blocked = () =>
+      expect
+        .poll(async () => {
+          const { rows } = await database.admin.query(
+            `select from pg_stat_activity where datname = current_database()
+             and cardinality(pg_blocking_pids(pid)) > 0`,
+          );
+          return rows.length;
+        })
+        .toBe(1);
+
+    it('is told, on either runtime, parked or not, and only while it runs', async () => {
+      const parent = await waitingParent('k');
+      const children = {
+        engine: childOf(parent),
+        machine: childOf(parent, { runtime: 'step_functions' }),
+        ended: childOf(parent),
+        detached: childOf(parent, { parent: null }),
+        other: childOf(parent),
+      };
+      for (const child of Object.values(children)) {
+        expect((await platform.access.accept(child)).kind).toBe('accepted');
+      }
+      await database.admin.query(
+        `update workflow_executions set status = 'COMPLETED', wake_at = null where id = $1`,
+        [children.ended.id],
+      );
+      await database.admin.query(
+        `update workflow_executions set parent_step = 'step-2' where id = $1`,
+        [children.other.id],
+      );
+      await database.admin.query('update workflow_executions set wake_at = null where id = $1', [
+        children.engine.id,
+      ]);
+      expect(await store.append(givesUp(parent))).toBe('written');
+      expect(await signalsOf(children.engine.id)).toEqual([cancel]);
+      expect(await signalsOf(children.machine.id)).toEqual([cancel]);
+      for (const { id } of [children.ended, children.detached, children.other]) {
+        expect(await signalsOf(id)).toEqual([]);
+      }
+      const wakeAt = async (id: string) => (await platform.access.getExecution(TENANT, id))?.wakeAt;
+      expect(await wakeAt(children.engine.id)).toBe(NOW);
+      expect(await wakeAt(children.machine.id)).toBeNull();
+      expect((await store.claimOne('k', TENANT, children.engine.id))?.signalCount).toBe(1);
+    });
+
+    it('is not started once the step has ended, and its neighbours are', async () => {
+      const parent = await waitingParent('l');
+      await store.append(givesUp(parent));
+      const child = childOf(parent);
+      const [late, neighbour] = await Promise.all([
+        platform.access.accept(child),
+        platform.access.accept(platform.request(program)),
+      ]);
+      expect(late).toEqual({ kind: 'parent_ended', executionId: child.id });
+      expect(neighbour.kind).toBe('accepted');
+      expect(await platform.access.getExecution(TENANT, child.id)).toBeNull();
+    });
+
+    it('is not started while the end of its step is being written', async () => {
+      const parent = await waitingParent('m');
+      const child = childOf(parent);
+      const client = await database.admin.connect();
+      await client.query('begin');
+      await writeTransitions(client, createPlainCodec(), [
+        prepare(createPlainCodec(), givesUp(parent)),
+      ]);
+      const answer = platform.access.accept(child);
+      await blocked();
+      await client.query('commit');
+      client.release();
+      expect(await answer).toEqual({ kind: 'parent_ended', executionId: child.id });
+    });
+
+    it('is told although it was being accepted when its step ended', async () => {
+      const parent = await waitingParent('n');
+      const child = childOf(parent);
+      const client = await database.admin.connect();
+      await client.query('begin');
+      // What acceptance holds, up to its commit.
+      await client.query('select from workflow_steps where execution_id = $1 for share', [
+        parent.header.id,
+      ]);
+      const answer = store.append(givesUp(parent));
+      await blocked();
+      expect((await platform.access.accept(child)).kind).toBe('accepted');
+      await client.query('commit');
+      client.release();
+      expect(await answer).toBe('written');
+      expect(await signalsOf(child.id)).toEqual([cancel]);
+    });
+
+    it('is found by its parent even where the plan was made on an empty table', async () => {
+      const { admin } = await createTestDatabase();
+      await admin.query("select ensure_partitions('2026-11-01', '2026-11-01')");
+      const client = await admin.connect();
+      try {
+        await client.query('begin');
+        for (const setting of ['seqscan', 'hashjoin', 'mergejoin']) {
+          await client.query(`set local enable_${setting} = off`);
+        }
+        const { rows } = await client.query<{ 'QUERY PLAN': string }>(
+          `explain update workflow_executions e set phase = k.step
+           from unnest(array['${TENANT}']::uuid[], array['${TENANT}']::uuid[], array['a'])
+                k (tenant_id, id, step)
+           where e.tenant_id = k.tenant_id and e.parent_id = k.id and e.parent_step = k.step
+             and e.status in ('PENDING', 'RUNNING')`,
+        );
+        await client.query('rollback');
+        const plan = rows.map((row) => row['QUERY PLAN']).join('\n');
+        expect(plan).toContain('workflow_executions_202611_tenant_id_parent_id_idx');
+      } finally {
+        client.release();
+      }
+    });
   });
 
   it('tells a parent of its child in the same transaction', async () => {

@@ -33,6 +33,7 @@ describeWithPostgres('reading executions', () => {
       const now = START + Math.floor(i / 10) * DAY + i;
       const id = platform.deps.ids.next(now);
       ids.push(id);
+      if (i === 3) await waitingStep(ids[0]!);
       await platform.access.accept(
         platform.request(program, {
           id,
@@ -55,6 +56,14 @@ describeWithPostgres('reading executions', () => {
     await database.admin.query('analyze');
   });
   afterAll(() => platform.close());
+
+  /** Children are accepted while their step waits for them. */
+  const waitingStep = (executionId: string) =>
+    database.admin.query(
+      `insert into workflow_steps (tenant_id, execution_id, step, status, attempts)
+       values ($1, $2, 'child', 'EXECUTING', 1)`,
+      [TENANT, executionId],
+    );
 
   const find = async (filter: ExecutionFilter): Promise<number[]> => {
     const page = await platform.access.listExecutions(TENANT, filter, { limit: 500, after: null });

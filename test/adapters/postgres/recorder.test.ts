@@ -24,6 +24,7 @@ const only = (...events: ExecutionEvent[]): Recording => ({
   execution: null,
   outbox: [],
   parentSignal: null,
+  childSignals: [],
 });
 
 describeWithPostgres('recording from outside', () => {

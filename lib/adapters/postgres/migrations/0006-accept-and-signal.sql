@@ -19,17 +19,36 @@ create function accept_executions(
 #variable_conflict use_column
 declare
   v_written uuid[];
+  v_late bigint[] := '{}';
 begin
   perform set_config('app.tenant', p_tenant::text, true);
+
+  -- A child of a step that has stopped waiting is not started. The lock keeps the step from ending
+  -- before the child is there to be told, and lets children of one step pass each other.
+  if array_remove(p_parent, null) <> '{}' then
+    select array_agg(a.n) into v_late
+    from unnest(p_parent, p_parent_step) with ordinality a (parent, step, n)
+    left join lateral (
+      select true as waits from workflow_steps s
+      where s.tenant_id = p_tenant and s.execution_id = a.parent and s.step = a.step
+        and s.status = 'EXECUTING'
+      offset 0
+      for share
+    ) s on true
+    where a.parent is not null and s.waits is null;
+    v_late := coalesce(v_late, '{}');
+  end if;
+
   with asked as materialized (
     select * from unnest(
       p_id, p_root, p_parent, p_parent_step, p_retry_of, p_depth, p_workflow, p_version, p_program,
       p_runtime, p_mode, p_labels, p_search, p_correlation, p_input_hash, p_owner, p_event,
       p_message, p_key, p_fingerprint, p_at
-    ) as a (
+    ) with ordinality as a (
       id, root_id, parent_id, parent_step, retry_of, depth, workflow_id, version, program_hash,
       runtime, mode, labels, search, correlation_id, input_hash, owner, event,
-      message, key, fingerprint, at)
+      message, key, fingerprint, at, n)
+    where a.n <> all (v_late)
   ), keyed as (
     insert into idempotency_records as r
       (tenant_id, key, fingerprint, execution_id, created_at, expires_at)
@@ -85,6 +104,7 @@ begin
   select a.n,
          case
            when a.id = any (v_written) then 'accepted'
+           when a.n = any (v_late) then 'parent_ended'
            when r.fingerprint <> a.fingerprint then 'conflict'
            -- A new key with an id that was used before for something else.
            when (r.key is null or r.execution_id = a.id)
@@ -92,7 +112,7 @@ begin
              then 'conflict'
            when r.key is not null or e.id is not null then 'existing'
          end,
-         case when a.id = any (v_written) then a.id else coalesce(r.execution_id, e.id) end
+         case when a.id = any (v_written) or a.n = any (v_late) then a.id else coalesce(r.execution_id, e.id) end
   from unnest(p_id, p_key, p_fingerprint, p_input_hash, p_workflow, p_at)
        with ordinality a (id, key, fingerprint, input_hash, workflow_id, at, n)
   left join lateral (

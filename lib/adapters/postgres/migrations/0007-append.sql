@@ -16,6 +16,7 @@ create function append_transitions(
   s_error text[],
   c_of integer[], c_seq integer[], c_state text[],
   g_of integer[], g_id bigint[],
+  k_of integer[], k_step text[], k_signal text[],
   o_of integer[], o_topic text[], o_key text[], o_at float8[], o_payload text[]
 ) returns void
   language plpgsql
@@ -120,6 +121,25 @@ begin
     select x.tenant_id, x.parent_id, to_timestamp(x.now), x.signal
     from unnest(x_tenant, x_parent, x_signal, x_now) x (tenant_id, parent_id, signal, now)
     join heard h on h.tenant_id = x.tenant_id and h.id = x.parent_id;
+  end if;
+
+  -- A child that its step no longer waits for is told so. It is found by parent and step: the log may
+  -- not name it yet. One that is just being accepted waits for the step's row, which is written above.
+  if cardinality(k_of) > 0 then
+    with heard as (
+      update workflow_executions e
+      set signals = e.signals + 1,
+          wake_at = case when e.owner is null and e.runtime = 'engine'
+                         then least(coalesce(e.wake_at, to_timestamp(x_now[k.n])),
+                                    to_timestamp(x_now[k.n]))
+                         else e.wake_at end
+      from unnest(k_of, k_step, k_signal) k (n, step, signal)
+      where e.tenant_id = x_tenant[k.n] and e.parent_id = x_id[k.n] and e.parent_step = k.step
+        and e.status in ('PENDING', 'RUNNING')
+      returning e.tenant_id, e.id, k.n, k.signal
+    )
+    insert into execution_signals (tenant_id, execution_id, at, payload)
+    select h.tenant_id, h.id, to_timestamp(x_now[h.n]), h.signal from heard h;
   end if;
 
   if cardinality(g_of) > 0 then
