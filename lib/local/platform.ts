@@ -253,12 +253,13 @@ async function start(
     tokens: { value: createTaskTokens(driverPool) },
     callbackTokens: { value: tokens },
   }) as RunnerDeps;
+  const tasks = createStepRunnerTasks(runnerDeps);
   const machines = createStateMachineRuntime({
     clock,
     ids,
     evaluator,
     store: createAslHistoryStore({ pool: driverPool, codec }),
-    tasks: createStepRunnerTasks(runnerDeps),
+    tasks,
     definitions: createLocalDefinitions({ executions, programs }),
     onFault: (error, executionArn) =>
       log.error('a state machine stumbled', { executionArn, error: String(error) }),
@@ -273,9 +274,14 @@ async function start(
 
   if (virtualClock !== null) {
     virtualClock.addSettler(async () => {
-      await driver.look();
-      await machines.idle();
-      await engine.settled();
+      // Calls of tasks take real time, and what they answer sets the machines going again.
+      for (let moved = true; moved; ) {
+        await driver.look();
+        await machines.idle();
+        moved = tasks.running > 0;
+        await tasks.idle();
+        await engine.settled();
+      }
     });
   }
 
@@ -302,7 +308,7 @@ async function start(
   // On our own server nobody else can be alive: what a killed process had is free at once.
   if (options.databaseUrl === null) await recovery.endLeases();
   await engine.start();
-  onStop(() => engine.stop());
+  onStop(async () => void (await Promise.all([engine.stop(), tasks.close(realClock)])));
   if (virtualClock !== null) {
     // A virtual clock goes from timer to timer, so it must know of what no process holds.
     for (const { tenant, executionId, wakeAt } of await recovery.parked()) {

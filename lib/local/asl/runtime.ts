@@ -10,6 +10,7 @@
  *     many invocations run at once. A start over the limit is refused, a resume waits for room.
  *  R3 what a state machine ARN names never changes: running executions keep their definition.
  */
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Problem } from '#core/errors.ts';
 import { canonicalJson } from '#core/json.ts';
 import { Actor, type ActorHost } from './actor.ts';
@@ -374,7 +375,13 @@ export function createStateMachineRuntime(options: RuntimeOptions): StateMachine
         event: null,
         note: { kind: 'heartbeat', at: clock.now() },
       })),
-    idle: () => (busy === 0 ? Promise.resolve() : new Promise((resolve) => quiet.push(resolve))),
+    async idle() {
+      while (busy > 0) {
+        await new Promise<void>((resolve) => quiet.push(resolve));
+        // What has just ended may be about to begin the next thing.
+        await nextTurn();
+      }
+    },
     async close() {
       closed = true;
       for (const timer of reopening.values()) timer.cancel();
