@@ -1,9 +1,11 @@
 import { readEnv } from '#config/env.ts';
+import { FUNCTIONS } from '#config/functions.ts';
 import { createApi } from '../api/create-api.ts';
-import { connect } from '../shared/connect.ts';
+import { connectApi } from '../shared/connect.ts';
 import { lambdaHandler } from '../shared/lambda.ts';
 
-const deps = connect('workflows-api', readEnv('workflows-api', process.env));
+const deps = await connectApi('workflows-api', readEnv('workflows-api', process.env));
+const [{ tags }] = FUNCTIONS['workflows-api'].triggers;
 
-/** Definitions and their versions, and what the platform says of itself. */
-export const handler = lambdaHandler(createApi(deps, ['workflows', 'platform']));
+/** Definitions and their versions. */
+export const handler = lambdaHandler(createApi(deps, tags));

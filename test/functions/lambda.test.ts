@@ -2,6 +2,9 @@ import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { readEnv } from '#config/env.ts';
 import type { ProxyEvent, ProxyResult } from '#functions/shared/lambda.ts';
+import { createQueueService, QUEUES } from '#local/aws-endpoint/queue-service.ts';
+import { createSecretsService, SECRETS } from '#local/aws-endpoint/secrets-service.ts';
+import { type AwsEndpoint, startAwsEndpoint } from '#local/aws-endpoint/server.ts';
 import { aDefinition, startTestApi, type TestApi } from '#test/support/api.ts';
 import {
   createTestDatabase,
@@ -17,28 +20,44 @@ describeWithPostgres('the deployed functions, as API Gateway calls them', () => 
   let key: string;
   let workflows: Handler;
   let executions: Handler;
+  let platform: Handler;
+  let aws: AwsEndpoint;
+  const nudged: string[] = [];
 
   beforeAll(async () => {
     const database = await createTestDatabase();
     admin = database.admin;
     api = await startTestApi(database);
     key = await api.createKey(await api.createTenant(), ['*']);
+    aws = await startAwsEndpoint({
+      [SECRETS]: createSecretsService({ 'cursor-key': randomBytes(32).toString('base64') }),
+      [QUEUES]: createQueueService((queue) => nudged.push(queue)),
+    });
     Object.assign(process.env, {
+      AWS_ENDPOINT_URL: aws.url,
+      AWS_REGION: 'eu-central-1',
+      AWS_ACCESS_KEY_ID: 'nobody',
+      AWS_SECRET_ACCESS_KEY: 'nothing',
+      STAGE: 'dev',
       DATABASE_URL: database.url,
-      CURSOR_KEY: randomBytes(32).toString('base64'),
+      DATABASE_AUTH: 'url',
+      CURSOR_KEY_SECRET: 'cursor-key',
+      NUDGES_QUEUE_URL: `${aws.url}/000000000000/nudges`,
       PUBLIC_URL: 'https://api.example',
       PREFERRED_RUNTIME: 'engine',
       ALLOWED_ORIGINS: '',
     });
     workflows = (await import('#functions/workflows/main.ts')).handler;
     executions = (await import('#functions/executions/main.ts')).handler;
+    platform = (await import('#functions/platform/main.ts')).handler;
   });
   afterAll(async () => {
     // A function is never closed, only frozen and forgotten: its sessions end from the other side.
     await admin?.query(
-      `select pg_terminate_backend(pid) from pg_stat_activity
-       where application_name in ('workflows-api', 'executions-api')`,
+      `select pg_terminate_backend(pid, 5000) from pg_stat_activity
+       where application_name in ('workflows-api', 'executions-api', 'platform-api')`,
     );
+    await aws?.close();
     await api?.close();
   });
 
@@ -83,7 +102,9 @@ describeWithPostgres('the deployed functions, as API Gateway calls them', () => 
   it('answer for their own part only', async () => {
     expect((await executions(event('GET', '/api/v1/workflows'))).statusCode).toBe(404);
     expect((await workflows(event('GET', '/api/v1/executions'))).statusCode).toBe(404);
-    expect((await workflows(event('GET', '/healthz'))).statusCode).toBe(200);
+    expect((await workflows(event('GET', '/healthz'))).statusCode).toBe(404);
+    expect((await platform(event('GET', '/healthz'))).statusCode).toBe(200);
+    expect((await platform(event('GET', '/readyz'))).statusCode).toBe(200);
   });
 
   it('have the same walls', async () => {
@@ -99,7 +120,19 @@ describeWithPostgres('the deployed functions, as API Gateway calls them', () => 
 
   it('do not start without what they need, and name all of it', () => {
     expect(() => readEnv('workflows-api', { PUBLIC_URL: 'x' })).toThrow(
-      'workflows-api needs DATABASE_URL, CURSOR_KEY, PREFERRED_RUNTIME, ALLOWED_ORIGINS',
+      'workflows-api needs STAGE, DATABASE_URL, DATABASE_AUTH, CURSOR_KEY_SECRET, ALLOWED_ORIGINS, PREFERRED_RUNTIME',
     );
+  });
+
+  it('wake the driver before they answer, and only for Step Functions', async () => {
+    const start = (runtime: string) =>
+      executions(
+        event('POST', '/api/v1/workflows/greeting/execute', { body: JSON.stringify({ runtime }) }),
+      );
+    nudged.length = 0;
+    expect((await start('engine')).statusCode).toBe(202);
+    expect(nudged).toEqual([]);
+    expect((await start('step_functions')).statusCode).toBe(202);
+    expect(nudged).toEqual([`${aws.url}/000000000000/nudges`]);
   });
 });

@@ -10,6 +10,12 @@ export interface PoolOptions {
   readonly url: string;
   /** Becomes this role at the start of each session; null: stays whoever the URL names. */
   readonly role: Role | null;
+  /**
+   * Logs in as `role` itself, with what this answers, asked anew for each session: the URL then names
+   * host, port and database only. Session settings are the role's own (`giveLogins`), for a proxy in
+   * between refuses them in the handshake and would pin a session that sets them later.
+   */
+  readonly password?: (role: Role) => Promise<string>;
   readonly max: number;
   /** Shown in pg_stat_activity. */
   readonly name: string;
@@ -26,23 +32,20 @@ export const IDLE_IN_TRANSACTION_MS = 700;
 const STATEMENT_MS = 30_000;
 const CONNECT_MS = 10_000;
 
+/** What holds for every session, however it is told. */
+export const SESSION_SETTINGS: Readonly<Record<string, string>> = {
+  timezone: 'UTC',
+  idle_in_transaction_session_timeout: `${IDLE_IN_TRANSACTION_MS}ms`,
+  statement_timeout: `${STATEMENT_MS}ms`,
+};
+
 export function createPool(options: PoolOptions): pg.Pool {
-  const settings: Record<string, string> = {
-    timezone: 'UTC',
-    idle_in_transaction_session_timeout: `${IDLE_IN_TRANSACTION_MS}ms`,
-    statement_timeout: `${STATEMENT_MS}ms`,
-    ...(options.role === null ? {} : { role: options.role }),
-    ...options.settings,
-  };
   const pool = new pg.Pool({
-    connectionString: options.url,
+    ...access(options),
     max: options.max,
     application_name: options.name,
     connectionTimeoutMillis: CONNECT_MS,
     idleTimeoutMillis: 30_000,
-    options: Object.entries(settings)
-      .map(([name, value]) => `-c ${name}=${value.replaceAll(/[\\ ]/g, '\\$&')}`)
-      .join(' '),
     types: { getTypeParser },
   });
   // A session that is ended while in use fails its next query, where the caller hears of it. Without a
@@ -55,6 +58,28 @@ export function createPool(options: PoolOptions): pg.Pool {
     options.log.warn('database session lost', { pool: options.name, error: error.message });
   });
   return pool;
+}
+
+function access({ url, role, password, settings }: PoolOptions): pg.PoolConfig {
+  if (role !== null && password !== undefined) {
+    const { hostname, port, pathname, searchParams } = new URL(url);
+    return {
+      host: hostname,
+      port: port === '' ? 5432 : Number(port),
+      database: decodeURIComponent(pathname.slice(1)),
+      user: role,
+      password: () => password(role),
+      // With the certificate of the host verified, which is what the driver does by default.
+      ssl: searchParams.get('sslmode') !== 'disable',
+    };
+  }
+  const all = { ...SESSION_SETTINGS, ...(role === null ? {} : { role }), ...settings };
+  return {
+    connectionString: url,
+    options: Object.entries(all)
+      .map(([name, value]) => `-c ${name}=${value.replaceAll(/[\\ ]/g, '\\$&')}`)
+      .join(' '),
+  };
 }
 
 /** Business times are milliseconds everywhere; jsonb is parsed, int8 stays text. */

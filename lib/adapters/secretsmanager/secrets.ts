@@ -1,0 +1,114 @@
+/**
+ * Tenants' secrets in AWS Secrets Manager, one each, under a prefix of the stage.
+ *
+ *  S1 the name says tenant and mode, and all three parts are checked, so no name reaches another's.
+ *  S2 what was deleted is not there for anybody of ours; operators can bring it back for a week.
+ *  S3 every call may be repeated, and two writers at once both succeed: the later value stays.
+ */
+import {
+  CreateSecretCommand,
+  DeleteSecretCommand,
+  GetSecretValueCommand,
+  InvalidRequestException,
+  PutSecretValueCommand,
+  ResourceExistsException,
+  ResourceNotFoundException,
+  RestoreSecretCommand,
+  type SecretsManagerClient,
+} from '@aws-sdk/client-secrets-manager';
+import { Secret } from '#core/secret.ts';
+import type { SecretKey, Secrets } from '#ports/secrets.ts';
+
+const RECOVERY_DAYS = 7;
+const TRIES = 4;
+
+export function createManagedSecrets(deps: {
+  readonly client: SecretsManagerClient;
+  /** Without a slash at the end. */
+  readonly prefix: string;
+  /** Null: the account's own key for secrets. */
+  readonly kmsKeyId: string | null;
+}): Secrets {
+  const { client } = deps;
+  const nameOf = ({ tenant, mode, name }: SecretKey): string => {
+    if (!/^[0-9a-f-]{36}$/.test(tenant) || !/^[a-z][a-z0-9_-]{0,62}$/.test(name)) {
+      throw new TypeError(`secret ${JSON.stringify(name)} cannot be named`);
+    }
+    // The last part keeps names from looking like the end of an ARN (a hyphen and six characters).
+    return `${deps.prefix}/${tenant}/${mode}/${name}/value`;
+  };
+
+  async function write(key: SecretKey, value: string): Promise<void> {
+    const name = nameOf(key);
+    try {
+      await client.send(new PutSecretValueCommand({ SecretId: name, SecretString: value }));
+    } catch (error) {
+      if (error instanceof ResourceNotFoundException) {
+        await client.send(
+          new CreateSecretCommand({
+            Name: name,
+            SecretString: value,
+            ...(deps.kmsKeyId === null ? {} : { KmsKeyId: deps.kmsKeyId }),
+            Tags: [
+              { Key: 'cloudflow:tenant', Value: key.tenant },
+              { Key: 'cloudflow:mode', Value: key.mode },
+            ],
+          }),
+        );
+      } else if (error instanceof InvalidRequestException) {
+        // It is on its way out.
+        await client.send(new RestoreSecretCommand({ SecretId: name }));
+        await client.send(new PutSecretValueCommand({ SecretId: name, SecretString: value }));
+      } else throw error;
+    }
+  }
+
+  return {
+    async get(key) {
+      const text = await readSecret(client, nameOf(key));
+      return text === null ? null : new Secret(text);
+    },
+    async put(key, value) {
+      for (let attempt = 1; ; attempt++) {
+        try {
+          await write(key, value.reveal());
+          return;
+        } catch (error) {
+          // Somebody else created, restored or deleted it between two of our calls.
+          const moved =
+            error instanceof ResourceExistsException ||
+            error instanceof ResourceNotFoundException ||
+            error instanceof InvalidRequestException;
+          if (!moved || attempt === TRIES) throw error;
+        }
+      }
+    },
+    async delete(key) {
+      try {
+        await client.send(
+          new DeleteSecretCommand({
+            SecretId: nameOf(key),
+            RecoveryWindowInDays: RECOVERY_DAYS,
+          }),
+        );
+      } catch (error) {
+        if (!isAway(error)) throw error;
+      }
+    },
+  };
+}
+
+/** A secret by its name or ARN; null when there is none. */
+export async function readSecret(client: SecretsManagerClient, id: string): Promise<string | null> {
+  try {
+    const { SecretString } = await client.send(new GetSecretValueCommand({ SecretId: id }));
+    return SecretString ?? null;
+  } catch (error) {
+    if (isAway(error)) return null;
+    throw error;
+  }
+}
+
+function isAway(error: unknown): boolean {
+  return error instanceof ResourceNotFoundException || error instanceof InvalidRequestException;
+}

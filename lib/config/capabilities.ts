@@ -1,0 +1,92 @@
+/**
+ * What a program may do besides computing, in words of the platform. A deployment turns each into
+ * grants on the resources it made; `actions` are the IAM actions that the code behind it calls, on
+ * the resources of that capability and no others. A test compares them with what adapters send.
+ */
+export const DATABASE_ROLES = [
+  'cloudflow_app',
+  'cloudflow_engine',
+  'cloudflow_relay',
+  'cloudflow_login',
+] as const;
+/** Roles that programs log in as; who may do what as each is `adapters/postgres/roles.ts`. */
+export type DatabaseRole = (typeof DATABASE_ROLES)[number];
+
+export interface Rule {
+  readonly about: string;
+  readonly actions: readonly string[];
+}
+
+const login = (role: DatabaseRole): Rule => ({
+  about: `log in to PostgreSQL as ${role}, with a token that IAM signs`,
+  actions: ['rds-db:connect'],
+});
+
+export const CAPABILITIES = {
+  'postgres:cloudflow_app': login('cloudflow_app'),
+  'postgres:cloudflow_engine': login('cloudflow_engine'),
+  'postgres:cloudflow_relay': login('cloudflow_relay'),
+  'postgres:cloudflow_login': login('cloudflow_login'),
+  'postgres:owner': {
+    about: 'read the login of the owner of the schema, and reach the writer without the proxy',
+    actions: ['secretsmanager:GetSecretValue'],
+  },
+  'secrets:cursor-key': {
+    about: 'read the key that seals cursors of the API',
+    actions: ['secretsmanager:GetSecretValue'],
+  },
+  'secrets:tenants:read': {
+    about: 'read the secrets that tenants keep here, under their prefix',
+    actions: ['secretsmanager:GetSecretValue'],
+  },
+  'secrets:tenants:write': {
+    about: 'create, replace and delete the secrets of tenants, under their prefix',
+    actions: [
+      'secretsmanager:CreateSecret',
+      'secretsmanager:PutSecretValue',
+      'secretsmanager:DeleteSecret',
+      'secretsmanager:RestoreSecret',
+      'secretsmanager:TagResource',
+    ],
+  },
+  'states:run': {
+    about: 'start, stop and look at executions of the machines of workflows',
+    actions: [
+      'states:StartExecution',
+      'states:StopExecution',
+      'states:DescribeExecution',
+      'states:GetExecutionHistory',
+    ],
+  },
+  'states:answer': {
+    about: 'answer tasks that wait for a token',
+    actions: ['states:SendTaskSuccess', 'states:SendTaskFailure', 'states:SendTaskHeartbeat'],
+  },
+  'states:register': {
+    about:
+      'make machines of workflows out of their definitions, and hand them the role they run as',
+    actions: [
+      'states:CreateStateMachine',
+      'states:UpdateStateMachine',
+      'states:PublishStateMachineVersion',
+      'states:CreateStateMachineAlias',
+      'states:UpdateStateMachineAlias',
+      'states:TagResource',
+      'iam:PassRole',
+    ],
+  },
+  'states:collect': {
+    about: 'delete machines of workflows that nobody has started for long',
+    actions: ['states:ListStateMachines', 'states:ListExecutions', 'states:DeleteStateMachine'],
+  },
+  'queue:step-functions-nudges:send': {
+    about: 'wake the driver of Step Functions',
+    actions: ['sqs:SendMessage'],
+  },
+  'egress:internet': {
+    about: 'connect to where workflows say, through the guard against private addresses',
+    actions: [],
+  },
+} as const satisfies Record<string, Rule>;
+
+export type Capability = keyof typeof CAPABILITIES;

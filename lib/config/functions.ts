@@ -1,0 +1,289 @@
+/**
+ * The one registry of what runs: every Lambda function and every container, what starts it, what it is
+ * told, what it may do and what it may cost. The build bundles what stands here, the stacks deploy it,
+ * the local stack wires it, and tests hold all three to it.
+ *
+ *  G1 Every route of the contract belongs to exactly one function; a schedule, queue or event has one.
+ *  G2 A program reads the keys of `env` and no others, and does what `can` says and nothing else.
+ *  G3 Names are stable: they are names of functions, of bundles and of connections to the database.
+ */
+import type { Capability } from './capabilities.ts';
+import type { QueueName } from './queues.ts';
+import type { EnvKey } from './variables.ts';
+
+export type Trigger =
+  /** Routes of the contract by tag, behind API Gateway. */
+  | { readonly kind: 'http'; readonly tags: readonly string[] }
+  /** Invoked by Task states of compiled machines, with `StepRunnerPayload`. */
+  | { readonly kind: 'machine-task' }
+  | { readonly kind: 'schedule'; readonly everyMinutes: number }
+  | {
+      readonly kind: 'queue';
+      readonly queue: QueueName;
+      readonly batchSize: number;
+      /** Invocations at a time that the mapping makes; 2 is the least that AWS allows. */
+      readonly maxConcurrency: number;
+    }
+  /** Ends of executions of the machines of workflows, as EventBridge tells them. */
+  | { readonly kind: 'machine-status'; readonly statuses: readonly string[] }
+  /** Invoked by the deployment, which fails when it fails; lower `order` first. */
+  | { readonly kind: 'deploy'; readonly order: number };
+
+interface Program {
+  readonly about: string;
+  /** The module that is bundled, from the root of the repository. */
+  readonly entry: string;
+  readonly env: readonly EnvKey[];
+  readonly can: readonly Capability[];
+  /** Bundled beside `index.mjs`. */
+  readonly beside: readonly ('evaluator' | 'migrations')[];
+  /** Of `index.mjs`, without its source map. */
+  readonly maxBundleBytes: number;
+}
+
+export interface FunctionSpec extends Program {
+  readonly triggers: readonly Trigger[];
+  readonly memoryMb: number;
+  readonly timeoutSeconds: number;
+  /** Executions at a time that are kept for it and that it may not pass; null: the account's. */
+  readonly reservedConcurrency: number | null;
+  /** On the hot path of a caller: kept warm where the stage pays for it. */
+  readonly keptWarm: boolean;
+}
+
+export interface ContainerSpec extends Program {
+  /** Time between SIGTERM and SIGKILL. */
+  readonly stopSeconds: number;
+}
+
+/** All functions alike, so that nobody chooses by accident. */
+export const FUNCTION_DEFAULTS = {
+  runtime: 'nodejs24.x',
+  architecture: 'arm64',
+  handler: 'index.handler',
+  tracing: true,
+} as const;
+
+const DATABASE = ['DATABASE_URL', 'DATABASE_AUTH'] as const;
+const API = [
+  'STAGE',
+  ...DATABASE,
+  'CURSOR_KEY_SECRET',
+  'PUBLIC_URL',
+  'ALLOWED_ORIGINS',
+  'PREFERRED_RUNTIME',
+] as const;
+const TENANT_SECRETS = ['TENANT_SECRETS_PREFIX', 'TENANT_SECRETS_KEY'] as const;
+const EGRESS = ['EGRESS_ALLOW', 'EGRESS_PORTS'] as const;
+const MACHINES = [
+  'STEP_RUNNER_ARN',
+  'MACHINE_ROLE_ARN',
+  'MACHINE_LOG_GROUP_ARN',
+  'MACHINE_PREFIX',
+] as const;
+const RUNNER = [
+  'STAGE',
+  ...DATABASE,
+  'PUBLIC_URL',
+  ...TENANT_SECRETS,
+  ...EGRESS,
+  'NUDGES_QUEUE_URL',
+] as const;
+
+const API_CAN = [
+  'postgres:cloudflow_app',
+  'postgres:cloudflow_login',
+  'secrets:cursor-key',
+] as const;
+const RUNNER_CAN = [
+  'postgres:cloudflow_app',
+  'postgres:cloudflow_engine',
+  'secrets:tenants:read',
+  'queue:step-functions-nudges:send',
+  'egress:internet',
+] as const;
+const DRIVER_CAN = [
+  'postgres:cloudflow_app',
+  'postgres:cloudflow_engine',
+  'states:register',
+  'states:run',
+  'states:answer',
+] as const;
+
+const MEGABYTE = 1_000_000;
+/** API Gateway gives up after 29 seconds. */
+const HTTP_SECONDS = 28;
+
+export const FUNCTIONS = {
+  'workflows-api': {
+    about: 'definitions of workflows and their versions',
+    entry: 'functions/workflows/main.ts',
+    triggers: [{ kind: 'http', tags: ['workflows'] }],
+    env: API,
+    can: API_CAN,
+    beside: [],
+    memoryMb: 1_024,
+    timeoutSeconds: HTTP_SECONDS,
+    reservedConcurrency: null,
+    keptWarm: true,
+    maxBundleBytes: MEGABYTE,
+  },
+  'executions-api': {
+    about: 'starting, watching and operating executions; approvals and callbacks',
+    entry: 'functions/executions/main.ts',
+    triggers: [{ kind: 'http', tags: ['executions', 'approvals', 'callbacks'] }],
+    env: [...API, 'NUDGES_QUEUE_URL'],
+    can: [...API_CAN, 'queue:step-functions-nudges:send'],
+    beside: [],
+    memoryMb: 1_024,
+    timeoutSeconds: HTTP_SECONDS,
+    reservedConcurrency: null,
+    keptWarm: true,
+    maxBundleBytes: MEGABYTE,
+  },
+  'connections-api': {
+    about: 'connections to other systems, their operations and secrets',
+    entry: 'functions/connections/main.ts',
+    triggers: [{ kind: 'http', tags: ['connections'] }],
+    env: [...API, ...TENANT_SECRETS],
+    can: [...API_CAN, 'secrets:tenants:read', 'secrets:tenants:write'],
+    beside: [],
+    memoryMb: 512,
+    timeoutSeconds: HTTP_SECONDS,
+    reservedConcurrency: null,
+    keptWarm: false,
+    maxBundleBytes: MEGABYTE,
+  },
+  'platform-api': {
+    about: 'health, readiness, the schema of definitions and the description of the API',
+    entry: 'functions/platform/main.ts',
+    triggers: [{ kind: 'http', tags: ['platform'] }],
+    env: API,
+    can: API_CAN,
+    beside: [],
+    memoryMb: 512,
+    timeoutSeconds: HTTP_SECONDS,
+    // Public and without a caller to throttle: a flood of it must not take the others' share.
+    reservedConcurrency: 20,
+    keptWarm: false,
+    maxBundleBytes: MEGABYTE,
+  },
+  'step-runner': {
+    about: 'the work of steps on Step Functions',
+    entry: 'functions/step-runner/main.ts',
+    triggers: [{ kind: 'machine-task' }],
+    env: RUNNER,
+    can: RUNNER_CAN,
+    beside: ['evaluator'],
+    memoryMb: 1_769,
+    // A connector may take 14 minutes.
+    timeoutSeconds: 900,
+    reservedConcurrency: null,
+    keptWarm: true,
+    maxBundleBytes: 2 * MEGABYTE,
+  },
+  'step-functions-driver': {
+    about: 'starts machines, hands answers to their tasks, and finds ends that nobody reported',
+    entry: 'functions/step-functions-driver/main.ts',
+    triggers: [
+      { kind: 'schedule', everyMinutes: 1 },
+      { kind: 'queue', queue: 'step-functions-nudges', batchSize: 100, maxConcurrency: 2 },
+    ],
+    env: [...RUNNER, ...MACHINES],
+    can: [...RUNNER_CAN, ...DRIVER_CAN],
+    beside: ['evaluator'],
+    memoryMb: 1_769,
+    timeoutSeconds: 60,
+    reservedConcurrency: 4,
+    keptWarm: false,
+    maxBundleBytes: 2 * MEGABYTE,
+  },
+  'state-changed': {
+    about: 'records the end of one machine that its last task could not report',
+    entry: 'functions/state-changed/main.ts',
+    triggers: [{ kind: 'machine-status', statuses: ['FAILED', 'TIMED_OUT', 'ABORTED'] }],
+    env: [...RUNNER, ...MACHINES],
+    can: [...RUNNER_CAN, ...DRIVER_CAN],
+    beside: ['evaluator'],
+    memoryMb: 1_024,
+    timeoutSeconds: 60,
+    reservedConcurrency: 20,
+    keptWarm: false,
+    maxBundleBytes: 2 * MEGABYTE,
+  },
+  'collect-machines': {
+    about: 'deletes machines of workflows that nobody has started for long',
+    entry: 'functions/collect-machines/main.ts',
+    triggers: [{ kind: 'schedule', everyMinutes: 1_440 }],
+    env: ['STAGE', ...MACHINES],
+    can: ['states:collect'],
+    beside: [],
+    memoryMb: 512,
+    timeoutSeconds: 900,
+    reservedConcurrency: 1,
+    keptWarm: false,
+    maxBundleBytes: 2 * MEGABYTE,
+  },
+  migrate: {
+    about: 'brings the schema forward, and gives the roles their logins',
+    entry: 'functions/migrate/main.ts',
+    triggers: [{ kind: 'deploy', order: 1 }],
+    env: ['STAGE', 'DATABASE_URL', 'DATABASE_AUTH', 'DATABASE_OWNER_SECRET'],
+    can: ['postgres:owner'],
+    beside: ['migrations'],
+    memoryMb: 512,
+    timeoutSeconds: 900,
+    reservedConcurrency: 1,
+    keptWarm: false,
+    maxBundleBytes: MEGABYTE,
+  },
+  partitions: {
+    about: 'makes partitions months ahead, and forgets what nobody can repeat any more',
+    entry: 'functions/partitions/main.ts',
+    triggers: [
+      { kind: 'schedule', everyMinutes: 720 },
+      { kind: 'deploy', order: 2 },
+    ],
+    env: ['STAGE', ...DATABASE],
+    can: ['postgres:cloudflow_engine', 'postgres:cloudflow_relay'],
+    beside: [],
+    memoryMb: 512,
+    timeoutSeconds: 300,
+    reservedConcurrency: 1,
+    keptWarm: false,
+    maxBundleBytes: MEGABYTE,
+  },
+} as const satisfies Record<string, FunctionSpec>;
+
+export const CONTAINERS = {
+  engine: {
+    about: 'the hot path: executions on the engine',
+    entry: 'bin/engine.ts',
+    env: [...RUNNER, 'HEALTH_PORT'],
+    can: RUNNER_CAN,
+    beside: ['evaluator'],
+    stopSeconds: 110,
+    maxBundleBytes: 3 * MEGABYTE,
+  },
+} as const satisfies Record<string, ContainerSpec>;
+
+export const PROGRAMS = { ...FUNCTIONS, ...CONTAINERS } as const;
+
+export type FunctionName = keyof typeof FUNCTIONS;
+export type ContainerName = keyof typeof CONTAINERS;
+export type ProgramName = FunctionName | ContainerName;
+
+export const functionNames = Object.keys(FUNCTIONS) as FunctionName[];
+export const programNames = Object.keys(PROGRAMS) as ProgramName[];
+
+/** Functions that a kind of trigger starts. */
+export type StartedBy<Kind extends Trigger['kind']> = {
+  [Name in FunctionName]: Kind extends (typeof FUNCTIONS)[Name]['triggers'][number]['kind']
+    ? Name
+    : never;
+}[FunctionName];
+
+/** The function without the narrow type of its entry. */
+export function functionSpec(name: FunctionName): FunctionSpec {
+  return FUNCTIONS[name];
+}

@@ -1,0 +1,32 @@
+/**
+ * Every variable that a program of ours may be told by its environment, and what it means. None holds
+ * a secret: where one is needed, the variable names where it is kept. Any of them may be empty text
+ * only where it says so.
+ */
+export const VARIABLES = {
+  STAGE: 'dev, staging or prod',
+  DATABASE_URL:
+    'host, port and database, with sslmode; with DATABASE_AUTH=url also a login that may become each role',
+  DATABASE_AUTH:
+    'iam: log in as each role with a token signed by IAM; url: as the URL says (local stacks and tests)',
+  DATABASE_OWNER_SECRET: 'id of the secret with username and password of the owner of the schema',
+  CURSOR_KEY_SECRET: 'id of the secret with at least 32 random bytes in base64, one for the API',
+  TENANT_SECRETS_PREFIX: 'what names of tenants’ secrets begin with, without a slash at the end',
+  TENANT_SECRETS_KEY: 'id of the KMS key of tenants’ secrets; empty: the account’s own',
+  PUBLIC_URL: 'where the API is reached from outside: scheme and host, without a slash at the end',
+  ALLOWED_ORIGINS: 'origins of web clients, separated by commas; may be empty',
+  PREFERRED_RUNTIME: 'what auto means where both runtimes can do it: engine or step_functions',
+  NUDGES_QUEUE_URL: 'the queue that wakes the driver of Step Functions',
+  STEP_RUNNER_ARN: 'ARN of the function that machines invoke, with its alias',
+  MACHINE_ROLE_ARN: 'the role that machines of workflows run as',
+  MACHINE_LOG_GROUP_ARN: 'where machines of workflows log to; empty: nowhere',
+  MACHINE_PREFIX: 'what names of machines of workflows begin with, at most 32 characters',
+  EGRESS_ALLOW: 'private host:port pairs that steps may reach, for development; may be empty',
+  EGRESS_PORTS: 'ports for HTTP besides 80, 443 and 8443, separated by commas; may be empty',
+  HEALTH_PORT: 'where the container answers GET /healthz',
+} as const;
+
+export type EnvKey = keyof typeof VARIABLES;
+
+/** What Lambda and ECS set by themselves: no deployment may, and the AWS clients read it. */
+export const PLATFORM_VARIABLES = ['AWS_REGION'] as const;
