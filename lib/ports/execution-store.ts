@@ -55,10 +55,9 @@ export interface AcceptRequest {
   readonly carried: { readonly [step: StepKey]: CarriedResult } | null;
   /** Steps whose idempotency keys do not begin with `rootId`; absent: none. */
   readonly keyRoots?: { readonly [step: StepKey]: string };
+  /** Also what search finds the execution by, word for word; without any it costs search nothing. */
   readonly labels: Labels;
   readonly correlationId: string | null;
-  /** What full-text search finds the execution by, besides its labels: the workflow's name. */
-  readonly searchText: string | null;
   /** `fingerprint`: hash of whatever makes two requests the same request. */
   readonly idempotency: { readonly key: string; readonly fingerprint: string } | null;
   readonly now: number;
@@ -151,7 +150,7 @@ export interface ExecutionFilter {
   readonly runtime?: Runtime;
   /** All of these. */
   readonly labels?: Labels;
-  /** Words, all of them, in the search text and the labels. */
+  /** Words, all of them, in the names and values of labels. */
   readonly text?: string;
   readonly createdFrom?: number;
   /** Exclusive. */

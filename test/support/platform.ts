@@ -115,7 +115,6 @@ export function createTestPlatform(options: TestPlatformOptions): TestPlatform {
         carried: null,
         labels: {},
         correlationId: null,
-        searchText: null,
         idempotency: null,
         now,
         ...more,

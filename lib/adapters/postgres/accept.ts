@@ -192,9 +192,7 @@ async function writeOnce(pool: Pool, tenant: string, rows: readonly Row[]): Prom
 
 /** Null: nothing to find it by, so it costs the search indexes nothing. */
 function searchDocument(request: AcceptRequest): string | null {
-  const words = [request.searchText ?? '', ...Object.entries(request.labels).flat()]
-    .join(' ')
-    .trim();
+  const words = Object.entries(request.labels).flat().join(' ').trim();
   return words === '' ? null : storableText(words);
 }
 

@@ -11,7 +11,7 @@ import type {
 } from '#ports/execution-store.ts';
 import { type AcceptorDeps, createAcceptor } from './accept.ts';
 import { createAnswers } from './answers.ts';
-import { listQuery, searchIds } from './list-executions.ts';
+import { readLines } from './list-executions.ts';
 import { clampLimit, paged } from './paging.ts';
 import { withTenant } from './pool.ts';
 import {
@@ -85,10 +85,12 @@ export function createExecutionAccess(deps: ExecutionAccessDeps): ExecutionAcces
     listExecutions(tenant, filter, page) {
       const limit = clampLimit(page);
       return withTenant(pool, tenant, async (client) => {
-        const ids = await searchIds(client, filter, page.after, limit + 1);
-        const { text, values } = listQuery(tenant, filter, ids, page.after, limit + 1);
-        const { rows } = await client.query<SummaryRow>(text, values);
-        return paged(rows.map(toSummary), limit, (item) => item.id);
+        const { lines, searchedTo } = await readLines<SummaryRow>(client, tenant, filter, {
+          ...page,
+          limit,
+        });
+        const { items, next } = paged(lines.map(toSummary), limit, (item) => item.id);
+        return { items, next: next ?? searchedTo };
       });
     },
 

@@ -1,7 +1,7 @@
-import type { PoolClient } from 'pg';
+import type { PoolClient, QueryResultRow } from 'pg';
 import { lowestIdAt } from '#adapters/local/ids.ts';
 import { type ExecutionStatus, isFinal } from '#core/execution/events.ts';
-import type { ExecutionFilter } from '#ports/execution-store.ts';
+import type { ExecutionFilter, PageRequest } from '#ports/execution-store.ts';
 
 /**
  * The list of executions, newest first. Ids are UUID v7, so the order of creation is the order of
@@ -16,11 +16,10 @@ const COLUMNS = `tenant_id, id, root_id, parent_id, parent_step, retry_of, depth
 const LOWEST = '00000000-0000-0000-0000-000000000000';
 const HIGHEST = 'ffffffff-ffff-ffff-ffff-ffffffffffff';
 
-/**
- * How many more found ids than a page are read, because other conditions may take some away. A page
- * may then be short of `limit` only when search found more than this and most were filtered.
- */
+/** Ids found by one search, for each line that is wanted: other conditions take some away. */
 const SEARCH_FACTOR = 20;
+/** Searches for one page. */
+const MAX_SEARCHES = 10;
 
 function idRange(filter: ExecutionFilter, after: string | null): { from: string; to: string } {
   const from = filter.createdFrom === undefined ? LOWEST : lowestIdAt(filter.createdFrom);
@@ -29,7 +28,7 @@ function idRange(filter: ExecutionFilter, after: string | null): { from: string;
 }
 
 /** Ids that labels and text find, newest first; null: neither was asked for. */
-export async function searchIds(
+async function searchIds(
   client: PoolClient,
   filter: ExecutionFilter,
   after: string | null,
@@ -45,10 +44,39 @@ export async function searchIds(
       filter.text?.trim() ? filter.text : null,
       from,
       to,
-      limit * SEARCH_FACTOR,
+      limit,
     ],
   );
   return rows.map((row) => row.id);
+}
+
+/**
+ * Lines of a page and one more, if there are so many. Where labels or text are asked for, ids are found
+ * first and lines read of them, batch after batch, until there are enough. `searchedTo` is not null
+ * when that was given up: everything from this id on has been looked at, and the next page goes on.
+ */
+export async function readLines<R extends QueryResultRow>(
+  client: PoolClient,
+  tenant: string,
+  filter: ExecutionFilter,
+  page: PageRequest,
+): Promise<{ readonly lines: readonly R[]; readonly searchedTo: string | null }> {
+  const wanted = page.limit + 1;
+  const lines: R[] = [];
+  let { after } = page;
+  for (let searches = 0; searches < MAX_SEARCHES; searches++) {
+    const batch = wanted * SEARCH_FACTOR;
+    const ids = await searchIds(client, filter, after, batch);
+    if (ids === null || ids.length > 0) {
+      const { text, values } = listQuery(tenant, filter, ids, page.after, wanted - lines.length);
+      lines.push(...(await client.query<R>(text, values)).rows);
+    }
+    if (ids === null || ids.length < batch || lines.length === wanted) {
+      return { lines, searchedTo: null };
+    }
+    after = ids.at(-1) ?? null;
+  }
+  return { lines, searchedTo: after };
 }
 
 export function listQuery(

@@ -57,7 +57,8 @@ export const executionRoutes = {
         Type.String({
           minLength: 1,
           maxLength: 200,
-          description: 'words in the names and values of labels',
+          description:
+            'whole words, all of them, in the names and values of labels; a page may be short while `next_cursor` goes on',
         }),
       ),
       ...Page,

@@ -74,7 +74,6 @@ async function accept(
     carried: null,
     labels: {},
     correlationId: parent.correlationId,
-    searchText: null,
     idempotency: null,
     now,
   });

@@ -55,7 +55,6 @@ export async function executeWorkflow(
     carried: null,
     labels: body.labels ?? {},
     correlationId: facts.correlationId,
-    searchText: null,
     idempotency: keyOf(principal, facts),
     now,
   };

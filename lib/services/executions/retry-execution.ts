@@ -84,7 +84,6 @@ export async function retryExecution(
     ...(ownKeys === null ? {} : { keyRoots: ownKeys }),
     labels: record.labels,
     correlationId: facts.correlationId,
-    searchText: null,
     idempotency: keyOf(principal, facts),
     now,
   });

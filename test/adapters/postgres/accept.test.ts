@@ -108,7 +108,6 @@ describeWithPostgres('accepting an execution', () => {
       input: { nul: 'a\u0000b', lone: '\ud800', pair: '😀' },
       labels: { 'k\u0000': 'v\udc00' },
       correlationId: 'c\u0000',
-      searchText: 'x\u0000y',
     });
     expect((await platform.access.accept(request)).kind).toBe('accepted');
     expect((await platform.access.getExecution(TENANT, request.id))?.input).toEqual({

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { listQuery } from '#adapters/postgres/list-executions.ts';
 import { withTenant } from '#adapters/postgres/pool.ts';
-import type { ExecutionFilter } from '#ports/execution-store.ts';
+import type { ExecutionFilter, Labels } from '#ports/execution-store.ts';
 import {
   createTestDatabase,
   describeWithPostgres,
@@ -40,8 +40,7 @@ describeWithPostgres('reading executions', () => {
           now,
           workflowId: i % 50 === 0 ? 'rare' : 'common',
           version: i % 2 === 0 ? '1.0.0' : '2.0.0',
-          labels: i % 100 === 7 ? { env: 'prod', region: 'eu' } : i % 4 === 0 ? { env: 'dev' } : {},
-          searchText: i % 100 === 9 ? 'Quarterly Invoice run' : null,
+          labels: labelsOf(i),
           mode: i % 5 === 0 ? 'test' : 'live',
           parent: i === 3 ? { executionId: ids[0]!, step: 'child' } : null,
           rootId: i === 4 ? ids[1]! : id,
@@ -56,6 +55,13 @@ describeWithPostgres('reading executions', () => {
     await database.admin.query('analyze');
   });
   afterAll(() => platform.close());
+
+  function labelsOf(i: number): Labels {
+    if (i % 100 === 7) return { env: 'prod', region: 'eu' };
+    if (i % 100 === 9) return { 'what it is': 'Quarterly Invoice run' };
+    if (i === 1) return { about: 'filler' };
+    return i % 4 === 0 ? { env: 'dev' } : {};
+  }
 
   /** Children are accepted while their step waits for them. */
   const waitingStep = (executionId: string) =>
@@ -124,6 +130,26 @@ describeWithPostgres('reading executions', () => {
     expect(seen).toEqual(ids.filter((_, i) => i % 5 !== 0).reverse());
   });
 
+  async function pages(filter: ExecutionFilter, limit: number): Promise<number[][]> {
+    const read: number[][] = [];
+    let after: string | null = null;
+    do {
+      const page: Awaited<ReturnType<typeof platform.access.listExecutions>> =
+        await platform.access.listExecutions(TENANT, filter, { limit, after });
+      read.push(page.items.map((each) => ids.indexOf(each.id)));
+      after = page.next;
+    } while (after !== null && read.length < 50);
+    return read;
+  }
+
+  it('fills a page of a search of which other conditions take most away', async () => {
+    // 96 are found, of which 80 are looked at first for a page of three.
+    const filter: ExecutionFilter = { labels: { env: 'dev' }, workflowId: 'rare' };
+    expect(await pages(filter, 3)).toEqual([[300, 200, 100], [0]]);
+    expect(await pages(filter, 4)).toEqual([[300, 200, 100, 0]]);
+    expect(await pages(filter, 1)).toEqual([[300], [200], [100], [0]]);
+  });
+
   async function planOf(text: string, values: unknown[]): Promise<string> {
     return withTenant(database.pool('cloudflow_app', { max: 1 }), TENANT, async (client) => {
       // With few rows anything is cheap: what is asked is whether the index alone can serve this.
@@ -167,6 +193,13 @@ describeWithPostgres('reading executions', () => {
       [TENANT],
     );
     await database.admin.query('vacuum analyze execution_search');
+
+    // Far more is found than one page looks at, and none of it is an execution but the very last.
+    const searched = await pages({ text: 'filler' }, 20);
+    expect(searched.length).toBeGreaterThan(2);
+    expect(searched.length).toBeLessThan(10);
+    expect(searched.flat()).toEqual([1]);
+
     const client = await database.pool('cloudflow_lookup', { max: 1 }).connect();
     try {
       await client.query('begin');

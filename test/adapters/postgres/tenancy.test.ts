@@ -97,7 +97,7 @@ describeWithPostgres('row-level security on executions', () => {
       performer: idle,
       programs: [program],
     });
-    const mine = platform.request(program, { labels: { canary: 'red' }, searchText: 'crimson' });
+    const mine = platform.request(program, { labels: { canary: 'red', shade: 'crimson' } });
     ours = mine.id;
     await platform.access.accept(mine);
     await platform.access.accept(platform.request(program, { tenant: OTHER_TENANT }));
