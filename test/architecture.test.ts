@@ -133,3 +133,35 @@ describe('no file reads time or chance but through a port', () => {
     expect(found).toEqual([]);
   });
 });
+
+describe('the project speaks for itself', () => {
+  // Documents that are not in it. A reader who meets such a name finds nothing behind it: say the fact.
+  const names = ['LANGUAGE', 'COMPILER', 'ARCHITECTURE', 'RELIABILITY', 'SERVICES', 'CHECKLIST'];
+  const outside = new RegExp(
+    `\\b(?:${names.join('|')})(?:\\.md\\b|\\s+(?:rules?|sections?|findings?|\\d))|\\b(?:SOURCE|AWS|STYLE)\\.md\\b|/work/shared`,
+  );
+
+  it('no file names a document that is not here', () => {
+    const folders = ['bin', 'lib', 'functions', 'test', 'docs', 'statemachines'];
+    const files = folders
+      .flatMap((folder) =>
+        readdirSync(join(root, folder), { recursive: true, withFileTypes: true })
+          .filter((entry) => entry.isFile() && /\.(?:ts|sql|json|md)$/.test(entry.name))
+          .map((entry) => relative(root, join(entry.parentPath, entry.name))),
+      )
+      .filter((file) => !file.includes('node_modules') && file !== 'test/architecture.test.ts');
+    const found = [...files, 'README.md', 'package.json', 'biome.json'].filter((file) =>
+      outside.test(readFileSync(join(root, file), 'utf8')),
+    );
+    expect(found).toEqual([]);
+  });
+
+  it('such a name is found, and the words of a language are not', () => {
+    for (const text of ['LANGUAGE rule 37', 'RELIABILITY finding 5', 'COMPILER 1.2', 'AWS.md']) {
+      expect(text).toMatch(outside);
+    }
+    for (const text of ['UNSUPPORTED_QUERY_LANGUAGE', 'LANGUAGE plpgsql', 'docs/language.md']) {
+      expect(text).not.toMatch(outside);
+    }
+  });
+});

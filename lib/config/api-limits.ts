@@ -22,5 +22,5 @@ export const API_LIMITS = {
   idempotencyLeaseMs: 60_000,
 } as const;
 
-/** LANGUAGE rule 39. */
+/** Rule 39 of docs/language.md. */
 export const MAX_INPUT_BYTES = 65_536;

@@ -15,7 +15,7 @@ export function isJsonObject(value: unknown): value is JsonObject {
 
 /**
  * The one text of a value: keys sorted by UTF-16 code unit, no blanks. Used wherever bytes are
- * counted, hashed or compared, so that key order never matters (LANGUAGE rule 13).
+ * counted, hashed or compared, so that key order never matters (rule 13 of docs/language.md).
  */
 export function canonicalJson(value: Json): string {
   if (typeof value !== 'object' || value === null) return JSON.stringify(value);

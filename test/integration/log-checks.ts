@@ -1,4 +1,4 @@
-/** What must hold in the store after any fault (RELIABILITY 2), read past the product with plain SQL. */
+/** What must hold in the store after any fault, read past the product with plain SQL. */
 import pg from 'pg';
 import { apply } from '#core/execution/apply.ts';
 import type { ExecutionEvent, RecordedEvent } from '#core/execution/events.ts';

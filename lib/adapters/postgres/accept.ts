@@ -40,7 +40,7 @@ export interface AcceptorDeps {
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 
-/** LANGUAGE rule 37. */
+/** Rule 37 of docs/language.md. */
 export const IDEMPOTENCY_MS = 90 * 86_400_000;
 
 const LANES_PER_TENANT = 2;

@@ -25,7 +25,7 @@ export interface PoolOptions {
 }
 
 /**
- * RELIABILITY finding 5: a process that is stopped inside a transaction holds its locks until the
+ * A process that is stopped inside a transaction holds its locks until the
  * server ends the session. 700 ms was measured to be enough for a take-over within a second.
  */
 export const IDLE_IN_TRANSACTION_MS = 700;

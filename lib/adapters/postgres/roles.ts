@@ -1,5 +1,5 @@
 /**
- * Who may do what to which table: the matrix of ARCHITECTURE 4 as data. Migrations grant it and a
+ * Who may do what to which table: the whole matrix as data. Migrations grant it and a
  * test compares it with what the server says, so a table without a line here fails the build.
  * Nobody has rights on a partition: a partition would be read past its parent's policies.
  */

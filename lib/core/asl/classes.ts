@@ -3,7 +3,7 @@ import type { TriggerRule } from '#core/plan/program.ts';
 
 /**
  * What can be known of the classes of steps when a machine is written, and the conditions that decide
- * the rest when it runs (LANGUAGE rules 6 to 8).
+ * the rest when it runs (rules 6 to 8 of docs/language.md).
  *
  * A set of classes is a bit mask. Whatever is known only removes states: a gate that cannot be
  * decided here is decided by the machine, by the very same rule.

@@ -19,7 +19,7 @@ import {
 } from './writing.ts';
 
 /**
- * The way to a step: its trigger rule, then `when` (LANGUAGE rules 3, 8 and 9).
+ * The way to a step: its trigger rule, then `when` (rules 3, 8 and 9 of docs/language.md).
  *
  * G1 A gate is written only where the classes on the way leave the rule open. After a success the
  *    next step of a chain follows directly, and after a failure its `skip` does.

@@ -93,7 +93,7 @@ const MESSAGE_CHARS = 1_024;
 const MESSAGE = `$substring($states.errorOutput.Cause & '', 0, ${MESSAGE_CHARS})`;
 
 /**
- * Platform errors by what they become (LANGUAGE section 3). `States.DataLimitExceeded` has a Catcher
+ * Platform errors by what they become (docs/language.md, errors of steps). `States.DataLimitExceeded` has a Catcher
  * of its own, since `States.ALL` does not include it. Everything else is `CloudFlow.Internal`.
  */
 const PLATFORM_CODE =

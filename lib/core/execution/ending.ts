@@ -216,7 +216,7 @@ export function compensationState(state: ExecutionState): CompensationState {
   return state.ledger.every((entry) => entry.status === 'SUCCESS') ? 'COMPLETE' : 'PARTIAL';
 }
 
-/** Why an execution fails: its timeout, its output, or its first failed step (LANGUAGE section 3). */
+/** Why an execution fails: its timeout, its output, or its first failed step. */
 export function failure(
   index: ProgramIndex,
   state: ExecutionState,

@@ -5,7 +5,7 @@ import type { CompensationType, Runtime } from '#core/plan/program.ts';
 /**
  * The log of an execution: past tense, append-only, the same for both runtimes. State is the fold of
  * these events and of nothing else; whatever was evaluated or answered from outside is in them, so
- * replay never evaluates again (LANGUAGE rule 12).
+ * replay never evaluates again (rule 12 of docs/language.md).
  *
  * A step instance is named by its key: the step path and, inside iterations, the indices from the
  * outermost in: `ship`, `orders.charge[3]`, `orders.lines.reserve[3,0]`.
@@ -15,7 +15,7 @@ export type StepKey = string;
 export type ExecutionStatus = 'PENDING' | 'RUNNING' | 'COMPLETED' | 'FAILED' | 'CANCELLED';
 export type StepStatus = 'QUEUED' | 'EXECUTING' | 'SUCCESS' | 'FAILED' | 'SKIPPED';
 
-/** Class of a terminal step, LANGUAGE rule 6: what trigger rules look at. */
+/** Class of a terminal step, rule 6 of docs/language.md: what trigger rules look at. */
 export type StepClass = 'S' | 'F' | 'U' | 'K';
 
 export const SKIP_REASONS = [

@@ -118,7 +118,7 @@ export type State =
 export type StateType = State['type'];
 export type StateOf<T extends StateType> = Extract<State, { type: T }>;
 
-/** Limits of Standard workflows (COMPILER 1.2); all are hard on AWS. */
+/** Limits of Standard workflows; all are hard on AWS. */
 export const LIMITS = {
   definitionBytes: 1_048_576,
   payloadBytes: 262_144,

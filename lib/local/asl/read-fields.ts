@@ -19,7 +19,7 @@ export type ProblemCode =
 
 type Presence = 'required' | 'optional';
 
-/** Fields of the JSONPath mode, which a JSONata machine may not carry (COMPILER 1.1). */
+/** Fields of the JSONPath mode, which a JSONata machine may not carry. */
 const JSONPATH_FIELDS = new Set([
   'InputPath',
   'OutputPath',

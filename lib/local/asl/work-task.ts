@@ -233,5 +233,5 @@ function invalidParameters(state: TaskState, parameters: Json): string | null {
   return name === undefined || isName ? null : `'Name' is not a name for an execution.`;
 }
 
-/** Names of executions and machines (COMPILER 1.2). */
+/** What AWS takes as the name of an execution. */
 export const EXECUTION_NAME = /^[^\s?*<>{}[\]"#%\\^|~`$&,;:/\p{Cc}\p{Cs}]{1,80}$/u;
