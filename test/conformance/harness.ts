@@ -242,7 +242,6 @@ export async function runScenario(scenario: Scenario, options: RunOptions): Prom
       carried: null,
       labels: {},
       correlationId: null,
-      searchText: null,
       idempotency: null,
       now: clock.now(),
     });
