@@ -26,12 +26,13 @@ import { createAslHistoryStore } from '#adapters/postgres/asl-history-store.ts';
 import { createPostgresConnections } from '#adapters/postgres/connection-store.ts';
 import { createPostgresIdempotencyStore } from '#adapters/postgres/idempotency-store.ts';
 import { migrate } from '#adapters/postgres/migrate.ts';
-import { createOutboxPublisher, forgetPublished } from '#adapters/postgres/outbox-publisher.ts';
+import { createOutboxPublisher } from '#adapters/postgres/outbox-publisher.ts';
 import { createExecutionOwnership } from '#adapters/postgres/ownership.ts';
 import { createPartitionJob, createPartitions } from '#adapters/postgres/partitions.ts';
 import { createPlainCodec } from '#adapters/postgres/payload-codec.ts';
 import { createPool } from '#adapters/postgres/pool.ts';
 import { createPostgresPrograms } from '#adapters/postgres/programs.ts';
+import { purgeExpired } from '#adapters/postgres/purge.ts';
 import { createExecutionRecorder } from '#adapters/postgres/recorder.ts';
 import { createRecovery } from '#adapters/postgres/recovery.ts';
 import type { Role } from '#adapters/postgres/roles.ts';
@@ -95,7 +96,7 @@ export interface Platform {
 /** Real milliseconds between looks of the Step Functions driver; hints make it sooner. */
 const DRIVER_LOOK_MS = 250;
 const RECONCILE_MS = 2_000;
-const DAILY_MS = 86_400_000;
+const PURGE_MS = 3_600_000;
 const DATABASE = 'cloudflow';
 
 export async function startPlatform(options: PlatformOptions): Promise<Platform> {
@@ -322,8 +323,13 @@ async function start(
   onStop(every(realClock, DRIVER_LOOK_MS, () => driver.look()));
   onStop(every(realClock, RECONCILE_MS, () => driver.reconcile()));
   onStop(
-    every(realClock, DAILY_MS, async () => {
-      await forgetPublished(relayPool, clock.now());
+    every(realClock, PURGE_MS, async () => {
+      try {
+        await purgeExpired(relayPool, clock.now());
+      } catch (error) {
+        // It is still there the next time.
+        log.warn('what has expired could not be deleted', { error: String(error) });
+      }
     }),
   );
 

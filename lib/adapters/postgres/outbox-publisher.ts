@@ -7,9 +7,6 @@ import type { PayloadCodec } from '#ports/payload-codec.ts';
 import type { Partitions } from './partitions.ts';
 import { seconds } from './rows.ts';
 
-/** How long a repeat of the same message is recognised. */
-const REMEMBERED_MS = 8 * 86_400_000;
-
 /** Messages of steps. `pool` is of role `cloudflow_app`. */
 export function createOutboxPublisher(deps: {
   readonly pool: Pool;
@@ -38,13 +35,4 @@ export function createOutboxPublisher(deps: {
       });
     },
   };
-}
-
-/** Forgets messages that no attempt can repeat any more. `pool` is of role `cloudflow_relay`. */
-export async function forgetPublished(pool: Pool, now: number): Promise<number> {
-  const { rowCount } = await pool.query(
-    'delete from published_messages where at < to_timestamp($1)',
-    [seconds(now - REMEMBERED_MS)],
-  );
-  return rowCount ?? 0;
 }

@@ -80,9 +80,13 @@ export const TABLES: Readonly<Record<string, TableRule>> = {
       cloudflow_app: ['select', 'update'],
       cloudflow_engine: ['select', 'insert', 'update'],
       cloudflow_lookup: ['select'],
+      cloudflow_relay: ['select', 'delete'],
     },
   },
-  idempotency_records: { tenant: true, grants: { cloudflow_app: all } },
+  idempotency_records: {
+    tenant: true,
+    grants: { cloudflow_app: all, cloudflow_relay: ['select', 'delete'] },
+  },
   api_keys: {
     tenant: true,
     grants: { cloudflow_app: ['select', 'insert', 'update'], cloudflow_lookup: ['select'] },

@@ -1,0 +1,89 @@
+import type { Pool } from 'pg';
+import { beforeEach, expect, it } from 'vitest';
+import { purgeExpired } from '#adapters/postgres/purge.ts';
+import { createTestDatabase, describeWithPostgres } from '#test/support/database.ts';
+import { OTHER_TENANT, TENANT } from '#test/support/platform.ts';
+
+const NOW = Date.parse('2027-03-01T00:00:00Z');
+const DAY = 86_400_000;
+
+describeWithPostgres('what has expired', () => {
+  let admin: Pool;
+  let relay: Pool;
+
+  /** Of each kind, of two tenants: ten that have expired and three that have not. */
+  beforeEach(async () => {
+    const database = await createTestDatabase();
+    admin = database.admin;
+    relay = database.pool('cloudflow_relay');
+    for (let n = 0; n < 13; n++) {
+      const tenant = n % 2 === 0 ? TENANT : OTHER_TENANT;
+      const expires = new Date(n < 10 ? NOW - n * DAY : NOW + (n - 9) * 1_000);
+      await admin.query(
+        `insert into idempotency_records (tenant_id, key, fingerprint, created_at, expires_at)
+         values ($1, $2, 'f', '2027-01-01', $3)`,
+        [tenant, `key-${n}`, expires],
+      );
+      await admin.query(
+        `insert into callbacks (token_hash, tenant_id, execution_id, step, mode, expires_at)
+         values ($1, $2, gen_random_uuid(), 'pay', 'live', $3)`,
+        [`hash-${n}`, tenant, expires],
+      );
+      await admin.query('insert into published_messages values ($1, gen_random_uuid(), $2)', [
+        tenant,
+        new Date(expires.getTime() - 8 * DAY),
+      ]);
+    }
+  });
+
+  const left = async () => {
+    const { rows } = await admin.query(
+      `select (select count(*)::integer from idempotency_records) as idempotency_records,
+              (select count(*)::integer from callbacks) as callbacks,
+              (select count(*)::integer from published_messages) as published_messages`,
+    );
+    return rows[0];
+  };
+  const each = (count: number) => ({
+    idempotency_records: count,
+    callbacks: count,
+    published_messages: count,
+  });
+
+  it('is deleted, and nothing else', async () => {
+    expect(await purgeExpired(relay, NOW)).toEqual(each(10));
+    expect(await left()).toEqual(each(3));
+    expect(await purgeExpired(relay, NOW)).toEqual(each(0));
+    const { rows } = await admin.query('select key from idempotency_records order by key');
+    expect(rows.map(({ key }) => key)).toEqual(['key-10', 'key-11', 'key-12']);
+  });
+
+  it('goes in batches, so many at a time', async () => {
+    expect(await purgeExpired(relay, NOW, { batch: 4, batches: 2 })).toEqual(each(8));
+    expect(await left()).toEqual(each(5));
+    expect(await purgeExpired(relay, NOW, { batch: 4, batches: 2 })).toEqual(each(2));
+  });
+
+  it('stays where its key was taken anew while it was being deleted', async () => {
+    const client = await admin.connect();
+    await client.query('begin');
+    await client.query(`update idempotency_records set expires_at = $1 where key = 'key-0'`, [
+      new Date(NOW + DAY),
+    ]);
+    const purging = purgeExpired(relay, NOW);
+    await expect
+      .poll(async () => {
+        const { rows } = await admin.query(
+          `select from pg_stat_activity where datname = current_database()
+           and cardinality(pg_blocking_pids(pid)) > 0`,
+        );
+        return rows.length;
+      })
+      .toBe(1);
+    await client.query('commit');
+    client.release();
+    await purging;
+    const { rows } = await admin.query(`select from idempotency_records where key = 'key-0'`);
+    expect(rows).toHaveLength(1);
+  });
+});
