@@ -119,4 +119,26 @@ describe('virtual clock', () => {
     await expect(clock.advance(Number.NaN)).rejects.toThrow(/cannot advance/);
     expect(() => clock.schedule(Number.NaN, () => undefined)).toThrow(/not a time/);
   });
+
+  it('keeps each time before anybody sees it, and none that it passes over', async () => {
+    const seen: string[] = [];
+    const clock = createVirtualClock({
+      start: 5,
+      keep: async (time) => {
+        seen.push(`kept ${time} at ${clock.now()}`);
+        // Made while the time is on its way into the store: still in its right place.
+        if (time === 20) clock.schedule(15, () => seen.push(`fired at ${clock.now()}`));
+      },
+    });
+    clock.schedule(20, () => seen.push(`fired at ${clock.now()}`));
+    await clock.advance(25);
+    expect(seen).toEqual(['kept 20 at 5', 'fired at 15', 'fired at 20', 'kept 30 at 20']);
+    expect(clock.now()).toBe(30);
+  });
+
+  it('a time that cannot be kept is not reached', async () => {
+    const clock = createVirtualClock({ keep: () => Promise.reject(new Error('disk full')) });
+    await expect(clock.advance(10)).rejects.toThrow('disk full');
+    expect(clock.now()).toBe(0);
+  });
 });
