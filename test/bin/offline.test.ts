@@ -164,6 +164,7 @@ describe('mistakes of the command line', () => {
     [['validate', 'bin'], 'cannot read bin: it is a folder', ''],
     [['run', ONBOARDING, '--input', '{"a":}'], '--input is not JSON', ''],
     [['run', ONBOARDING, '--label', 'x'], "label 'x' is not of the form name:value", ''],
+    [['dev', '--once', '--no-example'], '--once runs the example', ''],
     [['run', '-', '--input', '-'], 'definition and input cannot both come from stdin', ''],
   ])('%j: exit 2, in one sentence', async (args, sentence, hint) => {
     const all = [...args, '--data-dir', folder, '--url', 'http://127.0.0.1:9'];

@@ -119,6 +119,28 @@ describe('svg', () => {
     expect(svg.match(/class="edge"/g)).toHaveLength(4);
   });
 
+  it('ends an arrow at the frame of a container, and begins it there', () => {
+    const outer = scope({ before: [], each: ['before'], after: ['each'] });
+    const [first, second, third] = outer.steps as [Step, Step, Step];
+    const container = {
+      ...second,
+      type: 'for_each',
+      items: { kind: 'literal', value: [] },
+      concurrency: 10,
+      maxItems: 100,
+      body: scope({ inner: [] }, 'each.'),
+    } as unknown as Step;
+    const svg = drawSvg(program({ ...outer, steps: [first, container, third] }));
+    const [, top, height] = (
+      /class="frame"><rect x="[^"]+" y="([^"]+)" width="[^"]+" height="([^"]+)"/.exec(svg) ?? []
+    ).map(Number) as [number, number, number];
+    const ends = [...svg.matchAll(/class="edge" d="M\S+ ([\d.]+)[^"]*[LM]\S+ ([\d.]+)"/g)];
+    expect(ends.map(([, from, to]) => [Number(from), Number(to)])).toEqual([
+      [expect.any(Number), expect.closeTo(top, 0)],
+      [expect.closeTo(top + height, 0), expect.any(Number)],
+    ]);
+  });
+
   it('escapes what a definition says', () => {
     const hostile = scope({ a: [] });
     const step = { ...hostile.steps[0], id: '<script>"&' } as Step;
