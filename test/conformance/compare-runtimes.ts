@@ -1,7 +1,7 @@
-import { scopesOf as innerScopes, type Scope } from '#core/plan/program.ts';
 import { differences, violations } from './compare.ts';
-import { programOf, type RunResult, runScenario, type Scenario } from './harness.ts';
+import { type RunResult, runScenario, type Scenario } from './harness.ts';
 import type { Seams } from './process.ts';
+import { isTimed } from './timed.ts';
 
 export interface Comparison {
   /** Empty: both mean the same. */
@@ -32,22 +32,4 @@ export async function compareRuntimes(
     problems.push(...differences(engine, machine, { timed: isTimed(scenario) }));
   }
   return { problems, engine, machine };
-}
-
-/**
- * Rule 4 lets a runtime delay a ready step; Step Functions does so at barriers, and when it repeats a
- * task because a part was away. Where neither is about, both runtimes must keep the same times.
- */
-function isTimed({ workflow, others = [], world }: Scenario): boolean {
-  if (Object.keys(world?.away ?? {}).length > 0) return false;
-  return [workflow, ...others].every((definition) =>
-    scopesOf(programOf(definition).root).every(({ barriers }) => barriers.length === 0),
-  );
-}
-
-function scopesOf(scope: Scope): Scope[] {
-  return [
-    scope,
-    ...scope.steps.flatMap((step) => innerScopes(step).flatMap(([, inner]) => scopesOf(inner))),
-  ];
 }

@@ -20,6 +20,7 @@ import {
   wrap,
 } from './expressions.ts';
 import { NotCompiled, programOf, type Scenario } from './harness.ts';
+import { isTimed, readsTimes } from './timed.ts';
 
 interface Writing {
   readonly random: Random;
@@ -44,7 +45,7 @@ export type Refusals = Map<string, number>;
 
 const MOST_TRIES = 200;
 
-/** The scenario of a seed. Documents that a static check refuses are written anew. */
+/** The scenario of a seed. What a static check refuses, or what cannot be compared, is written anew. */
 export function generate(seed: number, refusals: Refusals = new Map()): Scenario {
   const random = createRandom(seed);
   for (let tries = 0; tries < MOST_TRIES; tries++) {
@@ -53,7 +54,8 @@ export function generate(seed: number, refusals: Refusals = new Map()): Scenario
       for (const definition of [scenario.workflow, ...(scenario.others ?? [])]) {
         programOf(definition);
       }
-      return scenario;
+      if (isTimed(scenario) || !readsTimes(scenario)) return scenario;
+      refusals.set('times', (refusals.get('times') ?? 0) + 1);
     } catch (error) {
       if (!(error instanceof NotCompiled)) throw error;
       const [code = ''] = error.codes;
@@ -408,6 +410,8 @@ const DATABASE_FAILURES: readonly HttpAnswer[] = [
   { refused: true },
   { status: 429 },
   { status: 429 },
+  { status: 409 },
+  { status: 409 },
   { status: 409 },
   { delay_ms: 40_000 },
 ];

@@ -91,8 +91,12 @@ export class NotCompiled extends Error {
   }
 }
 
+const programs = new WeakMap<JsonObject, Program>();
+
 /** A definition that both runtimes can run, checked and compiled; throws `NotCompiled`. */
 export function programOf(definition: JsonObject): Program {
+  const known = programs.get(definition);
+  if (known !== undefined) return known;
   const checked = checkWorkflow(definition);
   if (!checked.ok) {
     const codes = checked.problems.map(({ code }) => code);
@@ -105,6 +109,7 @@ export function programOf(definition: JsonObject): Program {
       obstacles as unknown as Json,
     );
   }
+  programs.set(definition, checked.program);
   return checked.program;
 }
 
