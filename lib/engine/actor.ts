@@ -12,9 +12,8 @@
  *  E5 a signal leaves the database in the same append that records what followed from it;
  *  E6 one that cannot be decided or written is laid aside for a while, never tried in a tight loop.
  */
-import type { Command, Outcome } from '#core/execution/commands.ts';
-import { decide } from '#core/execution/decide.ts';
-import { type ExecutionEvent, isFinal, type RecordedEvent } from '#core/execution/events.ts';
+import type { Outcome } from '#core/execution/commands.ts';
+import { isFinal } from '#core/execution/events.ts';
 import { outstanding } from '#core/execution/outstanding.ts';
 import { project } from '#core/execution/project.ts';
 import { checkpointDue, snapshot } from '#core/execution/snapshot.ts';
@@ -31,12 +30,12 @@ import type {
   StoredSignal,
 } from '#ports/execution-store.ts';
 import type { Ids } from '#ports/ids.ts';
-import type { Log } from '#ports/log.ts';
+import type { Log, LogFields } from '#ports/log.ts';
 import { lifecycleMessages, signalsToChildren, signalToParent } from '#steps/lifecycle.ts';
-import { createAlarm } from './alarm.ts';
+import { createErrands } from './errands.ts';
 import { foldLoaded } from './fold.ts';
 import type { Perform } from './perform.ts';
-import { createUndertakings } from './undertakings.ts';
+import { decideTogether, type Item, type Turn } from './turn.ts';
 
 export interface ActorHost {
   readonly clock: Clock;
@@ -87,19 +86,11 @@ export interface Actor {
   drop(): void;
 }
 
-/** Outcomes decided together before they are written: bounds the size of one append. */
-const MAX_OUTCOMES = 64;
-const MAX_EVENTS = 400;
 /** Tries to read the truth again after a write whose answer is unknown. */
 const RELOAD_DELAYS_MS = [20, 100, 300, 1_000, 2_000, 2_000];
 /** How often one write may fail in a row before the execution is laid aside (E6). */
 const MAX_FAILURES = 4;
 const LAY_ASIDE_MS = 60_000;
-
-interface Item {
-  readonly outcome: Outcome;
-  readonly signalId: string | null;
-}
 
 export function createActor(
   host: ActorHost,
@@ -118,29 +109,33 @@ export function createActor(
   let parking: { cancel(): void } | null = null;
   let signalCount = loaded.signalCount;
   const knownSignals = new Set<string>();
-  const alarm = createAlarm(clock, () => deliver({ kind: 'clock' }));
-  const undertakings = createUndertakings({
+  const errands = createErrands({
+    clock,
     realClock,
-    failed: (command, error) =>
-      host.log.warn('command cannot be carried out yet', {
-        execution: header.id,
-        command,
-        error: describe(error),
-      }),
+    ring: () => deliver({ kind: 'clock' }),
+    failed: (command, error) => warn('command cannot be carried out yet', error, { command }),
     permission: () => (handingOver !== null ? 'leave' : host.mayStart() ? 'go' : 'wait'),
     perform: (work, signal) => host.perform({ header, program, state, signal }, work),
     done: (outcome) => {
       if (outcome !== null) deliver(outcome);
       else rest();
     },
+    approvalClosed: (step) => {
+      host
+        .closeApproval(header, step, clock.now())
+        .catch((error: unknown) => warn('approval could not be closed', error));
+    },
   });
+
+  function warn(what: string, error: unknown, more: LogFields = {}): void {
+    host.log.warn(what, { execution: header.id, ...more, error: describe(error) });
+  }
 
   function leave(why: Gone): void {
     if (gone) return;
     gone = true;
     parking?.cancel();
-    alarm.clearAll();
-    undertakings.abandonAllBut(new Set());
+    errands.drop();
     host.gone(actor, why);
     handingOver?.();
   }
@@ -164,29 +159,9 @@ export function createActor(
   }
 
   async function turn(): Promise<void> {
-    const taken: Item[] = [];
-    const events: ExecutionEvent[] = [];
-    const recorded: RecordedEvent[] = [];
-    const commands: Command[] = [];
-    let next = state;
-    let now = clock.now();
+    let decided: Turn;
     try {
-      while (taken.length < MAX_OUTCOMES && events.length < MAX_EVENTS) {
-        const item = inbox[taken.length];
-        if (item === undefined) break;
-        taken.push(item);
-        // Time never goes back along a log.
-        now = Math.max(now, next.at);
-        const decision = decide(program, next, item.outcome, now);
-        let seq = next.seq;
-        for (const event of decision.events) {
-          seq += 1;
-          events.push(event);
-          recorded.push({ seq, at: now, event });
-        }
-        commands.push(...decision.commands);
-        next = decision.state;
-      }
+      decided = decideTogether(program, state, inbox, clock.now());
     } catch (error) {
       host.log.error('execution cannot be decided', {
         execution: header.id,
@@ -195,24 +170,16 @@ export function createActor(
       await layAside();
       return;
     }
-    inbox = inbox.slice(taken.length);
-    const consumed = taken.flatMap((item) => item.signalId ?? []);
-    if (recorded.length === 0 && consumed.length === 0) {
-      carryOut(commands);
+    inbox = inbox.slice(decided.taken.length);
+    if (decided.recorded.length === 0 && decided.consumedSignals.length === 0) {
+      errands.carryOut(decided.commands);
       return;
     }
-    await write(taken, recorded, events, consumed, next, commands, now);
+    await write(decided);
   }
 
-  async function write(
-    taken: readonly Item[],
-    recorded: readonly RecordedEvent[],
-    events: readonly ExecutionEvent[],
-    consumed: readonly string[],
-    next: ExecutionState,
-    commands: readonly Command[],
-    now: number,
-  ): Promise<void> {
+  async function write(turn: Turn): Promise<void> {
+    const { taken, recorded, events, consumedSignals, next, commands, now } = turn;
     let answer: AppendAnswer;
     let childSignals: readonly ChildSignal[];
     try {
@@ -228,7 +195,7 @@ export function createActor(
         execution: rows.execution,
         checkpoint:
           !over && checkpointDue(state, next) ? { seq: next.seq, state: snapshot(next) } : null,
-        consumedSignals: consumed,
+        consumedSignals,
         outbox: lifecycleMessages(header, next, events, state.seq + 1, now, host.ids),
         parentSignal: signalToParent(header, next),
         childSignals,
@@ -264,7 +231,7 @@ export function createActor(
       if (header.parent !== null) host.signalled(header.tenant, header.parent.executionId);
       return;
     }
-    carryOut(commands);
+    errands.carryOut(commands);
   }
 
   /** E3. Outcomes that were not recorded are decided again on what is. */
@@ -288,10 +255,7 @@ export function createActor(
         else resume();
         return;
       } catch (error) {
-        host.log.warn('execution cannot be read again yet', {
-          execution: header.id,
-          error: describe(error),
-        });
+        warn('execution cannot be read again yet', error);
       }
     }
     // The database is away for longer: the lease decides who goes on.
@@ -312,59 +276,21 @@ export function createActor(
     try {
       answer = await host.release(header, epoch, clock.now() + LAY_ASIDE_MS, signalCount);
     } catch (error) {
-      host.log.warn('execution could not be laid aside', {
-        execution: header.id,
-        error: describe(error),
-      });
+      warn('execution could not be laid aside', error);
     }
     leave({ kind: answer === 'released' || answer === 'fenced' ? 'lost' : 'stranded' });
   }
 
-  // ── carrying out ─────────────────────────────────────────────────────────────────────────
-
-  /** Starts what state asks for and is not going on, and ends what it no longer asks for. */
+  /** Takes up what the log leaves to be done, and that alone. */
   function resume(): void {
-    const wanted = outstanding(program, state);
-    undertakings.abandonAllBut(new Set(wanted.map((command) => command.id)));
-    alarm.clearAll();
-    carryOut(wanted);
+    errands.resume(outstanding(program, state));
     if (state.status === 'PENDING') deliver({ kind: 'start' });
-  }
-
-  function carryOut(commands: readonly Command[]): void {
-    // Several decisions may be in one append: what a later one takes back is not started.
-    const abandoned = new Map<string, number>();
-    for (const [i, command] of commands.entries()) {
-      if (command.kind === 'abandon') abandoned.set(command.id, i);
-    }
-    for (const [i, command] of commands.entries()) {
-      if (command.kind === 'abandon') abandon(command.id);
-      else if ((abandoned.get(command.id) ?? -1) > i) continue;
-      else if (command.kind === 'timer') alarm.set(command.id, command.dueAt);
-      else undertakings.start(command);
-    }
-    alarm.arm();
-  }
-
-  function abandon(id: string): void {
-    alarm.clear(id);
-    undertakings.abandon(id);
-    if (id.startsWith('approval:')) {
-      host
-        .closeApproval(header, id.slice('approval:'.length), clock.now())
-        .catch((error: unknown) =>
-          host.log.warn('approval could not be closed', {
-            execution: header.id,
-            error: describe(error),
-          }),
-        );
-    }
   }
 
   // ── resting ──────────────────────────────────────────────────────────────────────────────
 
   function isIdle(): boolean {
-    return !writing && inbox.length === 0 && undertakings.size === 0;
+    return !writing && inbox.length === 0 && errands.idle;
   }
 
   /** Nothing to do for now: after a moment the database may have it back. */
@@ -375,7 +301,7 @@ export function createActor(
       return;
     }
     if (parking !== null) return;
-    const due = alarm.next ?? Number.POSITIVE_INFINITY;
+    const due = errands.nextTimer ?? Number.POSITIVE_INFINITY;
     if (due - clock.now() <= host.parkBeyondMs) return;
     parking = realClock.schedule(realClock.now() + host.parkAfterMs, () => {
       parking = null;
@@ -384,16 +310,13 @@ export function createActor(
   }
 
   async function park(): Promise<void> {
-    const wakeAt = handingOver === null ? alarm.next : clock.now();
+    const wakeAt = handingOver === null ? errands.nextTimer : clock.now();
     writing = true; // what arrives now waits for the answer
     let answer: ReleaseAnswer;
     try {
       answer = await host.release(header, epoch, wakeAt, signalCount);
     } catch (error) {
-      host.log.warn('execution could not be released', {
-        execution: header.id,
-        error: describe(error),
-      });
+      warn('execution could not be released', error);
       answer = 'signalled'; // still ours, as far as we know
     }
     writing = false;
