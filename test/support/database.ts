@@ -54,18 +54,26 @@ export async function createTestDatabase(): Promise<TestDatabase> {
   closers.push(async () => {
     const leaked = pools.filter((each) => each.totalCount !== each.idleCount).length;
     await Promise.all(pools.map((each) => each.end()));
-    const { rows } = await main.query<{ application_name: string }>(
-      'select application_name from pg_stat_activity where datname = $1 and pid <> pg_backend_pid()',
-      [name],
-    );
+    const left = await sessionsLeft(main, name);
     await main.query(`drop database ${name} with (force)`);
     await main.end();
     if (leaked > 0) throw new Error(`${leaked} pools have a client that was never released`);
-    // Sessions end asynchronously after the client's goodbye; only pools that were never closed stay.
-    const left = rows.filter((row) => row.application_name !== 'test');
     if (left.length > 0) {
-      throw new Error(`sessions left open: ${left.map((row) => row.application_name).join(', ')}`);
+      throw new Error(`sessions left open: ${left.join(', ')}`);
     }
   });
   return database;
+}
+
+/** Sessions end asynchronously after the client's goodbye; only those of pools never closed stay. */
+async function sessionsLeft(main: pg.Client, database: string): Promise<string[]> {
+  for (let look = 0; ; look++) {
+    const { rows } = await main.query<{ application_name: string }>(
+      `select application_name from pg_stat_activity
+       where datname = $1 and application_name <> 'test' and pid <> pg_backend_pid()`,
+      [database],
+    );
+    if (rows.length === 0 || look === 50) return rows.map((row) => row.application_name);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
 }
