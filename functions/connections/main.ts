@@ -1,13 +1,20 @@
+import { createPostgresConnections } from '#adapters/postgres/connection-store.ts';
 import { readEnv } from '#config/env.ts';
 import { FUNCTIONS } from '#config/functions.ts';
-import { createApi } from '../api/create-api.ts';
+import { serveApi } from '../api/serve-api.ts';
 import { connectApi } from '../shared/connect.ts';
 import { lambdaHandler } from '../shared/lambda.ts';
 import { openTenantSecrets } from '../shared/secrets.ts';
+import { connectionHandlers } from './handlers.ts';
 
 const env = readEnv('connections-api', process.env);
-const deps = { ...(await connectApi('connections-api', env)), secrets: openTenantSecrets(env) };
+const deps = await connectApi('connections-api', env);
 const [{ tags }] = FUNCTIONS['connections-api'].triggers;
+const handlers = connectionHandlers({
+  ...deps,
+  store: createPostgresConnections(deps.pool),
+  secrets: openTenantSecrets(env),
+});
 
 /** Connections to other systems, their operations and secrets. */
-export const handler = lambdaHandler(createApi(deps, tags));
+export const handler = lambdaHandler(serveApi(deps, tags, handlers));

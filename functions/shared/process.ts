@@ -51,6 +51,21 @@ export function isIam(auth: string): boolean {
   return auth === 'iam';
 }
 
+/** The URL with the login of the schema's owner, whose password is rotated and is read at each use. */
+export async function ownerUrl(env: {
+  readonly DATABASE_URL: string;
+  readonly DATABASE_OWNER_SECRET: string;
+}): Promise<string> {
+  const login = JSON.parse(await platformSecret(env.DATABASE_OWNER_SECRET)) as {
+    readonly username: string;
+    readonly password: string;
+  };
+  const url = new URL(env.DATABASE_URL);
+  url.username = encodeURIComponent(login.username);
+  url.password = encodeURIComponent(login.password);
+  return url.href;
+}
+
 /** A secret of the platform itself. Throws when it is not there: nothing works without it. */
 export async function platformSecret(id: string): Promise<string> {
   const client = new SecretsManagerClient({});

@@ -1,11 +1,17 @@
 import { readEnv } from '#config/env.ts';
 import { FUNCTIONS } from '#config/functions.ts';
-import { createApi } from '../api/create-api.ts';
+import { serveApi } from '../api/serve-api.ts';
 import { connectApi } from '../shared/connect.ts';
 import { lambdaHandler } from '../shared/lambda.ts';
+import { workflowHandlers } from './handlers.ts';
 
 const deps = await connectApi('workflows-api', readEnv('workflows-api', process.env));
 const [{ tags }] = FUNCTIONS['workflows-api'].triggers;
+const handlers = workflowHandlers({
+  ...deps,
+  store: deps.workflows,
+  preferred: deps.preferredRuntime,
+});
 
 /** Definitions and their versions. */
-export const handler = lambdaHandler(createApi(deps, tags));
+export const handler = lambdaHandler(serveApi(deps, tags, handlers));

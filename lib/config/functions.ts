@@ -238,7 +238,7 @@ export const FUNCTIONS = {
     maxBundleBytes: MEGABYTE,
   },
   partitions: {
-    about: 'makes partitions months ahead, and forgets what nobody can repeat any more',
+    about: 'makes partitions months ahead, and deletes rows that nothing can ask for any more',
     entry: 'functions/partitions/main.ts',
     triggers: [
       { kind: 'schedule', everyMinutes: 720 },

@@ -9,6 +9,11 @@ export interface StepFunctionsWork {
     after: string | null,
     limit: number,
   ): Promise<readonly { readonly tenant: string; readonly executionId: string }[]>;
+  /**
+   * Whose execution it is: a machine knows it by its id alone. `open`: it is still the machine's, not
+   * over and not handed to the engine. Null: there is none.
+   */
+  find(executionId: string): Promise<{ readonly tenant: string; readonly open: boolean } | null>;
   /** Signals that wait, in the order in which they came. */
   signals(limit: number): Promise<readonly PendingSignal[]>;
   /** A signal that has been delivered, or that nobody wants any more. */

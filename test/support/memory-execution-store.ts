@@ -441,6 +441,11 @@ export function createMemoryExecutionStore(): MemoryExecutionStore {
         .sort((a, b) => (a.executionId < b.executionId ? -1 : 1))
         .slice(0, limit);
     },
+    async find(executionId) {
+      const row = [...rows.values()].find(({ header }) => header.id === executionId);
+      if (row?.header.runtime !== 'step_functions') return null;
+      return { tenant: row.header.tenant, open: onMachines(row) && row.wakeAt === null };
+    },
     async signals(limit) {
       const waiting: PendingSignal[] = [];
       for (const row of rows.values()) {

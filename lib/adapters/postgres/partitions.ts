@@ -43,6 +43,15 @@ export function createPartitions(pool: Pool): Partitions {
   };
 }
 
+/** Makes what is missing from `now` to months ahead; answers how many. */
+export async function makePartitions(pool: Pool, now: number): Promise<number> {
+  const { rows } = await pool.query<{ made: number }>(
+    'select ensure_partitions(to_timestamp($1), to_timestamp($2)) as made',
+    [now / 1_000, (now + MONTHS_AHEAD_MS) / 1_000],
+  );
+  return rows[0]?.made ?? 0;
+}
+
 export interface PartitionJob {
   /** Makes what is missing from now to months ahead. */
   run(): Promise<number>;
@@ -59,14 +68,7 @@ export function createPartitionJob(deps: {
   let timer: { cancel(): void } | null = null;
   let stopped = false;
 
-  async function run(): Promise<number> {
-    const now = clock.now();
-    const { rows } = await pool.query<{ made: number }>(
-      'select ensure_partitions(to_timestamp($1), to_timestamp($2)) as made',
-      [now / 1_000, (now + MONTHS_AHEAD_MS) / 1_000],
-    );
-    return rows[0]?.made ?? 0;
-  }
+  const run = (): Promise<number> => makePartitions(pool, clock.now());
 
   function arm(): void {
     if (stopped) return;

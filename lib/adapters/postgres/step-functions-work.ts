@@ -21,6 +21,16 @@ export function createStepFunctionsWork(deps: {
       });
       return rows.map((row) => ({ tenant: row.tenant_id, executionId: row.id }));
     },
+    async find(executionId) {
+      const { rows } = await pool.query<{ tenant_id: string; open: boolean }>({
+        name: 'find_on_step_functions',
+        text: `select tenant_id, owner is null and wake_at is null
+                      and status in ('PENDING', 'RUNNING') as open
+               from workflow_executions where id = $1 and runtime = 'step_functions'`,
+        values: [executionId],
+      });
+      return rows[0] === undefined ? null : { tenant: rows[0].tenant_id, open: rows[0].open };
+    },
     async signals(limit) {
       const { rows } = await pool.query<{
         id: string;

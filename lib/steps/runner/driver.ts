@@ -33,6 +33,8 @@ export interface StepFunctionsDriver {
   look(): Promise<void>;
   /** Compares what runs with what has ended; for ends that no task reported. Never rejects. */
   reconcile(): Promise<void>;
+  /** The same for one execution, of which somebody says that its machine has ended. */
+  settle(executionId: string): Promise<void>;
 }
 
 const BATCH = 100;
@@ -192,6 +194,10 @@ export function createStepFunctionsDriver(deps: DriverDeps): StepFunctionsDriver
         looking = null;
       });
       return looking;
+    },
+    async settle(executionId) {
+      const found = await work.find(executionId);
+      if (found?.open === true) await settleEnded(found.tenant, executionId);
     },
     async reconcile() {
       await guarded('reconciling Step Functions failed', async () => {

@@ -1,0 +1,15 @@
+import { join } from 'node:path';
+import { buildPrograms, ROOT } from './build/bundle.ts';
+
+// npm run build: every function and container of the registry, bundled once into dist/.
+
+const bundles = await buildPrograms(join(ROOT, 'dist'));
+for (const { name, bytes, maxBytes } of bundles) {
+  const kilobytes = (count: number): string => `${Math.ceil(count / 1_000)} KB`.padStart(8);
+  process.stdout.write(`${name.padEnd(24)}${kilobytes(bytes)} of ${kilobytes(maxBytes)}\n`);
+}
+const over = bundles.filter(({ bytes, maxBytes }) => bytes > maxBytes);
+if (over.length > 0) {
+  process.stderr.write(`over their budget: ${over.map(({ name }) => name).join(', ')}\n`);
+  process.exitCode = 1;
+}

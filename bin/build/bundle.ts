@@ -1,0 +1,107 @@
+import { cp, mkdir, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { type BuildOptions, build, type Metafile } from 'esbuild';
+import { FUNCTIONS, PROGRAMS, type ProgramName, programNames } from '#config/functions.ts';
+
+/** What the build made of one program. */
+export interface Bundle {
+  readonly name: ProgramName;
+  /** Of `index.mjs`. */
+  readonly bytes: number;
+  readonly maxBytes: number;
+  /** Source files with a byte in `index.mjs`, from the root of the repository. */
+  readonly inputs: readonly string[];
+}
+
+export const ROOT = fileURLToPath(new URL('../../', import.meta.url));
+const EVALUATOR = 'lib/evaluator/child.ts';
+const LAMBDA_CREDENTIALS = join(ROOT, 'functions/shared/lambda-credentials.ts');
+const MIGRATIONS = 'lib/adapters/postgres/migrations';
+
+/** One way for all, so that the same sources are the same bytes. */
+const OPTIONS = {
+  absWorkingDir: ROOT,
+  bundle: true,
+  format: 'esm',
+  platform: 'node',
+  target: 'node24',
+  outExtension: { '.js': '.mjs' },
+  mainFields: ['module', 'main'],
+  minify: true,
+  sourcemap: 'linked',
+  sourcesContent: false,
+  legalComments: 'none',
+  logLevel: 'warning',
+  metafile: true,
+  charset: 'utf8',
+  define: { CLOUDFLOW_BUNDLED: 'true' },
+  // Some packages are CommonJS and ask for Node's built-ins by `require`.
+  banner: {
+    js: "import{createRequire as __cr}from'node:module';const require=__cr(import.meta.url);",
+  },
+  // Optional in `pg`: its native driver, and sockets of another platform.
+  external: ['pg-native', 'cloudflare:sockets'],
+} as const satisfies BuildOptions;
+
+/**
+ * Bundles programs of the registry into `out/<name>/index.mjs`, with what must lie beside them.
+ * What was in `out` before is gone.
+ */
+export async function buildPrograms(
+  out: string,
+  names: readonly ProgramName[] = programNames,
+): Promise<readonly Bundle[]> {
+  await rm(out, { recursive: true, force: true });
+  await mkdir(out, { recursive: true });
+  const functions = names.filter((name) => name in FUNCTIONS);
+  const metafiles = [
+    await bundle(out, functions, { '@aws-sdk/credential-provider-node': LAMBDA_CREDENTIALS }),
+    await bundle(
+      out,
+      names.filter((name) => !functions.includes(name)),
+      {},
+    ),
+  ];
+  for (const name of names) {
+    if (has(name, 'migrations')) {
+      await cp(join(ROOT, MIGRATIONS), join(out, name, 'migrations'), { recursive: true });
+    }
+  }
+  const outputs = Object.assign({}, ...metafiles.map((metafile) => metafile.outputs));
+  const bundles = names.map((name) => bundleOf(name, outputs));
+  await writeFile(join(out, 'bundles.json'), `${JSON.stringify(bundles, null, 2)}\n`);
+  return bundles;
+}
+
+async function bundle(
+  outdir: string,
+  names: readonly ProgramName[],
+  alias: Record<string, string>,
+): Promise<Metafile> {
+  const withEvaluator = names.filter((name) => has(name, 'evaluator'));
+  const { metafile } = await build({
+    ...OPTIONS,
+    outdir,
+    alias,
+    entryPoints: [
+      ...names.map((name) => ({ in: PROGRAMS[name].entry, out: `${name}/index` })),
+      ...withEvaluator.map((name) => ({ in: EVALUATOR, out: `${name}/evaluator` })),
+    ],
+  });
+  return metafile;
+}
+
+function has(name: ProgramName, what: 'evaluator' | 'migrations'): boolean {
+  return (PROGRAMS[name].beside as readonly string[]).includes(what);
+}
+
+function bundleOf(name: ProgramName, outputs: Metafile['outputs']): Bundle {
+  const output = Object.entries(outputs).find(([path]) => path.endsWith(`/${name}/index.mjs`))?.[1];
+  if (output === undefined) throw new Error(`the build made no bundle of ${name}`);
+  const inputs = Object.entries(output.inputs)
+    .filter(([, { bytesInOutput }]) => bytesInOutput > 0)
+    .map(([path]) => path)
+    .sort();
+  return { name, bytes: output.bytes, maxBytes: PROGRAMS[name].maxBundleBytes, inputs };
+}

@@ -1,0 +1,76 @@
+import { createServer } from 'node:http';
+import { readEnv } from '#config/env.ts';
+import { createEngine } from '#engine/engine.ts';
+import { createStepPerformer } from '#engine/step-performer.ts';
+import { createBasics } from '#functions/shared/process.ts';
+import { connectSteps } from '#functions/shared/steps.ts';
+
+// The container of the hot path: one engine, and a port that says whether it lives.
+//
+// On SIGTERM it takes nothing new, lets calls under way end, gives the rest up to the others, and
+// exits; a second signal changes nothing. Killed without one, it loses nothing either.
+
+const env = readEnv('engine', process.env);
+const basics = createBasics('engine');
+const { clock, ids, log } = basics;
+/** Below what the platform waits between SIGTERM and SIGKILL, with time left to close. */
+const DRAIN_MS = 90_000;
+const EVALUATORS = 4;
+
+const steps = connectSteps(basics, env, {
+  evaluators: EVALUATORS,
+  connections: { app: 16, engine: 8 },
+});
+const { runner, ownership, evaluator } = steps;
+const engine = createEngine(
+  {
+    store: ownership,
+    programs: runner.programs,
+    performer: createStepPerformer(runner),
+    evaluator,
+    children: runner.children,
+    tokens: runner.callbackTokens,
+    clock,
+    realClock: clock,
+    ids,
+    log,
+  },
+  { drainMs: DRAIN_MS },
+);
+
+const health = createServer((request, response) => {
+  const { owner, active, callsRunning } = engine.stats;
+  // Without a lease nothing runs here; a restart would cure neither that nor the database.
+  const found = request.url === '/healthz';
+  response.writeHead(found ? 200 : 404, { 'content-type': 'application/json' });
+  response.end(JSON.stringify(found ? { status: 'ok', owner, active, callsRunning } : {}));
+});
+
+let ending = false;
+async function end(signal: string): Promise<void> {
+  log.info('draining', { signal, ...engine.stats });
+  await engine.stop();
+  await steps.close();
+  await new Promise((resolve) => {
+    health.close(resolve);
+    health.closeAllConnections();
+  });
+  log.info('ended', {});
+}
+for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+  process.on(signal, () => {
+    if (ending) return;
+    ending = true;
+    end(signal).catch((error: unknown) => {
+      log.error('the engine did not end cleanly', { error: String(error) });
+      process.exitCode = 1;
+    });
+  });
+}
+
+await engine.start();
+await new Promise<void>((resolve, reject) => {
+  health.once('error', reject);
+  health.listen(Number(env.HEALTH_PORT), resolve);
+});
+log.info('started', { owner: engine.stats.owner });

@@ -1,0 +1,58 @@
+import type { Tag } from '#contract/route.ts';
+import { type OperationId, operationIds, routeOf } from '#contract/routes.ts';
+import type { ApiKeys } from '#ports/api-keys.ts';
+import type { Clock } from '#ports/clock.ts';
+import type { IdempotencyStore } from '#ports/idempotency-store.ts';
+import type { Ids } from '#ports/ids.ts';
+import type { Log } from '#ports/log.ts';
+import { createAuthenticate } from '#services/identity/authenticate.ts';
+import type { Principal } from '#services/identity/principal.ts';
+import type { ApiHandler, Handlers, OperationsOf } from '../shared/api.ts';
+import { createKeepAnswers } from '../shared/idempotency.ts';
+import { createPipeline } from '../shared/pipeline.ts';
+
+/** What every part of the API needs around its handlers. */
+export interface ServeDeps {
+  readonly apiKeys: ApiKeys;
+  readonly idempotency: IdempotencyStore;
+  readonly clock: Clock;
+  readonly ids: Ids;
+  readonly log: Log;
+  /** Origins of web clients. Default none. */
+  readonly allowedOrigins?: readonly string[];
+  /** Check every answer against the contract: for tests. */
+  readonly checkResponses?: boolean;
+}
+
+/** Idempotent in the transaction that accepts the execution, not around it. */
+const KEEPS_OWN_KEY: ReadonlySet<OperationId> = new Set(['executeWorkflow', 'retryExecution']);
+
+/**
+ * A part of the contract as one function from request to response. Handlers for more or for fewer
+ * operations than its tags have do not compile; a part is given its own handlers and no others, so
+ * that a bundle holds what it serves. `authenticateToken` is for parts with routes of tokens.
+ */
+export function serveApi<T extends Tag>(
+  deps: ServeDeps,
+  tags: readonly T[],
+  handlers: Handlers<OperationsOf<T>>,
+  authenticateToken: (token: string) => Promise<Principal> = noTokens,
+): ApiHandler {
+  const served = operationIds.filter((id) => (tags as readonly Tag[]).includes(routeOf(id).tag));
+  const table = handlers as Partial<Handlers>;
+  return createPipeline({
+    handlers: Object.fromEntries(served.map((id) => [id, table[id]])),
+    authenticate: createAuthenticate({ apiKeys: deps.apiKeys, clock: deps.clock }),
+    authenticateToken,
+    keepAnswers: createKeepAnswers({ store: deps.idempotency, clock: deps.clock }),
+    keepsOwnKey: KEEPS_OWN_KEY,
+    ids: deps.ids,
+    log: deps.log,
+    allowedOrigins: deps.allowedOrigins ?? [],
+    checkResponses: deps.checkResponses ?? false,
+  });
+}
+
+function noTokens(): Promise<never> {
+  return Promise.reject(new TypeError('this part of the API has no routes of tokens'));
+}

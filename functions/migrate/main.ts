@@ -1,0 +1,17 @@
+import { giveLogins } from '#adapters/postgres/logins.ts';
+import { migrate } from '#adapters/postgres/migrate.ts';
+import { DATABASE_ROLES } from '#config/capabilities.ts';
+import { readEnv } from '#config/env.ts';
+import { createBasics, isIam, ownerUrl } from '../shared/process.ts';
+
+const env = readEnv('migrate', process.env);
+const { log } = createBasics('migrate');
+
+/** Brings the schema forward. Safe to repeat; rejects, and so fails the deployment, when it cannot. */
+export async function handler(): Promise<{ readonly applied: readonly string[] }> {
+  const url = await ownerUrl(env);
+  const applied = await migrate(url);
+  if (isIam(env.DATABASE_AUTH)) await giveLogins(url, DATABASE_ROLES);
+  log.info('migrated', { applied });
+  return { applied };
+}

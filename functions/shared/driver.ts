@@ -1,0 +1,37 @@
+import { SFNClient } from '@aws-sdk/client-sfn';
+import type { MachineSettings } from '#adapters/stepfunctions/machines.ts';
+import { createAwsStateMachines } from '#adapters/stepfunctions/state-machines.ts';
+import { type ProgramEnv, readEnv } from '#config/env.ts';
+import { createStepFunctionsDriver, type StepFunctionsDriver } from '#steps/runner/driver.ts';
+import { createBasics } from './process.ts';
+import { connectSteps } from './steps.ts';
+
+/** The driver of Step Functions in a function: one look at a time, so little of everything. */
+export function connectDriver(name: 'step-functions-driver' | 'state-changed'): {
+  readonly driver: StepFunctionsDriver;
+  settled(): Promise<void>;
+} {
+  const env = readEnv(name, process.env);
+  const basics = createBasics(name);
+  const steps = connectSteps(basics, env, { evaluators: 1, connections: { app: 8, engine: 4 } });
+  const { runner, work } = steps;
+  const machines = createAwsStateMachines({
+    client: new SFNClient({}),
+    programs: runner.programs,
+    executions: runner.executions,
+    settings: machineSettings(env),
+  });
+  return {
+    driver: createStepFunctionsDriver({ runner, machines, work, log: basics.log }),
+    settled: () => steps.settled(),
+  };
+}
+
+export function machineSettings(env: ProgramEnv<'collect-machines'>): MachineSettings {
+  return {
+    stepRunnerArn: env.STEP_RUNNER_ARN,
+    roleArn: env.MACHINE_ROLE_ARN,
+    logGroupArn: env.MACHINE_LOG_GROUP_ARN === '' ? null : env.MACHINE_LOG_GROUP_ARN,
+    prefix: env.MACHINE_PREFIX,
+  };
+}

@@ -1,0 +1,131 @@
+import { join } from 'node:path';
+import { createDnsResolver } from '#adapters/http/dns-resolver.ts';
+import { createEgressGuard } from '#adapters/http/egress-guard.ts';
+import { createUndiciHttp } from '#adapters/http/undici-http.ts';
+import { createCallbackTokens } from '#adapters/local/callback-tokens.ts';
+import { deriveId } from '#adapters/local/ids.ts';
+import { createRealDeadlines } from '#adapters/local/real-deadlines.ts';
+import { createExecutionAccess } from '#adapters/postgres/access.ts';
+import { createPostgresConnections } from '#adapters/postgres/connection-store.ts';
+import { createOutboxPublisher } from '#adapters/postgres/outbox-publisher.ts';
+import { createExecutionOwnership } from '#adapters/postgres/ownership.ts';
+import { createPartitions } from '#adapters/postgres/partitions.ts';
+import { createPostgresPrograms } from '#adapters/postgres/programs.ts';
+import { createExecutionRecorder } from '#adapters/postgres/recorder.ts';
+import { createStepFunctionsWork } from '#adapters/postgres/step-functions-work.ts';
+import { createTaskTokens } from '#adapters/postgres/task-tokens.ts';
+import { createPostgresWorkflowStore } from '#adapters/postgres/workflow-store.ts';
+import { createPostgresDatabases } from '#adapters/postgres-target/databases.ts';
+import { readEgressPolicy } from '#config/egress.ts';
+import type { ProgramEnv } from '#config/env.ts';
+import { createEvaluatorPool, type EvaluatorPool } from '#evaluator/pool.ts';
+import type { ExecutionOwnership } from '#ports/execution-store.ts';
+import type { StepFunctionsWork } from '#ports/step-functions-work.ts';
+import { createChildren } from '#services/executions/children.ts';
+import { createCatalog } from '#services/workflows/catalog.ts';
+import { createOutboundGate } from '#steps/outbound-gate.ts';
+import type { RunnerDeps } from '#steps/runner/task.ts';
+import { openNudges } from './nudges.ts';
+import { type Basics, openPools } from './process.ts';
+import { openTenantSecrets } from './secrets.ts';
+
+/** Set by the build: in a bundle the script of the evaluator's processes lies beside it. */
+declare const CLOUDFLOW_BUNDLED: boolean | undefined;
+
+export interface StepProcessOptions {
+  /** Expressions at a time. */
+  readonly evaluators: number;
+  /** Connections as `cloudflow_app` and as `cloudflow_engine`. */
+  readonly connections: { readonly app: number; readonly engine: number };
+}
+
+/** What a program has that does the work of steps: the engine, the step runner and their kin. */
+export interface StepProcess {
+  readonly runner: RunnerDeps;
+  readonly ownership: ExecutionOwnership;
+  readonly work: StepFunctionsWork;
+  readonly evaluator: EvaluatorPool;
+  /** Resolves when nothing that was hinted is on its way: wait for it before a function answers. */
+  settled(): Promise<void>;
+  /** Ends what was opened here, in order. */
+  close(): Promise<void>;
+}
+
+export function connectSteps(
+  basics: Basics,
+  env: ProgramEnv<'step-runner'>,
+  options: StepProcessOptions,
+): StepProcess {
+  const { clock, ids, codec, log } = basics;
+  const open = openPools(basics, env);
+  const app = open('cloudflow_app', options.connections.app);
+  const engine = open('cloudflow_engine', options.connections.engine);
+  const partitions = createPartitions(engine);
+  const evaluator = createEvaluatorPool({
+    processes: options.evaluators,
+    clock,
+    ...(typeof CLOUDFLOW_BUNDLED === 'undefined'
+      ? {}
+      : { entry: join(import.meta.dirname, 'evaluator.mjs') }),
+  });
+  const guard = createEgressGuard({
+    policy: readEgressPolicy(env),
+    resolver: createDnsResolver(),
+  });
+  const http = createUndiciHttp({ guard });
+  const databases = createPostgresDatabases({ guard, log });
+  const programs = createPostgresPrograms(app);
+  const ownership = createExecutionOwnership({ pool: engine, codec, partitions, log });
+  const callbackTokens = createCallbackTokens();
+  const nudges = openNudges(env, log);
+  const executions = createExecutionAccess({
+    pool: app,
+    readers: app,
+    codec,
+    ids,
+    partitions,
+    adopter: null,
+  });
+  return {
+    ownership,
+    evaluator,
+    work: createStepFunctionsWork({ pool: engine, codec }),
+    settled: () => nudges.settled(),
+    runner: {
+      clock,
+      ids,
+      executions,
+      programs,
+      callbackTokens,
+      recorder: createExecutionRecorder({ pool: app, codec, partitions }),
+      operating: ownership,
+      tokens: createTaskTokens(engine),
+      evaluator,
+      deadlines: createRealDeadlines(),
+      gate: createOutboundGate(clock),
+      connections: createPostgresConnections(app),
+      secrets: openTenantSecrets(env),
+      http,
+      databases,
+      outbox: createOutboxPublisher({ pool: app, codec, partitions, clock }),
+      children: createChildren({
+        executions,
+        catalog: createCatalog(createPostgresWorkflowStore(app)),
+        hints: nudges.hints,
+        runtimes: new Set(['engine', 'step_functions']),
+        clock,
+        realClock: clock,
+        deriveId,
+      }),
+      publicUrl: env.PUBLIC_URL,
+    },
+    async close() {
+      await nudges.settled();
+      await evaluator.close();
+      await http.close();
+      await databases.close();
+      await app.end();
+      await engine.end();
+    },
+  };
+}

@@ -1,0 +1,187 @@
+/**
+ * Step Functions itself, behind the `StateMachines` port.
+ *
+ *  M1 an execution is named after its id and its machine after its program (machines.ts), so stop,
+ *     describe and history find it from what the database says of it.
+ *  M2 what is not there, or not there any more, is an answer; what the service refuses for want of
+ *     quota is `quota`, and the work stays in the store for the next look.
+ */
+import {
+  DescribeExecutionCommand,
+  type DescribeExecutionCommandOutput,
+  ExecutionAlreadyExists,
+  ExecutionDoesNotExist,
+  ExecutionLimitExceeded,
+  GetExecutionHistoryCommand,
+  InvalidToken,
+  SendTaskFailureCommand,
+  SendTaskHeartbeatCommand,
+  SendTaskSuccessCommand,
+  ServiceQuotaExceededException,
+  type SFNClient,
+  StartExecutionCommand,
+  StateMachineDeleting,
+  StateMachineDoesNotExist,
+  StateMachineLimitExceeded,
+  StopExecutionCommand,
+  TaskDoesNotExist,
+  TaskTimedOut,
+} from '@aws-sdk/client-sfn';
+import type { Json } from '#core/json.ts';
+import type { ExecutionAccess } from '#ports/execution-store.ts';
+import type { Programs } from '#ports/programs.ts';
+import type {
+  StartStateMachine,
+  StartStateMachineAnswer,
+  StateMachineStatus,
+  StateMachines,
+  StopReason,
+} from '#ports/state-machines.ts';
+import { createMachineNames, createMachines, type MachineSettings } from './machines.ts';
+
+const MAX_ERROR = 256;
+const MAX_CAUSE = 32_768;
+
+export function createAwsStateMachines(deps: {
+  readonly client: SFNClient;
+  readonly programs: Programs;
+  readonly executions: Pick<ExecutionAccess, 'loadExecution'>;
+  readonly settings: MachineSettings;
+}): StateMachines {
+  const { client, settings } = deps;
+  const names = createMachineNames(settings);
+  const machines = createMachines({ client, programs: deps.programs, names, settings });
+
+  /** Null: nobody accepted such an execution. */
+  async function arnOf(tenant: string, executionId: string): Promise<string | null> {
+    const loaded = await deps.executions.loadExecution(tenant, executionId);
+    return loaded === null
+      ? null
+      : names.executionArn(tenant, loaded.header.programHash, executionId);
+  }
+
+  async function startOnce(request: StartStateMachine): Promise<void> {
+    await client.send(
+      new StartExecutionCommand({
+        stateMachineArn: await machines.ensure(request),
+        name: request.executionId,
+        input: JSON.stringify(request.input),
+      }),
+    );
+  }
+
+  return {
+    async start(request): Promise<StartStateMachineAnswer> {
+      try {
+        try {
+          await startOnce(request);
+        } catch (error) {
+          if (!(error instanceof StateMachineDoesNotExist)) throw error;
+          // Collected since we last started it.
+          machines.forget(request);
+          await startOnce(request);
+        }
+        return { kind: 'started' };
+      } catch (error) {
+        if (error instanceof ExecutionAlreadyExists) return { kind: 'exists' };
+        if (isQuota(error)) return { kind: 'quota', message: error.message };
+        throw error;
+      }
+    },
+
+    async stop(tenant, executionId, reason) {
+      const executionArn = await arnOf(tenant, executionId);
+      if (executionArn === null) return;
+      await orNull(
+        ExecutionDoesNotExist,
+        client.send(new StopExecutionCommand({ executionArn, ...clipped(reason) })),
+      );
+    },
+
+    async describe(tenant, executionId) {
+      const executionArn = await arnOf(tenant, executionId);
+      if (executionArn === null) return null;
+      const found = await orNull(
+        ExecutionDoesNotExist,
+        client.send(new DescribeExecutionCommand({ executionArn })),
+      );
+      return found === null ? null : statusOf(found);
+    },
+
+    sendTaskSuccess: (taskToken, output) =>
+      sent(client.send(new SendTaskSuccessCommand({ taskToken, output: JSON.stringify(output) }))),
+    sendTaskFailure: (taskToken, reason) =>
+      sent(client.send(new SendTaskFailureCommand({ taskToken, ...clipped(reason) }))),
+    sendTaskHeartbeat: (taskToken) =>
+      sent(client.send(new SendTaskHeartbeatCommand({ taskToken }))),
+
+    async history(tenant, executionId, page) {
+      const executionArn = await arnOf(tenant, executionId);
+      if (executionArn === null) return { events: [], next: null };
+      const found = await orNull(
+        ExecutionDoesNotExist,
+        client.send(
+          new GetExecutionHistoryCommand({
+            executionArn,
+            maxResults: page.limit,
+            includeExecutionData: true,
+            ...(page.after === null ? {} : { nextToken: page.after }),
+          }),
+        ),
+      );
+      // Times become text, as everywhere in JSON.
+      const events = JSON.parse(JSON.stringify(found?.events ?? [])) as readonly Json[];
+      return { events, next: found?.nextToken ?? null };
+    },
+  };
+}
+
+function isQuota(error: unknown): error is Error {
+  return (
+    error instanceof ExecutionLimitExceeded ||
+    error instanceof StateMachineLimitExceeded ||
+    error instanceof ServiceQuotaExceededException ||
+    error instanceof StateMachineDeleting ||
+    (error instanceof Error && error.name === 'ThrottlingException')
+  );
+}
+
+async function orNull<T>(
+  gone: abstract new (...args: never) => Error,
+  asked: Promise<T>,
+): Promise<T | null> {
+  try {
+    return await asked;
+  } catch (error) {
+    if (error instanceof gone) return null;
+    throw error;
+  }
+}
+
+async function sent(asked: Promise<unknown>): Promise<'sent' | 'gone'> {
+  try {
+    await asked;
+    return 'sent';
+  } catch (error) {
+    const gone = [TaskTimedOut, TaskDoesNotExist, InvalidToken];
+    if (gone.some((type) => error instanceof type)) return 'gone';
+    throw error;
+  }
+}
+
+function clipped({ error, cause }: StopReason): StopReason {
+  return { error: error.slice(0, MAX_ERROR), cause: cause.slice(0, MAX_CAUSE) };
+}
+
+function statusOf(found: DescribeExecutionCommandOutput): StateMachineStatus {
+  const { status, startDate, stopDate, output, error, cause } = found;
+  return {
+    // Nobody redrives our executions but an operator; one that is about to be goes on.
+    status: status === undefined || status === 'PENDING_REDRIVE' ? 'RUNNING' : status,
+    startedAt: startDate?.getTime() ?? 0,
+    stoppedAt: stopDate?.getTime() ?? null,
+    output: output === undefined ? null : (JSON.parse(output) as Json),
+    error: error ?? null,
+    cause: cause ?? null,
+  };
+}
