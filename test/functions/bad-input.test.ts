@@ -246,6 +246,16 @@ const CASES: Readonly<Record<string, Bad>> = {
       config: { value: 1 },
     })),
   }),
+  '20,000 expressions': define({
+    steps: Array.from({ length: 20 }, (_, i) => ({
+      id: `s${i}`,
+      type: 'transform',
+      config: { value: Array.from({ length: 1_000 }, () => '{% $input.a %}') },
+    })),
+  }),
+  'a text of 5,000 expressions': define({
+    steps: [{ id: 'a', type: 'transform', config: { value: '{% $input.a %} '.repeat(5_000) } }],
+  }),
   'a version of twenty digits': define({ version: `1.0.${'9'.repeat(20)}` }),
   'a workflow that starts itself': define({
     steps: [{ id: 'a', type: 'sub_workflow', config: { workflow_id: 'bad' } }],
@@ -258,6 +268,10 @@ const CASES: Readonly<Record<string, Bad>> = {
   'a schema with a broken pattern': inputSchema({ type: 'string', pattern: '(' }),
   'a schema with a look-ahead': inputSchema({ type: 'string', pattern: '(?=a)b' }),
   'a schema that is not one': inputSchema({ type: 'strange' }),
+  'a schema with a pattern of 300 KB': inputSchema({ pattern: '(a|b)*'.repeat(50_000) }),
+  'a schema with 900 patterns': inputSchema({
+    anyOf: Array.from({ length: 900 }, (_, i) => ({ pattern: `^(a|b)*x${i}$` })),
+  }),
   'a schema with unbounded uniqueness': inputSchema({ type: 'array', uniqueItems: true }),
   'a schema of 20,000 members': inputSchema({
     properties: Object.fromEntries(Array.from({ length: 20_000 }, (_, i) => [`p${i}`, {}])),

@@ -1,8 +1,8 @@
-import { Ajv2020, type AnySchemaObject, type ErrorObject } from 'ajv/dist/2020.js';
+import { Ajv2020, type AnySchemaObject, type ErrorObject, type Format } from 'ajv/dist/2020.js';
 import addFormats from 'ajv-formats';
 import { RE2JS } from 're2js';
 import type { Problem } from '#core/errors.ts';
-import { isJsonObject, type Json, type JsonObject, pointerTo } from '#core/json.ts';
+import { canonicalJson, isJsonObject, type Json, type JsonObject, pointerTo } from '#core/json.ts';
 import { LIMITS } from './limits.ts';
 import { pointerTokens, shown } from './problems.ts';
 
@@ -10,30 +10,98 @@ import { pointerTokens, shown } from './problems.ts';
  * JSON Schemas that tenants write for their inputs. They are code: compiled here, and run on every
  * input. So: no reference leaves the schema, none is recursive, the schema with all references
  * written out stays small, patterns run on a linear engine, and uniqueness is asked of short lists.
+ * And since hundreds of cheap checks on thousands of texts are dear (seconds of an event loop that
+ * everybody shares), patterns, formats and uniqueness draw on one meter per input.
  */
+
+/** Work that one input may cost, in steps of a pattern on a character: about 50 ns each. */
+class Meter {
+  // Full at first: schemas are checked against that of draft 2020-12, which asks for uniqueness too.
+  #left: number = LIMITS.inputSchemaWork;
+
+  refill(): void {
+    this.#left = LIMITS.inputSchemaWork;
+  }
+
+  /** `CALL` more, for what any check costs on the shortest text. */
+  spend(steps: number): void {
+    this.#left -= steps + CALL;
+    if (this.#left < 0) throw new TooMuchWork();
+  }
+}
+
+class TooMuchWork extends Error {}
+
+const CALL = 20;
+
+interface LinearEngine {
+  test(text: string): boolean;
+  toString(): string;
+}
 
 /**
- * Ajv's generated code asks for an engine that looks like RegExp; re2js is linear in the text.
- * `toString` tells patterns apart: Ajv keeps one engine for each text that it gives.
+ * Ajv's generated code asks for an engine that looks like RegExp; re2js is linear in the text, times
+ * the size of its program. `toString` tells patterns apart: Ajv keeps one engine for each text.
  */
-function linearEngine(pattern: string): { test(text: string): boolean; toString(): string } {
-  const compiled = RE2JS.compile(RE2JS.translateRegExp(pattern));
-  return { test: (text) => compiled.matcher(text).find(), toString: () => `re2:${pattern}` };
+function linearEngines(meter: Meter): ((pattern: string) => LinearEngine) & { code: string } {
+  const engineOf = (pattern: string): LinearEngine => {
+    const compiled = RE2JS.compile(RE2JS.translateRegExp(pattern));
+    const size = compiled.programSize();
+    return {
+      test(text) {
+        meter.spend(text.length * size);
+        return compiled.matcher(text).find();
+      },
+      toString: () => `re2:${pattern}`,
+    };
+  };
+  return Object.assign(engineOf, { code: 'linearEngine' });
 }
-linearEngine.code = 'linearEngine';
 
-function createAjv(): Ajv2020 {
+function createAjv(meter = new Meter()): Ajv2020 {
   const ajv = new Ajv2020({
     allErrors: false,
     strict: false,
     logger: false,
     addUsedSchema: false,
     inlineRefs: false,
-    code: { regExp: linearEngine as never },
+    code: { regExp: linearEngines(meter) as never },
   });
   // Full formats use backtracking expressions; the fast ones are simple.
-  addFormats.default(ajv, { mode: 'fast', formats: [...FORMATS] });
+  for (const name of FORMATS) {
+    const check = testOf(addFormats.default.get(name, 'fast'));
+    ajv.addFormat(name, (text: string) => {
+      meter.spend(text.length);
+      return check(text);
+    });
+  }
+  // Ajv's own compares every item with every other.
+  ajv.removeKeyword('uniqueItems');
+  ajv.addKeyword({
+    keyword: 'uniqueItems',
+    type: 'array',
+    schemaType: 'boolean',
+    error: { message: 'must NOT have duplicate items' },
+    validate: (wanted: boolean, items: readonly Json[]) => !wanted || areUnique(items, meter),
+  });
   return ajv;
+}
+
+function testOf(format: Format): (text: string) => boolean {
+  const test = typeof format === 'object' && 'validate' in format ? format.validate : format;
+  if (test instanceof RegExp) return (text) => test.test(text);
+  if (typeof test === 'function') return (text) => test(text as never) === true;
+  throw new TypeError('a format is neither an expression nor a function');
+}
+
+function areUnique(items: readonly Json[], meter: Meter): boolean {
+  const seen = new Set<string>();
+  for (const item of items) {
+    const text = canonicalJson(item);
+    meter.spend(text.length);
+    seen.add(text);
+  }
+  return seen.size === items.length;
 }
 
 const FORMATS = ['date-time', 'date', 'time', 'email', 'uri', 'uuid', 'ipv4'] as const;
@@ -55,6 +123,22 @@ export function checkInputSchema(schema: JsonObject, pointer: string): Problem[]
     ];
   }
   if (problems.length > 0) return problems;
+  const patterns = patternsOf(schema);
+  const characters = patterns.reduce((sum, pattern) => sum + pattern.length, 0);
+  if (
+    patterns.length > LIMITS.inputSchemaPatterns ||
+    characters > LIMITS.inputSchemaPatternCharacters
+  ) {
+    return [
+      {
+        code: 'E_SCHEMA',
+        pointer,
+        message: 'the schema of the input has too many patterns, formats and uniqueItems',
+        given: `${patterns.length} of ${characters} characters`,
+        allowed: `at most ${LIMITS.inputSchemaPatterns}, of ${LIMITS.inputSchemaPatternCharacters} characters in all`,
+      },
+    ];
+  }
   const size = expandedSize(schema, schema, new Set(), new Map());
   if (size === null || size > LIMITS.inputSchemaExpansions) {
     return [
@@ -88,8 +172,25 @@ export function checkInputSchema(schema: JsonObject, pointer: string): Problem[]
 
 /** Validates inputs against a schema that `checkInputSchema` has accepted. */
 export function createInputValidator(schema: JsonObject): (input: Json) => Problem[] {
-  const validate = createAjv().compile(schema as AnySchemaObject);
-  return (input) => (validate(input) ? [] : (validate.errors ?? []).map(inputProblem));
+  const meter = new Meter();
+  const validate = createAjv(meter).compile(schema as AnySchemaObject);
+  return (input) => {
+    meter.refill();
+    try {
+      return validate(input) ? [] : (validate.errors ?? []).map(inputProblem);
+    } catch (error) {
+      if (!(error instanceof TooMuchWork)) throw error;
+      return [
+        {
+          code: 'INPUT_INVALID',
+          pointer: '',
+          message:
+            'the input takes too much work to check: its texts are many or long for the schema',
+          allowed: `${LIMITS.inputSchemaWork} steps of patterns, formats and uniqueItems on characters`,
+        },
+      ];
+    }
+  };
 }
 
 function inputProblem({ instancePath, message, params, keyword }: ErrorObject): Problem {
@@ -124,6 +225,20 @@ function scan(schema: JsonObject, pointer: string, problems: Problem[]): number 
     }
   }
   return values;
+}
+
+/** Every pattern of a schema, and what costs as much to compile; in any place that may hold one. */
+function patternsOf(value: Json): string[] {
+  if (Array.isArray(value)) return value.flatMap((item: Json) => patternsOf(item));
+  if (!isJsonObject(value)) return [];
+  const { pattern, format, uniqueItems, patternProperties } = value;
+  return [
+    ...(typeof pattern === 'string' ? [pattern] : []),
+    ...(typeof format === 'string' ? [format] : []),
+    ...(uniqueItems === true ? [''] : []),
+    ...(isJsonObject(patternProperties) ? Object.keys(patternProperties) : []),
+    ...Object.values(value).flatMap((member) => (member === undefined ? [] : patternsOf(member))),
+  ];
 }
 
 /** Strict on purpose: a property that is named like a keyword is only looked at as a schema would be. */

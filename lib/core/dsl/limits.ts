@@ -12,6 +12,8 @@ export const LIMITS = {
   documentDepth: 64,
   documentValues: 50_000,
   documentCharacters: 1_000_000,
+  /** `{% ... %}` parts of a definition; each costs a quarter of a millisecond to check and compile. */
+  documentExpressions: 3_000,
   /** Problems reported in one answer: enough for any author, and a wall against hostile documents. */
   problems: 200,
 
@@ -79,6 +81,11 @@ export const LIMITS = {
   inputSchemaValues: 2_000,
   inputSchemaExpansions: 2_000,
   inputSchemaUniqueItems: 1_000,
+  /** Patterns and formats: each costs a millisecond to compile, and more where it names alphabets. */
+  inputSchemaPatterns: 200,
+  inputSchemaPatternCharacters: 8_192,
+  /** Steps of a pattern on a character, for one input: half a second at the worst. */
+  inputSchemaWork: 10_000_000,
 
   // Warnings
   costlyCalls: 10_000,

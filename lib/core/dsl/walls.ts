@@ -23,6 +23,7 @@ export function checkWalls(document: unknown): WallCheck {
   const stack: Pending[] = [{ value: document, pointer: '', depth: 1 }];
   let values = 0;
   let characters = 0;
+  let expressions = 0;
   const fatal = (pointer: string, message: string, allowed: string): WallCheck => ({
     problems: [{ code: 'E_SCHEMA', pointer, message, allowed }],
     fatal: true,
@@ -44,6 +45,14 @@ export function checkWalls(document: unknown): WallCheck {
       case 'string': {
         characters += value.length;
         if (characters > LIMITS.documentCharacters) return tooLong(fatal);
+        expressions += countOf(value, '{%', LIMITS.documentExpressions);
+        if (expressions > LIMITS.documentExpressions) {
+          return fatal(
+            pointer,
+            'the document holds too many expressions',
+            `at most ${LIMITS.documentExpressions} expressions`,
+          );
+        }
         problems.push(...textProblems(value, pointer));
         continue;
       }
@@ -108,6 +117,17 @@ function tooLong(fatal: (pointer: string, message: string, allowed: string) => W
     'the document holds too much text',
     `at most ${LIMITS.documentCharacters} characters in all`,
   );
+}
+
+/** How often `mark` occurs, counted up to one more than `most`. */
+function countOf(text: string, mark: string, most: number): number {
+  let count = 0;
+  let at = text.indexOf(mark);
+  while (at >= 0 && count <= most) {
+    count += 1;
+    at = text.indexOf(mark, at + mark.length);
+  }
+  return count;
 }
 
 /** What no store takes: it would fail later, far from whoever wrote it. */

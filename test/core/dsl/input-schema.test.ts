@@ -64,4 +64,69 @@ describe('schemas of inputs', () => {
     expect(createInputValidator(schema)(`${'a'.repeat(50_000)}b`)).toHaveLength(1);
     expect(performance.now() - start).toBeLessThan(1_000);
   });
+
+  it('are refused when their patterns are many or long', () => {
+    const many = Array.from({ length: 201 }, (_, i) => ({ pattern: `a${i}` }));
+    expect(check({ anyOf: many })).toHaveLength(1);
+    expect(check({ anyOf: many.slice(1) })).toEqual([]);
+    expect(check({ anyOf: many.map(() => ({ format: 'email' })) })).toHaveLength(1);
+    const named = Object.fromEntries(many.map(({ pattern }) => [pattern, {}]));
+    expect(check({ patternProperties: named })).toHaveLength(1);
+    expect(check({ type: 'string', pattern: '(a|b)*'.repeat(50_000) })).toHaveLength(1);
+  });
+
+  it.each([
+    [
+      'many patterns on many names',
+      {
+        patternProperties: Object.fromEntries(
+          Array.from({ length: 200 }, (_, i) => [`^(a|b|k)*[0-9]*x${i}$`, {}]),
+        ),
+      },
+      Object.fromEntries(Array.from({ length: 6_000 }, (_, i) => [`k${i}`, 1])),
+    ],
+    [
+      'many formats on many texts',
+      { items: { allOf: Array.from({ length: 200 }, () => ({ not: { format: 'email' } })) } },
+      Array.from({ length: 10_000 }, () => 'aaaa'),
+    ],
+    [
+      'a pattern of many states on a long text',
+      { type: 'string', pattern: '(a|b)*'.repeat(1_000) },
+      'ab'.repeat(30_000),
+    ],
+    [
+      'uniqueness asked many times',
+      {
+        items: {
+          allOf: Array.from({ length: 199 }, () => ({ uniqueItems: true, maxItems: 1_000 })),
+        },
+      },
+      Array.from({ length: 10 }, () => Array.from({ length: 900 }, (_, i) => [i])),
+    ],
+  ])('stop an input that takes too much work: %s', (_, schema, input) => {
+    expect(check(schema)).toEqual([]);
+    const validate = createInputValidator(schema as unknown as JsonObject);
+    const start = performance.now();
+    expect(validate(input)).toEqual([
+      expect.objectContaining({ message: expect.stringContaining('too much work') }),
+    ]);
+    expect(performance.now() - start).toBeLessThan(2_000);
+    // The work of one input is not held against the next.
+    expect(validate(null)).not.toEqual([
+      expect.objectContaining({ message: expect.stringContaining('too much work') }),
+    ]);
+  });
+
+  it('know duplicates by value, whatever the order of their members', () => {
+    const validate = createInputValidator({ uniqueItems: true, maxItems: 10 });
+    expect(validate([1, '1', [1], { a: 1, b: 2 }, null, false])).toEqual([]);
+    expect(
+      validate([
+        { a: 1, b: 2 },
+        { b: 2, a: 1 },
+      ]),
+    ).toHaveLength(1);
+    expect(createInputValidator({ uniqueItems: false })([1, 1])).toEqual([]);
+  });
 });
