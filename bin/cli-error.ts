@@ -27,6 +27,7 @@ export type CliErrorCode =
   | 'NO_PLATFORM'
   | 'PORT_IN_USE'
   | 'FOLDER_IN_USE'
+  | 'FOLDER_UNUSABLE'
   | 'MACHINE_INVALID'
   | 'INTERRUPTED'
   | 'INTERNAL'

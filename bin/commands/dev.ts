@@ -5,6 +5,7 @@ import { type DemoResult, openDemo } from '#local/demo.ts';
 import { EmbeddedPostgresUnavailable } from '#local/embedded-postgres.ts';
 import { FolderInUse } from '#local/folder-lock.ts';
 import { type Platform, startPlatform } from '#local/platform.ts';
+import { FolderUnusable } from '#local/state-folder.ts';
 import { CliError } from '../cli-error.ts';
 import type { Terminal } from '../output/terminal.ts';
 import { cutTo, duration, jsonText, printable } from '../output/text.ts';
@@ -75,9 +76,11 @@ function restartCommand(folder: string, { port, clock, example }: DevOptions): s
 
 /** What a user can mend about a start, in one sentence. */
 function explained(error: unknown, port: number): unknown {
-  if (error instanceof FolderInUse || error instanceof EmbeddedPostgresUnavailable) {
-    const code = error instanceof FolderInUse ? 'FOLDER_IN_USE' : 'UNAVAILABLE';
-    return new CliError('usage', code, error.message);
+  if (error instanceof FolderInUse) return new CliError('usage', 'FOLDER_IN_USE', error.message);
+  if (error instanceof FolderUnusable)
+    return new CliError('usage', 'FOLDER_UNUSABLE', error.message);
+  if (error instanceof EmbeddedPostgresUnavailable) {
+    return new CliError('usage', 'UNAVAILABLE', error.message);
   }
   const { code, syscall } = error as NodeJS.ErrnoException;
   if (code === 'EADDRINUSE' && syscall === 'listen') {

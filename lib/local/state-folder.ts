@@ -1,6 +1,7 @@
 import { randomBytes, randomUUID } from 'node:crypto';
-import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { existsSync } from 'node:fs';
+import { mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { LOCK_FILE, lockFolder } from './folder-lock.ts';
 
 /**
@@ -53,12 +54,23 @@ interface StoredIdentity {
   readonly demo_password: string;
 }
 
+/** The folder cannot be made or entered: the message says which, and what to do. */
+export class FolderUnusable extends Error {
+  constructor(path: string, cause: Error) {
+    super(
+      `${path} cannot hold the stack's state (${cause.message.split(',', 1)[0]}); choose another data directory`,
+      { cause },
+    );
+    this.name = 'FolderUnusable';
+  }
+}
+
 /** Throws `FolderInUse` while another process has the folder open, also when `fresh`. */
 export async function openStateFolder(
   path: string,
   options: { readonly fresh: boolean },
 ): Promise<StateFolder> {
-  await mkdir(path, { recursive: true, mode: 0o755 });
+  await makeFolder(path);
   const lock = await lockFolder(path);
   try {
     if (options.fresh) await empty(path);
@@ -66,6 +78,25 @@ export async function openStateFolder(
   } catch (error) {
     await lock.release();
     throw error;
+  }
+}
+
+/**
+ * Makes a folder and those above it. Not `mkdir` with `recursive`, which never returns where a folder
+ * can be made nowhere (below /proc, seen with Node 24).
+ */
+async function makeFolder(path: string): Promise<void> {
+  try {
+    await mkdir(path, { mode: 0o755 });
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'EEXIST' && (await stat(path)).isDirectory()) return;
+    const above = dirname(path);
+    if (code !== 'ENOENT' || above === path || existsSync(above)) {
+      throw new FolderUnusable(path, error as Error);
+    }
+    await makeFolder(above);
+    await mkdir(path, { mode: 0o755 });
   }
 }
 
