@@ -5,7 +5,7 @@ import type { Method } from '#contract/route.ts';
 import { METHODS } from '#contract/route.ts';
 import { createRouter, type Match, type Router } from '#contract/router.ts';
 import { type OperationId, routeOf } from '#contract/routes.ts';
-import { parseInput, validators } from '#contract/validate.ts';
+import { checkParams, parseInput, validators } from '#contract/validate.ts';
 import { CloudFlowError } from '#core/errors.ts';
 import type { Ids } from '#ports/ids.ts';
 import type { Log } from '#ports/log.ts';
@@ -92,6 +92,10 @@ async function answer(
         `this needs the permission ${route.permission}`,
       );
     }
+  } else if (route.tenant === 'token') {
+    // What cannot be a token is refused by its form, and costs no query.
+    checkParams(id, match.params);
+    principal = await deps.authenticateToken(match.params['token'] ?? '');
   }
 
   const raw = {
@@ -100,9 +104,6 @@ async function answer(
     body: await readBody(request, route),
   };
   const input = parseInput(id, raw);
-  if (route.tenant === 'token') {
-    principal = await deps.authenticateToken(match.params['token'] ?? '');
-  }
   const ifMatch = request.headers['if-match'] ?? null;
   if (route.ifMatch === 'required' && ifMatch === null) {
     throw new CloudFlowError(

@@ -87,13 +87,21 @@ export function parseInput<Id extends OperationId>(
     ...at('/query', query?.(input.query)),
     ...at('/body', body?.(input.body)),
   ];
-  if (problems.length > 0) {
-    throw new CloudFlowError('REQUEST_INVALID', 'the request does not fit the contract', {
-      problems,
-    });
-  }
+  refuse(problems);
   // The validators above are compiled from the schemas that these types are inferred from.
   return input as unknown as Input<Id>;
+}
+
+/** Looks at the path alone, where it holds the credential; throws as `parseInput` does. */
+export function checkParams(id: OperationId, params: unknown): void {
+  refuse(at('/path', validators[id].params?.(params)));
+}
+
+function refuse(problems: readonly Problem[]): void {
+  if (problems.length === 0) return;
+  throw new CloudFlowError('REQUEST_INVALID', 'the request does not fit the contract', {
+    problems,
+  });
 }
 
 const WHOLE_NUMBER = /^-?(?:0|[1-9]\d{0,14})$/;

@@ -477,6 +477,20 @@ describeWithPostgres('bad input', () => {
     await goodRequest();
   });
 
+  it('the body of a caller with a token that nobody handed out is not waited for', async () => {
+    const path = `/api/v1/callbacks/${'A'.repeat(43)}/complete`;
+    const started = performance.now();
+    const answer = await talk((send) =>
+      send(
+        `POST ${path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 1000000\r\n\r\n`,
+      ),
+    );
+    expect(answer).toContain('404');
+    expect(answer.toLowerCase()).toContain('connection: close');
+    expect(performance.now() - started).toBeLessThan(500);
+    await goodRequest();
+  });
+
   it('dots in a path are part of a name, and no name has them', async () => {
     const answer = await talk((send) =>
       send(
