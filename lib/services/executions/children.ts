@@ -52,7 +52,10 @@ async function accept(
       const wanted = child.version === null ? workflowId : `${workflowId} ${child.version}`;
       return refused('NotFound', `there is no workflow ${wanted}`);
     }
-    if (hasErrorCode(error, 'INPUT_INVALID')) return refused('InvalidConfig', error.message);
+    // No later try would find it smaller or of another shape.
+    if (hasErrorCode(error, 'INPUT_INVALID') || hasErrorCode(error, 'PAYLOAD_TOO_LARGE')) {
+      return refused('InvalidConfig', error.message);
+    }
     if (hasErrorCode(error, 'RUNTIME_UNAVAILABLE')) return refused('QuotaExceeded', error.message);
     throw error;
   }
