@@ -18,7 +18,8 @@ export function connectDriver(name: 'step-functions-driver' | 'state-changed'): 
   const machines = createAwsStateMachines({
     client: new SFNClient({}),
     programs: runner.programs,
-    executions: runner.executions,
+    programHashOf: async (tenant, executionId) =>
+      (await runner.executions.loadExecution(tenant, executionId))?.header.programHash ?? null,
     settings: machineSettings(env),
   });
   return {

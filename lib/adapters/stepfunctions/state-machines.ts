@@ -28,7 +28,6 @@ import {
   TaskTimedOut,
 } from '@aws-sdk/client-sfn';
 import type { Json } from '#core/json.ts';
-import type { ExecutionAccess } from '#ports/execution-store.ts';
 import type { Programs } from '#ports/programs.ts';
 import type {
   StartStateMachine,
@@ -45,19 +44,17 @@ const MAX_CAUSE = 32_768;
 export function createAwsStateMachines(deps: {
   readonly client: SFNClient;
   readonly programs: Programs;
-  readonly executions: Pick<ExecutionAccess, 'loadExecution'>;
+  /** Null: nobody accepted such an execution. */
+  readonly programHashOf: (tenant: string, executionId: string) => Promise<string | null>;
   readonly settings: MachineSettings;
 }): StateMachines {
   const { client, settings } = deps;
   const names = createMachineNames(settings);
   const machines = createMachines({ client, programs: deps.programs, names, settings });
 
-  /** Null: nobody accepted such an execution. */
   async function arnOf(tenant: string, executionId: string): Promise<string | null> {
-    const loaded = await deps.executions.loadExecution(tenant, executionId);
-    return loaded === null
-      ? null
-      : names.executionArn(tenant, loaded.header.programHash, executionId);
+    const programHash = await deps.programHashOf(tenant, executionId);
+    return programHash === null ? null : names.executionArn(tenant, programHash, executionId);
   }
 
   async function startOnce(request: StartStateMachine): Promise<void> {
