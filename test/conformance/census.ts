@@ -78,6 +78,7 @@ function* happened(run: RunResult): Generator<string> {
   if (run.executions.size > 1) yield 'happened: a child ran';
   if (run.executions.size > 4) yield 'happened: children nest to the limit';
   for (const { report: of, events } of run.executions.values()) {
+    if (of.status === 'CANCELLED') yield 'happened: a child was not waited for any longer';
     for (const { event } of events) {
       if (event.type === 'step_retry_scheduled') yield `error: ${event.error.code}`;
     }

@@ -117,6 +117,15 @@ function short(text: string): string {
   return text.length > 300 ? `${text.slice(0, 300)}...` : text;
 }
 
+/** How a machine ends; one that is stopped has its execution ended by the engine. */
+const MACHINE_STATUS: { readonly [S in ExecutionReport['status']]: string } = {
+  PENDING: 'RUNNING',
+  RUNNING: 'RUNNING',
+  COMPLETED: 'SUCCEEDED',
+  FAILED: 'FAILED',
+  CANCELLED: 'ABORTED',
+};
+
 /** What every run must hold by itself, whatever the other runtime did. */
 export function violations(run: RunResult): string[] {
   const found = run.faults.map((fault) => `fault: ${String(fault)}`);
@@ -124,7 +133,7 @@ export function violations(run: RunResult): string[] {
     const { report, machine, workflowId } = execution;
     const say = (text: string): void => void found.push(`${workflowId}: ${text}`);
     if (machine !== null) {
-      const wanted = report.status === 'COMPLETED' ? 'SUCCEEDED' : 'FAILED';
+      const wanted = MACHINE_STATUS[report.status];
       if (machine.status !== wanted) say(`the machine ended ${machine.status}, not ${wanted}`);
       const output = canonicalJson(machine.output);
       if (wanted === 'SUCCEEDED' && output !== canonicalJson(report.output)) {

@@ -299,6 +299,7 @@ const CONFIGS: { readonly [T in StepType]: (writing: Writing, here: Here) => Jso
     ...(random.chance(0.8) ? { input: template(random, view) } : {}),
     ...(random.chance(0.2) ? { mode: 'detach' } : {}),
     ...(random.chance(0.1) ? { version: '1.0.0' } : {}),
+    ...(random.chance(0.3) ? { timeout: random.pick<Json>([11_000, 23_000]) } : {}),
   }),
   for_each: (writing, { path, view, scope }) => {
     const { random } = writing;
