@@ -3,7 +3,8 @@ import type { ConformanceCase } from './case.ts';
 import { allCases } from './cases.ts';
 import { differences } from './compare.ts';
 import { expectCase } from './expectation.ts';
-import { type RunResult, runScenario } from './harness.ts';
+import { programOf, type RunResult, runScenario } from './harness.ts';
+import { machineOf } from './process.ts';
 
 /** Rule 41, case by case: what must come of each on each runtime, and that both are one. */
 const RUNTIMES = ['engine', 'step_functions'] as const;
@@ -36,6 +37,29 @@ describe('both reports are equal', () => {
     const [engine, machine] = [await run(one, 'engine'), await run(one, 'step_functions')];
     expect(differences(engine, machine)).toEqual([]);
     expect(engine.program.hash).toBe(machine.program.hash);
+  });
+});
+
+describe('what size-and-names says of the machine and of budgets', () => {
+  const one = cases.find(({ name }) => name === 'size-and-names') as ConformanceCase;
+
+  it('state names have at most 80 characters and are unique', () => {
+    const names: string[] = [];
+    JSON.stringify(machineOf(programOf(one.workflow)), (key, value: unknown) => {
+      if (key === 'States') names.push(...Object.keys(value as object));
+      return value;
+    });
+    expect(Math.max(...names.map((name) => name.length))).toBeLessThanOrEqual(80);
+    expect(new Set(names).size).toBe(names.length);
+  });
+
+  it('budgets that do not fit a region are refused', () => {
+    const wide = Array.from({ length: 3 }, (_, i) => ({
+      ...{ id: `s${i}`, type: 'transform', max_output_bytes: 131_072 },
+      config: { value: 1 },
+    }));
+    const workflow = { workflow_id: 'wide', version: '1.0.0', steps: wide };
+    expect(() => programOf(workflow)).toThrow(/E_BUDGET_REGION/);
   });
 });
 
