@@ -118,6 +118,7 @@ try {
         }),
       );
     }
+    save();
     print(formatHttp(result.http));
   }
   if (chosen.includes('memory')) {
@@ -140,9 +141,17 @@ for (const script of ['language', 'expressions', 'hostile']) {
   await untilQuiet(quietSeconds);
   runScript(script);
 }
-const ratios = ratiosOf(result.rounds);
-if (args.json) process.stdout.write(`${JSON.stringify({ ...result, ratios })}\n`);
-if (args.out !== undefined) writeFileSync(args.out, JSON.stringify({ ...result, ratios }, null, 1));
+save();
+if (args.json) process.stdout.write(`${JSON.stringify(resultSoFar())}\n`);
+
+function resultSoFar() {
+  return { ...result, ratios: ratiosOf(result.rounds) };
+}
+
+/** After every part: a run of many minutes may be ended before its end. */
+function save(): void {
+  if (args.out !== undefined) writeFileSync(args.out, JSON.stringify(resultSoFar(), null, 1));
+}
 
 function print(lines: readonly string[]): void {
   if (!args.json && lines.length > 0) process.stdout.write(`\n${lines.join('\n')}\n`);
@@ -163,6 +172,7 @@ async function comparePeers(on: Stores): Promise<void> {
       measured.push(...(await runOne(on, entry, 4, PEER_SHAPES)));
     }
     result.rounds.push({ round, measured });
+    save();
   }
   print(formatMeasured(result.rounds));
   print(formatRatios(result.rounds));
@@ -175,6 +185,7 @@ async function measureGrowth(on: Stores): Promise<void> {
     say(`growth with steps: ${steps}`);
     result.growth.push(...(await measureOurs(on, steps, shapes)));
   }
+  save();
   print(formatMeasured([{ round: 1, measured: result.growth }]));
 }
 
