@@ -7,9 +7,10 @@ export function isUnavailable(error: unknown): boolean {
   if (error.name === 'BatcherFull') return true;
   const code = 'code' in error && typeof error.code === 'string' ? error.code : '';
   if (CODES.has(code) || SQL_CLASSES.test(code)) return true;
-  // pg gives these two no code.
+  // pg gives these no code.
   return (
     error.message === 'Connection terminated unexpectedly' ||
+    NOT_QUERYABLE.test(error.message) ||
     error.message.startsWith('timeout exceeded when trying to connect')
   );
 }
@@ -23,5 +24,11 @@ const CODES: ReadonlySet<string> = new Set([
   'ENOTFOUND',
   'EAI_AGAIN',
 ]);
-/** Connection exceptions, too many connections, shutting down or starting up. */
-const SQL_CLASSES = /^(?:08...|53...|57P0[1-3])$/;
+/**
+ * Connection exceptions, too many connections, shutting down or starting up, and a session that was
+ * ended because this process was too slow to go on with its transaction.
+ */
+const SQL_CLASSES = /^(?:08...|25P0[34]|53...|57P0[1-3])$/;
+/** The session had ended between two queries of one transaction. */
+const NOT_QUERYABLE =
+  /^Client (?:has encountered a connection error|was closed) and is not queryable$/;
