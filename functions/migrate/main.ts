@@ -2,7 +2,8 @@ import { giveLogins } from '#adapters/postgres/logins.ts';
 import { migrate } from '#adapters/postgres/migrate.ts';
 import { DATABASE_ROLES } from '#config/capabilities.ts';
 import { readEnv } from '#config/env.ts';
-import { createBasics, isIam, ownerUrl } from '../shared/process.ts';
+import { isIam, ownerUrl } from '../shared/database.ts';
+import { createBasics } from '../shared/process.ts';
 
 const env = readEnv('migrate', process.env);
 const { log } = createBasics('migrate');

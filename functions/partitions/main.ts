@@ -1,7 +1,8 @@
 import { makePartitions } from '#adapters/postgres/partitions.ts';
 import { type Purged, purgeExpired } from '#adapters/postgres/purge.ts';
 import { readEnv } from '#config/env.ts';
-import { createBasics, openPools } from '../shared/process.ts';
+import { openPools } from '../shared/database.ts';
+import { createBasics } from '../shared/process.ts';
 
 const basics = createBasics('partitions');
 const open = openPools(basics, readEnv('partitions', process.env));

@@ -9,7 +9,9 @@ import type { WorkflowStore } from '#ports/workflow-store.ts';
 import { type Cursors, createCursors } from '#services/shared/cursor.ts';
 import { type Catalog, createCatalog } from '#services/workflows/catalog.ts';
 import type { ServeDeps } from '../api/serve-api.ts';
-import { type Basics, createBasics, openPools, platformSecret } from './process.ts';
+import { openPools } from './database.ts';
+import { platformSecret } from './platform-secret.ts';
+import { type Basics, createBasics } from './process.ts';
 
 /** The API seals its cursors with a key that every one of its functions shares. */
 const CURSOR_KEY_BYTES = 32;

@@ -25,8 +25,9 @@ import { createChildren } from '#services/executions/children.ts';
 import { createCatalog } from '#services/workflows/catalog.ts';
 import { createOutboundGate } from '#steps/outbound-gate.ts';
 import type { RunnerDeps } from '#steps/runner/task.ts';
+import { openPools } from './database.ts';
 import { openNudges } from './nudges.ts';
-import { type Basics, openPools } from './process.ts';
+import type { Basics } from './process.ts';
 import { openTenantSecrets } from './secrets.ts';
 
 /** Set by the build: in a bundle the script of the evaluator's processes lies beside it. */

@@ -1,0 +1,11 @@
+import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
+import { readSecret } from '#adapters/secretsmanager/secrets.ts';
+
+/** A secret of the platform itself. Throws when it is not there: nothing works without it. */
+export async function platformSecret(id: string): Promise<string> {
+  const client = new SecretsManagerClient({});
+  const text = await readSecret(client, id);
+  client.destroy();
+  if (text === null) throw new Error(`there is no secret ${id}`);
+  return text;
+}

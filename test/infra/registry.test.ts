@@ -1,0 +1,189 @@
+import { existsSync, globSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { ROLES } from '#adapters/postgres/roles.ts';
+import { CAPABILITIES, type Capability, DATABASE_ROLES } from '#config/capabilities.ts';
+import { readEnv } from '#config/env.ts';
+import {
+  FUNCTIONS,
+  functionNames,
+  functionSpec,
+  PROGRAMS,
+  programNames,
+  type Trigger,
+} from '#config/functions.ts';
+import { QUEUES, type QueueName } from '#config/queues.ts';
+import { readStage, STAGES } from '#config/stages.ts';
+import { TOPICS } from '#config/topics.ts';
+import { VARIABLES } from '#config/variables.ts';
+import { TAGS } from '#contract/route.ts';
+import { operationIds, routeOf } from '#contract/routes.ts';
+import { ROOT } from '../../bin/build/bundle.ts';
+
+function triggers<K extends Trigger['kind']>(kind: K) {
+  return functionNames.flatMap((name) =>
+    functionSpec(name)
+      .triggers.filter((each): each is Extract<Trigger, { kind: K }> => each.kind === kind)
+      .map((trigger) => ({ name, trigger })),
+  );
+}
+const counted = (items: readonly string[]) =>
+  Object.fromEntries(items.map((item) => [item, items.filter((each) => each === item).length]));
+
+describe('the one registry', () => {
+  it('every route of the contract belongs to exactly one function', () => {
+    const served = triggers('http').flatMap(({ trigger }) => trigger.tags);
+    expect(counted(served)).toEqual(Object.fromEntries(TAGS.map((tag) => [tag, 1])));
+    for (const id of operationIds) expect(served).toContain(routeOf(id).tag);
+  });
+
+  it('every queue has one reader, which has the time that the queue gives it', () => {
+    const read = triggers('queue');
+    expect(counted(read.map(({ trigger }) => trigger.queue))).toEqual(
+      Object.fromEntries(Object.keys(QUEUES).map((queue) => [queue, 1])),
+    );
+    for (const { name, trigger } of read) {
+      const { visibilitySeconds } = QUEUES[trigger.queue];
+      expect(visibilitySeconds).toBeGreaterThanOrEqual(6 * FUNCTIONS[name].timeoutSeconds);
+    }
+  });
+
+  it('every queue has a writer, who knows where it is', () => {
+    for (const queue of Object.keys(QUEUES) as QueueName[]) {
+      const send = `queue:${queue}:send` satisfies Capability;
+      const writers = programNames.filter((name) => can(name).includes(send));
+      expect(writers).not.toEqual([]);
+      for (const name of writers) expect(PROGRAMS[name].env).toContain('NUDGES_QUEUE_URL');
+    }
+  });
+
+  it('one function does the work of machines, and one hears of their ends', () => {
+    expect(triggers('machine-task').map(({ name }) => name)).toEqual(['step-runner']);
+    expect(triggers('machine-status').map(({ name }) => name)).toEqual(['state-changed']);
+  });
+
+  it('a deployment migrates before anything that needs the schema, each at its own time', () => {
+    const order = triggers('deploy').sort((a, b) => a.trigger.order - b.trigger.order);
+    expect(order[0]?.name).toBe('migrate');
+    expect(new Set(order.map(({ trigger }) => trigger.order)).size).toBe(order.length);
+  });
+
+  it('what a caller waits for ends before API Gateway gives up; nothing passes Lambda’s limits', () => {
+    for (const { name } of triggers('http')) {
+      expect(FUNCTIONS[name].timeoutSeconds).toBeLessThan(29);
+    }
+    for (const name of functionNames) {
+      const { timeoutSeconds, memoryMb } = FUNCTIONS[name];
+      expect(timeoutSeconds).toBeLessThanOrEqual(900);
+      expect(memoryMb).toBeGreaterThanOrEqual(512);
+    }
+  });
+
+  it('every entry is there, and every entry that is there is of a program', () => {
+    const there = globSync('functions/*/main.ts', { cwd: ROOT });
+    expect(
+      Object.values(FUNCTIONS)
+        .map(({ entry }) => entry as string)
+        .sort(),
+    ).toEqual(there.sort());
+    for (const name of programNames)
+      expect(existsSync(join(ROOT, PROGRAMS[name].entry))).toBe(true);
+  });
+
+  it('every variable and every capability is somebody’s', () => {
+    const told = new Set<string>(programNames.flatMap((name) => [...PROGRAMS[name].env]));
+    expect([...told].sort()).toEqual(Object.keys(VARIABLES).sort());
+    const allowed = new Set<string>(programNames.flatMap(can));
+    expect([...allowed].sort()).toEqual(Object.keys(CAPABILITIES).sort());
+  });
+
+  it('whoever connects to the database is told where it is, and whoever keeps secrets where', () => {
+    for (const name of programNames) {
+      const env: readonly string[] = PROGRAMS[name].env;
+      const has = (prefix: string) => can(name).some((each) => each.startsWith(prefix));
+      expect([name, env.includes('DATABASE_URL')]).toEqual([name, has('postgres:')]);
+      expect([name, env.includes('TENANT_SECRETS_PREFIX')]).toEqual([name, has('secrets:tenants')]);
+      expect([name, env.includes('CURSOR_KEY_SECRET')]).toEqual([name, has('secrets:cursor')]);
+      expect([name, env.includes('MACHINE_PREFIX')]).toEqual([
+        name,
+        has('states:register') || has('states:collect'),
+      ]);
+      expect([name, env.includes('EGRESS_PORTS')]).toEqual([name, has('egress:')]);
+    }
+  });
+
+  it('a program names every key that it misses, and gets no other', () => {
+    for (const name of programNames) {
+      const keys: readonly string[] = PROGRAMS[name].env;
+      expect(() => readEnv(name, {})).toThrow(`${name} needs ${keys.join(', ')}`);
+      const env = Object.fromEntries(keys.map((key) => [key, `${key} of ${name}`]));
+      expect(readEnv(name, { ...env, PATH: '/bin' })).toEqual(env);
+    }
+  });
+
+  it('nothing but readEnv reads the environment of a program', () => {
+    const files = ['bin/engine.ts', ...globSync('functions/**/*.ts', { cwd: ROOT })];
+    const readers = files.filter((file) => {
+      const text = readFileSync(join(ROOT, file), 'utf8');
+      return text.replaceAll(/readEnv\([^()]+, process\.env\)/g, '').includes('process.env');
+    });
+    expect(readers).toEqual([]);
+  });
+
+  it('capabilities are what adapters ask of AWS: no action is missing, none is too much', () => {
+    const clients: Record<string, string> = {
+      'client-sfn': 'states',
+      'client-secrets-manager': 'secretsmanager',
+      'client-sqs': 'sqs',
+    };
+    const asked = globSync('lib/adapters/**/*.ts', { cwd: ROOT }).flatMap((file) => {
+      const text = readFileSync(join(ROOT, file), 'utf8');
+      return [...text.matchAll(/import \{([^}]+)\} from '@aws-sdk\/(client-[a-z-]+)'/g)].flatMap(
+        ([, names = '', client = '']) =>
+          [...names.matchAll(/\b([A-Z][A-Za-z]+)Command\b/g)].map(
+            ([, name]) => `${clients[client] ?? client}:${name}`,
+          ),
+      );
+    });
+    // Not requests of their own: a signed log-in, a role that is handed on, tags and versions that
+    // come with a creation.
+    const implied = [
+      'rds-db:connect',
+      'iam:PassRole',
+      'states:TagResource',
+      'states:PublishStateMachineVersion',
+      'secretsmanager:TagResource',
+    ];
+    const allowed = new Set(Object.values(CAPABILITIES).flatMap(({ actions }) => [...actions]));
+    expect([...allowed].sort()).toEqual([...new Set([...asked, ...implied])].sort());
+  });
+
+  it('logs in as roles of the schema, but never as the one that looks keys up', () => {
+    expect([...DATABASE_ROLES].sort()).toEqual(
+      ROLES.filter((role) => role !== 'cloudflow_lookup').sort(),
+    );
+  });
+
+  it('every topic that code names is a topic', () => {
+    const named = globSync('lib/{core,steps,services,engine,adapters}/**/*.ts', { cwd: ROOT })
+      .flatMap((file) => [
+        ...readFileSync(join(ROOT, file), 'utf8').matchAll(
+          /'((?:workflow|notifications|audit|cache)\.[a-z]+)'/g,
+        ),
+      ])
+      .map(([, topic = '']) => topic);
+    expect(named.length).toBeGreaterThan(0);
+    expect(named.filter((topic) => !Object.hasOwn(TOPICS, topic))).toEqual([]);
+  });
+
+  it('a stage that is none is refused with those that are', () => {
+    for (const stage of STAGES) expect(readStage(stage)).toBe(stage);
+    expect(() => readStage('production')).toThrow(
+      'the stage is "production"; use one of dev, staging, prod',
+    );
+  });
+});
+
+function can(name: (typeof programNames)[number]): readonly Capability[] {
+  return PROGRAMS[name].can;
+}
