@@ -68,6 +68,16 @@ export const ROOMS = {
     ],
     packages: 'any',
   },
+  constructs: {
+    folder: 'lib/constructs',
+    rooms: ['config', 'core', 'contract'],
+    packages: ['aws-cdk-lib', 'constructs'],
+  },
+  stacks: {
+    folder: 'lib/stacks',
+    rooms: ['config', 'core', 'contract', 'constructs'],
+    packages: ['aws-cdk-lib', 'constructs'],
+  },
 } as const satisfies Record<
   string,
   { folder: string; rooms: readonly string[]; packages: readonly string[] | 'any' }

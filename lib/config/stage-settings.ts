@@ -1,0 +1,200 @@
+import { readStage, STAGES, type Stage } from './stages.ts';
+
+/**
+ * What differs from stage to stage, and nothing else: what is the same everywhere stands in the
+ * constructs and stacks. Read only by deploy code.
+ *
+ *  T1 prod loses nothing by mistake: it retains, protects, spans three zones and has a firewall.
+ *  T2 a stage is deployed to the account it names, never to whichever account the shell is logged in to.
+ */
+export interface StageSettings {
+  readonly stage: Stage;
+  readonly account: string;
+  readonly region: string;
+  readonly zones: readonly string[];
+  /** Data and keys outlive their stack, and stacks refuse to be deleted. */
+  readonly retain: boolean;
+  readonly logDays: 7 | 30 | 90;
+  readonly network: {
+    readonly cidr: string;
+    readonly natGateways: number;
+    /** Calls to AWS stay inside the network. */
+    readonly interfaceEndpoints: boolean;
+  };
+  readonly database: {
+    readonly capacity:
+      | {
+          readonly kind: 'serverless';
+          readonly minUnits: number;
+          readonly maxUnits: number;
+        }
+      | { readonly kind: 'provisioned'; readonly instance: string };
+    readonly readers: number;
+    /** Log-ins go through RDS Proxy. It keeps the cluster awake and costs as much as a small one. */
+    readonly proxy: boolean;
+    readonly backupDays: number;
+  };
+  readonly engine: {
+    readonly cpu: number;
+    readonly memoryMb: number;
+    readonly minTasks: number;
+    readonly maxTasks: number;
+    /** Cheaper, and taken away at two minutes' notice. */
+    readonly spot: boolean;
+  };
+  readonly api: {
+    /** Null: the address that API Gateway gives. */
+    readonly domain: { readonly name: string; readonly certificateArn: string } | null;
+    readonly allowedOrigins: readonly string[];
+    readonly requestsPerSecond: number;
+    readonly burst: number;
+    readonly firewall: boolean;
+    /** Requests in five minutes from one address, beyond which the firewall blocks it. */
+    readonly requestsPerAddress: number;
+  };
+  /** Instances kept warm of each function that asks for it. */
+  readonly warmInstances: number;
+  readonly preferredRuntime: 'engine' | 'step_functions';
+}
+
+type Shape = Omit<StageSettings, 'stage' | 'account'>;
+
+const REGION = 'us-east-1';
+
+const SHAPES: { readonly [S in Stage]: Shape } = {
+  dev: {
+    region: REGION,
+    zones: zonesOf(REGION, 2),
+    retain: false,
+    logDays: 7,
+    network: { cidr: '10.10.0.0/16', natGateways: 1, interfaceEndpoints: false },
+    database: {
+      capacity: { kind: 'serverless', minUnits: 0.5, maxUnits: 4 },
+      readers: 0,
+      proxy: false,
+      backupDays: 7,
+    },
+    engine: { cpu: 1_024, memoryMb: 2_048, minTasks: 1, maxTasks: 2, spot: true },
+    api: {
+      domain: null,
+      allowedOrigins: [],
+      requestsPerSecond: 100,
+      burst: 200,
+      firewall: false,
+      requestsPerAddress: 10_000,
+    },
+    warmInstances: 0,
+    preferredRuntime: 'step_functions',
+  },
+  staging: {
+    region: REGION,
+    zones: zonesOf(REGION, 2),
+    retain: false,
+    logDays: 30,
+    network: { cidr: '10.20.0.0/16', natGateways: 1, interfaceEndpoints: false },
+    database: {
+      capacity: { kind: 'serverless', minUnits: 2, maxUnits: 16 },
+      readers: 1,
+      proxy: true,
+      backupDays: 14,
+    },
+    engine: { cpu: 2_048, memoryMb: 4_096, minTasks: 2, maxTasks: 4, spot: true },
+    api: {
+      domain: null,
+      allowedOrigins: [],
+      requestsPerSecond: 1_000,
+      burst: 2_000,
+      firewall: true,
+      requestsPerAddress: 50_000,
+    },
+    warmInstances: 1,
+    preferredRuntime: 'step_functions',
+  },
+  prod: {
+    region: REGION,
+    zones: zonesOf(REGION, 3),
+    retain: true,
+    logDays: 90,
+    network: { cidr: '10.30.0.0/16', natGateways: 3, interfaceEndpoints: true },
+    database: {
+      capacity: { kind: 'provisioned', instance: 'r7g.2xlarge' },
+      readers: 2,
+      proxy: true,
+      backupDays: 30,
+    },
+    engine: { cpu: 4_096, memoryMb: 8_192, minTasks: 12, maxTasks: 24, spot: false },
+    api: {
+      domain: null,
+      allowedOrigins: [],
+      // The account's own quota until it is raised.
+      requestsPerSecond: 10_000,
+      burst: 5_000,
+      firewall: true,
+      requestsPerAddress: 300_000,
+    },
+    warmInstances: 5,
+    preferredRuntime: 'step_functions',
+  },
+};
+
+/** Good for looking at templates; credentials never belong to it, so nothing is deployed by mistake. */
+export const PLACEHOLDER_ACCOUNT = '111111111111';
+
+/** Where the account of a stage is named, besides the context key `account`. */
+export function accountVariable(stage: Stage): string {
+  return `CLOUDFLOW_${stage.toUpperCase()}_ACCOUNT`;
+}
+
+/** Settings of the stage that was asked for. Throws a sentence that says what to change. */
+export function readStageSettings(
+  given: { readonly stage: unknown; readonly account: unknown },
+  environment: Readonly<Record<string, string | undefined>>,
+): StageSettings {
+  if (given.stage === undefined) {
+    throw new TypeError(`no stage was given; add -c stage= with one of ${STAGES.join(', ')}`);
+  }
+  const stage = readStage(given.stage);
+  const account = given.account ?? environment[accountVariable(stage)] ?? PLACEHOLDER_ACCOUNT;
+  if (typeof account !== 'string' || !/^\d{12}$/.test(account)) {
+    throw new TypeError(
+      `the account is ${JSON.stringify(account)}; write its 12 digits as -c account= or ${accountVariable(stage)}`,
+    );
+  }
+  const settings = { stage, account, ...SHAPES[stage] };
+  const problem = problemOf(settings);
+  if (problem !== null) throw new TypeError(`stage ${stage}: ${problem}`);
+  return settings;
+}
+
+/** Why no platform can be made of these settings; null when one can. */
+export function problemOf(settings: StageSettings): string | null {
+  const { stage, zones, retain, network, database, engine, api } = settings;
+  if (zones.length < 2) return `it has ${zones.length} zones; Aurora needs at least 2`;
+  if (network.natGateways < 1 || network.natGateways > zones.length) {
+    return `it has ${network.natGateways} NAT gateways; use 1 to ${zones.length}, the number of zones`;
+  }
+  if (engine.minTasks < 1 || engine.minTasks > engine.maxTasks) {
+    return `the engine has ${engine.minTasks} to ${engine.maxTasks} tasks; use at least 1, and no more at least than at most`;
+  }
+  const { capacity } = database;
+  if (capacity.kind === 'serverless' && capacity.minUnits > capacity.maxUnits) {
+    return `the database has ${capacity.minUnits} to ${capacity.maxUnits} units; use no more at least than at most`;
+  }
+  if (capacity.kind === 'serverless' && capacity.minUnits < 0.5) {
+    return `the database has ${capacity.minUnits} units at least; use 0.5 or more, for schedules look into it every minute and it would never sleep`;
+  }
+  if (api.allowedOrigins.some((origin) => !/^https:\/\/[^/\s,]+$/.test(origin))) {
+    return `allowed origins are ${api.allowedOrigins.join(', ')}; write each as https://host`;
+  }
+  if (stage !== 'prod') return null;
+  if (!retain) return 'it does not retain its data; set retain';
+  if (zones.length < 3) return `it has ${zones.length} zones; use 3`;
+  if (database.readers < 1) return 'its database has no reader to fail over to; use at least 1';
+  if (!api.firewall) return 'its API has no firewall; set api.firewall';
+  if (engine.spot) return 'its engine runs on spare capacity; clear engine.spot';
+  return null;
+}
+
+function zonesOf(region: string, count: 2 | 3): readonly string[] {
+  return ['a', 'b', 'c'].slice(0, count).map((letter) => `${region}${letter}`);
+}

@@ -1,0 +1,202 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { type IVpc, type SecurityGroup, SubnetType } from 'aws-cdk-lib/aws-ec2';
+import { Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
+import type { IKey } from 'aws-cdk-lib/aws-kms';
+import {
+  Alias,
+  Architecture,
+  Code,
+  Function as LambdaFunction,
+  LoggingFormat,
+  Runtime,
+  RuntimeFamily,
+  Tracing,
+} from 'aws-cdk-lib/aws-lambda';
+import { LogGroup } from 'aws-cdk-lib/aws-logs';
+import { CfnSchedule } from 'aws-cdk-lib/aws-scheduler';
+import { Duration, RemovalPolicy } from 'aws-cdk-lib/core';
+import { Construct } from 'constructs';
+import type { ProgramEnv } from '#config/env.ts';
+import {
+  FUNCTION_DEFAULTS,
+  type FunctionName,
+  type FunctionSpec,
+  functionSpec,
+} from '#config/functions.ts';
+import type { StageSettings } from '#config/stage-settings.ts';
+import { allow, type GrantsOf, grantAll } from './grants.ts';
+
+/** What a program needs of its surroundings, whatever it does. */
+export interface Surroundings {
+  readonly settings: StageSettings;
+  /** Where `npm run build` put the bundles. */
+  readonly dist: string;
+  readonly logKey: IKey;
+  readonly vpc: IVpc;
+  /** For programs that talk to the database and to AWS. */
+  readonly insideGroup: SecurityGroup;
+  /** For programs that connect to where workflows say. */
+  readonly outsideGroup: SecurityGroup;
+}
+
+export interface ServiceFunctionProps<Name extends FunctionName> {
+  readonly name: Name;
+  readonly around: Surroundings;
+  readonly environment: ProgramEnv<Name>;
+  readonly grants: GrantsOf<Name>;
+}
+
+/** The alias that everything invokes, so that a new version takes over at once and can be taken back. */
+export const LIVE = 'live';
+/** Longer than any function runs, so that what is late is dropped and the next tick does its work. */
+const TICK_MAX_AGE_SECONDS = 900;
+/** Certificates of RDS, which Node does not trust by itself; Lambda ships them here. */
+const LAMBDA_CERTIFICATES = '/var/runtime/ca-cert.pem';
+
+/**
+ * One function of the registry, as all of ours are: arm64, traced, with its own role, its own log that
+ * is encrypted and ends, and the environment and permissions that the registry names. Schedules of the
+ * registry are made here too; other triggers belong to the stack that owns their source.
+ */
+export class ServiceFunction<Name extends FunctionName> extends Construct {
+  readonly name: Name;
+  readonly spec: FunctionSpec;
+  readonly role: Role;
+  readonly handler: LambdaFunction;
+  readonly live: Alias;
+
+  constructor(scope: Construct, id: string, props: ServiceFunctionProps<Name>) {
+    super(scope, id);
+    const { name, around } = props;
+    const { settings } = around;
+    this.name = name;
+    this.spec = functionSpec(name);
+    const functionName = `cloudflow-${settings.stage}-${name}`;
+
+    this.role = new Role(this, 'Role', {
+      assumedBy: new ServicePrincipal('lambda.amazonaws.com'),
+      description: `${functionName}: ${this.spec.about}`,
+    });
+    const logGroup = new LogGroup(this, 'Log', {
+      logGroupName: `/aws/lambda/${functionName}`,
+      retention: settings.logDays,
+      encryptionKey: around.logKey,
+      removalPolicy: settings.retain ? RemovalPolicy.RETAIN : RemovalPolicy.DESTROY,
+    });
+    allow(this.role, {
+      sid: 'WriteLog',
+      actions: ['logs:CreateLogStream', 'logs:PutLogEvents'],
+      resources: [
+        `arn:aws:logs:${settings.region}:${settings.account}:log-group:/aws/lambda/${functionName}:*`,
+      ],
+      star: 'streams of its own log group: their names are made at run time',
+    });
+    const inside = reachesDatabase(this.spec);
+    if (inside) {
+      allow(this.role, {
+        sid: 'StandInNetwork',
+        actions: [
+          'ec2:CreateNetworkInterface',
+          'ec2:DescribeNetworkInterfaces',
+          'ec2:DescribeSubnets',
+          'ec2:DeleteNetworkInterface',
+          'ec2:AssignPrivateIpAddresses',
+          'ec2:UnassignPrivateIpAddresses',
+        ],
+        resources: ['*'],
+        star: 'Lambda makes the network interfaces of a function as its role; describing them knows no resource',
+      });
+    }
+    allow(this.role, {
+      sid: 'Trace',
+      actions: ['xray:PutTraceSegments', 'xray:PutTelemetryRecords'],
+      resources: ['*'],
+      star: 'X-Ray knows no resource that these actions could be narrowed to',
+    });
+
+    this.handler = new LambdaFunction(this, 'Function', {
+      functionName,
+      description: this.spec.about,
+      role: this.role.withoutPolicyUpdates(),
+      code: Code.fromAsset(bundleFolder(around.dist, name)),
+      handler: FUNCTION_DEFAULTS.handler,
+      runtime: new Runtime(FUNCTION_DEFAULTS.runtime, RuntimeFamily.NODEJS, {
+        supportsInlineCode: true,
+      }),
+      architecture: Architecture.ARM_64,
+      tracing: Tracing.ACTIVE,
+      loggingFormat: LoggingFormat.JSON,
+      logGroup,
+      memorySize: this.spec.memoryMb,
+      timeout: Duration.seconds(this.spec.timeoutSeconds),
+      environment: {
+        ...props.environment,
+        NODE_OPTIONS: '--enable-source-maps',
+        ...(inside ? { NODE_EXTRA_CA_CERTS: LAMBDA_CERTIFICATES } : {}),
+      },
+      ...(this.spec.reservedConcurrency === null
+        ? {}
+        : { reservedConcurrentExecutions: this.spec.reservedConcurrency }),
+      ...(inside
+        ? {
+            vpc: around.vpc,
+            vpcSubnets: { subnetType: SubnetType.PRIVATE_WITH_EGRESS },
+            securityGroups: [
+              this.spec.can.includes('egress:internet') ? around.outsideGroup : around.insideGroup,
+            ],
+          }
+        : {}),
+    });
+    grantAll(name, this.role, props.grants);
+    // A function that starts before its permissions are there fails at its first call.
+    this.handler.node.addDependency(this.role);
+
+    const warm = this.spec.keptWarm ? settings.warmInstances : 0;
+    this.live = new Alias(this, 'Live', {
+      aliasName: LIVE,
+      version: this.handler.currentVersion,
+      ...(warm === 0 ? {} : { provisionedConcurrentExecutions: warm }),
+    });
+    for (const trigger of this.spec.triggers) {
+      if (trigger.kind === 'schedule') this.tick(functionName, trigger.everyMinutes);
+    }
+  }
+
+  private tick(functionName: string, everyMinutes: number): void {
+    const role = new Role(this, 'ClockRole', {
+      assumedBy: new ServicePrincipal('scheduler.amazonaws.com'),
+      description: `starts ${functionName} by the clock`,
+    });
+    allow(role, {
+      sid: 'Invoke',
+      actions: ['lambda:InvokeFunction'],
+      resources: [this.live.functionArn],
+    });
+    new CfnSchedule(this, 'Clock', {
+      name: functionName,
+      description: this.spec.about,
+      scheduleExpression: `rate(${everyMinutes} ${everyMinutes === 1 ? 'minute' : 'minutes'})`,
+      flexibleTimeWindow: { mode: 'OFF' },
+      target: {
+        arn: this.live.functionArn,
+        roleArn: role.roleArn,
+        retryPolicy: { maximumRetryAttempts: 2, maximumEventAgeInSeconds: TICK_MAX_AGE_SECONDS },
+      },
+    });
+  }
+}
+
+/** Programs that log in to PostgreSQL stand inside the network; the others need not. */
+export function reachesDatabase({ can }: Pick<FunctionSpec, 'can'>): boolean {
+  return can.some((capability) => capability.startsWith('postgres:'));
+}
+
+/** Throws a sentence when the program has not been built. */
+export function bundleFolder(dist: string, name: string): string {
+  const folder = join(dist, name);
+  if (!existsSync(join(folder, 'index.mjs'))) {
+    throw new TypeError(`there is no bundle of ${name}; run npm run build first`);
+  }
+  return folder;
+}

@@ -1,0 +1,311 @@
+import {
+  AccessLogField,
+  AccessLogFormat,
+  EndpointType,
+  LambdaIntegration,
+  LogGroupLogDestination,
+  type MethodDeploymentOptions,
+  MethodLoggingLevel,
+  RestApi,
+  SecurityPolicy,
+} from 'aws-cdk-lib/aws-apigateway';
+import { Certificate } from 'aws-cdk-lib/aws-certificatemanager';
+import { LogGroup } from 'aws-cdk-lib/aws-logs';
+import { CfnWebACL, CfnWebACLAssociation } from 'aws-cdk-lib/aws-wafv2';
+import { CfnOutput, RemovalPolicy } from 'aws-cdk-lib/core';
+import type { Construct } from 'constructs';
+import type { ProgramEnv } from '#config/env.ts';
+import {
+  type FunctionName,
+  functionNames,
+  functionSpec,
+  type StartedBy,
+} from '#config/functions.ts';
+import type { StageSettings } from '#config/stage-settings.ts';
+import { acknowledge } from '#constructs/acknowledge.ts';
+import { ServiceFunction, type Surroundings } from '#constructs/service-function.ts';
+import type { Method, Route, Tag } from '#contract/route.ts';
+import { operationIds, routeOf } from '#contract/routes.ts';
+import type { DataStack } from './data-stack.ts';
+import type { IdentityStack } from './identity-stack.ts';
+import { StageStack } from './stage-stack.ts';
+
+/** The stage of API Gateway: part of the address where no domain is set. */
+const GATEWAY_STAGE = 'live';
+/** Of the whole, for what anybody may call without a credential. */
+const PUBLIC_SHARE = 0.05;
+/** Of the whole, for calls that write. */
+const WRITE_SHARE = 0.5;
+
+interface ApiStackProps {
+  readonly around: Surroundings;
+  readonly data: DataStack;
+  readonly identity: IdentityStack;
+}
+
+/**
+ * The public HTTP surface: every route of the contract and no other, each at the function that the
+ * registry names for it. Beside them only what HTTP itself asks for: HEAD where there is GET, and
+ * OPTIONS, both answered by the same function.
+ */
+export class ApiStack extends StageStack {
+  /** Scheme and host, and the stage of API Gateway where no domain is set. */
+  readonly publicUrl: string;
+
+  constructor(
+    scope: Construct,
+    settings: StageSettings,
+    { around, data, identity }: ApiStackProps,
+  ) {
+    super(scope, 'Api', settings, 'REST API and its functions');
+    const { stage, region } = settings;
+    const { domain } = settings.api;
+
+    const accessLog = new LogGroup(this, 'AccessLog', {
+      logGroupName: `/cloudflow/${stage}/api-access`,
+      retention: settings.logDays,
+      encryptionKey: around.logKey,
+      removalPolicy: settings.retain ? RemovalPolicy.RETAIN : RemovalPolicy.DESTROY,
+    });
+    const api = new RestApi(this, 'Rest', {
+      restApiName: `cloudflow-${stage}`,
+      description: `CloudFlow ${stage}`,
+      endpointTypes: [EndpointType.REGIONAL],
+      disableExecuteApiEndpoint: domain !== null,
+      cloudWatchRole: true,
+      cloudWatchRoleRemovalPolicy: RemovalPolicy.RETAIN,
+      ...(domain === null
+        ? {}
+        : {
+            domainName: {
+              domainName: domain.name,
+              certificate: Certificate.fromCertificateArn(
+                this,
+                'Certificate',
+                domain.certificateArn,
+              ),
+              securityPolicy: SecurityPolicy.TLS_1_2,
+            },
+          }),
+      deployOptions: {
+        stageName: GATEWAY_STAGE,
+        tracingEnabled: true,
+        metricsEnabled: true,
+        // Bodies and headers of tenants are not for our logs.
+        loggingLevel: MethodLoggingLevel.ERROR,
+        dataTraceEnabled: false,
+        throttlingRateLimit: settings.api.requestsPerSecond,
+        throttlingBurstLimit: settings.api.burst,
+        methodOptions: throttles(settings),
+        accessLogDestination: new LogGroupLogDestination(accessLog),
+        accessLogFormat: accessLogFormat(),
+      },
+    });
+    this.publicUrl =
+      domain === null
+        ? `https://${api.restApiId}.execute-api.${region}.amazonaws.com/${GATEWAY_STAGE}`
+        : `https://${domain.name}`;
+
+    const environment: ProgramEnv<'workflows-api'> = {
+      STAGE: stage,
+      DATABASE_URL: data.databaseUrl,
+      DATABASE_AUTH: 'iam',
+      CURSOR_KEY_SECRET: identity.cursorKeySecret.secretName,
+      PUBLIC_URL: this.publicUrl,
+      ALLOWED_ORIGINS: settings.api.allowedOrigins.join(','),
+      PREFERRED_RUNTIME: settings.preferredRuntime,
+    };
+    const grants = { ...data.grants, ...identity.grants };
+    // A function of the registry with routes that is missing here does not compile.
+    const functions: { readonly [Name in StartedBy<'http'>]: ServiceFunction<Name> } = {
+      'workflows-api': new ServiceFunction<'workflows-api'>(this, 'Workflows', {
+        name: 'workflows-api',
+        around,
+        environment,
+        grants,
+      }),
+      'executions-api': new ServiceFunction<'executions-api'>(this, 'Executions', {
+        name: 'executions-api',
+        around,
+        environment: {
+          ...environment,
+          NUDGES_QUEUE_URL: data.queues['step-functions-nudges'].queueUrl,
+        },
+        grants,
+      }),
+      'connections-api': new ServiceFunction<'connections-api'>(this, 'Connections', {
+        name: 'connections-api',
+        around,
+        environment: {
+          ...environment,
+          TENANT_SECRETS_PREFIX: identity.tenantSecretsPrefix,
+          TENANT_SECRETS_KEY: identity.dataKey.keyArn,
+        },
+        grants,
+      }),
+      'platform-api': new ServiceFunction<'platform-api'>(this, 'Platform', {
+        name: 'platform-api',
+        around,
+        environment,
+        grants,
+      }),
+    };
+
+    const integrations = new Map(
+      Object.values(functions).map(({ name, live }) => [
+        name as FunctionName,
+        // One permission for the whole API: one per method would pass the limit of a function's policy.
+        new LambdaIntegration(live, { scopePermissionToMethod: false }),
+      ]),
+    );
+    for (const { path, methods, tag } of endpoints()) {
+      const integration = integrations.get(servedBy(tag));
+      if (integration === undefined) throw new TypeError(`no function serves ${tag}`);
+      const resource = api.root.resourceForPath(path);
+      for (const method of methods) resource.addMethod(method, integration);
+    }
+    acknowledge(
+      api,
+      'AwsSolutions-APIG2',
+      'requests are validated by the contract itself, inside the function that serves them',
+    );
+    acknowledge(
+      api,
+      'AwsSolutions-APIG4',
+      'functions verify the credential of every route that is not public, before they read a body',
+    );
+    acknowledge(
+      api,
+      'AwsSolutions-COG4',
+      'callers are known by API keys and tokens of CloudFlow, not by a Cognito pool',
+    );
+    acknowledge(
+      api,
+      'AwsSolutions-IAM4[Policy::arn:<AWS::Partition>:iam::aws:policy/service-role/AmazonAPIGatewayPushToCloudWatchLogs]',
+      'the role that API Gateway asks for to write its logs, once per account and region',
+    );
+    if (settings.api.firewall) this.firewall(api);
+    else {
+      acknowledge(
+        api,
+        'AwsSolutions-APIG3',
+        'a firewall costs more than the rest of this stage; the stages that face users have one',
+      );
+    }
+    new CfnOutput(this, 'PublicUrl', { value: this.publicUrl, description: 'address of the API' });
+  }
+
+  private firewall(api: RestApi): void {
+    const { stage } = this.settings;
+    const visible = (name: string): CfnWebACL.VisibilityConfigProperty => ({
+      cloudWatchMetricsEnabled: true,
+      metricName: `cloudflow-${stage}-${name}`,
+      sampledRequestsEnabled: true,
+    });
+    const managed = (priority: number, name: string): CfnWebACL.RuleProperty => ({
+      name,
+      priority,
+      overrideAction: { none: {} },
+      statement: { managedRuleGroupStatement: { vendorName: 'AWS', name } },
+      visibilityConfig: visible(name),
+    });
+    const acl = new CfnWebACL(this, 'Firewall', {
+      name: `cloudflow-${stage}`,
+      scope: 'REGIONAL',
+      defaultAction: { allow: {} },
+      visibilityConfig: visible('firewall'),
+      rules: [
+        {
+          name: 'OneAddress',
+          priority: 0,
+          action: { block: { customResponse: { responseCode: 429 } } },
+          statement: {
+            rateBasedStatement: {
+              aggregateKeyType: 'IP',
+              limit: this.settings.api.requestsPerAddress,
+              evaluationWindowSec: 300,
+            },
+          },
+          visibilityConfig: visible('one-address'),
+        },
+        managed(1, 'AWSManagedRulesAmazonIpReputationList'),
+        managed(2, 'AWSManagedRulesKnownBadInputsRuleSet'),
+      ],
+    });
+    new CfnWebACLAssociation(this, 'FirewallOfApi', {
+      resourceArn: api.deploymentStage.stageArn,
+      webAclArn: acl.attrArn,
+    });
+  }
+}
+
+/** Every path of the contract with what is answered there. */
+function endpoints(): readonly {
+  readonly path: string;
+  readonly methods: ReadonlySet<Method | 'HEAD' | 'OPTIONS'>;
+  readonly tag: Tag;
+}[] {
+  const found = new Map<string, { methods: Set<Method | 'HEAD' | 'OPTIONS'>; tag: Tag }>();
+  for (const { path, method, tag } of operationIds.map(routeOf)) {
+    const endpoint = found.get(path) ?? { methods: new Set(['OPTIONS'] as const), tag };
+    if (endpoint.tag !== tag) throw new TypeError(`${path} belongs to ${endpoint.tag} and ${tag}`);
+    endpoint.methods.add(method);
+    if (method === 'GET') endpoint.methods.add('HEAD');
+    found.set(path, endpoint);
+  }
+  return [...found].map(([path, endpoint]) => ({ path, ...endpoint }));
+}
+
+/** The one function whose routes are those of a tag. */
+function servedBy(tag: Tag): FunctionName {
+  const serving = functionNames.filter((name) =>
+    functionSpec(name).triggers.some(
+      (trigger) => trigger.kind === 'http' && trigger.tags.includes(tag),
+    ),
+  );
+  const [only] = serving;
+  if (only === undefined || serving.length > 1) {
+    throw new TypeError(`routes of ${tag} belong to ${serving.length} functions; use exactly one`);
+  }
+  return only;
+}
+
+/** A limit of its own for every route, so that a flood of one leaves room for the others. */
+function throttles({ api }: StageSettings): Record<string, MethodDeploymentOptions> {
+  return Object.fromEntries(
+    operationIds.map(routeOf).map((route) => {
+      const share = shareOf(route);
+      return [
+        `${route.path}/${route.method}`,
+        {
+          throttlingRateLimit: Math.ceil(api.requestsPerSecond * share),
+          throttlingBurstLimit: Math.ceil(api.burst * share),
+        },
+      ];
+    }),
+  );
+}
+
+function shareOf({ tenant, method }: Route): number {
+  if (tenant === 'none') return PUBLIC_SHARE;
+  return method === 'GET' ? 1 : WRITE_SHARE;
+}
+
+/** Who asked for what and what became of it; no header, query or body, where secrets could be. */
+function accessLogFormat(): AccessLogFormat {
+  return AccessLogFormat.custom(
+    JSON.stringify({
+      requestId: AccessLogField.contextRequestId(),
+      time: AccessLogField.contextRequestTimeEpoch(),
+      method: AccessLogField.contextHttpMethod(),
+      // The pattern, not the path: a path may hold a token.
+      resource: AccessLogField.contextResourcePath(),
+      status: AccessLogField.contextStatus(),
+      milliseconds: AccessLogField.contextResponseLatency(),
+      functionMilliseconds: AccessLogField.contextIntegrationLatency(),
+      bytes: AccessLogField.contextResponseLength(),
+      address: AccessLogField.contextIdentitySourceIp(),
+      trace: AccessLogField.contextXrayTraceId(),
+    }),
+  );
+}

@@ -1,0 +1,252 @@
+import { InstanceType, Peer, Port, SecurityGroup, SubnetType } from 'aws-cdk-lib/aws-ec2';
+import { Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
+import { LogGroup } from 'aws-cdk-lib/aws-logs';
+import {
+  AuroraPostgresEngineVersion,
+  ClusterInstance,
+  Credentials,
+  DatabaseCluster,
+  DatabaseClusterEngine,
+  DatabaseProxy,
+  DBClusterStorageType,
+  DefaultAuthScheme,
+  type IClusterInstance,
+  ParameterGroup,
+  ProxyTarget,
+} from 'aws-cdk-lib/aws-rds';
+import { Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs';
+import { Duration, Fn, RemovalPolicy } from 'aws-cdk-lib/core';
+import type { Construct } from 'constructs';
+import { DATABASE_ROLES, type DatabaseRole } from '#config/capabilities.ts';
+import { QUEUES, type QueueName } from '#config/queues.ts';
+import type { StageSettings } from '#config/stage-settings.ts';
+import { acknowledge } from '#constructs/acknowledge.ts';
+import { actionsOf, allow, type Grant, sidOf } from '#constructs/grants.ts';
+import type { IdentityStack } from './identity-stack.ts';
+import { type NetworkStack, POSTGRES_PORT } from './network-stack.ts';
+import { StageStack } from './stage-stack.ts';
+
+const DATABASE = 'cloudflow';
+const OWNER = 'cloudflow_owner';
+const DEAD_LETTERS_KEPT = Duration.days(14);
+
+/** What must survive everything else: the database, and the queues between programs. */
+export class DataStack extends StageStack {
+  readonly cluster: DatabaseCluster;
+  /** Host, port and database, for programs that log in with a token of IAM. */
+  readonly databaseUrl: string;
+  /** Of the writer itself: what changes the schema may not go through the proxy. */
+  readonly writerUrl: string;
+  /** Id of the login of the schema's owner, which RDS keeps and rotates. */
+  readonly ownerSecretArn: string;
+  readonly queues: { readonly [Name in QueueName]: Queue };
+  readonly grants: { readonly [R in DatabaseRole as `postgres:${R}`]: Grant } & {
+    readonly 'postgres:owner': Grant;
+    readonly 'queue:step-functions-nudges:send': Grant;
+  };
+
+  constructor(
+    scope: Construct,
+    settings: StageSettings,
+    { identity, network }: { identity: IdentityStack; network: NetworkStack },
+  ) {
+    super(scope, 'Data', settings, 'database and queues');
+    const { stage, database } = settings;
+
+    const group = new SecurityGroup(this, 'DatabaseGroup', {
+      vpc: network.vpc,
+      description: 'the database and its proxy',
+      allowAllOutbound: false,
+    });
+    for (const [name, client] of [
+      ['programs inside', network.insideGroup],
+      ['programs that call outside', network.outsideGroup],
+    ] as const) {
+      group.addIngressRule(
+        Peer.securityGroupId(client.securityGroupId),
+        Port.tcp(POSTGRES_PORT),
+        name,
+      );
+    }
+    // From the proxy, which stands in the same group, to the cluster.
+    group.addIngressRule(group, Port.tcp(POSTGRES_PORT), 'proxy to cluster');
+    group.addEgressRule(group, Port.tcp(POSTGRES_PORT), 'proxy to cluster');
+
+    const engine = DatabaseClusterEngine.auroraPostgres({
+      version: AuroraPostgresEngineVersion.VER_17_7,
+    });
+    const clusterIdentifier = `cloudflow-${stage}`;
+    const log = new LogGroup(this, 'DatabaseLog', {
+      logGroupName: `/aws/rds/cluster/${clusterIdentifier}/postgresql`,
+      retention: settings.logDays,
+      encryptionKey: identity.logKey,
+      removalPolicy: settings.retain ? RemovalPolicy.RETAIN : RemovalPolicy.DESTROY,
+    });
+    const { capacity } = database;
+    this.cluster = new DatabaseCluster(this, 'Database', {
+      clusterIdentifier,
+      engine,
+      defaultDatabaseName: DATABASE,
+      credentials: Credentials.fromUsername(OWNER),
+      manageMasterUserPassword: true,
+      iamAuthentication: true,
+      writer: instance('Writer', settings),
+      readers: Array.from({ length: database.readers }, (_, index) =>
+        instance(`Reader${index + 1}`, settings),
+      ),
+      ...(capacity.kind === 'serverless'
+        ? {
+            serverlessV2MinCapacity: capacity.minUnits,
+            serverlessV2MaxCapacity: capacity.maxUnits,
+          }
+        : { storageType: DBClusterStorageType.AURORA_IOPT1 }),
+      vpc: network.vpc,
+      vpcSubnets: { subnetType: SubnetType.PRIVATE_ISOLATED },
+      securityGroups: [group],
+      parameterGroup: new ParameterGroup(this, 'DatabaseParameters', {
+        engine,
+        description: `CloudFlow ${stage}`,
+        parameters: { 'rds.force_ssl': '1', timezone: 'UTC' },
+      }),
+      storageEncrypted: true,
+      storageEncryptionKey: identity.dataKey,
+      backup: { retention: Duration.days(database.backupDays), preferredWindow: '02:00-02:30' },
+      preferredMaintenanceWindow: 'sun:03:00-sun:04:00',
+      copyTagsToSnapshot: true,
+      cloudwatchLogsExports: ['postgresql'],
+      deletionProtection: settings.retain,
+      removalPolicy: settings.retain ? RemovalPolicy.RETAIN : RemovalPolicy.SNAPSHOT,
+    });
+    // Else the database would make a group of its own, without an end and without our key.
+    this.cluster.node.addDependency(log);
+    if (!settings.retain) {
+      acknowledge(
+        this.cluster,
+        'AwsSolutions-RDS10',
+        'a stage that does not retain its data is deleted with its stacks; a snapshot stays',
+      );
+    }
+    if (this.cluster.secret === undefined) throw new TypeError('the owner has no secret');
+    this.ownerSecretArn = this.cluster.secret.secretArn;
+    this.writerUrl = urlOf(this.cluster.clusterEndpoint.hostname);
+
+    const proxy = database.proxy ? this.proxy(network, identity, group) : null;
+    this.databaseUrl = proxy === null ? this.writerUrl : urlOf(proxy.endpoint);
+    // An id in the ARN, not a name: who may log in to this cluster may not log in to its successor.
+    const loginResource = (role: DatabaseRole): string => {
+      const id =
+        proxy === null
+          ? this.cluster.clusterResourceIdentifier
+          : Fn.select(6, Fn.split(':', proxy.dbProxyArn));
+      return `arn:aws:rds-db:${settings.region}:${settings.account}:dbuser:${id}/${role}`;
+    };
+    const login =
+      (role: DatabaseRole): Grant =>
+      (grantee) =>
+        allow(grantee, {
+          sid: sidOf(`postgres:${role}`),
+          actions: actionsOf(`postgres:${role}`),
+          resources: [loginResource(role)],
+        });
+
+    this.queues = { 'step-functions-nudges': this.queue('step-functions-nudges', 'Nudges') };
+    this.grants = {
+      'postgres:cloudflow_app': login('cloudflow_app'),
+      'postgres:cloudflow_engine': login('cloudflow_engine'),
+      'postgres:cloudflow_relay': login('cloudflow_relay'),
+      'postgres:cloudflow_login': login('cloudflow_login'),
+      'postgres:owner': (role) => {
+        allow(role, {
+          sid: sidOf('postgres:owner'),
+          actions: actionsOf('postgres:owner'),
+          resources: [this.ownerSecretArn],
+        });
+        identity.allowKey(role, 'OpenOwnerLogin', ['kms:Decrypt']);
+      },
+      'queue:step-functions-nudges:send': (role) =>
+        allow(role, {
+          sid: sidOf('queue:step-functions-nudges:send'),
+          actions: actionsOf('queue:step-functions-nudges:send'),
+          resources: [this.queues['step-functions-nudges'].queueArn],
+        }),
+    };
+  }
+
+  private proxy(
+    network: NetworkStack,
+    identity: IdentityStack,
+    group: SecurityGroup,
+  ): DatabaseProxy {
+    const { stage, region, account } = this.settings;
+    // The construct's own role would carry no permission for log-ins that IAM signs end to end.
+    const role = new Role(this, 'ProxyRole', {
+      assumedBy: new ServicePrincipal('rds.amazonaws.com'),
+      description: 'logs the proxy in to the database as the role that its client asks for',
+    });
+    allow(role, {
+      sid: 'LogIn',
+      actions: ['rds-db:connect'],
+      resources: DATABASE_ROLES.map(
+        (name) =>
+          `arn:aws:rds-db:${region}:${account}:dbuser:${this.cluster.clusterResourceIdentifier}/${name}`,
+      ),
+    });
+    const name = `cloudflow-${stage}`;
+    new LogGroup(this, 'ProxyLog', {
+      logGroupName: `/aws/rds/proxy/${name}`,
+      retention: this.settings.logDays,
+      encryptionKey: identity.logKey,
+      removalPolicy: this.settings.retain ? RemovalPolicy.RETAIN : RemovalPolicy.DESTROY,
+    });
+    return new DatabaseProxy(this, 'Proxy', {
+      dbProxyName: name,
+      proxyTarget: ProxyTarget.fromCluster(this.cluster),
+      defaultAuthScheme: DefaultAuthScheme.IAM_AUTH,
+      role,
+      iamAuth: true,
+      requireTLS: true,
+      vpc: network.vpc,
+      vpcSubnets: { subnetType: SubnetType.PRIVATE_ISOLATED },
+      securityGroups: [group],
+    });
+  }
+
+  private queue(name: QueueName, id: string): Queue {
+    const { visibilitySeconds, retentionSeconds, maxReceives } = QUEUES[name];
+    const queueName = `cloudflow-${this.settings.stage}-${name}`;
+    return new Queue(this, id, {
+      queueName,
+      encryption: QueueEncryption.SQS_MANAGED,
+      enforceSSL: true,
+      visibilityTimeout: Duration.seconds(visibilitySeconds),
+      retentionPeriod: Duration.seconds(retentionSeconds),
+      deadLetterQueue: {
+        maxReceiveCount: maxReceives,
+        queue: new Queue(this, `${id}Dead`, {
+          queueName: `${queueName}-dead`,
+          encryption: QueueEncryption.SQS_MANAGED,
+          enforceSSL: true,
+          retentionPeriod: DEAD_LETTERS_KEPT,
+        }),
+      },
+    });
+  }
+}
+
+function instance(id: string, { database, retain }: StageSettings): IClusterInstance {
+  const { capacity } = database;
+  const shared = { publiclyAccessible: false, autoMinorVersionUpgrade: !retain };
+  return capacity.kind === 'serverless'
+    ? ClusterInstance.serverlessV2(
+        id,
+        id === 'Reader1' ? { ...shared, scaleWithWriter: true } : shared,
+      )
+    : ClusterInstance.provisioned(id, {
+        ...shared,
+        instanceType: new InstanceType(capacity.instance),
+      });
+}
+
+function urlOf(host: string): string {
+  return `postgres://${host}:${POSTGRES_PORT}/${DATABASE}?sslmode=verify-full`;
+}

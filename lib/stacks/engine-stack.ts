@@ -1,0 +1,157 @@
+import { copyFileSync, cpSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { SubnetType } from 'aws-cdk-lib/aws-ec2';
+import { Platform } from 'aws-cdk-lib/aws-ecr-assets';
+import {
+  AvailabilityZoneRebalancing,
+  Cluster,
+  ContainerImage,
+  ContainerInsights,
+  CpuArchitecture,
+  FargateService,
+  FargateTaskDefinition,
+  LogDriver,
+  OperatingSystemFamily,
+} from 'aws-cdk-lib/aws-ecs';
+import { Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
+import { LogGroup } from 'aws-cdk-lib/aws-logs';
+import { Duration, RemovalPolicy, Stage } from 'aws-cdk-lib/core';
+import type { Construct } from 'constructs';
+import { CONTAINERS } from '#config/functions.ts';
+import type { StageSettings } from '#config/stage-settings.ts';
+import { acknowledge } from '#constructs/acknowledge.ts';
+import { grantAll } from '#constructs/grants.ts';
+import { bundleFolder, type Surroundings } from '#constructs/service-function.ts';
+import type { ApiStack } from './api-stack.ts';
+import type { DataStack } from './data-stack.ts';
+import type { IdentityStack } from './identity-stack.ts';
+import { StageStack } from './stage-stack.ts';
+import { reachable, runnerEnvironment } from './workflows-stack.ts';
+
+const HEALTH_PORT = 8_080;
+const CPU_TARGET_PERCENT = 65;
+
+interface EngineStackProps {
+  readonly around: Surroundings;
+  readonly data: DataStack;
+  readonly identity: IdentityStack;
+  readonly api: ApiStack;
+}
+
+/** The hot path: the engine as a Fargate service that nobody calls; it takes its work by itself. */
+export class EngineStack extends StageStack {
+  constructor(
+    scope: Construct,
+    settings: StageSettings,
+    { around, data, identity, api }: EngineStackProps,
+  ) {
+    super(scope, 'Engine', settings, 'the engine');
+    const { stage, engine } = settings;
+    const name = `cloudflow-${stage}-engine`;
+
+    const log = new LogGroup(this, 'Log', {
+      logGroupName: `/cloudflow/${stage}/engine`,
+      retention: settings.logDays,
+      encryptionKey: around.logKey,
+      removalPolicy: settings.retain ? RemovalPolicy.RETAIN : RemovalPolicy.DESTROY,
+    });
+    const taskRole = new Role(this, 'TaskRole', {
+      assumedBy: new ServicePrincipal('ecs-tasks.amazonaws.com'),
+      description: `${name}: ${CONTAINERS.engine.about}`,
+    });
+    grantAll('engine', taskRole, {
+      ...data.grants,
+      ...identity.grants,
+      'egress:internet': reachable,
+    });
+
+    const task = new FargateTaskDefinition(this, 'Task', {
+      family: name,
+      cpu: engine.cpu,
+      memoryLimitMiB: engine.memoryMb,
+      runtimePlatform: {
+        cpuArchitecture: CpuArchitecture.ARM64,
+        operatingSystemFamily: OperatingSystemFamily.LINUX,
+      },
+      taskRole,
+    });
+    task.addContainer('Engine', {
+      image: ContainerImage.fromAsset(this.imageFolder(around.dist), {
+        platform: Platform.LINUX_ARM64,
+      }),
+      environment: {
+        ...runnerEnvironment(settings, { data, identity, api }),
+        HEALTH_PORT: String(HEALTH_PORT),
+      },
+      logging: LogDriver.awsLogs({ logGroup: log, streamPrefix: 'engine' }),
+      readonlyRootFilesystem: true,
+      stopTimeout: Duration.seconds(CONTAINERS.engine.stopSeconds),
+      healthCheck: {
+        command: [
+          'CMD',
+          'node',
+          '-e',
+          `fetch('http://127.0.0.1:${HEALTH_PORT}/healthz').then((r)=>process.exit(r.ok?0:1),()=>process.exit(1))`,
+        ],
+        interval: Duration.seconds(15),
+        timeout: Duration.seconds(5),
+        retries: 3,
+        startPeriod: Duration.seconds(60),
+      },
+    });
+    acknowledge(
+      task,
+      'AwsSolutions-ECS2',
+      'variables hold names and addresses; secrets are read from Secrets Manager by the program',
+    );
+    acknowledge(
+      task,
+      'AwsSolutions-IAM5[Resource::*]',
+      'the token that pulls images from ECR knows no resource that it could be narrowed to',
+    );
+
+    const cluster = new Cluster(this, 'Cluster', {
+      clusterName: `cloudflow-${stage}`,
+      vpc: around.vpc,
+      containerInsightsV2: ContainerInsights.ENABLED,
+      enableFargateCapacityProviders: true,
+    });
+    const service = new FargateService(this, 'Service', {
+      serviceName: name,
+      cluster,
+      taskDefinition: task,
+      desiredCount: engine.minTasks,
+      capacityProviderStrategies: [
+        { capacityProvider: engine.spot ? 'FARGATE_SPOT' : 'FARGATE', weight: 1 },
+      ],
+      vpcSubnets: { subnetType: SubnetType.PRIVATE_WITH_EGRESS },
+      securityGroups: [around.outsideGroup],
+      assignPublicIp: false,
+      circuitBreaker: { rollback: true },
+      // An execution is taken over within seconds, so new tasks stand before old ones drain.
+      minHealthyPercent: 100,
+      maxHealthyPercent: 200,
+      availabilityZoneRebalancing: AvailabilityZoneRebalancing.ENABLED,
+      enableECSManagedTags: true,
+    });
+    service
+      .autoScaleTaskCount({ minCapacity: engine.minTasks, maxCapacity: engine.maxTasks })
+      .scaleOnCpuUtilization('Cpu', {
+        targetUtilizationPercent: CPU_TARGET_PERCENT,
+        scaleOutCooldown: Duration.seconds(60),
+        scaleInCooldown: Duration.minutes(5),
+      });
+  }
+
+  /** What the image is built from when it is published: the bundle and the Dockerfile, nothing else. */
+  private imageFolder(dist: string): string {
+    const folder = join(Stage.of(this)?.outdir ?? 'cdk.out', 'engine-image');
+    cpSync(bundleFolder(dist, 'engine'), folder, { recursive: true });
+    copyFileSync(
+      fileURLToPath(new URL('engine.Dockerfile', import.meta.url)),
+      join(folder, 'Dockerfile'),
+    );
+    return folder;
+  }
+}

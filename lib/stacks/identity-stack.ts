@@ -1,0 +1,107 @@
+import { ServicePrincipal } from 'aws-cdk-lib/aws-iam';
+import { Key } from 'aws-cdk-lib/aws-kms';
+import { Secret } from 'aws-cdk-lib/aws-secretsmanager';
+import { RemovalPolicy } from 'aws-cdk-lib/core';
+import type { Construct } from 'constructs';
+import type { StageSettings } from '#config/stage-settings.ts';
+import { acknowledge } from '#constructs/acknowledge.ts';
+import { actionsOf, allow, type Grant, sidOf } from '#constructs/grants.ts';
+import { StageStack } from './stage-stack.ts';
+
+/** Keys and secrets of the platform: what everything else is sealed with, so it is made first. */
+export class IdentityStack extends StageStack {
+  /** Seals the database, its copies and the secrets. */
+  readonly dataKey: Key;
+  readonly logKey: Key;
+  readonly cursorKeySecret: Secret;
+  /** Names of tenants' secrets begin with it. */
+  readonly tenantSecretsPrefix: string;
+  readonly grants: {
+    readonly [C in 'secrets:cursor-key' | 'secrets:tenants:read' | 'secrets:tenants:write']: Grant;
+  };
+
+  constructor(scope: Construct, settings: StageSettings) {
+    super(scope, 'Identity', settings, 'keys and secrets');
+    const { stage, account, region } = settings;
+    const removalPolicy = settings.retain ? RemovalPolicy.RETAIN : RemovalPolicy.DESTROY;
+
+    this.dataKey = new Key(this, 'DataKey', {
+      alias: `cloudflow/${stage}/data`,
+      description: `CloudFlow ${stage}: data at rest`,
+      enableKeyRotation: true,
+      removalPolicy,
+    });
+    this.logKey = new Key(this, 'LogKey', {
+      alias: `cloudflow/${stage}/logs`,
+      description: `CloudFlow ${stage}: logs`,
+      enableKeyRotation: true,
+      removalPolicy,
+    });
+    this.logKey.grantEncryptDecrypt(
+      new ServicePrincipal(`logs.${region}.amazonaws.com`).withConditions({
+        ArnLike: {
+          'kms:EncryptionContext:aws:logs:arn': `arn:aws:logs:${region}:${account}:log-group:*`,
+        },
+      }),
+    );
+
+    this.cursorKeySecret = new Secret(this, 'CursorKey', {
+      secretName: `cloudflow/${stage}/platform/cursor-key`,
+      description:
+        'what seals cursors of the API: 64 letters and digits, which is base64 of 48 bytes',
+      encryptionKey: this.dataKey,
+      // Letters and digits alone are base64 as they stand.
+      generateSecretString: { passwordLength: 64, excludePunctuation: true },
+      removalPolicy,
+    });
+    acknowledge(
+      this.cursorKeySecret,
+      'AwsSolutions-SMG4',
+      'a new key makes every cursor that clients hold invalid, so it is replaced by hand; it guards no data',
+    );
+
+    this.tenantSecretsPrefix = `cloudflow/${stage}/tenants`;
+    const tenantSecrets = `arn:aws:secretsmanager:${region}:${account}:secret:${this.tenantSecretsPrefix}/*`;
+    const star = 'secrets of tenants are made at run time, under their prefix';
+    this.grants = {
+      'secrets:cursor-key': (role) => {
+        allow(role, {
+          sid: sidOf('secrets:cursor-key'),
+          actions: actionsOf('secrets:cursor-key'),
+          resources: [this.cursorKeySecret.secretArn],
+        });
+        this.allowKey(role, 'OpenCursorKey', ['kms:Decrypt']);
+      },
+      'secrets:tenants:read': (role) => {
+        allow(role, {
+          sid: sidOf('secrets:tenants:read'),
+          actions: actionsOf('secrets:tenants:read'),
+          resources: [tenantSecrets],
+          star,
+        });
+        this.allowKey(role, 'OpenTenantSecrets', ['kms:Decrypt']);
+      },
+      'secrets:tenants:write': (role) => {
+        allow(role, {
+          sid: sidOf('secrets:tenants:write'),
+          actions: actionsOf('secrets:tenants:write'),
+          resources: [tenantSecrets],
+          star,
+        });
+        this.allowKey(role, 'SealTenantSecrets', ['kms:Decrypt', 'kms:GenerateDataKey']);
+      },
+    };
+  }
+
+  /** Use of the data key through Secrets Manager alone. */
+  allowKey(role: Parameters<Grant>[0], sid: string, actions: readonly string[]): void {
+    allow(role, {
+      sid,
+      actions,
+      resources: [this.dataKey.keyArn],
+      conditions: {
+        StringEquals: { 'kms:ViaService': `secretsmanager.${this.settings.region}.amazonaws.com` },
+      },
+    });
+  }
+}

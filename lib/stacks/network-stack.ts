@@ -1,0 +1,113 @@
+import {
+  FlowLogDestination,
+  FlowLogTrafficType,
+  GatewayVpcEndpointAwsService,
+  InterfaceVpcEndpointAwsService,
+  IpAddresses,
+  Peer,
+  Port,
+  SecurityGroup,
+  SubnetType,
+  Vpc,
+} from 'aws-cdk-lib/aws-ec2';
+import type { IKey } from 'aws-cdk-lib/aws-kms';
+import { LogGroup } from 'aws-cdk-lib/aws-logs';
+import { RemovalPolicy } from 'aws-cdk-lib/core';
+import type { Construct } from 'constructs';
+import type { StageSettings } from '#config/stage-settings.ts';
+import { acknowledge } from '#constructs/acknowledge.ts';
+import { StageStack } from './stage-stack.ts';
+
+/** What programs and endpoints of ours call inside AWS, where the stage keeps those calls inside. */
+const ENDPOINTS = {
+  Secrets: InterfaceVpcEndpointAwsService.SECRETS_MANAGER,
+  Queues: InterfaceVpcEndpointAwsService.SQS,
+  Machines: InterfaceVpcEndpointAwsService.STEP_FUNCTIONS,
+  Keys: InterfaceVpcEndpointAwsService.KMS,
+  Logs: InterfaceVpcEndpointAwsService.CLOUDWATCH_LOGS,
+  Traces: InterfaceVpcEndpointAwsService.XRAY,
+  Images: InterfaceVpcEndpointAwsService.ECR,
+  ImageLayers: InterfaceVpcEndpointAwsService.ECR_DOCKER,
+} as const;
+
+export const POSTGRES_PORT = 5432;
+
+/**
+ * The network, and the groups that clients stand in. Groups of stores live with their stores, which
+ * let these in: the other way round the two stacks would need each other.
+ */
+export class NetworkStack extends StageStack {
+  readonly vpc: Vpc;
+  /** Talks to the database and to AWS, and to nobody else. */
+  readonly insideGroup: SecurityGroup;
+  /** Connects to where workflows say: the guard against private addresses is in the program. */
+  readonly outsideGroup: SecurityGroup;
+
+  constructor(scope: Construct, settings: StageSettings, logKey: IKey) {
+    super(scope, 'Network', settings, 'network and groups of clients');
+    const { network } = settings;
+
+    this.vpc = new Vpc(this, 'Vpc', {
+      ipAddresses: IpAddresses.cidr(network.cidr),
+      maxAzs: settings.zones.length,
+      natGateways: network.natGateways,
+      // It is emptied by a function with wide permissions; nothing of ours stands in that group.
+      restrictDefaultSecurityGroup: false,
+      subnetConfiguration: [
+        { name: 'Public', subnetType: SubnetType.PUBLIC, cidrMask: 24, mapPublicIpOnLaunch: false },
+        { name: 'Programs', subnetType: SubnetType.PRIVATE_WITH_EGRESS, cidrMask: 20 },
+        { name: 'Data', subnetType: SubnetType.PRIVATE_ISOLATED, cidrMask: 24 },
+      ],
+      gatewayEndpoints: {
+        ObjectStore: { service: GatewayVpcEndpointAwsService.S3 },
+        KeyValue: { service: GatewayVpcEndpointAwsService.DYNAMODB },
+      },
+    });
+    acknowledge(
+      this.vpc,
+      'CloudFormation-Validate::W3010',
+      'zones are written in the settings of the stage, so that templates are made without an account',
+    );
+    this.vpc.addFlowLog('FlowLog', {
+      trafficType: FlowLogTrafficType.ALL,
+      destination: FlowLogDestination.toCloudWatchLogs(
+        new LogGroup(this, 'FlowLogGroup', {
+          logGroupName: `/cloudflow/${settings.stage}/flow`,
+          retention: settings.logDays,
+          encryptionKey: logKey,
+          removalPolicy: settings.retain ? RemovalPolicy.RETAIN : RemovalPolicy.DESTROY,
+        }),
+      ),
+    });
+
+    this.insideGroup = new SecurityGroup(this, 'InsideGroup', {
+      vpc: this.vpc,
+      description: 'programs that talk to the database and to AWS',
+      allowAllOutbound: false,
+    });
+    this.insideGroup.addEgressRule(Peer.ipv4(network.cidr), Port.tcp(POSTGRES_PORT), 'PostgreSQL');
+    this.insideGroup.addEgressRule(Peer.anyIpv4(), Port.tcp(443), 'AWS');
+    this.outsideGroup = new SecurityGroup(this, 'OutsideGroup', {
+      vpc: this.vpc,
+      description: 'programs that connect to where workflows say',
+      allowAllOutbound: false,
+    });
+    this.outsideGroup.addEgressRule(Peer.anyIpv4(), Port.allTcp(), 'what workflows call');
+
+    if (!network.interfaceEndpoints) return;
+    const endpointGroup = new SecurityGroup(this, 'EndpointGroup', {
+      vpc: this.vpc,
+      description: 'endpoints of AWS inside the network',
+      allowAllOutbound: false,
+    });
+    endpointGroup.addIngressRule(Peer.ipv4(network.cidr), Port.tcp(443), 'programs');
+    for (const [id, service] of Object.entries(ENDPOINTS)) {
+      this.vpc.addInterfaceEndpoint(id, {
+        service,
+        securityGroups: [endpointGroup],
+        open: false,
+        subnets: { subnetType: SubnetType.PRIVATE_WITH_EGRESS },
+      });
+    }
+  }
+}

@@ -1,0 +1,32 @@
+import type { Construct } from 'constructs';
+import type { StageSettings } from '#config/stage-settings.ts';
+import type { Surroundings } from '#constructs/service-function.ts';
+import { ApiStack } from './api-stack.ts';
+import { DataStack } from './data-stack.ts';
+import { EngineStack } from './engine-stack.ts';
+import { IdentityStack } from './identity-stack.ts';
+import { NetworkStack } from './network-stack.ts';
+import { SchemaStack } from './schema-stack.ts';
+import { WorkflowsStack } from './workflows-stack.ts';
+
+/** All stacks of one stage, each given what it needs of those before it. */
+export function buildPlatform(scope: Construct, settings: StageSettings, dist: string) {
+  const identity = new IdentityStack(scope, settings);
+  const network = new NetworkStack(scope, settings, identity.logKey);
+  const data = new DataStack(scope, settings, { identity, network });
+  const around: Surroundings = {
+    settings,
+    dist,
+    logKey: identity.logKey,
+    vpc: network.vpc,
+    insideGroup: network.insideGroup,
+    outsideGroup: network.outsideGroup,
+  };
+  const schema = new SchemaStack(scope, settings, { around, data });
+  const api = new ApiStack(scope, settings, { around, data, identity });
+  const workflows = new WorkflowsStack(scope, settings, { around, data, identity, api });
+  const engine = new EngineStack(scope, settings, { around, data, identity, api });
+  // No program of the new version runs before the schema has gone forward.
+  for (const stack of [api, workflows, engine]) stack.addStackDependency(schema);
+  return { identity, network, data, schema, api, workflows, engine };
+}

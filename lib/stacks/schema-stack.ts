@@ -1,0 +1,66 @@
+import { Duration } from 'aws-cdk-lib/core';
+import { Trigger } from 'aws-cdk-lib/triggers';
+import type { Construct } from 'constructs';
+import { type FunctionName, functionNames, functionSpec } from '#config/functions.ts';
+import type { StageSettings } from '#config/stage-settings.ts';
+import { ServiceFunction, type Surroundings } from '#constructs/service-function.ts';
+import type { DataStack } from './data-stack.ts';
+import { StageStack } from './stage-stack.ts';
+
+/**
+ * The schema of the database, brought forward by every deployment that changes it, before any program
+ * that needs it. A migration that fails, fails the deployment.
+ */
+export class SchemaStack extends StageStack {
+  constructor(
+    scope: Construct,
+    settings: StageSettings,
+    { around, data }: { around: Surroundings; data: DataStack },
+  ) {
+    super(scope, 'Schema', settings, 'migrations and upkeep of the database');
+    const { stage } = settings;
+    const functions = {
+      migrate: new ServiceFunction(this, 'Migrate', {
+        name: 'migrate',
+        around,
+        environment: {
+          STAGE: stage,
+          DATABASE_URL: data.writerUrl,
+          DATABASE_AUTH: 'iam',
+          DATABASE_OWNER_SECRET: data.ownerSecretArn,
+        },
+        grants: data.grants,
+      }),
+      partitions: new ServiceFunction(this, 'Partitions', {
+        name: 'partitions',
+        around,
+        environment: { STAGE: stage, DATABASE_URL: data.databaseUrl, DATABASE_AUTH: 'iam' },
+        grants: data.grants,
+      }),
+    };
+
+    let before: Trigger | null = null;
+    for (const name of deployedInOrder()) {
+      const program = (functions as { readonly [N in FunctionName]?: ServiceFunction<N> })[name];
+      if (program === undefined) throw new TypeError(`${name} starts by deployment; add it here`);
+      const trigger = new Trigger(this, `${program.node.id}Now`, {
+        handler: program.handler,
+        timeout: Duration.seconds(program.spec.timeoutSeconds),
+        executeAfter: [program, ...(before === null ? [] : [before])],
+      });
+      before = trigger;
+    }
+  }
+}
+
+/** Functions that a deployment invokes, first to last. */
+function deployedInOrder(): readonly FunctionName[] {
+  return functionNames
+    .flatMap((name) =>
+      functionSpec(name).triggers.flatMap((trigger) =>
+        trigger.kind === 'deploy' ? [{ name, order: trigger.order }] : [],
+      ),
+    )
+    .sort((left, right) => left.order - right.order)
+    .map(({ name }) => name);
+}
