@@ -1,0 +1,306 @@
+import { randomBytes } from 'node:crypto';
+import { SFNClient, StopExecutionCommand } from '@aws-sdk/client-sfn';
+import pg from 'pg';
+import { afterAll, beforeAll, expect, inject, it } from 'vitest';
+import { createMachineNames } from '#adapters/stepfunctions/machines.ts';
+import { FUNCTIONS, type FunctionName, functionNames } from '#config/functions.ts';
+import type { EnvKey } from '#config/variables.ts';
+import type { Json } from '#core/json.ts';
+import { startTestApi, type TestApi } from '#test/support/api.ts';
+import {
+  clientConfig,
+  startTestAws,
+  TEST_ARNS,
+  TEST_STEP_RUNNER,
+  type TestAws,
+} from '#test/support/aws.ts';
+import {
+  createTestDatabase,
+  describeWithPostgres,
+  type TestDatabase,
+} from '#test/support/database.ts';
+import { ask } from '#test/support/gateway.ts';
+import { startLambda, type TestLambda } from '#test/support/lambda.ts';
+
+/**
+ * Every bundle in a process of its own, with the variables of the registry and those of Lambda and no
+ * others, on a real PostgreSQL, and on the emulation of AWS in lib/local/aws-endpoint.
+ */
+const dist = inject('dist');
+const MACHINE_PREFIX = 'cloudflow-dev';
+const lambdas = new Map<FunctionName, TestLambda>();
+
+function lambda(name: FunctionName): TestLambda {
+  const found = lambdas.get(name);
+  if (found === undefined) throw new Error(`${name} was not started`);
+  return found;
+}
+
+describeWithPostgres('the deployed functions, bundled', () => {
+  let aws: TestAws;
+  let database: TestDatabase;
+  let api: TestApi;
+  let apiKey: string;
+  let env: Readonly<Record<EnvKey, string>>;
+
+  beforeAll(async () => {
+    database = await createTestDatabase();
+    api = await startTestApi(database);
+    apiKey = await api.createKey(await api.createTenant(), ['*']);
+    const url = new URL(database.url);
+    aws = await startTestAws({
+      invoke: (_, payload) => lambda('step-runner').invoke(payload) as Promise<Json>,
+      secrets: {
+        'cursor-key': randomBytes(32).toString('base64'),
+        'database-owner': JSON.stringify({
+          username: decodeURIComponent(url.username),
+          password: decodeURIComponent(url.password),
+        }),
+      },
+    });
+    env = {
+      STAGE: 'dev',
+      DATABASE_URL: database.url,
+      DATABASE_AUTH: 'url',
+      DATABASE_OWNER_SECRET: 'database-owner',
+      CURSOR_KEY_SECRET: 'cursor-key',
+      TENANT_SECRETS_PREFIX: 'cloudflow/dev/tenants',
+      TENANT_SECRETS_KEY: '',
+      PUBLIC_URL: 'https://api.example',
+      ALLOWED_ORIGINS: '',
+      PREFERRED_RUNTIME: 'step_functions',
+      NUDGES_QUEUE_URL: `${aws.url}/000000000000/nudges`,
+      STEP_RUNNER_ARN: TEST_STEP_RUNNER,
+      MACHINE_ROLE_ARN: 'arn:aws:iam::000000000000:role/machines',
+      MACHINE_LOG_GROUP_ARN: 'arn:aws:logs:eu-central-1:000000000000:log-group:machines:*',
+      MACHINE_PREFIX,
+      EGRESS_ALLOW: '',
+      EGRESS_PORTS: '',
+      HEALTH_PORT: '0',
+    };
+    for (const name of functionNames) lambdas.set(name, await startLambda(dist, name, envOf(name)));
+  });
+  afterAll(async () => {
+    await Promise.all([...lambdas.values()].map((each) => each.close()));
+    await api?.close();
+    await aws?.close();
+    expect(aws?.faults).toEqual([]);
+    // Their sessions end a moment after the processes that held them.
+    await database?.admin.query(
+      `select pg_terminate_backend(pid, 5000) from pg_stat_activity
+       where datname = current_database() and application_name = any ($1)`,
+      [functionNames],
+    );
+  });
+
+  function envOf(name: FunctionName, more: Partial<Record<EnvKey, string>> = {}) {
+    const own = FUNCTIONS[name].env.map((key): [string, string] => [key, more[key] ?? env[key]]);
+    return { ...Object.fromEntries(own), ...aws.env };
+  }
+  const workflows = (method: string, path: string, body?: unknown) =>
+    ask(lambda('workflows-api'), method, path, { apiKey, ...(body === undefined ? {} : { body }) });
+  const executions = (method: string, path: string, body?: unknown) =>
+    ask(lambda('executions-api'), method, path, {
+      apiKey,
+      ...(body === undefined ? {} : { body }),
+    });
+
+  async function store(workflow_id: string, steps: readonly unknown[]): Promise<void> {
+    const runtime = 'step_functions';
+    const stored = await workflows('POST', '/api/v1/workflows', {
+      ...{ workflow_id, version: '1.0.0', runtime, steps },
+    });
+    expect(stored).toMatchObject({ status: 201 });
+  }
+  async function start(workflowId: string): Promise<string> {
+    const path = `/api/v1/workflows/${workflowId}/execute`;
+    const started = await executions('POST', path, { input: { name: 'Ada' } });
+    expect(started).toMatchObject({ status: 202, body: { status: 'PENDING' } });
+    return String(started.body['execution_id']);
+  }
+  const got = async (id: string) => (await executions('GET', `/api/v1/executions/${id}`)).body;
+  const NUDGE = { Records: [{ messageId: '1', body: '{}', eventSource: 'aws:sqs' }] };
+  const TICK = { source: 'aws.scheduler', detail: {} };
+
+  it('start in less than five seconds, on a busy machine', () => {
+    const times = [...lambdas].map(([name, { coldStartMs }]) => [name, Math.round(coldStartMs)]);
+    process.stdout.write(`cold starts in ms: ${JSON.stringify(Object.fromEntries(times))}\n`);
+    for (const { coldStartMs } of lambdas.values()) expect(coldStartMs).toBeLessThan(5_000);
+  });
+
+  it('answer for the platform without a caller, and for nobody else’s part', async () => {
+    const platform = lambda('platform-api');
+    expect(await ask(platform, 'GET', '/healthz')).toMatchObject({ status: 200 });
+    expect(await ask(platform, 'GET', '/readyz')).toMatchObject({
+      status: 200,
+      body: { checks: { postgres: 'ok' } },
+    });
+    const document = await ask(platform, 'GET', '/openapi.json');
+    expect(document.body['servers']).toEqual([{ url: 'https://api.example' }]);
+    expect(await ask(platform, 'GET', '/api/v1/workflows', { apiKey })).toMatchObject({
+      status: 404,
+    });
+    expect(await ask(lambda('workflows-api'), 'GET', '/api/v1/workflows')).toMatchObject({
+      status: 401,
+    });
+  });
+
+  it('keep a connection in PostgreSQL and its secret in Secrets Manager', async () => {
+    const more = {
+      apiKey,
+      body: {
+        name: 'shop',
+        connection: {
+          type: 'postgres',
+          host: 'db.example.com',
+          database: 'shop',
+          login: { username: 'cloudflow', secret: 'shop-password' },
+        },
+        secrets: { 'shop-password': 'canary-77' },
+      },
+    };
+    const before = aws.asked.length;
+    const made = await ask(lambda('connections-api'), 'POST', '/api/v1/connections', more);
+    expect(made).toMatchObject({ status: 201 });
+    expect(JSON.stringify(made)).not.toContain('canary-77');
+    expect(aws.asked.slice(before)).toContain('secretsmanager.CreateSecret');
+  });
+
+  it('run an execution: accepted, nudged, started, performed by the step runner, recorded', async () => {
+    await store('greet', [
+      {
+        id: 'hello',
+        type: 'transform',
+        config: { value: { text: "{% 'Hello, ' & $input.name %}" } },
+      },
+      {
+        id: 'shout',
+        type: 'transform',
+        depends_on: ['hello'],
+        config: { value: '{% $uppercase($steps.hello.output.text) %}' },
+      },
+    ]);
+    aws.nudged.length = 0;
+    const id = await start('greet');
+    expect(aws.nudged).toEqual([env.NUDGES_QUEUE_URL]);
+    await lambda('step-functions-driver').invoke(NUDGE);
+    await expect.poll(() => got(id), { timeout: 20_000 }).toMatchObject({ status: 'COMPLETED' });
+    const steps = (await executions('GET', `/api/v1/executions/${id}/steps`)).body['items'];
+    expect(steps).toMatchObject([
+      { step: 'hello', status: 'SUCCESS', output: { text: 'Hello, Ada' } },
+      { step: 'shout', status: 'SUCCESS', output: 'HELLO, ADA' },
+    ]);
+    // What has ended is not started again, nudge or tick.
+    const starts = () => aws.asked.filter((each) => each === 'AWSStepFunctions.StartExecution');
+    const before = starts().length;
+    await lambda('step-functions-driver').invoke(TICK);
+    expect(starts()).toHaveLength(before);
+  });
+
+  it('fail a step under its own name, which the machine hears from the step runner', async () => {
+    await store('refuse', [
+      { id: 'no', type: 'fail', config: { error: 'OutOfStock', message: 'none left' } },
+    ]);
+    const id = await start('refuse');
+    await lambda('step-functions-driver').invoke(NUDGE);
+    await expect
+      .poll(() => got(id), { timeout: 20_000 })
+      .toMatchObject({
+        status: 'FAILED',
+        error: { code: 'OutOfStock' },
+      });
+    const nobody = { kind: 'record', execution: '0190b3c1-0000-7000-8000-00000000dead' };
+    await expect(lambda('step-runner').invoke(nobody)).rejects.toThrow('no execution');
+  });
+
+  it('record an end that no task reported, and give it to the engine', async () => {
+    await store('wait', [{ id: 'nap', type: 'wait', config: { duration: '2h' } }]);
+    const id = await start('wait');
+    await lambda('step-functions-driver').invoke(NUDGE);
+    await expect.poll(() => got(id), { timeout: 20_000 }).toMatchObject({ status: 'RUNNING' });
+    const event = {
+      source: 'aws.states',
+      'detail-type': 'Step Functions Execution Status Change',
+      detail: { name: id, status: 'ABORTED' },
+    };
+    // What an event says is not believed: the machine still runs.
+    await lambda('state-changed').invoke(event);
+    expect(await handedToEngine(id)).toBe(false);
+    const client = new SFNClient(clientConfig(aws));
+    await client.send(new StopExecutionCommand({ executionArn: await arnOf(id) }));
+    client.destroy();
+    await lambda('state-changed').invoke(event);
+    expect(await handedToEngine(id)).toBe(true);
+    await lambda('state-changed').invoke(event); // twice is once
+    const unknown = { detail: { name: '0190b3c1-0000-7000-8000-00000000dead' } };
+    await lambda('state-changed').invoke(unknown);
+  });
+
+  async function handedToEngine(id: string): Promise<boolean> {
+    const { rows } = await database.admin.query<{ handed: boolean }>(
+      'select wake_at is not null as handed from workflow_executions where id = $1',
+      [id],
+    );
+    return rows[0]?.handed ?? false;
+  }
+  async function arnOf(id: string): Promise<string> {
+    const { rows } = await database.admin.query<{ tenant_id: string; program_hash: string }>(
+      'select tenant_id, program_hash from workflow_executions where id = $1',
+      [id],
+    );
+    const names = createMachineNames({
+      stepRunnerArn: TEST_STEP_RUNNER,
+      roleArn: '',
+      logGroupArn: null,
+      prefix: MACHINE_PREFIX,
+    });
+    const { tenant_id = '', program_hash = '' } = rows[0] ?? {};
+    const arn = names.executionArn(tenant_id, program_hash, id);
+    expect(arn.startsWith(`${TEST_ARNS}:execution:${MACHINE_PREFIX}-`)).toBe(true);
+    return arn;
+  }
+
+  it('migrate an empty database, once, and make its partitions', async () => {
+    const name = `test_migrate_${randomBytes(6).toString('hex')}`;
+    await database.admin.query(`create database ${name}`);
+    const url = new URL(database.url);
+    url.pathname = `/${name}`;
+    // The login comes from the secret alone.
+    const bare = new URL(url);
+    bare.username = '';
+    bare.password = '';
+    const migrate = await startLambda(
+      dist,
+      'migrate',
+      envOf('migrate', { DATABASE_URL: bare.href }),
+    );
+    const partitions = await startLambda(
+      dist,
+      'partitions',
+      envOf('partitions', { DATABASE_URL: url.href }),
+    );
+    const client = new pg.Client({ connectionString: url.href });
+    try {
+      const first = (await migrate.invoke({})) as { applied: string[] };
+      expect(first.applied.length).toBeGreaterThan(10);
+      expect(await migrate.invoke({})).toEqual({ applied: [] });
+      const { made } = (await partitions.invoke(TICK)) as { made: number };
+      expect(made).toBeGreaterThan(0);
+      expect(await partitions.invoke(TICK)).toMatchObject({ made: 0 });
+      await client.connect();
+      const { rows } = await client.query<{ count: string }>(
+        'select count(*) from schema_migrations',
+      );
+      expect(Number(rows[0]?.count)).toBe(first.applied.length);
+    } finally {
+      await Promise.all([migrate.close(), partitions.close(), client.end()]);
+      await database.admin.query(`drop database ${name} with (force)`);
+    }
+  });
+
+  it('collect no machine that was used a moment ago', async () => {
+    const collected = (await lambda('collect-machines').invoke(TICK)) as { seen: number };
+    expect(collected).toMatchObject({ deleted: 0 });
+    expect(collected.seen).toBeGreaterThanOrEqual(1);
+  });
+});
