@@ -45,6 +45,9 @@ interface Target {
   hostsMarkers: boolean;
 }
 
+/** How long the second session may take to connect, and to each of its two statements. */
+const HELPER_MS = 2_000;
+
 /** Bytes that one session may receive for what is not a result: login, notices, answers to our own. */
 const OVERHEAD_BYTES = 65_536;
 
@@ -178,13 +181,18 @@ export function createPostgresDatabases(options: PostgresDatabasesOptions): Data
     return { ok: true, result, replayed: false };
   }
 
-  /** Cancel, then terminate, through a session of its own; then cut. Bounded in time by the pauses. */
+  /** Cancel, then terminate, through a session of its own; then cut. Each part is bounded in time. */
   async function endBackend(
     config: GuardedConfig,
     client: GuardedClient,
     settled: Promise<void>,
   ): Promise<void> {
-    const helper = new GuardedClient({ ...config, connectionTimeoutMillis: 2_000 });
+    // The server may be hostile itself, and answer the login but not what follows.
+    const helper = new GuardedClient({
+      ...config,
+      connectionTimeoutMillis: HELPER_MS,
+      query_timeout: HELPER_MS,
+    });
     try {
       await helper.connect();
       await helper.query('select pg_cancel_backend($1)', [client.backend]);

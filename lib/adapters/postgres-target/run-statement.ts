@@ -1,6 +1,7 @@
 import pg from 'pg';
 import type { Json } from '#core/json.ts';
 import type { DatabaseRequest, DatabaseResult } from '#ports/databases.ts';
+import { UnfitColumn } from './column-types.ts';
 import { type GuardedClient, TooMuchData } from './guarded-client.ts';
 
 /**
@@ -32,6 +33,10 @@ export function runStatement(
       }
     });
     query.on('end', (result) => {
+      if (result.fields.some(({ name }) => name === '__proto__')) {
+        reject(new UnfitColumn("a column is named '__proto__'"));
+        return;
+      }
       const returns = result.fields.length > 0;
       resolve({
         ...(returns ? { rows } : {}),

@@ -96,6 +96,20 @@ describeWithPostgres('databases of tenants', () => {
       ).rows[0].n,
     );
 
+  it('refuses a column that no result may have', async () => {
+    for (const text of [
+      'select 1 as "__proto__"',
+      `select '{"admin":true}'::json as "__proto__", 2 as b`,
+      'select 1 as "__proto__" where false',
+    ]) {
+      expect(await run({ access: 'read', text })).toEqual({
+        ok: false,
+        reason: 'invalid',
+        message: "a column is named '__proto__'",
+      });
+    }
+  });
+
   it('answers rows as JSON, each type in one form', async () => {
     const answer = await run({
       access: 'read',
