@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import { createJsonLog } from '#adapters/local/json-log.ts';
+import { MigrationChanged } from '#adapters/postgres/migrate.ts';
 import { readEgressPolicy } from '#config/egress.ts';
 import { type DemoResult, openDemo } from '#local/demo.ts';
 import { EmbeddedPostgresUnavailable } from '#local/embedded-postgres.ts';
@@ -82,12 +83,22 @@ function explained(error: unknown, port: number): unknown {
   if (error instanceof EmbeddedPostgresUnavailable) {
     return new CliError('usage', 'UNAVAILABLE', error.message);
   }
+  if (error instanceof MigrationChanged) {
+    return new CliError('usage', 'STATE_INCOMPATIBLE', `${error.message}; --fresh begins anew`);
+  }
   const { code, syscall } = error as NodeJS.ErrnoException;
   if (code === 'EADDRINUSE' && syscall === 'listen') {
     return new CliError(
       'usage',
       'PORT_IN_USE',
       `port ${port} is in use; stop who has it, or choose another with --port`,
+    );
+  }
+  if (code === 'EACCES' && syscall === 'listen') {
+    return new CliError(
+      'usage',
+      'PORT_IN_USE',
+      `port ${port} may not be used by this user; choose one from 1024 with --port`,
     );
   }
   return error;

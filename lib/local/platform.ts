@@ -26,6 +26,7 @@ import { createAslHistoryStore } from '#adapters/postgres/asl-history-store.ts';
 import { createPostgresConnections } from '#adapters/postgres/connection-store.ts';
 import { createPostgresIdempotencyStore } from '#adapters/postgres/idempotency-store.ts';
 import { migrate } from '#adapters/postgres/migrate.ts';
+import { createOutboxReader } from '#adapters/postgres/outbox.ts';
 import { createOutboxPublisher } from '#adapters/postgres/outbox-publisher.ts';
 import { createExecutionOwnership } from '#adapters/postgres/ownership.ts';
 import { createPartitionJob, createPartitions } from '#adapters/postgres/partitions.ts';
@@ -96,6 +97,8 @@ export interface Platform {
 /** Real milliseconds between looks of the Step Functions driver; hints make it sooner. */
 const DRIVER_LOOK_MS = 250;
 const RECONCILE_MS = 2_000;
+/** As long as the longest-kept topic that consumers read from here. */
+const OUTBOX_KEPT_MS = 7 * 86_400_000;
 const PURGE_MS = 3_600_000;
 const DATABASE = 'cloudflow';
 
@@ -322,10 +325,12 @@ async function start(
   onStop(() => machines.close());
   onStop(every(realClock, DRIVER_LOOK_MS, () => driver.look()));
   onStop(every(realClock, RECONCILE_MS, () => driver.reconcile()));
+  const outbox = createOutboxReader({ pool: relayPool, codec });
   onStop(
     every(realClock, PURGE_MS, async () => {
       try {
         await purgeExpired(relayPool, clock.now());
+        await outbox.dropBefore(clock.now() - OUTBOX_KEPT_MS);
       } catch (error) {
         // It is still there the next time.
         log.warn('what has expired could not be deleted', { error: String(error) });

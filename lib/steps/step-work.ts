@@ -1,9 +1,4 @@
-import {
-  CONNECTOR_TYPES,
-  type CompensationType,
-  type ConnectorType,
-  type StepType,
-} from '#core/plan/program.ts';
+import type { CompensationType, ConnectorType, StepType } from '#core/plan/program.ts';
 import { performDatabaseOperation } from './database-operation.ts';
 import type { Connector } from './deps.ts';
 import { performHttpRequest } from './http-request.ts';
@@ -42,7 +37,3 @@ export const COMPENSATION_WORK: {
   notification: 'call',
   sub_workflow: 'child',
 };
-
-export function isConnectorType(type: StepType): type is ConnectorType {
-  return (CONNECTOR_TYPES as readonly StepType[]).includes(type);
-}

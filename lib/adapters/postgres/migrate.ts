@@ -20,6 +20,14 @@ export interface Migration {
 
 export const MIGRATIONS_FOLDER = fileURLToPath(new URL('./migrations/', import.meta.url));
 
+/** The database was made by another version of the code: its migration of this name reads otherwise. */
+export class MigrationChanged extends Error {
+  constructor(name: string) {
+    super(`the database was made by another version: ${name} was applied with another text`);
+    this.name = 'MigrationChanged';
+  }
+}
+
 /** Any two numbers that nothing else of ours locks. */
 const LOCK = [7_236_011, 1] as const;
 
@@ -70,7 +78,7 @@ export async function migrate(
         await apply(client, migration);
         names.push(migration.name);
       } else if (checksum !== migration.checksum) {
-        throw new Error(`migration ${migration.name} was changed after it was applied`);
+        throw new MigrationChanged(migration.name);
       }
     }
     return names;

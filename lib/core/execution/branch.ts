@@ -2,7 +2,8 @@ import type { Expression, StepOf } from '#core/plan/program.ts';
 import type { Behaviour } from './behaviour.ts';
 import { outputsOf } from './bindings.ts';
 import { completeStep } from './complete.ts';
-import { beginScope, controlError, failStep, record } from './decision.ts';
+import { containerFailure } from './container-failure.ts';
+import { beginScope, failStep, record } from './decision.ts';
 import type { Values } from './evaluation.ts';
 import { expressionError } from './evaluation.ts';
 import { keyOf, scopeInside } from './program-index.ts';
@@ -41,7 +42,7 @@ export const branch: Behaviour<'branch'> = {
     const body = bodyOf(decision.state, scope, current, 0, place.indices);
     if (body.open > 0) return;
     if (body.failed > 0) {
-      failStep(decision, place, controlError('ArmFailed', `a step of arm ${arm} failed`));
+      failStep(decision, place, containerFailure.branch(arm));
     } else {
       completeStep(decision, place, { case: arm, steps: outputsOf(place.info, arm, body) });
     }

@@ -4,7 +4,7 @@ import { evaluateSimple } from '#core/expr/evaluate-simple.ts';
 import type { Json } from '#core/json.ts';
 import { canonicalJson } from '#core/json.ts';
 import type { Expression, Template } from '#core/plan/program.ts';
-import { expressionsOf } from '#core/plan/program.ts';
+
 import type { Outcome } from './commands.ts';
 
 /**
@@ -89,11 +89,6 @@ export function expressionError(message: string): StepError {
 export type Rendered =
   | { readonly ok: true; readonly value: Json }
   | { readonly ok: false; readonly message: string };
-
-/** Whether a template has no expression: it can be rendered at any time. */
-export function isLiteral(template: Template): boolean {
-  return template.kind === 'literal' || expressionsOf(template).next().done === true;
-}
 
 /** Fills a template. `absent` says what an expression without a value stands for. */
 export function render(

@@ -4,6 +4,7 @@ import { expressionsOf } from '#core/plan/program.ts';
 import type { Behaviour } from './behaviour.ts';
 import { outputsOf } from './bindings.ts';
 import { completeStep } from './complete.ts';
+import { containerFailure } from './container-failure.ts';
 import type { Decision } from './decision.ts';
 import { beginScope, controlError, failStep, record } from './decision.ts';
 import type { Evaluated, Values } from './evaluation.ts';
@@ -56,10 +57,7 @@ export const forEach: Behaviour<'for_each'> = {
       return { status: 'SUCCESS', output: outputsOf(place.info, 'body', scope) };
     });
     if (failed === 0) completeStep(decision, place, output);
-    else {
-      const message = `${failed} of ${items.length} iterations failed`;
-      failStep(decision, place, controlError('IterationFailed', message));
-    }
+    else failStep(decision, place, containerFailure.for_each(failed, items.length));
   },
 };
 

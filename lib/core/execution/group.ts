@@ -1,7 +1,8 @@
 import type { Behaviour } from './behaviour.ts';
 import { outputsOf } from './bindings.ts';
 import { completeStep } from './complete.ts';
-import { beginScope, controlError, failStep, record } from './decision.ts';
+import { containerFailure } from './container-failure.ts';
+import { beginScope, failStep, record } from './decision.ts';
 import { keyOf, scopeInside } from './program-index.ts';
 import { bodyOf } from './state.ts';
 
@@ -18,7 +19,7 @@ export const group: Behaviour<'group'> = {
     const body = bodyOf(decision.state, scope, current, 0, place.indices);
     if (body.open > 0) return;
     if (body.failed > 0) {
-      failStep(decision, place, controlError('GroupFailed', 'a step of the body failed'));
+      failStep(decision, place, containerFailure.group());
     } else {
       completeStep(decision, place, outputsOf(place.info, 'body', body));
     }

@@ -2,6 +2,7 @@ import type { StepOf } from '#core/plan/program.ts';
 import type { Behaviour } from './behaviour.ts';
 import { loopRecord, outputsOf } from './bindings.ts';
 import { completeStep } from './complete.ts';
+import { containerFailure } from './container-failure.ts';
 import type { Decision, EvaluatorResults } from './decision.ts';
 import { beginScope, controlError, failStep, record, valuesFor } from './decision.ts';
 import { expressionError } from './evaluation.ts';
@@ -30,7 +31,7 @@ export const loop: Behaviour<'loop'> = {
     if (!isBetween(current)) return;
     const last = current.bodies?.at(-1) ?? null;
     if (last !== null && last.failed > 0) {
-      failStep(decision, place, controlError('IterationFailed', 'a step of the body failed'));
+      failStep(decision, place, containerFailure.loop());
     } else if (decision.state.halted) {
       failStep(decision, place, controlError('Cancelled', 'the workflow halts after a failure'));
     } else {

@@ -2,6 +2,7 @@ import type { StepError } from '#core/errors.ts';
 import type { Json } from '#core/json.ts';
 import type { Program } from '#core/plan/program.ts';
 import type {
+  CompensationState,
   ExecutionEvent,
   ExecutionEventType,
   ExecutionStatus,
@@ -10,6 +11,7 @@ import type {
   StepKey,
   StepStatus,
 } from './events.ts';
+import { isFinal } from './events.ts';
 import { indexOf, placeOf } from './program-index.ts';
 import type { ExecutionState, StepState } from './state.ts';
 import { stepAt } from './state.ts';
@@ -41,7 +43,8 @@ export interface ExecutionProjection {
   readonly endedAt: number | null;
   readonly output: Json;
   readonly error: (StepError & { readonly step?: StepKey }) | null;
-  readonly compensation: string | null;
+  /** Null until it has ended (R32). */
+  readonly compensation: CompensationState | null;
 }
 
 /** Whether an event may change what the execution's own row says; a new type must answer. */
@@ -142,7 +145,7 @@ export function projectExecution(state: ExecutionState): ExecutionProjection {
     endedAt: state.endedAt,
     output: state.output,
     error: state.error,
-    compensation: state.compensation === 'NONE' ? null : state.compensation,
+    compensation: isFinal(state.status) ? state.compensation : null,
   };
 }
 

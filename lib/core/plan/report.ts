@@ -174,11 +174,6 @@ function treeTime(tree: SeriesParallel, durations: readonly number[]): number {
   }
 }
 
-/** Steps that a person should see named as slow behind a barrier: what E_ASL_BARRIER_SLOW names. */
-export function slowBarriers(report: PlanReport): readonly BarrierReport[] {
-  return report.barriers.filter(({ slowPairs }) => slowPairs.length > 0);
-}
-
 /** Every step of a program by path. */
 export function stepsByPath(program: Program): ReadonlyMap<string, Step> {
   return new Map([...allSteps(program.root)].map((step) => [step.path, step]));

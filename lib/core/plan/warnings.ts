@@ -179,8 +179,8 @@ function* retries(step: ConnectorStep): Generator<Problem> {
   yield {
     code: 'W_NON_IDEMPOTENT_RETRY',
     pointer: pointerTo(pointer, 'retry'),
-    message: `'${step.id}' repeats a ${String(method.value)}: what it does may be done ${step.retry.maxAttempts + 1} times`,
-    allowed: `a header such as "Idempotency-Key": "{% $execution.id & '-${step.id}' %}"`,
+    message: `'${step.id}' repeats a ${String(method.value)}: a receiver that does not look at the Idempotency-Key sent with it may do it ${step.retry.maxAttempts + 1} times`,
+    allowed: 'a receiver that dedupes by Idempotency-Key (the same for all attempts), or no retry',
   };
 }
 

@@ -1,10 +1,11 @@
 /** Tasks that end by themselves: calls, values, timers, containers. */
 import type { ItemsResult, PayloadOf, TimerResult } from '#core/asl/payload.ts';
-import { stepErrorCode } from '#core/errors.ts';
+import { type StepError, stepErrorCode } from '#core/errors.ts';
 import { instant } from '#core/execution/bindings.ts';
+import { containerFailure } from '#core/execution/container-failure.ts';
 import { waitDueAt } from '#core/execution/inner-steps.ts';
 import { isTerminal, keyRootOf, type StepState } from '#core/execution/state.ts';
-import { type Json, jsonBytes } from '#core/json.ts';
+import { isJsonObject, type Json, jsonBytes } from '#core/json.ts';
 import { performCall } from '../perform-call.ts';
 import { add, addRecords, addStarted, stepOf } from './draft.ts';
 import {
@@ -115,12 +116,18 @@ export async function items(task: Task, payload: PayloadOf<'items'>): Promise<Js
   return { items: payload.items } satisfies ItemsResult as Json;
 }
 
-const CONTAINER_ERRORS = {
-  for_each: 'IterationFailed',
-  loop: 'IterationFailed',
-  branch: 'ArmFailed',
-  group: 'GroupFailed',
-} as const;
+function failureOf({ type, failed, output }: PayloadOf<'container'>): StepError {
+  switch (type) {
+    case 'for_each':
+      return containerFailure.for_each(failed, Array.isArray(output) ? output.length : failed);
+    case 'branch':
+      return containerFailure.branch(isJsonObject(output) ? String(output['case']) : '');
+    case 'group':
+      return containerFailure.group();
+    case 'loop':
+      return containerFailure.loop();
+  }
+}
 
 export async function container(task: Task, payload: PayloadOf<'container'>): Promise<Json> {
   const entry = await recordIn(task, (draft): Entry => {
@@ -134,11 +141,7 @@ export async function container(task: Task, payload: PayloadOf<'container'>): Pr
   });
   if (entry.kind !== 'go') return settle(entry);
   if (payload.failed > 0) {
-    const error = {
-      code: stepErrorCode(CONTAINER_ERRORS[payload.type]),
-      message: `${payload.failed} ${payload.type === 'for_each' ? 'iterations' : 'steps'} failed`,
-    };
-    return failWith(task, payload.step, error, 1);
+    return failWith(task, payload.step, failureOf(payload), 1);
   }
   const { maxOutputBytes } = planStep(task, payload.step);
   const bytes = jsonBytes(payload.output);
