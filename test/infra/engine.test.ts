@@ -1,0 +1,105 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, inject, it } from 'vitest';
+import { CONTAINERS } from '#config/functions.ts';
+import type { EnvKey } from '#config/variables.ts';
+import type { JsonObject } from '#core/json.ts';
+import { aDefinition, startTestApi, type TestApi } from '#test/support/api.ts';
+import { createTestDatabase, describeWithPostgres } from '#test/support/database.ts';
+
+/** The container of the engine as a process: the bundle, its variables, and signals. */
+const BUNDLE = join(inject('dist'), 'engine', 'index.mjs');
+
+function run(env: Readonly<Record<string, string>>): { child: ChildProcess; output(): string } {
+  const child = spawn(process.execPath, [BUNDLE], { env, stdio: ['ignore', 'pipe', 'pipe'] });
+  let text = '';
+  for (const stream of [child.stdout, child.stderr]) {
+    stream?.on('data', (chunk: Buffer) => {
+      text += chunk.toString();
+    });
+  }
+  return { child, output: () => text };
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  server.close();
+  await once(server, 'close');
+  if (address === null || typeof address === 'string') throw new Error('no port');
+  return address.port;
+}
+
+it('the engine that is told nothing ends, and names all that it misses', async () => {
+  const { child, output } = run({});
+  const [code] = (await once(child, 'close')) as [number];
+  expect(code).toBe(1);
+  expect(output()).toContain(`engine needs ${CONTAINERS.engine.env.join(', ')}`);
+});
+
+describeWithPostgres('the engine in its container', () => {
+  let api: TestApi;
+  let port: number;
+  let engine: ReturnType<typeof run>;
+
+  beforeAll(async () => {
+    const database = await createTestDatabase();
+    api = await startTestApi(database);
+    port = await freePort();
+    const env: Record<(typeof CONTAINERS.engine.env)[number], string> = {
+      STAGE: 'dev',
+      DATABASE_URL: database.url,
+      DATABASE_AUTH: 'url',
+      PUBLIC_URL: 'https://api.example',
+      TENANT_SECRETS_PREFIX: 'cloudflow/dev/tenants',
+      TENANT_SECRETS_KEY: '',
+      EGRESS_ALLOW: '',
+      EGRESS_PORTS: '',
+      NUDGES_QUEUE_URL: 'https://queue.example/nudges',
+      HEALTH_PORT: String(port),
+    } satisfies Partial<Record<EnvKey, string>>;
+    engine = run({ ...env, AWS_REGION: 'eu-central-1' });
+  });
+  afterAll(async () => {
+    if (engine !== undefined && engine.child.exitCode === null) {
+      const ended = once(engine.child, 'close');
+      engine.child.kill('SIGKILL');
+      await ended;
+    }
+    await api?.close();
+  });
+
+  it('takes executions up, says that it lives, and ends in order on SIGTERM', async () => {
+    const client = api.client(await api.createKey(await api.createTenant(), ['*']));
+    const steps: JsonObject[] = [
+      { id: 'a', type: 'transform', config: { value: '{% $sum([1, 2]) %}' } },
+      { id: 'nap', type: 'wait', depends_on: ['a'], config: { duration: '2h' } },
+    ];
+    await client.createWorkflow({ body: aDefinition({ runtime: 'engine' }) as never });
+    await client.createWorkflow({
+      body: aDefinition({ workflow_id: 'naps', runtime: 'engine', steps }) as never,
+    });
+    const start = (workflow_id: string) => client.executeWorkflow({ workflow_id, body: {} });
+    const quick = await start('greeting');
+    const slow = await start('naps');
+    const statusOf = async (execution_id: string) =>
+      (await client.getExecution({ execution_id })).status;
+    await expect.poll(() => statusOf(quick.execution_id), { timeout: 30_000 }).toBe('COMPLETED');
+    await expect.poll(() => statusOf(slow.execution_id), { timeout: 10_000 }).toBe('RUNNING');
+    const health = await fetch(`http://127.0.0.1:${port}/healthz`);
+    expect(health.status).toBe(200);
+    expect(await health.json()).toMatchObject({ status: 'ok', owner: expect.any(String) });
+    expect((await fetch(`http://127.0.0.1:${port}/else`)).status).toBe(404);
+
+    const ended = once(engine.child, 'close');
+    engine.child.kill('SIGTERM');
+    engine.child.kill('SIGTERM'); // twice is once
+    expect(await ended).toEqual([0, null]);
+    expect(engine.output()).toContain('"message":"ended"');
+    expect(engine.output()).not.toContain('"level":"error"');
+    expect(await statusOf(slow.execution_id)).toBe('RUNNING');
+  });
+});
