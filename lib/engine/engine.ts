@@ -54,7 +54,7 @@ export function createEngine(deps: EngineDeps, given: Partial<EngineLimits> = {}
   const limits: EngineLimits = { ...DEFAULT_LIMITS, ...given };
   const { store, clock, realClock, ids, log } = deps;
   const slots = createSlots(limits.slots);
-  const programs = createProgramCache(deps.programs);
+  const programs = createProgramCache(deps.programs, realClock);
   const actors = new Map<string, Actor>();
   const wakeHints = new Map<string, { cancel(): void }>();
   let owner: string | null = null;
@@ -153,11 +153,17 @@ export function createEngine(deps: EngineDeps, given: Partial<EngineLimits> = {}
   /** It cannot run here now: whoever looks in a minute may do better. */
   function refuse({ header, epoch, signalCount }: LoadedExecution, cause: unknown): void {
     log.error('execution cannot be taken up', { execution: header.id, error: String(cause) });
-    host.release(header, epoch, clock.now() + 60_000, signalCount).catch((error: unknown) =>
-      log.warn('execution could not be given back', {
-        execution: header.id,
-        error: String(error),
-      }),
+    host.release(header, epoch, clock.now() + 60_000, signalCount).then(
+      (answer) => {
+        if (answer !== 'released') suspicious = true; // ours still, and nobody works on it
+      },
+      (error: unknown) => {
+        suspicious = true;
+        log.warn('execution could not be given back', {
+          execution: header.id,
+          error: String(error),
+        });
+      },
     );
   }
 
