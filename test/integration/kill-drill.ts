@@ -4,8 +4,9 @@
  */
 import { createHash } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
+import pg from 'pg';
 import type { Client } from '#client/client.ts';
-import { CloudFlowError } from '#core/errors.ts';
+import { CloudFlowError, hasErrorCode } from '#core/errors.ts';
 import { isFinal } from '#core/execution/events.ts';
 import type { JsonObject } from '#core/json.ts';
 import type { ConformanceCase, ScriptedSignal } from '#test/conformance/case.ts';
@@ -34,7 +35,7 @@ export interface Subject {
   readonly answers: (string | null)[];
 }
 
-/** Where a kill strikes: at the n-th time that this happens, and so much later. */
+/** Where a kill strikes: at the n-th time that this happens or soon after, and so much later. */
 export type Moment = 'accept' | 'hit' | 'answer' | 'advance' | 'signal' | 'start';
 export interface PlannedKill {
   readonly moment: Moment;
@@ -70,6 +71,8 @@ export interface DrillOptions {
   readonly prepare: (client: Client) => Promise<void>;
 }
 
+/** A platform may say for a while that a part of it is away. */
+const MOST_REFUSALS = 50;
 const STUCK_MS = 40_000;
 /**
  * A machine's own timer (a missed heartbeat) is recorded by its next task, so its execution may look
@@ -86,6 +89,7 @@ export async function runDrill(options: DrillOptions): Promise<Drill> {
   const orphans: string[] = [];
   const seen = new Map<string, number>();
   const counts = new Map<Moment, number>();
+  const spent = new Set<PlannedKill>();
   const unfinished = new Set<string>();
   let current: RunningPlatform | null = null;
   let children: number[] = [];
@@ -99,12 +103,22 @@ export async function runDrill(options: DrillOptions): Promise<Drill> {
     process.signal('SIGKILL');
   }
 
+  /** One whose time came while the platform was down strikes when it next can. */
+  function due(moment: Moment, count: number): PlannedKill | null {
+    const planned = plan.find(
+      (each) => each.moment === moment && each.at <= count && !spent.has(each),
+    );
+    if (planned !== undefined) spent.add(planned);
+    return planned ?? null;
+  }
+
   function happened(moment: Moment): void {
     const count = (counts.get(moment) ?? 0) + 1;
     counts.set(moment, count);
-    const planned = plan.find((each) => each.moment === moment && each.at === count);
     const target = current;
-    if (planned === undefined || target === null || dying !== null) return;
+    if (target === null || dying !== null) return;
+    const planned = due(moment, count);
+    if (planned === null) return;
     dying = pause(planned.afterMs).then(async () => {
       strike(planned, target);
       await target.ended;
@@ -117,8 +131,8 @@ export async function runDrill(options: DrillOptions): Promise<Drill> {
     const args = ['--clock', 'virtual', '--no-example'];
     const count = (counts.get('start') ?? 0) + 1;
     counts.set('start', count);
-    const planned = plan.find((each) => each.moment === 'start' && each.at === count);
-    if (planned !== undefined) {
+    const planned = due('start', count);
+    if (planned !== null) {
       const launched = folder.launch(args, options.env);
       await pause(planned.afterMs);
       strike(planned, launched);
@@ -151,13 +165,15 @@ export async function runDrill(options: DrillOptions): Promise<Drill> {
 
   /** Repeats a call whose answer was lost with the platform; every call here may be repeated. */
   async function call<T>(act: (platform: RunningPlatform) => Promise<T>): Promise<T> {
-    for (;;) {
+    for (let refusals = 0; ; ) {
       const on = await platform();
       try {
         return await act(on);
       } catch (error) {
         const killed = dying !== null || current !== on;
-        if (!killed) throw error;
+        const busy = hasErrorCode(error, 'UNAVAILABLE') && ++refusals < MOST_REFUSALS;
+        if (!killed && !busy) throw error;
+        if (!killed) await pause(100);
         await dying;
       }
     }
@@ -239,9 +255,19 @@ export async function runDrill(options: DrillOptions): Promise<Drill> {
     if (sum !== progress) {
       progress = sum;
       progressAt = performance.now();
-      last = views.map(({ id, waits }) => ({ id, waits }));
+      last = views.map(({ id, runtime, waits }) => ({ id, runtime, waits }));
     } else if (performance.now() - progressAt > STUCK_MS) {
-      throw new Error(`seed ${seed}: nothing moves any more: ${JSON.stringify(last)}`);
+      const said = (await platform()).stderr;
+      throw new Error(
+        `seed ${seed}: nothing moves any more since ${new Date(now).toISOString()}: ` +
+          JSON.stringify({
+            kills,
+            open: world.open,
+            last,
+            owners: await ownersOf(await platform()),
+          }) +
+          `\n${said}`,
+      );
     }
     if (late && performance.now() - progressAt < UNTOLD_MS) busy = true;
     const wake = Math.min(...wakes);
@@ -273,6 +299,23 @@ export async function runDrill(options: DrillOptions): Promise<Drill> {
     happened('signal');
     subject.answers.push(await call((on) => send(on.client, world, subject, signal, key)));
     return 'sent';
+  }
+}
+
+/** Who has what, for the message of a drill that stands still. */
+async function ownersOf({ postgresUrl }: RunningPlatform): Promise<unknown> {
+  const client = new pg.Client({ connectionString: postgresUrl });
+  await client.connect();
+  try {
+    const executions = await client.query(
+      `select id, runtime, owner, epoch, wake_at from workflow_executions where outcome is null`,
+    );
+    const processes = await client.query(
+      'select *, clock_timestamp() as now from engine_processes order by started_at',
+    );
+    return { executions: executions.rows, processes: processes.rows };
+  } finally {
+    await client.end();
   }
 }
 

@@ -27,6 +27,8 @@ export interface RunningPlatform {
   readonly client: Client;
   readonly ended: Promise<Ended>;
   readonly alive: boolean;
+  /** What it has complained of so far. */
+  readonly stderr: string;
   /** Moves business time; answers what it is then. */
   advance(ms: number): Promise<number>;
   signal(signal: NodeJS.Signals): void;
@@ -45,6 +47,7 @@ export interface PlatformFolder {
 
 export interface Launched {
   readonly pid: number;
+  readonly stderr: string;
   readonly alive: boolean;
   readonly ended: Promise<Ended>;
   signal(signal: NodeJS.Signals): void;
@@ -80,6 +83,9 @@ export async function makeFolder(): Promise<PlatformFolder> {
       pid: child.pid ?? 0,
       get alive() {
         return alive;
+      },
+      get stderr() {
+        return stderr;
       },
       ended,
       signal: (signal) => {
@@ -149,11 +155,14 @@ function running(launched: Launched, stack: Stack): RunningPlatform {
     get alive() {
       return launched.alive;
     },
+    get stderr() {
+      return launched.stderr;
+    },
     async advance(ms) {
       const response = await fetch(`${stack.base_url}/local/clock/advance`, {
         method: 'POST',
         body: JSON.stringify({ seconds: ms / 1_000 }),
-        signal: AbortSignal.timeout(30_000),
+        signal: AbortSignal.timeout(60_000),
       });
       const answer = (await response.json()) as { now?: string };
       if (answer.now === undefined) throw new Error(`advance: ${JSON.stringify(answer)}`);
