@@ -104,7 +104,7 @@ describeWithPostgres('children that nobody waits for any more', () => {
       await world.client.cancelExecution({ execution_id: parent });
       expect(await world.finished(ids[0])).toMatchObject({
         status: 'CANCELLED',
-        compensation: null,
+        compensation: 'NONE',
       });
       expect(await world.finished(ids[1])).toMatchObject({
         status: 'CANCELLED',

@@ -1,7 +1,10 @@
 import { describe, expect, it } from 'vitest';
+import { apply } from '#core/execution/apply.ts';
 import type { Signal } from '#core/execution/commands.ts';
 import { outstanding } from '#core/execution/outstanding.ts';
+import { projectExecution } from '#core/execution/project.ts';
 import { refusal } from '#core/execution/refusal.ts';
+import { initialState } from '#core/execution/state.ts';
 import { waits } from '#core/execution/waits.ts';
 import { callTimes, Driver, http, run, START, workflow } from './driver.ts';
 
@@ -65,6 +68,29 @@ describe('cancel and timeout', () => {
       compensations: [{ step: 'done', status: 'SUCCESS' }],
     });
   });
+
+  it.each([
+    ['COMPLETED', 'NONE', null, {}],
+    ['CANCELLED', 'NONE', false, {}],
+    ['CANCELLED', 'COMPLETE', true, {}],
+    ['CANCELLED', 'PARTIAL', true, { compensations: () => ({ error: 'no' }) }],
+  ] as const)(
+    'rule 32: the row of what is %s says %s, and nothing before',
+    async (status, compensation, undone, more) => {
+      const signals = undone === null ? [] : [{ at: 500, signal: cancel(undone) }];
+      const { driver, result } = await run(program(), { calls, signals, ...more });
+      expect(result.status).toBe(status);
+      expect(projectExecution(driver.state)).toMatchObject({ status, compensation });
+      let state = initialState({ id: 'execution-1' });
+      const rows = driver.log.map((each) => {
+        state = apply(driver.program, state, each);
+        return projectExecution(state);
+      });
+      const open = rows.filter((row) => row.status === 'RUNNING');
+      expect(open.length).toBeGreaterThan(0);
+      expect(open.map((row) => row.compensation)).toEqual(open.map(() => null));
+    },
+  );
 
   it('rule 35: before the start every step is skipped', async () => {
     const driver = new Driver(program());
