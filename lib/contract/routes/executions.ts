@@ -173,7 +173,7 @@ export const executionRoutes = {
     permission: 'execution:control',
     summary: 'retry a finished execution from its failed steps',
     description:
-      'Makes a new execution that carries the recorded results of steps that succeeded and were not undone, and runs the rest. With `dry_run` nothing is started: the answer shows what would be carried and what would happen again.',
+      'Makes a new execution that carries the recorded results of steps that succeeded and were not undone, and runs the rest. With `dry_run` nothing is started: the answer shows what would be carried and what would happen again outside: only steps that reach outside (requests, database operations, notifications, callbacks, approvals, child workflows) are listed under `compensated`, `repeated` and `pending`; the others, such as wait and transform, simply run again.',
     params: ById,
     body: RetryBody,
     bodyOptional: true,

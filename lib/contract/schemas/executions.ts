@@ -88,7 +88,9 @@ export const Execution = closed({
   ...ExecutionSummary.properties,
   input: AnyJson,
   output: AnyJson,
-  compensation: nullable(oneOf(['NONE', 'COMPLETE', 'PARTIAL'])),
+  compensation: nullable(
+    oneOf(['NONE', 'COMPLETE', 'PARTIAL'], 'what was undone; null until the execution has ended'),
+  ),
   waits: Type.Array(Wait),
   timeline: Type.Array(TimelineEntry, {
     description: 'the first 200 transitions, without payloads; all of them are at /events',
@@ -155,9 +157,15 @@ export const RetryPreview = closed({
       attempts: Type.Integer({ description: 'calls already made' }),
       error: nullable(ErrorObject),
     }),
-    { description: 'called before without a success: may have taken effect, and called again' },
+    {
+      description:
+        'steps that reach outside, called before without a success: may have taken effect, and called again',
+    },
   ),
-  pending: Type.Array(StepKey, { description: 'never called so far' }),
+  pending: Type.Array(StepKey, {
+    description:
+      'steps that reach outside, never called so far; what only waits or computes simply runs again and is not listed',
+  }),
 });
 
 export const Accepted = closed({

@@ -158,6 +158,7 @@ export interface RepeatPreview {
   readonly pending: readonly StepKey[];
 }
 
+/** Only these are shown: to wait or to compute again repeats nothing that anybody sees. */
 const OUTSIDE: ReadonlySet<Step['type']> = new Set([
   ...CONNECTOR_TYPES,
   'callback',

@@ -102,9 +102,9 @@ export const callback: Behaviour<'callback'> = {
     timeOut(
       decision,
       place,
-      callbackDeadline(step, current) === startOf(current) + step.timeoutMs
-        ? `not called back within ${step.timeoutMs} ms`
-        : `no heartbeat within ${step.heartbeatMs} ms`,
+      heartbeatIsNext(step, current)
+        ? `no heartbeat within ${step.heartbeatMs} ms`
+        : `not called back within ${step.timeoutMs} ms`,
     );
   },
 };
@@ -118,6 +118,11 @@ function callbackDeadline(step: StepOf<'callback'>, current: StepState): number 
   const end = startOf(current) + step.timeoutMs;
   if (step.heartbeatMs === null) return end;
   return Math.min(end, current.heartbeatAt ?? startOf(current) + step.heartbeatMs);
+}
+
+/** Whether a heartbeat is due before the callback itself. */
+export function heartbeatIsNext(step: StepOf<'callback'>, current: StepState): boolean {
+  return callbackDeadline(step, current) < startOf(current) + step.timeoutMs;
 }
 
 function abandonRequest(decision: Decision, place: Place, current: StepState): void {

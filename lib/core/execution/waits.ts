@@ -7,6 +7,7 @@ import { indexOf, iterates, keyOf } from './program-index.ts';
 import type { ExecutionState, Visit } from './state.ts';
 import { begunBodies, bodyOf, isEnding, isTerminal, runningScope, walk } from './state.ts';
 import { askedAtStart } from './step-start.ts';
+import { heartbeatIsNext } from './waiting-steps.ts';
 
 /**
  * Why an execution and each of its steps waits, and for what. Computed from state alone.
@@ -25,7 +26,8 @@ export type WaitReason =
   | { readonly kind: 'retry'; readonly attempt: number; readonly at: number }
   | { readonly kind: 'timer'; readonly until: number }
   | { readonly kind: 'approval'; readonly until: number }
-  | { readonly kind: 'callback'; readonly until: number }
+  /** `heartbeat`: what is due at `until` is a heartbeat, and each one puts it off. */
+  | { readonly kind: 'callback'; readonly until: number; readonly heartbeat: boolean }
   | {
       readonly kind: 'child';
       readonly execution_id: string | null;
@@ -117,10 +119,11 @@ function executing(state: ExecutionState, visit: Visit, now: number): WaitReason
       return [{ kind: 'timer', until: until ?? now }];
     case 'approval':
       return [{ kind: 'approval', until: until ?? now }];
-    case 'callback':
-      return current.suspended
-        ? [{ kind: 'callback', until: until ?? now }]
-        : [attempt(visit), { kind: 'callback', until: until ?? now }];
+    case 'callback': {
+      const heartbeat = heartbeatIsNext(step, current);
+      const open: WaitReason = { kind: 'callback', until: until ?? now, heartbeat };
+      return current.suspended ? [open] : [attempt(visit), open];
+    }
     case 'sub_workflow':
       return [{ kind: 'child', execution_id: current.childId, until }];
     case 'transform':

@@ -46,8 +46,12 @@ export async function answerApproval(
   if (answer.kind === 'not_found') throw notFound('approval');
   const { approval } = answer;
   if (answer.kind === 'answered') {
-    const when = approval.answeredAt === null ? '' : ` at ${iso(approval.answeredAt)}`;
-    throw new CloudFlowError('APPROVAL_ANSWERED', `the approval is ${approval.status}${when}`);
+    throw new CloudFlowError(
+      'APPROVAL_ANSWERED',
+      approval.answeredAt === null
+        ? 'the approval was closed: its step ended without an answer'
+        : `the approval was ${approval.status} at ${iso(approval.answeredAt)}`,
+    );
   }
   const { executionId, step } = approval;
   const execution = await requireExecution(deps, principal, executionId);

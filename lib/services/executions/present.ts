@@ -112,7 +112,12 @@ const TELL: { readonly [K in Wait['kind']]: Tell<K> } = {
   retry: ({ attempt, at }) => ({ until: at, detail: `attempt ${attempt} is due at ${iso(at)}` }),
   timer: ({ until }) => ({ until, detail: `waits until ${iso(until)}` }),
   approval: ({ until }) => ({ until, detail: `waits for an approval, until ${iso(until)}` }),
-  callback: ({ until }) => ({ until, detail: `waits for a callback, until ${iso(until)}` }),
+  callback: ({ until, heartbeat }) => ({
+    until,
+    detail: heartbeat
+      ? `waits for a callback, until its heartbeat is due at ${iso(until)}`
+      : `waits for a callback, until ${iso(until)}`,
+  }),
   child: ({ execution_id, until }) => ({
     on: execution_id === null ? [] : [execution_id],
     until,

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Signal } from '#core/execution/commands.ts';
 import { refusal } from '#core/execution/refusal.ts';
+import { waits } from '#core/execution/waits.ts';
 import { callTimes, Driver, http, run, START, workflow } from './driver.ts';
 
 const DAY = 86_400_000;
@@ -125,6 +126,31 @@ describe('callback', () => {
     expect(alive.result.steps['call']?.error?.code).toBe('CloudFlow.Timeout');
     const ended = alive.driver.log.find(({ event }) => event.type === 'step_failed');
     expect((ended?.at ?? 0) - START).toBe(3_600_000);
+  });
+});
+
+describe('waiting for a callback', () => {
+  const program = workflow([
+    {
+      id: 'call',
+      type: 'callback',
+      config: { request: { url: 'https://example.com' }, timeout: '90s', heartbeat: '1m' },
+    },
+  ]);
+  const waiting = async (driver: Driver, ms: number) => {
+    while (driver.now < START + ms && (await driver.step()));
+    return waits(program, driver.state, driver.now).find(({ kind }) => kind === 'callback');
+  };
+
+  it('says whether its heartbeat is due first, or its end', async () => {
+    const beat: Signal = { kind: 'callback_heartbeat', step: 'call' };
+    const driver = new Driver(program, { signals: [{ at: 50_000, signal: beat }] });
+    await driver.send({ kind: 'start' });
+    expect(await waiting(driver, 0)).toMatchObject({ until: START + 60_000, heartbeat: true });
+    expect(await waiting(driver, 50_000)).toMatchObject({
+      until: START + 90_000,
+      heartbeat: false,
+    });
   });
 });
 
