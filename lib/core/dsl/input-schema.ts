@@ -1,8 +1,15 @@
-import { Ajv2020, type AnySchemaObject, type ErrorObject, type Format } from 'ajv/dist/2020.js';
+import {
+  Ajv2020,
+  type AnySchemaObject,
+  type ErrorObject,
+  type Format,
+  type ValidateFunction,
+} from 'ajv/dist/2020.js';
 import addFormats from 'ajv-formats';
 import { RE2JS } from 're2js';
 import type { Problem } from '#core/errors.ts';
 import { canonicalJson, isJsonObject, type Json, type JsonObject, pointerTo } from '#core/json.ts';
+import { inputProblems } from './input-problems.ts';
 import { LIMITS } from './limits.ts';
 import { pointerTokens, shown } from './problems.ts';
 
@@ -58,9 +65,10 @@ function linearEngines(meter: Meter): ((pattern: string) => LinearEngine) & { co
   return Object.assign(engineOf, { code: 'linearEngine' });
 }
 
-function createAjv(meter = new Meter()): Ajv2020 {
+function createAjv(meter = new Meter(), allErrors = false): Ajv2020 {
   const ajv = new Ajv2020({
-    allErrors: false,
+    allErrors,
+    verbose: true,
     strict: false,
     logger: false,
     addUsedSchema: false,
@@ -170,14 +178,32 @@ export function checkInputSchema(schema: JsonObject, pointer: string): Problem[]
   }
 }
 
-/** Validates inputs against a schema that `checkInputSchema` has accepted. */
+/**
+ * Validates inputs against a schema that `checkInputSchema` has accepted. Whether an input fits is
+ * decided by a check that stops at the first problem; one that does not fit is checked again for all
+ * of them, on what the first check left of the meter, and only where the answer is sure to be short:
+ * a part of the schema is held against a value at most once, so their product bounds the errors.
+ */
 export function createInputValidator(schema: JsonObject): (input: Json) => Problem[] {
   const meter = new Meter();
   const validate = createAjv(meter).compile(schema as AnySchemaObject);
+  const size = Math.max(1, expandedSize(schema, schema, new Set(), new Map()) ?? Infinity);
+  let thorough: ValidateFunction | null = null;
+  const allErrors = (input: Json): readonly ErrorObject[] | null => {
+    const most = LIMITS.inputSchemaAllProblems / size;
+    if (valuesUpTo(input, most) > most) return null;
+    thorough ??= createAjv(meter, true).compile(schema as AnySchemaObject);
+    try {
+      return thorough(input) ? null : (thorough.errors ?? null);
+    } catch (error) {
+      if (error instanceof TooMuchWork) return null;
+      throw error;
+    }
+  };
   return (input) => {
     meter.refill();
     try {
-      return validate(input) ? [] : (validate.errors ?? []).map(inputProblem);
+      if (validate(input)) return [];
     } catch (error) {
       if (!(error instanceof TooMuchWork)) throw error;
       return [
@@ -190,17 +216,33 @@ export function createInputValidator(schema: JsonObject): (input: Json) => Probl
         },
       ];
     }
+    const first = validate.errors ?? [];
+    const all = allErrors(input);
+    if (all !== null) return inputProblems(all, input);
+    return [
+      ...inputProblems(first, input),
+      {
+        code: 'INPUT_INVALID',
+        pointer: '',
+        message: 'more problems may follow: an input this large is checked up to the first one',
+      },
+    ];
   };
 }
 
-function inputProblem({ instancePath, message, params, keyword }: ErrorObject): Problem {
-  const key: unknown = params['additionalProperty'] ?? params['unevaluatedProperty'];
-  return {
-    code: 'INPUT_INVALID',
-    pointer: typeof key === 'string' ? pointerTo(instancePath, key) : instancePath,
-    message: `the input ${message ?? `breaks '${keyword}'`}`,
-    allowed: shown(params),
-  };
+/** Values and names in a document, counted no further than one past `most`. */
+function valuesUpTo(value: Json, most: number): number {
+  let count = 0;
+  const stack: Json[] = [value];
+  for (let next = stack.pop(); next !== undefined && count <= most; next = stack.pop()) {
+    count += 1;
+    if (typeof next !== 'object' || next === null) continue;
+    const members = Object.values(next) as Json[];
+    if (!Array.isArray(next)) count += members.length;
+    if (members.length > most) return members.length;
+    stack.push(...members);
+  }
+  return count;
 }
 
 function scan(schema: JsonObject, pointer: string, problems: Problem[]): number {

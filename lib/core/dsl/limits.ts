@@ -86,6 +86,8 @@ export const LIMITS = {
   inputSchemaPatternCharacters: 8_192,
   /** Steps of a pattern on a character, for one input: half a second at the worst. */
   inputSchemaWork: 10_000_000,
+  /** Parts of a schema times values of an input up to which all problems are looked for. */
+  inputSchemaAllProblems: 20_000,
 
   // Warnings
   costlyCalls: 10_000,

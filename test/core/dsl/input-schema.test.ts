@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { checkInputSchema, createInputValidator } from '#core/dsl/input-schema.ts';
-import type { JsonObject } from '#core/json.ts';
+import type { Json, JsonObject } from '#core/json.ts';
 
 const check = (schema: unknown) => checkInputSchema(schema as JsonObject, '/input_schema');
 
@@ -55,6 +55,83 @@ describe('schemas of inputs', () => {
       $defs[`d${i}`] = { anyOf: [{ $ref: `#/$defs/d${i - 1}` }, { $ref: `#/$defs/d${i - 1}` }] };
     }
     expect(check({ $defs, $ref: '#/$defs/d39' })).toHaveLength(1);
+  });
+
+  it('report all that is wrong at once, in words and in the order of the input', () => {
+    const validate = createInputValidator({
+      type: 'object',
+      required: ['email', 'age'],
+      additionalProperties: false,
+      properties: {
+        name: { type: 'string' },
+        age: { type: 'integer', minimum: 18 },
+        plan: { enum: ['basic', 'pro'] },
+        note: { anyOf: [{ type: 'string' }, { type: 'null' }] },
+        way: { oneOf: [{ const: 'a' }, { type: 'object', required: ['by'] }] },
+        tags: { type: 'array', maxItems: 1, items: { type: 'string', minLength: 2 } },
+        email: { type: 'string', format: 'email' },
+        code: { type: 'string', pattern: '^[A-Z]+$' },
+        named: { propertyNames: { pattern: '^[a-z]+$' } },
+        many: { type: ['string', 'null'] },
+        // biome-ignore lint/suspicious/noThenProperty: a keyword of JSON Schema
+        kind: { if: { const: 1 }, then: false },
+      },
+    });
+    const said = (input: Json) =>
+      validate(input).map(({ pointer, message, given, allowed }) => [
+        pointer,
+        message,
+        given,
+        allowed,
+      ]);
+    expect(
+      said({
+        name: 3,
+        plan: 'gold',
+        age: 7,
+        note: 5,
+        way: { on: 1 },
+        tags: ['a', 'bb'],
+        code: 'x',
+        named: { A: 1 },
+        many: [1],
+        kind: 1,
+        'a/b': 1,
+      }),
+    ).toEqual([
+      ['/name', 'is 3, not a string', '3', 'a string'],
+      ['/plan', 'is "gold", which is not allowed', '"gold"', '"basic", "pro"'],
+      ['/age', 'is 7, which is too low', '7', 'at least 18'],
+      ['/note', 'is 5, not a string or null', '5', 'a string or null'],
+      ['/way', 'is an object, which fits no allowed shape', undefined, '"a"; or with by'],
+      ['/tags', 'has 2 items', undefined, 'at most 1 item'],
+      ['/tags/0', 'has 1 character', '"a"', 'at least 2 characters'],
+      ['/code', 'is "x", which does not match', '"x"', 'text like ^[A-Z]+$'],
+      ['/named/A', "'A' is not an allowed name", undefined, 'text like ^[a-z]+$'],
+      ['/many', 'is an array, not a string or null', undefined, 'a string or null'],
+      ['/kind', 'is not allowed here', '1', 'nothing'],
+      ['/a~1b', "'a/b' is not a known member", undefined, expect.stringMatching(/^'name', 'age'/)],
+      ['/email', "'email' is missing", undefined, undefined],
+    ]);
+    expect(said(3)).toEqual([['', 'is 3, not an object', '3', 'an object']]);
+  });
+
+  it('look for the first problem only where all of them could be very many', () => {
+    const schema = {
+      items: { allOf: Array.from({ length: 300 }, () => ({ type: 'string' })) },
+    } as unknown as JsonObject;
+    expect(check(schema)).toEqual([]);
+    const validate = createInputValidator(schema);
+    const problems = validate(Array.from({ length: 30_000 }, () => 1));
+    expect(problems.map(({ pointer, message }) => [pointer, message])).toEqual([
+      ['/0', 'is 1, not a string'],
+      ['', expect.stringContaining('more problems may follow')],
+    ]);
+    const some = createInputValidator({ items: { type: 'string' } })(
+      Array.from({ length: 300 }, () => 1),
+    );
+    expect(some).toHaveLength(201);
+    expect(some.at(-1)).toMatchObject({ message: 'more problems follow' });
   });
 
   it('run patterns in linear time', () => {
