@@ -1,7 +1,7 @@
 /** What must hold in the store after any fault, read past the product with plain SQL. */
 import pg from 'pg';
 import { apply } from '#core/execution/apply.ts';
-import type { ExecutionEvent, RecordedEvent } from '#core/execution/events.ts';
+import type { CompensationState, ExecutionEvent, RecordedEvent } from '#core/execution/events.ts';
 import { type ExecutionProjection, project, type StepProjection } from '#core/execution/project.ts';
 import { type ExecutionReport, report } from '#core/execution/report.ts';
 import { type ExecutionState, initialState } from '#core/execution/state.ts';
@@ -43,7 +43,7 @@ interface ExecutionRow {
   readonly phase: string | null;
   readonly output: string | null;
   readonly error: string | null;
-  readonly compensation: string | null;
+  readonly compensation: CompensationState | null;
   readonly created_at: number;
   readonly started_at: number | null;
   readonly ended_at: number | null;
