@@ -26,19 +26,18 @@ import { createAslHistoryStore } from '#adapters/postgres/asl-history-store.ts';
 import { createPostgresConnections } from '#adapters/postgres/connection-store.ts';
 import { createPostgresIdempotencyStore } from '#adapters/postgres/idempotency-store.ts';
 import { migrate } from '#adapters/postgres/migrate.ts';
-import { createOutboxReader } from '#adapters/postgres/outbox.ts';
 import { createOutboxPublisher } from '#adapters/postgres/outbox-publisher.ts';
 import { createExecutionOwnership } from '#adapters/postgres/ownership.ts';
 import { createPartitionJob, createPartitions } from '#adapters/postgres/partitions.ts';
 import { createPlainCodec } from '#adapters/postgres/payload-codec.ts';
 import { createPool } from '#adapters/postgres/pool.ts';
 import { createPostgresPrograms } from '#adapters/postgres/programs.ts';
-import { purgeExpired } from '#adapters/postgres/purge.ts';
 import { createExecutionRecorder } from '#adapters/postgres/recorder.ts';
 import { createRecovery } from '#adapters/postgres/recovery.ts';
 import type { Role } from '#adapters/postgres/roles.ts';
 import { createStepFunctionsWork } from '#adapters/postgres/step-functions-work.ts';
 import { createTaskTokens } from '#adapters/postgres/task-tokens.ts';
+import { letGo } from '#adapters/postgres/upkeep.ts';
 import { createPostgresWorkflowStore } from '#adapters/postgres/workflow-store.ts';
 import { createPostgresDatabases } from '#adapters/postgres-target/databases.ts';
 import type { EgressPolicy } from '#config/egress.ts';
@@ -57,8 +56,8 @@ import { createOutboundGate } from '#steps/outbound-gate.ts';
 import { createStepFunctionsDriver } from '#steps/runner/driver.ts';
 import type { RunnerDeps } from '#steps/runner/task.ts';
 import { createStateMachineRuntime } from './asl/runtime.ts';
+import { startCounterparts } from './counterparts.ts';
 import { type EmbeddedPostgres, startEmbeddedPostgres } from './embedded-postgres.ts';
-import { every } from './every.ts';
 import { type HttpServer, startHttpServer } from './http-server.ts';
 import { withLocalRoutes } from './local-routes.ts';
 import { openStateFolder, type StateFolder } from './state-folder.ts';
@@ -97,9 +96,7 @@ export interface Platform {
 /** Real milliseconds between looks of the Step Functions driver; hints make it sooner. */
 const DRIVER_LOOK_MS = 250;
 const RECONCILE_MS = 2_000;
-/** As long as the longest-kept topic that consumers read from here. */
-const OUTBOX_KEPT_MS = 7 * 86_400_000;
-const PURGE_MS = 3_600_000;
+const LET_GO_MS = 3_600_000;
 const DATABASE = 'cloudflow';
 
 export async function startPlatform(options: PlatformOptions): Promise<Platform> {
@@ -323,18 +320,25 @@ async function start(
   }
   await machines.resume();
   onStop(() => machines.close());
-  onStop(every(realClock, DRIVER_LOOK_MS, () => driver.look()));
-  onStop(every(realClock, RECONCILE_MS, () => driver.reconcile()));
-  const outbox = createOutboxReader({ pool: relayPool, codec });
   onStop(
-    every(realClock, PURGE_MS, async () => {
-      try {
-        await purgeExpired(relayPool, clock.now());
-        await outbox.dropBefore(clock.now() - OUTBOX_KEPT_MS);
-      } catch (error) {
-        // It is still there the next time.
-        log.warn('what has expired could not be deleted', { error: String(error) });
-      }
+    startCounterparts(realClock, {
+      'step-functions-driver': [{ everyMs: DRIVER_LOOK_MS, act: () => driver.look() }],
+      'state-changed': [{ everyMs: RECONCILE_MS, act: () => driver.reconcile() }],
+      partitions: [
+        {
+          everyMs: LET_GO_MS,
+          async act() {
+            try {
+              await letGo({ relay: relayPool, codec }, clock.now());
+            } catch (error) {
+              // It is still there the next time.
+              log.warn('what has expired could not be deleted', { error: String(error) });
+            }
+          },
+        },
+      ],
+      'collect-machines': 'machines are compiled when they are needed and kept nowhere',
+      migrate: 'done before anything else',
     }),
   );
 

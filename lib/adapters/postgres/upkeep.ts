@@ -1,0 +1,24 @@
+import type { Pool } from 'pg';
+import { TOPICS } from '#config/topics.ts';
+import type { PayloadCodec } from '#ports/payload-codec.ts';
+import { createOutboxReader } from './outbox.ts';
+import { type Purged, purgeExpired } from './purge.ts';
+
+/** As long as the longest-kept topic that consumers read from here. */
+const OUTBOX_KEPT_MS = TOPICS['workflow.events'].retentionDays * 86_400_000;
+
+export interface Upkeep {
+  readonly purged: Purged;
+  /** Days of the outbox. */
+  readonly dropped: number;
+}
+
+/** Lets go of what nothing can ask for any more. `relay`: role `cloudflow_relay`. */
+export async function letGo(
+  deps: { readonly relay: Pool; readonly codec: PayloadCodec },
+  now: number,
+): Promise<Upkeep> {
+  const purged = await purgeExpired(deps.relay, now);
+  const outbox = createOutboxReader({ pool: deps.relay, codec: deps.codec });
+  return { purged, dropped: await outbox.dropBefore(now - OUTBOX_KEPT_MS) };
+}
