@@ -87,7 +87,7 @@ export class DataStack extends StageStack {
       clusterIdentifier,
       engine,
       defaultDatabaseName: DATABASE,
-      credentials: Credentials.fromUsername(OWNER),
+      credentials: Credentials.fromUsername(OWNER, { encryptionKey: identity.dataKey }),
       manageMasterUserPassword: true,
       iamAuthentication: true,
       writer: instance('Writer', settings),
@@ -192,13 +192,13 @@ export class DataStack extends StageStack {
       ),
     });
     const name = `cloudflow-${stage}`;
-    new LogGroup(this, 'ProxyLog', {
+    const log = new LogGroup(this, 'ProxyLog', {
       logGroupName: `/aws/rds/proxy/${name}`,
       retention: this.settings.logDays,
       encryptionKey: identity.logKey,
       removalPolicy: this.settings.retain ? RemovalPolicy.RETAIN : RemovalPolicy.DESTROY,
     });
-    return new DatabaseProxy(this, 'Proxy', {
+    const proxy = new DatabaseProxy(this, 'Proxy', {
       dbProxyName: name,
       proxyTarget: ProxyTarget.fromCluster(this.cluster),
       defaultAuthScheme: DefaultAuthScheme.IAM_AUTH,
@@ -209,6 +209,9 @@ export class DataStack extends StageStack {
       vpcSubnets: { subnetType: SubnetType.PRIVATE_ISOLATED },
       securityGroups: [group],
     });
+    // As with the database: else it would make a log group of its own.
+    proxy.node.addDependency(log);
+    return proxy;
   }
 
   private queue(name: QueueName, id: string): Queue {

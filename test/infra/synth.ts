@@ -1,0 +1,108 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { App, Validations } from 'aws-cdk-lib/core';
+import { AwsSolutionsChecks } from 'cdk-nag';
+import { readStageSettings, type StageSettings } from '#config/stage-settings.ts';
+import type { Stage } from '#config/stages.ts';
+import { buildPlatform } from '#stacks/platform.ts';
+import { ROOT } from '../../bin/build/bundle.ts';
+
+export interface Resource {
+  readonly Type: string;
+  readonly Properties: { readonly [key: string]: unknown };
+  readonly DeletionPolicy?: string;
+}
+
+/** What one stage deploys, as CloudFormation gets it. */
+export interface Synthesised {
+  readonly settings: StageSettings;
+  /** Of all stacks; keys are `Stack/LogicalId`. */
+  readonly resources: ReadonlyMap<string, Resource>;
+  /** Findings of every check that ran, by rule. */
+  readonly findings: readonly string[];
+  /** What the account would have to be asked. */
+  readonly missing: readonly unknown[];
+  ofType(type: string): readonly Resource[];
+}
+
+/** Context of cdk.json: flags change what constructs make. */
+export function cdkContext(): Record<string, unknown> {
+  return (
+    JSON.parse(readFileSync(join(ROOT, 'cdk.json'), 'utf8')) as { context: Record<string, unknown> }
+  ).context;
+}
+
+interface Report {
+  readonly pluginReports: readonly {
+    readonly pluginName: string;
+    readonly violations: readonly {
+      readonly ruleName: string;
+      readonly violatingConstructs: readonly { readonly constructPath?: string }[];
+    }[];
+  }[];
+}
+
+/** Runs an app through every check of a synth, and answers what they found. */
+export function findingsOf(make: (app: App) => void): {
+  readonly findings: readonly string[];
+  readonly templates: ReadonlyMap<string, { readonly Resources: Record<string, Resource> }>;
+  readonly missing: readonly unknown[];
+} {
+  const outdir = mkdtempSync(join(tmpdir(), 'cloudflow-cdk-'));
+  const { exitCode } = process;
+  const write = process.stderr.write;
+  try {
+    const app = new App({ outdir, context: cdkContext(), analyticsReporting: false });
+    Validations.of(app).addPlugins(new AwsSolutionsChecks(app));
+    make(app);
+    // What is found is answered, not shown: the synth writes it to stderr besides.
+    process.stderr.write = () => true;
+    let failure: unknown = null;
+    try {
+      app.synth();
+    } catch (error) {
+      failure = error;
+    }
+    const read = <T>(file: string): T => JSON.parse(readFileSync(join(outdir, file), 'utf8')) as T;
+    const findings = read<Report>('validation-report.json').pluginReports.flatMap((report) =>
+      report.violations.flatMap(({ ruleName, violatingConstructs }) =>
+        violatingConstructs.map(({ constructPath }) => `${ruleName} at ${constructPath}`),
+      ),
+    );
+    if (failure !== null && findings.length === 0) throw failure;
+    const manifest = read<{
+      readonly artifacts: Record<string, { type: string; properties: { templateFile: string } }>;
+      readonly missing?: readonly unknown[];
+    }>('manifest.json');
+    const templates = new Map(
+      Object.entries(manifest.artifacts)
+        .filter(([, { type }]) => type === 'aws:cloudformation:stack')
+        .map(([name, { properties }]) => [name, read(properties.templateFile)]),
+    );
+    return { findings, templates: templates as never, missing: manifest.missing ?? [] };
+  } finally {
+    process.stderr.write = write;
+    process.exitCode = exitCode;
+    rmSync(outdir, { recursive: true, force: true });
+  }
+}
+
+export function synthesise(stage: Stage, dist: string): Synthesised {
+  const settings = readStageSettings({ stage, account: undefined }, {});
+  const { findings, templates, missing } = findingsOf((app) => {
+    buildPlatform(app, settings, dist);
+  });
+  const resources = new Map(
+    [...templates].flatMap(([stack, { Resources }]) =>
+      Object.entries(Resources).map(([id, resource]) => [`${stack}/${id}`, resource] as const),
+    ),
+  );
+  return {
+    settings,
+    resources,
+    findings,
+    missing,
+    ofType: (type) => [...resources.values()].filter(({ Type }) => Type === type),
+  };
+}
