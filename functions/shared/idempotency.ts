@@ -65,7 +65,11 @@ export function createKeepAnswers(deps: {
       headers: response.headers,
       body: response.body === null ? null : (JSON.parse(response.body) as Json),
     };
-    await deps.store.finish(name, begun.attempt, kept);
+    // The work is done. If only its answer is not kept, a repeat is told for a minute that it still
+    // runs, so a session that was lost just now is worth a second try.
+    await deps.store
+      .finish(name, begun.attempt, kept)
+      .catch(() => deps.store.finish(name, begun.attempt, kept));
     return response;
   };
 }

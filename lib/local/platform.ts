@@ -307,7 +307,7 @@ async function start(
 
   const recovery = createRecovery(enginePool);
   // On our own server nobody else can be alive: what a killed process had is free at once.
-  if (options.databaseUrl === null) await recovery.endLeases();
+  if (options.databaseUrl === null) await recovery.endLeases(postgresUrl);
   await engine.start();
   onStop(async () => void (await Promise.all([engine.stop(), tasks.close(realClock)])));
   if (virtualClock !== null) {

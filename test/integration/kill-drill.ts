@@ -171,7 +171,7 @@ export async function runDrill(options: DrillOptions): Promise<Drill> {
         return await act(on);
       } catch (error) {
         const killed = dying !== null || current !== on;
-        const busy = hasErrorCode(error, 'UNAVAILABLE') && ++refusals < MOST_REFUSALS;
+        const busy = isPassing(error) && ++refusals < MOST_REFUSALS;
         if (!killed && !busy) throw error;
         if (!killed) await pause(100);
         await dying;
@@ -365,9 +365,14 @@ async function send(
     } else await client.heartbeatCallback({ token, idempotencyKey });
     return null;
   } catch (error) {
-    if (!(error instanceof CloudFlowError) || error.code === 'UNAVAILABLE') throw error;
+    if (!(error instanceof CloudFlowError) || isPassing(error)) throw error;
     return error.code;
   }
+}
+
+/** The same request may succeed in a moment. */
+function isPassing(error: unknown): boolean {
+  return hasErrorCode(error, 'UNAVAILABLE') || hasErrorCode(error, 'IDEMPOTENCY_IN_PROGRESS');
 }
 
 /** In order of start, a few at a time. */

@@ -151,6 +151,34 @@ describeWithPostgres('the platform as a process', () => {
     }
   }, 90_000);
 
+  it('a request that was cut off may be repeated at once after the restart', async () => {
+    const first = await folder.start(VIRTUAL, env());
+    const client = new pg.Client({ connectionString: first.postgresUrl });
+    client.on('error', () => undefined);
+    await client.connect();
+    // What a kill in the middle of a request leaves behind: begun, never finished.
+    await client.query('begin; lock table workflow_versions in access exclusive mode');
+    const body = steps('cut-off', { duration: '1s' }, 'wait');
+    const request = { body, idempotencyKey: 'cut-off-1' };
+    const cut = first.client.createWorkflow(request).catch(() => 'cut off');
+    const watcher = new pg.Client({ connectionString: first.postgresUrl });
+    watcher.on('error', () => undefined);
+    await watcher.connect();
+    await within('the request to be begun', 10_000, async () => {
+      const { rows } = await watcher.query(
+        'select 1 from idempotency_records where attempt is not null',
+      );
+      return rows.length === 1;
+    });
+    first.signal('SIGKILL');
+    expect(await cut).toBe('cut off');
+    await first.ended;
+    const second = await folder.start(VIRTUAL, env());
+    expect(await second.client.createWorkflow(request)).toMatchObject({ workflow_id: 'cut-off' });
+    // And once it has been answered, its answer is given again.
+    expect(await second.client.createWorkflow(request)).toMatchObject({ workflow_id: 'cut-off' });
+  }, 90_000);
+
   it('business time does not go back when a move is cut off', async () => {
     const first = await folder.start(VIRTUAL, env());
     const wait = { duration: '10s' };
