@@ -2,6 +2,7 @@ import { STEP_RUNNER } from '#core/asl/compile.ts';
 import { type CheckedWorkflow, checkWorkflow, type WorkflowReport } from '#core/check-workflow.ts';
 import { drawSvg } from '#core/picture/svg.ts';
 import { drawText } from '#core/picture/text.ts';
+import { reportJson } from '#core/report-json.ts';
 import { CliError } from '../cli-error.ts';
 import { parseDefinition, parseJson, readSource, writeTarget } from '../input.ts';
 import { formatProblem, type PlacedProblem, placed, type SourceFile } from '../output/problems.ts';
@@ -81,7 +82,7 @@ export async function plan(terminal: Terminal, path: string): Promise<boolean> {
   const { file, checked } = check(path);
   if (terminal.json) {
     terminal.document({
-      report: checked.report,
+      report: reportJson(checked.report),
       warnings: checked.warnings.map((problem) => placed(file, problem)),
     });
     return true;

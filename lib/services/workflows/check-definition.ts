@@ -1,8 +1,8 @@
 import { type CheckedWorkflow, checkWorkflow } from '#core/check-workflow.ts';
 import type { Problem } from '#core/errors.ts';
-import type { Json } from '#core/json.ts';
 import { childWorkflowIds } from '#core/plan/children.ts';
 import type { Program, Runtime } from '#core/plan/program.ts';
+import { type ReportJson, reportJson } from '#core/report-json.ts';
 import type { ResolvedRuntime, WorkflowStore } from '#ports/workflow-store.ts';
 import type { Principal } from '../identity/principal.ts';
 
@@ -11,7 +11,7 @@ export type CheckedDefinition =
       readonly ok: true;
       readonly program: Program;
       readonly warnings: readonly Problem[];
-      readonly report: Json;
+      readonly report: ReportJson;
       readonly runtime: ResolvedRuntime;
     }
   | {
@@ -67,8 +67,7 @@ function resolved(
     ok: true,
     program,
     warnings,
-    // Reports are plain data; their interfaces only lack the index signature of Json.
-    report: report as unknown as Json,
+    report: reportJson(report),
     runtime: {
       choice: program.runtime,
       auto: obstacles.length > 0 ? 'engine' : preferred,

@@ -1,5 +1,6 @@
 import type { ResponseBody } from '#contract/routes.ts';
 import type { Problem } from '#core/errors.ts';
+import type { ReportJson } from '#core/report-json.ts';
 import type { VersionRecord, VersionSummary, WorkflowRecord } from '#ports/workflow-store.ts';
 import { iso } from '../shared/present.ts';
 
@@ -33,8 +34,8 @@ export function presentVersion(record: VersionSummary): VersionItem {
 export function presentStored(record: VersionRecord): ResponseBody<'createWorkflow'> {
   return {
     ...presentVersion(record),
-    // Written from the same type when the version was stored.
+    // Both were written from these types when the version was stored.
     warnings: record.warnings as unknown as Problem[],
-    report: record.report,
+    report: record.report as unknown as ReportJson,
   };
 }

@@ -80,8 +80,9 @@ async function store(
     definition: document,
     definitionHash: createHash('sha256').update(canonicalJson(document)).digest('hex'),
     program,
+    // Plain data; the types only lack the index signature of Json.
     warnings: warnings as unknown as Json,
-    report,
+    report: report as unknown as Json,
     runtime,
     createdBy: principal.subject,
     now,
