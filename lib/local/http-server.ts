@@ -157,6 +157,9 @@ function readBody(request: IncomingMessage, maxBytes: number): Promise<Uint8Arra
   });
 }
 
+/** Time to read a refusal in, before the connection is cut. */
+const LINGER_MS = 1_000;
+
 /** Node's parser gave up, or time ran out: there is no request to answer, only a socket. */
 function refuseConnection(error: Error & { code?: string }, socket: Socket): void {
   if (error.code === 'ECONNRESET' || !socket.writable) {
@@ -177,6 +180,9 @@ function refuseConnection(error: Error & { code?: string }, socket: Socket): voi
       body,
     ].join('\r\n'),
   );
+  // Who does not hang up would hold the socket for ever: the request that had limits is over (H1).
+  const cut = setTimeout(() => socket.destroy(), LINGER_MS);
+  socket.once('close', () => clearTimeout(cut));
 }
 
 function refusalOf(code: string | undefined): [ApiErrorCode, string] {

@@ -442,6 +442,23 @@ describeWithPostgres('bad input', () => {
     await goodRequest();
   });
 
+  it.each([
+    ['sends slowly', 'GET /healthz HTTP/1.1\r\nHost: x\r\nX-Slow: '],
+    ['sends what is not HTTP', 'hello\r\n\r\n'],
+  ])('a client that %s and never hangs up is hung up on', async (_, text) => {
+    const socket = connect({ port: api.server.port, host: '127.0.0.1', allowHalfOpen: true });
+    socket.on('error', () => {}); // the reset that this test waits for: 'close' follows
+    socket.resume();
+    const closed = new Promise((resolve) => socket.once('close', resolve));
+    socket.write(text);
+    // Only writing tells this end that the other one is gone.
+    const timer = setInterval(() => socket.write('a'), 100);
+    const late = new Promise((resolve) => setTimeout(resolve, 4_000, 'still open'));
+    expect(await Promise.race([closed, late])).not.toBe('still open');
+    clearInterval(timer);
+    await goodRequest();
+  });
+
   it('a client that never ends its body is cut off', async () => {
     const answer = await talk((send) =>
       send(
