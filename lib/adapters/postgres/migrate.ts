@@ -3,6 +3,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import pg from 'pg';
+import type { Role } from './roles.ts';
 
 /**
  * Forward-only migrations from numbered plain SQL files.
@@ -30,6 +31,9 @@ export class MigrationChanged extends Error {
 
 /** Any two numbers that nothing else of ours locks. */
 const LOCK = [7_236_011, 1] as const;
+
+/** Owns functions, and what they read of all tenants is all that it may. */
+const LOOKUP: Role = 'cloudflow_lookup';
 
 export async function readMigrations(folder = MIGRATIONS_FOLDER): Promise<readonly Migration[]> {
   const migrations: Migration[] = [];
@@ -67,6 +71,7 @@ export async function migrate(
          number integer primary key, name text not null, checksum text not null,
          applied_at timestamptz not null default clock_timestamp())`,
     );
+    const lending = await mustLend(client);
     const { rows } = await client.query<{ number: number; checksum: string }>(
       'select number, checksum from schema_migrations',
     );
@@ -75,7 +80,7 @@ export async function migrate(
     for (const migration of wanted) {
       const checksum = applied.get(migration.number);
       if (checksum === undefined) {
-        await apply(client, migration);
+        await apply(client, migration, lending);
         names.push(migration.name);
       } else if (checksum !== migration.checksum) {
         throw new MigrationChanged(migration.name);
@@ -87,10 +92,35 @@ export async function migrate(
   }
 }
 
-async function apply(client: pg.Client, migration: Migration): Promise<void> {
+/**
+ * Functions that look up across tenants belong to a role of their own. Giving one away takes two
+ * rights that a superuser has by nature and the owner of a database on Aurora has not: to become that
+ * role, which who makes a role may ask for since PostgreSQL 16, and that the role may create in the
+ * schema, which it is lent inside each migration. Answers whether it must be.
+ */
+async function mustLend(client: pg.Client): Promise<boolean> {
+  await client.query(
+    `select set_config(name, 'set', false) from pg_settings where name = 'createrole_self_grant'`,
+  );
+  const { rows } = await client.query<{ rolsuper: boolean }>(
+    'select rolsuper from pg_roles where rolname = current_user',
+  );
+  return rows[0]?.rolsuper === false;
+}
+
+async function lend(client: pg.Client, change: 'grant' | 'revoke'): Promise<void> {
+  const { rowCount } = await client.query('select from pg_roles where rolname = $1', [LOOKUP]);
+  if (rowCount === 0) return; // the first migration makes it
+  const preposition = change === 'grant' ? 'to' : 'from';
+  await client.query(`${change} create on schema public ${preposition} ${LOOKUP}`);
+}
+
+async function apply(client: pg.Client, migration: Migration, lending: boolean): Promise<void> {
   await client.query('begin');
   try {
+    if (lending) await lend(client, 'grant');
     await client.query(migration.sql);
+    if (lending) await lend(client, 'revoke');
     await client.query(
       'insert into schema_migrations (number, name, checksum) values ($1, $2, $3)',
       [migration.number, migration.name, migration.checksum],

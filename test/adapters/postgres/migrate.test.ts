@@ -48,7 +48,7 @@ describeWithPostgres('migrations', () => {
   it('refuse a file that was changed after it was applied', async () => {
     await migrate(database.url, [file(9005, 'select 1')]);
     await expect(migrate(database.url, [file(9005, 'select 2', 'other')])).rejects.toThrow(
-      'changed after it was applied',
+      '9005-test.sql was applied with another text',
     );
   });
 });
