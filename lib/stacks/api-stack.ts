@@ -23,6 +23,7 @@ import {
 } from '#config/functions.ts';
 import type { StageSettings } from '#config/stage-settings.ts';
 import { acknowledge } from '#constructs/acknowledge.ts';
+import { answerWithProblems } from '#constructs/gateway-problems.ts';
 import { ServiceFunction, type Surroundings } from '#constructs/service-function.ts';
 import type { Method, Route, Tag } from '#contract/route.ts';
 import { operationIds, routeOf } from '#contract/routes.ts';
@@ -101,6 +102,7 @@ export class ApiStack extends StageStack {
         accessLogFormat: accessLogFormat(),
       },
     });
+    answerWithProblems(api);
     this.publicUrl =
       domain === null
         ? `https://${api.restApiId}.execute-api.${region}.amazonaws.com/${GATEWAY_STAGE}`
@@ -110,7 +112,7 @@ export class ApiStack extends StageStack {
       STAGE: stage,
       DATABASE_URL: data.databaseUrl,
       DATABASE_AUTH: 'iam',
-      CURSOR_KEY_SECRET: identity.cursorKeySecret.secretName,
+      CURSOR_KEY_SECRET: identity.cursorKeySecret.secretArn,
       PUBLIC_URL: this.publicUrl,
       ALLOWED_ORIGINS: settings.api.allowedOrigins.join(','),
       PREFERRED_RUNTIME: settings.preferredRuntime,

@@ -1,4 +1,5 @@
-import { Duration } from 'aws-cdk-lib/core';
+import { LogGroup } from 'aws-cdk-lib/aws-logs';
+import { type CfnResource, Duration, RemovalPolicy } from 'aws-cdk-lib/core';
 import { Trigger } from 'aws-cdk-lib/triggers';
 import type { Construct } from 'constructs';
 import { type FunctionName, functionNames, functionSpec } from '#config/functions.ts';
@@ -50,6 +51,24 @@ export class SchemaStack extends StageStack {
       });
       before = trigger;
     }
+    this.tameInvoker(around);
+  }
+
+  /** The function by which CDK invokes ours is like ours: on arm64, with a log that is sealed and ends. */
+  private tameInvoker({ logKey }: Surroundings): void {
+    const { stage, logDays } = this.settings;
+    const log = new LogGroup(this, 'InvokerLog', {
+      logGroupName: `/cloudflow/${stage}/deploy-invoker`,
+      retention: logDays,
+      encryptionKey: logKey,
+      removalPolicy: RemovalPolicy.DESTROY,
+    });
+    const provider = this.node.findChild(
+      'AWSCDK.TriggerCustomResourceProviderCustomResourceProvider',
+    );
+    const invoker = provider.node.findChild('Handler') as CfnResource;
+    invoker.addPropertyOverride('Architectures', ['arm64']);
+    invoker.addPropertyOverride('LoggingConfig', { LogGroup: log.logGroupName });
   }
 }
 

@@ -6,6 +6,7 @@ import { CAPABILITIES, type Capability } from '#config/capabilities.ts';
 import { CONTAINERS, functionNames, functionSpec } from '#config/functions.ts';
 import { QUEUES } from '#config/queues.ts';
 import { STAGES } from '#config/stages.ts';
+import { acknowledge } from '#constructs/acknowledge.ts';
 import { operationIds, routeOf } from '#contract/routes.ts';
 import { findingsOf, type Resource, type Synthesised, synthesise } from './synth.ts';
 
@@ -81,9 +82,17 @@ describe.each(STAGES)('what stage %s deploys', (stage) => {
     expect(made.missing).toEqual([]);
   });
 
+  it('accepts no finding that there is not', () => {
+    expect(made.idle).toEqual([]);
+  });
+
   it('has every function of the registry and no other but the one by which CDK invokes at deployment', () => {
     expect(named(ours(), 'FunctionName')).toEqual(functionNames.map(nameOf).sort());
     expect(made.ofType('AWS::Lambda::Function').length).toBe(functionNames.length + 1);
+    for (const { Properties } of made.ofType('AWS::Lambda::Function')) {
+      expect(Properties['Architectures']).toEqual(['arm64']);
+      expect(Properties['LoggingConfig']).toHaveProperty('LogGroup');
+    }
   });
 
   it('runs every function on arm64 and Node 24, traced, with the size and time of the registry', () => {
@@ -253,6 +262,28 @@ describe.each(STAGES)('what stage %s deploys', (stage) => {
     }
   });
 
+  it('answers with problem details where API Gateway answers by itself', () => {
+    const answers = new Map(
+      made
+        .ofType('AWS::ApiGateway::GatewayResponse')
+        .map(({ Properties }) => [Properties['ResponseType'], Properties]),
+    );
+    for (const [type, status, code] of [
+      ['MISSING_AUTHENTICATION_TOKEN', '404', 'ROUTE_NOT_FOUND'],
+      ['THROTTLED', '429', 'RATE_LIMITED'],
+      ['INTEGRATION_TIMEOUT', '503', 'UNAVAILABLE'],
+    ]) {
+      const answer = answers.get(type)!;
+      expect(answer['StatusCode']).toBe(status);
+      const { 'application/json': body } = answer['ResponseTemplates'] as Record<string, string>;
+      expect(JSON.parse(body!)).toMatchObject({
+        code,
+        status: Number(status),
+        request_id: '$context.requestId',
+      });
+    }
+  });
+
   it('throttles every route, logs every call without its content, and traces', () => {
     const [deployed] = made.ofType('AWS::ApiGateway::Stage');
     const { MethodSettings, AccessLogSetting, TracingEnabled } = deployed!.Properties as {
@@ -408,6 +439,16 @@ describe.each(STAGES)('what stage %s deploys', (stage) => {
 });
 
 describe('the checks of a synth', () => {
+  it('tell what was accepted for nothing', () => {
+    const { idle } = findingsOf((app) => {
+      const stack = new Stack(app, 'Hasty');
+      acknowledge(stack, 'AwsSolutions-RDS10', 'there is no database here');
+      acknowledge(stack, 'AwsSolutions-S10', 'there is a bucket here');
+      new Bucket(stack, 'Open');
+    });
+    expect(idle).toEqual(['AwsSolutions-RDS10 at Hasty']);
+  });
+
   it('find what nobody accepted', () => {
     const { findings } = findingsOf((app) => {
       new Bucket(new Stack(app, 'Careless'), 'Open');

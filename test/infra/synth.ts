@@ -23,6 +23,8 @@ export interface Synthesised {
   readonly findings: readonly string[];
   /** What the account would have to be asked. */
   readonly missing: readonly unknown[];
+  /** What was accepted though no check finds it. */
+  readonly idle: readonly string[];
   ofType(type: string): readonly Resource[];
 }
 
@@ -48,6 +50,7 @@ export function findingsOf(make: (app: App) => void): {
   readonly findings: readonly string[];
   readonly templates: ReadonlyMap<string, { readonly Resources: Record<string, Resource> }>;
   readonly missing: readonly unknown[];
+  readonly idle: readonly string[];
 } {
   const outdir = mkdtempSync(join(tmpdir(), 'cloudflow-cdk-'));
   const { exitCode } = process;
@@ -80,7 +83,12 @@ export function findingsOf(make: (app: App) => void): {
         .filter(([, { type }]) => type === 'aws:cloudformation:stack')
         .map(([name, { properties }]) => [name, read(properties.templateFile)]),
     );
-    return { findings, templates: templates as never, missing: manifest.missing ?? [] };
+    return {
+      findings,
+      templates: templates as never,
+      missing: manifest.missing ?? [],
+      idle: idleIn(app),
+    };
   } finally {
     process.stderr.write = write;
     process.exitCode = exitCode;
@@ -88,9 +96,32 @@ export function findingsOf(make: (app: App) => void): {
   }
 }
 
+/** Acknowledgements of cdk-nag's rules under which it finds nothing: they would hide what comes later. */
+function idleIn(app: App): readonly string[] {
+  const checks = new AwsSolutionsChecks(app);
+  Object.assign(checks, { isAcknowledged: () => false });
+  const found = checks
+    .validateScope(app)
+    .violations.flatMap(({ ruleName, violatingResources }) =>
+      violatingResources.map(({ constructPath }) => ({ ruleName, path: constructPath ?? '' })),
+    );
+  return app.node.findAll().flatMap(({ node }) =>
+    node.metadata
+      .filter(({ type }) => type === Validations.ACKNOWLEDGED_RULES_METADATA_KEY)
+      .flatMap(({ data }) => Object.keys(data as object))
+      .map((id) => id.replace(/^annotation::/i, ''))
+      .filter((id) => id.startsWith('AwsSolutions-'))
+      .filter(
+        (id) =>
+          !found.some(({ ruleName, path }) => ruleName === id && path.startsWith(`${node.path}/`)),
+      )
+      .map((id) => `${id} at ${node.path}`),
+  );
+}
+
 export function synthesise(stage: Stage, dist: string): Synthesised {
   const settings = readStageSettings({ stage, account: undefined }, {});
-  const { findings, templates, missing } = findingsOf((app) => {
+  const { findings, templates, missing, idle } = findingsOf((app) => {
     buildPlatform(app, settings, dist);
   });
   const resources = new Map(
@@ -103,6 +134,7 @@ export function synthesise(stage: Stage, dist: string): Synthesised {
     resources,
     findings,
     missing,
+    idle,
     ofType: (type) => [...resources.values()].filter(({ Type }) => Type === type),
   };
 }
