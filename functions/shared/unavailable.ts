@@ -9,7 +9,7 @@ export function isUnavailable(error: unknown): boolean {
   if (CODES.has(code) || SQL_CLASSES.test(code)) return true;
   // pg gives these no code.
   return (
-    error.message === 'Connection terminated unexpectedly' ||
+    TERMINATED.test(error.message) ||
     NOT_QUERYABLE.test(error.message) ||
     error.message.startsWith('timeout exceeded when trying to connect')
   );
@@ -29,6 +29,8 @@ const CODES: ReadonlySet<string> = new Set([
  * ended because this process was too slow to go on with its transaction.
  */
 const SQL_CLASSES = /^(?:08...|25P0[34]|53...|57P0[1-3])$/;
+/** The server was lost, or took the connection and said nothing. */
+const TERMINATED = /^Connection terminated (?:unexpectedly|due to connection timeout)$/;
 /** The session had ended between two queries of one transaction. */
 const NOT_QUERYABLE =
   /^Client (?:has encountered a connection error|was closed) and is not queryable$/;

@@ -1,3 +1,4 @@
+import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { LogFields } from '#ports/log.ts';
 import { startTestApi, type TestApi } from '#test/support/api.ts';
@@ -48,4 +49,25 @@ describe('while the database is away', () => {
       expect(JSON.stringify(fields)).not.toContain('hunter2');
     }
   });
+});
+
+it('a database that takes connections and says nothing is away too', {
+  timeout: 30_000,
+}, async () => {
+  const sockets: Socket[] = [];
+  const mute = createServer((socket) => sockets.push(socket));
+  await new Promise<void>((resolve) => mute.listen(0, '127.0.0.1', resolve));
+  const { port } = mute.address() as AddressInfo;
+  const api = await startTestApi({ url: `postgres://user:hunter2@127.0.0.1:${port}/cf` } as never);
+  try {
+    const response = await fetch(`${api.server.url}/api/v1/callbacks/0123456789abcdef/complete`, {
+      method: 'POST',
+    });
+    expect(response.status).toBe(503);
+    expect(await response.text()).not.toContain('hunter2');
+  } finally {
+    for (const socket of sockets) socket.destroy();
+    await new Promise((resolve) => mute.close(resolve));
+    await api.close();
+  }
 });
