@@ -12,7 +12,7 @@ class Unfit extends Error {}
 
 /**
  * Parses a document that somebody else wrote, into values that every part of ours can keep: bounded
- * depth and number, finite numbers, no NUL and no lone surrogate (they become U+FFFD), and no member
+ * depth and number, finite numbers and exact integers, no NUL and no lone surrogate (they become U+FFFD), and no member
  * named `__proto__`. Messages end a sentence that begins with what the document is.
  */
 export function parseForeignJson(text: string): ForeignJson {
@@ -42,8 +42,12 @@ function settle(value: Json, depth: number, budget: { values: number }, dirty: b
   if (budget.values < 0) throw new Unfit(`holds more than ${MAX_VALUES} values`);
   if (typeof value === 'string') return dirty ? cleanText(value) : value;
   if (typeof value === 'number') {
-    if (Number.isFinite(value)) return value;
-    throw new Unfit('holds a number too large to be one');
+    if (!Number.isFinite(value)) throw new Unfit('holds a number too large to be one');
+    // R13: kept as a double it would silently be another number, and only one runtime would notice.
+    if (Number.isInteger(value) && !Number.isSafeInteger(value)) {
+      throw new Unfit('holds an integer beyond 2^53 - 1, which has to travel as text');
+    }
+    return value;
   }
   if (typeof value !== 'object' || value === null) return value;
   if (depth > FOREIGN_DEPTH) throw new Unfit(`is nested deeper than ${FOREIGN_DEPTH}`);

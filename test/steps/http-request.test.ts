@@ -147,6 +147,8 @@ describe('http_request', () => {
   it.each([
     ['application/json', '{"a":'],
     ['application/json', '1e400'],
+    ['application/json', '{"id":12345678901234567890}'],
+    ['application/json', '-9007199254740993'],
     ['application/json', '{"__proto__":{"a":1}}'],
     ['application/json', `${'['.repeat(65)}${']'.repeat(65)}`],
     ['application/json', `[${'1,'.repeat(100_001)}1]`],
