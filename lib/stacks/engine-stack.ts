@@ -1,4 +1,4 @@
-import { copyFileSync, cpSync } from 'node:fs';
+import { copyFileSync, cpSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { SubnetType } from 'aws-cdk-lib/aws-ec2';
@@ -147,6 +147,8 @@ export class EngineStack extends StageStack {
   /** What the image is built from when it is published: the bundle and the Dockerfile, nothing else. */
   private imageFolder(dist: string): string {
     const folder = join(Stage.of(this)?.outdir ?? 'cdk.out', 'engine-image');
+    // What an earlier synth left there would be another image.
+    rmSync(folder, { recursive: true, force: true });
     cpSync(bundleFolder(dist, 'engine'), folder, { recursive: true });
     copyFileSync(
       fileURLToPath(new URL('engine.Dockerfile', import.meta.url)),

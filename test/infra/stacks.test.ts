@@ -391,6 +391,15 @@ describe.each(STAGES)('what stage %s deploys', (stage) => {
     expect(made.ofType('AWS::RDS::DBProxy').length).toBe(made.settings.database.proxy ? 1 : 0);
   });
 
+  it('builds the engine’s image of its bundle and a Dockerfile alone', () => {
+    expect(made.image.filter((file) => !file.endsWith('.map'))).toEqual([
+      'Dockerfile',
+      'evaluator.mjs',
+      'index.mjs',
+    ]);
+    expect(made.ofType('AWS::ECS::TaskDefinition').length).toBe(1);
+  });
+
   it('runs the engine on arm64, between its bounds, and takes back a version that does not start', () => {
     const { engine } = made.settings;
     const [task] = made.ofType('AWS::ECS::TaskDefinition');

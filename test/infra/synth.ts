@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { App, Validations } from 'aws-cdk-lib/core';
@@ -25,6 +25,8 @@ export interface Synthesised {
   readonly missing: readonly unknown[];
   /** What was accepted though no check finds it. */
   readonly idle: readonly string[];
+  /** Files that the engine's image is built from. */
+  readonly image: readonly string[];
   ofType(type: string): readonly Resource[];
 }
 
@@ -51,6 +53,7 @@ export function findingsOf(make: (app: App) => void): {
   readonly templates: ReadonlyMap<string, { readonly Resources: Record<string, Resource> }>;
   readonly missing: readonly unknown[];
   readonly idle: readonly string[];
+  readonly image: readonly string[];
 } {
   const outdir = mkdtempSync(join(tmpdir(), 'cloudflow-cdk-'));
   const { exitCode } = process;
@@ -74,6 +77,7 @@ export function findingsOf(make: (app: App) => void): {
       ),
     );
     if (failure !== null && findings.length === 0) throw failure;
+    const image = join(outdir, 'engine-image');
     const manifest = read<{
       readonly artifacts: Record<string, { type: string; properties: { templateFile: string } }>;
       readonly missing?: readonly unknown[];
@@ -88,6 +92,7 @@ export function findingsOf(make: (app: App) => void): {
       templates: templates as never,
       missing: manifest.missing ?? [],
       idle: idleIn(app),
+      image: existsSync(image) ? readdirSync(image).sort() : [],
     };
   } finally {
     process.stderr.write = write;
@@ -121,7 +126,7 @@ function idleIn(app: App): readonly string[] {
 
 export function synthesise(stage: Stage, dist: string): Synthesised {
   const settings = readStageSettings({ stage, account: undefined }, {});
-  const { findings, templates, missing, idle } = findingsOf((app) => {
+  const { findings, templates, missing, idle, image } = findingsOf((app) => {
     buildPlatform(app, settings, dist);
   });
   const resources = new Map(
@@ -135,6 +140,7 @@ export function synthesise(stage: Stage, dist: string): Synthesised {
     findings,
     missing,
     idle,
+    image,
     ofType: (type) => [...resources.values()].filter(({ Type }) => Type === type),
   };
 }
