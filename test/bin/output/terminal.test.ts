@@ -19,7 +19,8 @@ function stream(about: { readonly isTTY?: boolean; readonly columns?: number } =
 }
 
 beforeEach(() => {
-  for (const name of ['NO_COLOR', 'FORCE_COLOR', 'NODE_DISABLE_COLORS', 'COLUMNS']) {
+  // Node takes a terminal of a CI machine for one without colours.
+  for (const name of ['CI', 'NO_COLOR', 'FORCE_COLOR', 'NODE_DISABLE_COLORS', 'COLUMNS']) {
     vi.stubEnv(name, undefined);
   }
   vi.stubEnv('TERM', 'xterm-256color');
