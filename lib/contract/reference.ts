@@ -1,13 +1,17 @@
 import type { TSchema } from 'typebox';
 import { API_ERRORS, type ApiErrorCode } from '#core/errors.ts';
+import { EXAMPLES, type Example } from './examples.ts';
 import { PERMISSIONS } from './permissions.ts';
 import { errorsOf, type Route, TAGS, type Tag } from './route.ts';
 import { type OperationId, operationIds, routeOf } from './routes.ts';
+import { answerWords, memberTable, shapesSection, typeWords } from './shapes.ts';
 
 /** The part of docs/api.md that the contract writes; a test keeps the two equal. */
 export function apiReference(): string {
   return [
     ...TAGS.flatMap((tag) => [section(tag), '']),
+    shapesSection(),
+    '',
     '## Permissions',
     '',
     '| permission | allows to |',
@@ -39,10 +43,10 @@ function operation(id: OperationId, route: Route): string {
     `**${route.summary}** · \`${id}\` · ${credential(route)}`,
   ];
   if (route.description !== undefined) lines.push('', route.description);
-  lines.push(...table('query', route.query), ...table('body', route.body, route.bodyOptional));
-  lines.push('', `Answers ${answers(route)}.`);
+  lines.push(...parameters(route), ...body(route), ...answers(route));
   const own = errorsOf(route).filter((code) => !COMMON.has(code));
   if (own.length > 0) lines.push('', `Errors: ${own.map((code) => `\`${code}\``).join(', ')}.`);
+  lines.push(...example(id, route));
   return lines.join('\n');
 }
 
@@ -75,55 +79,65 @@ function credential(route: Route): string {
   }
 }
 
-function answers(route: Route): string {
+function parameters({ params, query }: Route): string[] {
+  const lines: string[] = [];
+  const inPath = Object.entries(params?.properties ?? {});
+  if (inPath.length > 0) {
+    const each = inPath.map(([name, schema]) => `\`${name}\` (${typeWords(schema)})`);
+    lines.push('', `Path: ${each.join(', ')}.`);
+  }
+  if (query === undefined) return lines;
+  const { limit, cursor, ...filters } = query.properties;
+  if (Object.keys(filters).length > 0) {
+    const filter = { type: 'object', required: query['required'] ?? [], properties: filters };
+    lines.push('', ...memberTable('query', filter as unknown as TSchema, 'required'));
+  }
+  if (limit !== undefined && cursor !== undefined) {
+    const most = `${typeWords(limit)}, default ${(limit as { default?: unknown }).default}`;
+    lines.push('', `Pages: \`limit\` (${most}) and \`cursor\`.`);
+  }
+  return lines;
+}
+
+function body({ body: schema, bodyOptional }: Route): string[] {
+  if (schema === undefined) return [];
+  const { properties, description } = schema as { properties?: object; description?: string };
+  if (properties === undefined) return ['', `Body: ${description ?? 'JSON'}.`];
+  const title = bodyOptional === true ? 'body (may be left out)' : 'body';
+  return ['', ...memberTable(title, schema, 'required')];
+}
+
+function answers(route: Route): string[] {
   const parts = [String(route.status)];
   if (route.alternative !== undefined) {
     parts.push(`${route.alternative.status} when ${route.alternative.when}`);
   }
-  const text = parts.join(', or ');
-  const etag = route.etag === undefined ? '' : ', with an ETag';
+  const { response } = route;
+  const shape = response === null ? 'no body' : (answerWords(response) ?? 'an object');
+  const etag = route.etag === undefined ? '' : ', and an ETag';
   const match = route.ifMatch === undefined ? '' : `; If-Match is ${route.ifMatch}`;
-  return text + etag + match;
+  const line = `Answers ${parts.join(', or ')}: ${shape}${etag}${match}.`;
+  return response === null || shape !== 'an object'
+    ? ['', line]
+    : ['', line, '', ...memberTable('answer', response, 'optional')];
 }
 
-interface Member {
-  readonly type?: unknown;
-  readonly enum?: readonly string[];
-  readonly description?: string;
-  readonly default?: unknown;
-  readonly oneOf?: unknown;
-}
-
-function table(what: string, schema: TSchema | undefined, optional = false): string[] {
-  const { properties, required, description } = (schema ?? {}) as {
-    properties?: Readonly<Record<string, Member>>;
-    required?: readonly string[];
-    description?: string;
-  };
-  if (schema === undefined) return [];
-  if (properties === undefined) return ['', `Body: ${description ?? 'JSON'}.`];
-  return [
-    '',
-    `| ${what}${optional ? ' (may be left out)' : ''} | type | |`,
-    '|---|---|---|',
-    ...Object.entries(properties).map(([name, member]) => {
-      const mark = required?.includes(name) ? ' (required)' : '';
-      return `| \`${name}\`${mark} | ${typeOf(member)} | ${cell(textOf(member))} |`;
-    }),
+/** The call as a line of a shell. JSON in single quotes: examples hold none of their own. */
+function example(id: OperationId, route: Route): string[] {
+  const call: Example<OperationId> | undefined = EXAMPLES[id];
+  if (call === undefined) return [];
+  const path = route.path.replace(/\{(\w+)\}/g, (_, name: string) =>
+    encodeURIComponent(String((call.params as Record<string, unknown> | undefined)?.[name])),
+  );
+  const query = Object.entries(call.query ?? {}).map(([name, value]) => `${name}=${value}`);
+  const url = `"$BASE_URL${path}${query.length === 0 ? '' : `?${query.join('&')}`}"`;
+  const words = [
+    `curl -s${route.method === 'GET' ? '' : ` -X ${route.method}`} ${url}`,
+    ...(route.tenant === 'caller' ? ['-H "Authorization: Bearer $API_KEY"'] : []),
+    ...(call.idempotencyKey === undefined ? [] : [`-H 'Idempotency-Key: ${call.idempotencyKey}'`]),
+    ...(call.body === undefined
+      ? []
+      : ["-H 'Content-Type: application/json'", `-d '${JSON.stringify(call.body)}'`]),
   ];
-}
-
-function typeOf(member: Member): string {
-  if (member.enum !== undefined) return member.enum.map((word) => `\`${word}\``).join(' ');
-  if (typeof member.type === 'string') return member.type;
-  return member.oneOf === undefined ? 'any' : 'object';
-}
-
-function textOf(member: Member): string {
-  const fallback = member.default === undefined ? '' : `default ${JSON.stringify(member.default)}`;
-  return [member.description ?? '', fallback].filter((text) => text !== '').join('; ');
-}
-
-function cell(text: string): string {
-  return text.replaceAll('|', '\\|').replaceAll('\n', ' ');
+  return ['', '```sh', words.join(' \\\n  '), '```'];
 }

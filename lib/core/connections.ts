@@ -16,8 +16,9 @@ function closed<P extends TProperties>(properties: P, options: { description?: s
   return Type.Object(properties, { ...options, additionalProperties: false });
 }
 
-export const ConnectionName = Type.String({ pattern: NAME });
-export const OperationName = Type.String({ pattern: NAME });
+const NAMED = 'up to 63 of a-z, 0-9, `_` and `-`, a letter first';
+export const ConnectionName = Type.String({ pattern: NAME, description: NAMED });
+export const OperationName = Type.String({ pattern: NAME, description: NAMED });
 export const SecretName = Type.String({ pattern: NAME, description: 'the name of a secret' });
 
 /** A field name of HTTP (RFC 9110 token), lower or upper case. */
@@ -62,7 +63,10 @@ export const PostgresConnection = closed({
   port: Type.Optional(Type.Integer({ minimum: 1, maximum: 65535, default: 5432 })),
   database: Type.String({ minLength: 1, maxLength: 63, pattern: '^[^\\u0000]*$' }),
   login: DatabaseLogin,
-  reader: Type.Optional(DatabaseLogin),
+  reader: Type.Optional({
+    ...DatabaseLogin,
+    description: 'the login of operations with access `read`; without it, `login`',
+  }),
   tls: Type.Optional(
     Type.Unsafe<'verify' | 'require' | 'disable'>({
       type: 'string',
@@ -177,11 +181,15 @@ export const PositionalParameters = closed({
 });
 export type PositionalParameters = Type.Static<typeof PositionalParameters>;
 
-/** One registered statement. `checkOperation` of core/sql-statement.ts says what a schema cannot. */
+/** One registered statement. `checkOperation` of core/operations.ts says what a schema cannot. */
 export const OperationSpec = closed({
   connection: ConnectionName,
   access: Type.Unsafe<'read' | 'write'>({ type: 'string', enum: ['read', 'write'] }),
-  statement: Type.String({ minLength: 1, maxLength: 16_384 }),
+  statement: Type.String({
+    minLength: 1,
+    maxLength: 16_384,
+    description: 'one SQL statement; parameters are `:name` or `$1`, never text',
+  }),
   parameters: Type.Optional(Type.Union([NamedParameters, PositionalParameters])),
   max_rows: Type.Optional(
     Type.Integer({

@@ -22,11 +22,10 @@ function toldApartBy<T>(propertyName: string, shapes: readonly TSchema[]) {
   });
 }
 
-const Spec = toldApartBy<ConnectionSpec>('type', [
-  closed({
-    ...HttpConnection.properties,
-    auth: toldApartBy<HttpAuth>('scheme', HttpAuth.anyOf),
-  }),
+export const Auth = toldApartBy<HttpAuth>('scheme', HttpAuth.anyOf);
+
+export const Spec = toldApartBy<ConnectionSpec>('type', [
+  closed({ ...HttpConnection.properties, auth: Auth }),
   PostgresConnection,
 ]);
 

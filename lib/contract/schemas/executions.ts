@@ -18,13 +18,13 @@ export const RuntimeChoice = oneOf(['auto', 'engine', 'step_functions']);
 export const ExecutionStatus = oneOf(['PENDING', 'RUNNING', 'COMPLETED', 'FAILED', 'CANCELLED']);
 export const StepStatus = oneOf(['QUEUED', 'EXECUTING', 'SUCCESS', 'FAILED', 'SKIPPED']);
 
-const StepKey = Type.String({
+export const StepKey = Type.String({
   description: 'path of the step, with indices inside iterations: `orders.charge[3]`',
 });
 
 export const ExecuteBody = closed({
-  input: Type.Optional(AnyJson),
-  version: Type.Optional(WorkflowVersion),
+  input: Type.Optional({ ...AnyJson, description: "checked by the workflow's `input_schema`" }),
+  version: Type.Optional({ ...WorkflowVersion, description: 'without it, the highest' }),
   runtime: Type.Optional({ ...RuntimeChoice, description: "overrides the definition's choice" }),
   labels: Type.Optional(Labels),
   execution_id: Type.Optional(ClientExecutionId),
@@ -44,10 +44,14 @@ export const ExecutionSummary = closed({
   started_at: nullable(Timestamp),
   ended_at: nullable(Timestamp),
   error: nullable(closed({ ...ErrorObject.properties, step: Type.Optional(StepKey) })),
-  retry_of: nullable(Uuid),
-  root_id: Uuid,
-  parent: nullable(closed({ execution_id: Uuid, step: StepKey })),
-  correlation_id: nullable(Type.String()),
+  retry_of: nullable({ ...Uuid, description: 'the execution that it goes on from' }),
+  root_id: { ...Uuid, description: 'the first of its chain of retries; itself when it is none' },
+  parent: nullable(
+    closed({ execution_id: Uuid, step: StepKey }, { description: 'the step that started it' }),
+  ),
+  correlation_id: nullable(
+    Type.String({ description: '`X-Correlation-Id` of the call that started it' }),
+  ),
 });
 
 const WAIT_REASONS = [

@@ -60,7 +60,7 @@ const Costs = closed(
   { description: 'when all goes well, and at worst' },
 );
 
-const StepPlan = closed({
+export const StepPlan = closed({
   path: Type.String({ description: '`outer.inner`, unique in the workflow' }),
   type: oneOf(STEP_TYPES),
   no: Type.Integer({ description: 'topological number: what it depends on has smaller ones' }),
@@ -74,7 +74,7 @@ const StepPlan = closed({
 });
 
 const Pairs = Type.Array(Type.Array(Type.String(), { minItems: 2, maxItems: 2 }));
-const BarrierPlan = closed({
+export const BarrierPlan = closed({
   scope: Type.String({ description: "path of the container; empty for the workflow's own list" }),
   pointer: Type.String({ description: 'JSON Pointer to the first step that waits' }),
   before: Type.Array(Type.String()),
@@ -93,7 +93,7 @@ export const Report = closed(
     version: Type.String(),
     program_hash: Type.String({
       description:
-        'SHA-256 of the compiled program, which executions name; not that of the definition',
+        'SHA-256 of the compiled program, named by the first event of an execution; the `hash` of a version is that of its definition',
     }),
     runtime: oneOf(['auto', 'engine', 'step_functions'], 'what the definition asks for'),
     choice: closed({
