@@ -230,12 +230,15 @@ export function createInputValidator(schema: JsonObject): (input: Json) => Probl
   };
 }
 
-/** Values and names in a document, counted no further than one past `most`. */
+/** Characters whose counting costs as much as a value does. */
+const LENGTH = 100;
+
+/** Values and names in a document, counted just past `most` and no further; long texts count more. */
 function valuesUpTo(value: Json, most: number): number {
   let count = 0;
   const stack: Json[] = [value];
   for (let next = stack.pop(); next !== undefined && count <= most; next = stack.pop()) {
-    count += 1;
+    count += typeof next === 'string' ? 1 + next.length / LENGTH : 1;
     if (typeof next !== 'object' || next === null) continue;
     const members = Object.values(next) as Json[];
     if (!Array.isArray(next)) count += members.length;
