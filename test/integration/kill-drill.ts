@@ -55,6 +55,11 @@ export interface Drill {
   readonly kills: readonly Kill[];
   /** When a step's success (or its undo's) was first seen over the API: `<execution> <key>`, real time. */
   readonly seen: ReadonlyMap<string, number>;
+  /**
+   * How often time was moved because nothing else did: on a machine so busy that sessions of ours run
+   * out, a machine's task is repeated after seconds of its own time, which no view tells of.
+   */
+  readonly nudges: number;
   /** Processes that outlived the platform that had started them. */
   readonly orphans: readonly string[];
   platform(): Promise<RunningPlatform>;
@@ -73,6 +78,8 @@ export interface DrillOptions {
 
 /** A platform may say for a while that a part of it is away. */
 const MOST_REFUSALS = 50;
+const NUDGE_MS = 6_000;
+const MOST_NUDGES = 100;
 const STUCK_MS = 40_000;
 /**
  * A machine's own timer (a missed heartbeat) is recorded by its next task, so its execution may look
@@ -214,6 +221,7 @@ export async function runDrill(options: DrillOptions): Promise<Drill> {
   // ── and driven to its end ────────────────────────────────────────────────────────────────
 
   let progress = '';
+  let nudges = 0;
   let progressAt = performance.now();
   let last: unknown = null;
   for (;;) {
@@ -271,7 +279,11 @@ export async function runDrill(options: DrillOptions): Promise<Drill> {
     }
     if (late && performance.now() - progressAt < UNTOLD_MS) busy = true;
     const wake = Math.min(...wakes);
-    if (busy || wake <= now || wake === Number.POSITIVE_INFINITY) {
+    const still = performance.now() - progressAt > NUDGE_MS && nudges < MOST_NUDGES;
+    if (still) {
+      nudges += 1;
+      await call((on) => on.advance(Math.min(1_000, Math.max(1, wake - now))));
+    } else if (busy || wake <= now || wake === Number.POSITIVE_INFINITY) {
       await pause(15);
     } else {
       happened('advance');
@@ -285,7 +297,7 @@ export async function runDrill(options: DrillOptions): Promise<Drill> {
   world.onHit = () => undefined;
   world.onAnswer = () => undefined;
   await dying;
-  return { subjects, kills, seen, orphans, platform };
+  return { subjects, kills, seen, orphans, nudges, platform };
 
   function watch(child: string): void {
     seen.set(child, Date.now());
