@@ -28,6 +28,7 @@ export type CliErrorCode =
   | 'PORT_IN_USE'
   | 'FOLDER_IN_USE'
   | 'FOLDER_UNUSABLE'
+  | 'DATABASE_LOST'
   | 'STATE_INCOMPATIBLE'
   | 'MACHINE_INVALID'
   | 'INTERRUPTED'

@@ -61,13 +61,21 @@ export async function dev(terminal: Terminal, options: DevOptions): Promise<bool
     if (!terminal.json) {
       terminal.out(`\n${terminal.style('dim', 'Ctrl-C stops it; its state stays.')}\n`);
     }
-    await stopped;
+    await Promise.race([stopped, platform.databaseLost.then(databaseLost)]);
     if (!terminal.json) terminal.out('\nstopping ...\n');
     return true;
   } finally {
     await demo?.close();
     await platform.stop();
   }
+}
+
+function databaseLost(): never {
+  throw new CliError(
+    'refused',
+    'DATABASE_LOST',
+    'PostgreSQL ended by itself; what was acknowledged is kept: start again',
+  );
 }
 
 function restartCommand(folder: string, { port, clock, example }: DevOptions): string {

@@ -31,7 +31,7 @@ import {
 export { EmbeddedPostgresUnavailable };
 
 export interface EmbeddedPostgresOptions {
-  /** Holds `data/`, `password` and `server.log`; made when absent. */
+  /** Holds `data/` and `password`; made when absent. */
   readonly directory: string;
   /** Null or absent: any free port. */
   readonly port?: number | null;

@@ -87,6 +87,8 @@ export interface Platform {
   readonly state: StateFolder;
   /** Null unless the platform was started with a virtual one. */
   readonly virtualClock: VirtualClock | null;
+  /** Resolves when the embedded PostgreSQL is gone: nothing can go on, and nothing is lost. */
+  readonly databaseLost: Promise<void>;
   /** Adds an exact host and port that steps may connect to, until this process ends. */
   allowEgress(pair: string): void;
   /** Ends everything in order; what runs goes on at the next start. Twice is harmless. */
@@ -102,7 +104,14 @@ const DATABASE = 'cloudflow';
 export async function startPlatform(options: PlatformOptions): Promise<Platform> {
   const started: (() => Promise<void>)[] = [];
   const stop = async (): Promise<void> => {
-    for (let last = started.pop(); last !== undefined; last = started.pop()) await last();
+    for (let last = started.pop(); last !== undefined; last = started.pop()) {
+      try {
+        await last();
+      } catch (error) {
+        // The others must stop all the same; what could not be given back is taken over (P2).
+        options.log.warn('a part did not stop in order', { error: String(error) });
+      }
+    }
   };
   try {
     return await start(options, (undo) => started.push(undo), stop);
@@ -121,7 +130,8 @@ async function start(
   const state = await openStateFolder(options.folder, { fresh: options.fresh });
   onStop(() => state.close());
   const { tenant, cursorKey } = state.identity;
-  const postgresUrl = options.databaseUrl ?? (await startDatabase(state, onStop));
+  const database = options.databaseUrl === null ? await startDatabase(state, onStop) : null;
+  const postgresUrl = options.databaseUrl ?? (database as Database).url;
   await migrate(postgresUrl);
 
   const realClock = createSystemClock();
@@ -302,7 +312,14 @@ async function start(
     cursorKey,
     runtimes,
     preferredRuntime: 'step_functions',
-    checks: { postgres: async () => void (await appPool.query('select 1')) },
+    checks: {
+      postgres: async () => void (await appPool.query('select 1')),
+      evaluator: async () => {
+        const request = { tenant, expressions: ['1'], bindings: {}, dialect: 'portable' } as const;
+        const [answer] = await evaluator.evaluate(request);
+        if (answer?.ok !== true) throw new Error('the evaluator gave no answer');
+      },
+    },
   });
 
   const recovery = createRecovery(enginePool);
@@ -367,20 +384,31 @@ async function start(
     postgresUrl,
     state,
     virtualClock,
+    databaseLost: database?.lost ?? new Promise(() => undefined),
     allowEgress: (pair) => void allow.add(pair),
     stop,
   };
 }
 
+interface Database {
+  readonly url: string;
+  /** Resolves when the server ends without having been asked to. */
+  readonly lost: Promise<void>;
+}
+
 async function startDatabase(
   state: StateFolder,
   onStop: (undo: () => Promise<void>) => void,
-): Promise<string> {
+): Promise<Database> {
   const postgres: EmbeddedPostgres = await startEmbeddedPostgres({
     directory: join(state.path, 'postgres'),
     durability: 'durable',
   });
-  onStop(() => postgres.stop());
+  let wanted = false;
+  onStop(() => {
+    wanted = true;
+    return postgres.stop();
+  });
   const client = new pg.Client({ connectionString: postgres.url });
   await client.connect();
   try {
@@ -391,7 +419,12 @@ async function startDatabase(
   } finally {
     await client.end();
   }
-  return postgres.urlOf(DATABASE);
+  const lost = new Promise<void>((resolve) => {
+    void postgres.ended.then(() => {
+      if (!wanted) resolve();
+    });
+  });
+  return { url: postgres.urlOf(DATABASE), lost };
 }
 
 /** Goes on from where the last start left it, or from now. */

@@ -73,6 +73,20 @@ describeWithPostgres('the platform as a process', () => {
     return ids;
   };
 
+  it('a server that ends by itself ends the platform with a sentence, and the next start goes on', async () => {
+    const first = await folder.start(VIRTUAL, env());
+    const id = await begin(first, steps('waits', { duration: '1h' }, 'wait'), 'engine');
+    const file = join(folder.path, 'postgres', 'data', 'postmaster.pid');
+    const server = Number((await readFile(file, 'utf8')).split('\n', 1)[0]);
+    process.kill(server, 'SIGKILL');
+    const { code, stderr } = await first.ended;
+    expect(code).toBe(3);
+    expect(stripVTControlCharacters(stderr)).toContain('PostgreSQL ended by itself');
+    const second = await folder.start(VIRTUAL, env());
+    const execution = await second.client.getExecution({ execution_id: id });
+    expect(execution.workflow_id).toBe('waits');
+  });
+
   it('SIGTERM ends it with exit 0 in time, also while calls hang, and what ran goes on', async () => {
     const first = await folder.start(VIRTUAL, env());
     const ids = await beginHanging(first);
