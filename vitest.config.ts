@@ -22,6 +22,8 @@ export default defineConfig({
             'test/*.test.ts',
           ],
           testTimeout: 5_000,
+          // Pure files share their modules: importing them for each took a third of the time.
+          isolate: false,
         },
       },
       {
