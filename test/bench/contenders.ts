@@ -91,6 +91,8 @@ function spawnContender(
       env: { ...process.env, NODE_ENV: 'production', BENCH_TASK: JSON.stringify(task) },
       stdio: ['ignore', 'pipe', 'inherit'],
     });
+    const abandon = (): void => void child.kill('SIGTERM');
+    process.once('exit', abandon);
     const late = setTimeout(() => child.kill('SIGKILL'), TIMEOUT_MS);
     let text = '';
     child.stdout.setEncoding('utf8').on('data', (part: string) => {
@@ -99,6 +101,7 @@ function spawnContender(
     child.once('error', reject);
     child.once('close', (code, signal) => {
       clearTimeout(late);
+      process.off('exit', abandon);
       // A library may print lines of its own.
       const lines = text.split('\n').filter((line) => line.startsWith('{"contender":'));
       if (code === 0) resolve(lines.map((line) => JSON.parse(line) as Measured));

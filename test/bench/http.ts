@@ -109,6 +109,8 @@ async function startServer(
     env: { ...process.env, NODE_ENV: 'production', ...env },
     stdio: ['ignore', 'pipe', 'inherit'],
   });
+  // Also when the bench is ended by a signal: a server would wait for ever.
+  process.once('exit', () => child.kill('SIGTERM'));
   for await (const line of createInterface({ input: child.stdout })) {
     return { process: child, firstLine: line };
   }
