@@ -264,7 +264,7 @@ async function start(
     tokens: { value: createTaskTokens(driverPool) },
     callbackTokens: { value: tokens },
   }) as RunnerDeps;
-  const tasks = createStepRunnerTasks(runnerDeps);
+  const tasks = createStepRunnerTasks(runnerDeps, log.with({ part: 'step runner' }));
   const machines = createStateMachineRuntime({
     clock,
     ids,

@@ -1,7 +1,8 @@
-import type { StepRunnerPayload } from '#core/asl/payload.ts';
+import { RUNNER_UNAVAILABLE, type StepRunnerPayload } from '#core/asl/payload.ts';
 import type { Json } from '#core/json.ts';
 import type { Clock } from '#ports/clock.ts';
 import type { ExecutionRecorder } from '#ports/execution-store.ts';
+import type { Log } from '#ports/log.ts';
 import { runTask } from '#steps/runner/run-task.ts';
 import type { RunnerDeps } from '#steps/runner/task.ts';
 import type { TaskOutcome } from './asl/outside.ts';
@@ -27,7 +28,7 @@ export interface StepRunnerTasks extends Tasks {
  *  T1 what this process cuts off when it ends is never recorded as an answer of the outside: the next
  *     start makes the same attempt again.
  */
-export function createStepRunnerTasks(deps: RunnerDeps): StepRunnerTasks {
+export function createStepRunnerTasks(deps: RunnerDeps, log: Log): StepRunnerTasks {
   const running = new Set<Promise<TaskOutcome>>();
   let closed = false;
   const recorder: ExecutionRecorder = {
@@ -42,7 +43,16 @@ export function createStepRunnerTasks(deps: RunnerDeps): StepRunnerTasks {
     try {
       return { ok: true, payload: (await runTask(own, tenant, payload)) as Json };
     } catch (error) {
-      const { name, message } = error as Error;
+      const { name, message, cause: reason } = error as Error;
+      if (name === RUNNER_UNAVAILABLE && !closed) {
+        // The machine repeats the task and says nothing of why.
+        const execution = payload.execution;
+        log.warn('a task could not be run', {
+          execution,
+          kind: payload.kind,
+          error: String(reason),
+        });
+      }
       const cause = JSON.stringify({ errorType: name, errorMessage: message });
       return { ok: false, error: name, cause };
     }

@@ -196,7 +196,7 @@ export function createProcess(around: Surroundings): Process {
     tokens: guard(store.tokens),
     callbackTokens: tokens,
   };
-  const tasks = createStepRunnerTasks(runner);
+  const tasks = createStepRunnerTasks(runner, log);
   const interpreter: StateMachineRuntime = createStateMachineRuntime({
     clock,
     ids,
