@@ -1,7 +1,11 @@
 import { defineConfig } from 'vitest/config';
 
-// Three projects with budgets of their own. `unit` is pure and still: no network, no server, no sleep.
+// Projects with budgets of their own. They run one after the other (`groupOrder`), each on the same number of
+// workers: Vitest refuses a run whose projects share an order but not that number, and its default for the
+// number depends on the machine. `unit` is pure and still: no network, no server, no sleep.
 // `integration` starts real servers through test/support and is where time may pass.
+const workers = 2;
+
 export default defineConfig({
   test: {
     reporters:
@@ -12,6 +16,8 @@ export default defineConfig({
       {
         test: {
           name: 'unit',
+          maxWorkers: workers,
+          sequence: { groupOrder: 0 },
           include: [
             'test/core/**/*.test.ts',
             'test/contract/**/*.test.ts',
@@ -29,6 +35,8 @@ export default defineConfig({
       {
         test: {
           name: 'proof',
+          maxWorkers: workers,
+          sequence: { groupOrder: 1 },
           include: ['test/conformance/**/*.test.ts', 'test/simulation/**/*.test.ts'],
           testTimeout: 600_000,
         },
@@ -36,16 +44,19 @@ export default defineConfig({
       {
         test: {
           name: 'infra',
+          maxWorkers: workers,
+          sequence: { groupOrder: 2 },
           include: ['test/infra/**/*.test.ts'],
           globalSetup: ['test/support/servers.ts', 'test/support/bundles.ts'],
           testTimeout: 60_000,
           hookTimeout: 120_000,
-          maxWorkers: 2,
         },
       },
       {
         test: {
           name: 'integration',
+          maxWorkers: workers,
+          sequence: { groupOrder: 3 },
           include: [
             'test/adapters/**/*.test.ts',
             'test/engine/**/*.test.ts',
@@ -57,8 +68,6 @@ export default defineConfig({
           globalSetup: ['test/support/servers.ts'],
           testTimeout: 60_000,
           hookTimeout: 120_000,
-          fileParallelism: true,
-          maxWorkers: 2,
         },
       },
     ],
