@@ -4,7 +4,7 @@
  */
 export function isUnavailable(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
-  if (error.name === 'BatcherFull') return true;
+  if (error.name === 'BatcherFull' || isAwsAway(error)) return true;
   const code = 'code' in error && typeof error.code === 'string' ? error.code : '';
   if (CODES.has(code) || SQL_CLASSES.test(code)) return true;
   // pg gives these no code.
@@ -14,6 +14,19 @@ export function isUnavailable(error: unknown): boolean {
     error.message.startsWith('timeout exceeded when trying to connect')
   );
 }
+
+/** A service of AWS that failed inside, asks us to slow down, or took the connection and said nothing. */
+function isAwsAway(error: Error): boolean {
+  if (error.name === 'TimeoutError' || THROTTLED.test(error.name)) return true;
+  const metadata = '$metadata' in error ? error.$metadata : null;
+  const status =
+    typeof metadata === 'object' && metadata !== null && 'httpStatusCode' in metadata
+      ? Number(metadata.httpStatusCode)
+      : 0;
+  return status >= 500 || status === 429;
+}
+
+const THROTTLED = /^(?:Throttl|ProvisionedThroughputExceeded|RequestLimitExceeded|SlowDown)/;
 
 const CODES: ReadonlySet<string> = new Set([
   'ECONNREFUSED',

@@ -8,6 +8,7 @@ const REMEMBERED_MS = 8 * 86_400_000;
 const EXPIRED = {
   idempotency_records: 'expires_at <= to_timestamp($1)',
   callbacks: 'expires_at <= to_timestamp($1)',
+  records: 'expires_at <= to_timestamp($1)',
   published_messages: `at <= to_timestamp($1) - interval '${REMEMBERED_MS} milliseconds'`,
 } as const;
 
@@ -26,7 +27,7 @@ export async function purgeExpired(
   now: number,
   limits: PurgeLimits = { batch: 5_000, batches: 1_000 },
 ): Promise<Purged> {
-  const purged = { idempotency_records: 0, callbacks: 0, published_messages: 0 };
+  const purged = { idempotency_records: 0, callbacks: 0, records: 0, published_messages: 0 };
   for (const table of Object.keys(EXPIRED) as (keyof typeof EXPIRED)[]) {
     for (let batches = 0; batches < limits.batches; batches++) {
       const { rowCount } = await pool.query(

@@ -29,6 +29,11 @@ describeWithPostgres('what has expired', () => {
          values ($1, $2, gen_random_uuid(), 'pay', 'live', $3)`,
         [`hash-${n}`, tenant, expires],
       );
+      await admin.query(
+        `insert into records (tenant_id, kind, id, version, content, expires_at)
+         values ($1, 'lock', $2, gen_random_uuid(), '0:null', $3)`,
+        [tenant, `record-${n}`, expires],
+      );
       await admin.query('insert into published_messages values ($1, gen_random_uuid(), $2)', [
         tenant,
         new Date(expires.getTime() - 8 * DAY),
@@ -40,6 +45,7 @@ describeWithPostgres('what has expired', () => {
     const { rows } = await admin.query(
       `select (select count(*)::integer from idempotency_records) as idempotency_records,
               (select count(*)::integer from callbacks) as callbacks,
+              (select count(*)::integer from records) as records,
               (select count(*)::integer from published_messages) as published_messages`,
     );
     return rows[0];
@@ -47,6 +53,7 @@ describeWithPostgres('what has expired', () => {
   const each = (count: number) => ({
     idempotency_records: count,
     callbacks: count,
+    records: count,
     published_messages: count,
   });
 
