@@ -1,4 +1,4 @@
-import { Type } from 'typebox';
+import * as Type from 'typebox';
 import { ConnectionName, OperationName } from '#core/connections.ts';
 import type { Route } from '../route.ts';
 import { Cursor, closed, PageSize, page } from '../schemas/common.ts';

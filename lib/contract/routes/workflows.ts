@@ -1,4 +1,4 @@
-import { Type } from 'typebox';
+import * as Type from 'typebox';
 import type { Route } from '../route.ts';
 import { Cursor, closed, PageSize, page, WorkflowId, WorkflowVersion } from '../schemas/common.ts';
 import { Accepted, ExecuteBody, ExecutionSummary } from '../schemas/executions.ts';

@@ -1,15 +1,15 @@
-import { type TProperties, type TSchema, Type } from 'typebox';
+import * as Type from 'typebox';
 import type { Json } from '#core/json.ts';
 
 /** An object that refuses what it does not name. */
-export function closed<P extends TProperties>(
+export function closed<P extends Type.TProperties>(
   properties: P,
   options: { description?: string } = {},
 ) {
   return Type.Object(properties, { ...options, additionalProperties: false });
 }
 
-export function nullable<S extends TSchema>(schema: S) {
+export function nullable<S extends Type.TSchema>(schema: S) {
   return Type.Union([schema, Type.Null()]);
 }
 
@@ -77,7 +77,7 @@ export const PageSize = Type.Integer({
   description: 'how many to return at most',
 });
 
-export function page<S extends TSchema>(item: S) {
+export function page<S extends Type.TSchema>(item: S) {
   return closed({
     items: Type.Array(item),
     next_cursor: nullable(Type.String({ description: 'null on the last page' })),

@@ -1,4 +1,4 @@
-import { type TSchema, Type } from 'typebox';
+import * as Type from 'typebox';
 import {
   ConnectionName,
   type ConnectionSpec,
@@ -13,7 +13,7 @@ import {
 import { closed, Timestamp } from './common.ts';
 
 /** Core's unions, told apart by one member, so that a mistake is reported against one shape. */
-function toldApartBy<T>(propertyName: string, shapes: readonly TSchema[]) {
+function toldApartBy<T>(propertyName: string, shapes: readonly Type.TSchema[]) {
   return Type.Unsafe<T>({
     type: 'object',
     required: [propertyName],

@@ -1,4 +1,4 @@
-import { Type } from 'typebox';
+import * as Type from 'typebox';
 import type { JsonObject } from '#core/json.ts';
 import { STEP_TYPES, type StepType } from '#core/plan/program.ts';
 import {

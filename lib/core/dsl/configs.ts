@@ -1,4 +1,4 @@
-import { type Static, type TSchema, Type } from 'typebox';
+import * as Type from 'typebox';
 import type { CompensationType, StepType } from '#core/plan/program.ts';
 import { LIMITS } from './limits.ts';
 import {
@@ -237,9 +237,9 @@ export const CONFIGS = {
   loop: Loop,
   group: Group,
   fail: Fail,
-} as const satisfies { readonly [T in StepType]: TSchema };
+} as const satisfies { readonly [T in StepType]: Type.TSchema };
 
-export type ConfigOf<T extends StepType> = Static<(typeof CONFIGS)[T]>;
+export type ConfigOf<T extends StepType> = Type.Static<(typeof CONFIGS)[T]>;
 
 const undoTimeout = { timeout: called.timeout };
 
@@ -257,9 +257,11 @@ export const COMPENSATIONS = {
     ...child,
     timeout: Type.Optional(duration('How long the child is waited for.')),
   }),
-} as const satisfies { readonly [T in CompensationType]: TSchema };
+} as const satisfies { readonly [T in CompensationType]: Type.TSchema };
 
-export type CompensationConfigOf<T extends CompensationType> = Static<(typeof COMPENSATIONS)[T]>;
+export type CompensationConfigOf<T extends CompensationType> = Type.Static<
+  (typeof COMPENSATIONS)[T]
+>;
 
 /** What each type is for, in a line: shown by editors and in problems. */
 export const STEP_TYPE_TITLES: { readonly [T in StepType]: string } = {

@@ -1,4 +1,4 @@
-import { type TSchema, Type } from 'typebox';
+import * as Type from 'typebox';
 import type { Json, JsonObject } from '#core/json.ts';
 import { DURATION_PATTERN, type Duration } from './durations.ts';
 import { LIMITS } from './limits.ts';
@@ -176,6 +176,6 @@ export const RetrySchema = strict(
 );
 
 /** Made of what TypeBox and we know; the rest of the house sees plain JSON Schema. */
-export function asJsonSchema(schema: TSchema): JsonObject {
+export function asJsonSchema(schema: Type.TSchema): JsonObject {
   return schema as unknown as JsonObject;
 }

@@ -1,4 +1,4 @@
-import { type Static, Type } from 'typebox';
+import * as Type from 'typebox';
 import type { JsonObject } from '#core/json.ts';
 import {
   COMPENSATION_TYPES,
@@ -160,7 +160,7 @@ export const StepEnvelope = strict({
   ),
 });
 
-type EnvelopeOf = Omit<Static<typeof StepEnvelope>, 'type' | 'config' | 'compensate'>;
+type EnvelopeOf = Omit<Type.Static<typeof StepEnvelope>, 'type' | 'config' | 'compensate'>;
 
 export type CompensationDefinition = {
   [T in CompensationType]: { readonly type: T; readonly config?: CompensationConfigOf<T> };
@@ -176,6 +176,6 @@ export type StepDefinitionOf<T extends StepType> = EnvelopeOf & {
 export type StepDefinition = { [T in StepType]: StepDefinitionOf<T> }[StepType];
 
 /** A workflow as written: valid by shape. `checkDefinition` says whether it also makes sense. */
-export type WorkflowDefinition = Omit<Static<typeof WorkflowEnvelope>, 'steps'> & {
+export type WorkflowDefinition = Omit<Type.Static<typeof WorkflowEnvelope>, 'steps'> & {
   readonly steps: readonly StepDefinition[];
 };
