@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { builtinModules } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -13,9 +13,11 @@ import {
   programNames,
 } from '#config/functions.ts';
 import { startLambda } from '#test/support/lambda.ts';
+import { digestOf, filesIn, MAX_UNPACKED_BYTES, packageOf } from '#test/support/packages.ts';
 import { buildPrograms, ROOT } from '../../bin/build/bundle.ts';
 
 const dist = inject('dist');
+const unpacked = inject('unpacked');
 const bundles = inject('bundles');
 const inputsOf = (name: ProgramName): readonly string[] =>
   bundles.find((bundle) => bundle.name === name)?.inputs ?? [];
@@ -49,6 +51,27 @@ describe('what is deployed', () => {
     expect(readdirSync(join(dist, 'migrate', 'migrations')).sort()).toEqual(
       readdirSync(join(ROOT, 'lib/adapters/postgres/migrations')).sort(),
     );
+  });
+
+  it('is packed to the last file, the same every time, within what Lambda takes', () => {
+    for (const name of functionNames) {
+      const folder = join(dist, name);
+      expect([name, digestOf(join(unpacked, name))]).toEqual([name, digestOf(folder)]);
+      const bytes = filesIn(folder).reduce(
+        (sum, file) => sum + statSync(join(folder, file)).size,
+        0,
+      );
+      expect(bytes).toBeLessThan(MAX_UNPACKED_BYTES);
+    }
+    const folder = join(dist, 'migrate');
+    expect(Buffer.compare(packageOf(folder), packageOf(folder))).toBe(0);
+  });
+
+  it('has the builders of typebox and not its algebra, which is ten times their size', () => {
+    for (const name of programNames) {
+      const algebra = within(name, 'node_modules/typebox/build/type/engine/instantiate');
+      expect([name, algebra]).toEqual([name, []]);
+    }
   });
 
   it('holds no tests, nothing of the local stack and no dependency of development', () => {
@@ -141,7 +164,7 @@ describe('what is deployed', () => {
 
 describe('a function that is told nothing', () => {
   it.each(functionNames)('%s does not start, and names all that it misses', async (name) => {
-    await expect(startLambda(dist, name, {})).rejects.toThrow(
+    await expect(startLambda(unpacked, name, {})).rejects.toThrow(
       `${name} needs ${FUNCTIONS[name].env.join(', ')} in its environment`,
     );
   });

@@ -1,9 +1,13 @@
 import { randomBytes } from 'node:crypto';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { rootCertificates } from 'node:tls';
 import { SFNClient, StopExecutionCommand } from '@aws-sdk/client-sfn';
 import pg from 'pg';
 import { afterAll, beforeAll, expect, inject, it } from 'vitest';
 import { createMachineNames } from '#adapters/stepfunctions/machines.ts';
-import { FUNCTIONS, type FunctionName, functionNames } from '#config/functions.ts';
+import { FUNCTION_DEFAULTS, type FunctionName, functionNames } from '#config/functions.ts';
 import type { EnvKey } from '#config/variables.ts';
 import type { Json } from '#core/json.ts';
 import { startTestApi, type TestApi } from '#test/support/api.ts';
@@ -21,14 +25,28 @@ import {
 } from '#test/support/database.ts';
 import { ask } from '#test/support/gateway.ts';
 import { startLambda, type TestLambda } from '#test/support/lambda.ts';
+import { digestOf } from '#test/support/packages.ts';
+import { type Synthesised, synthesise } from './synth.ts';
 
 /**
- * Every bundle in a process of its own, with the variables of the registry and those of Lambda and no
- * others, on a real PostgreSQL, and on the emulation of AWS in lib/local/aws-endpoint.
+ * Every bundle out of its archive, in a process of its own, with the variables that the template gives
+ * it and those of Lambda and no others, on a real PostgreSQL, and on the emulation of AWS in
+ * lib/local/aws-endpoint.
  */
-const dist = inject('dist');
+const unpacked = inject('unpacked');
 const MACHINE_PREFIX = 'cloudflow-dev';
 const lambdas = new Map<FunctionName, TestLambda>();
+/** All that ran, those with a database of their own as well. */
+const started: { readonly name: FunctionName; readonly lambda: TestLambda }[] = [];
+
+async function begin(
+  name: FunctionName,
+  env: Readonly<Record<string, string>>,
+): Promise<TestLambda> {
+  const lambda = await startLambda(unpacked, name, env);
+  started.push({ name, lambda });
+  return lambda;
+}
 
 function lambda(name: FunctionName): TestLambda {
   const found = lambdas.get(name);
@@ -37,6 +55,9 @@ function lambda(name: FunctionName): TestLambda {
 }
 
 describeWithPostgres('the deployed functions, bundled', () => {
+  let template: Synthesised;
+  /** Where Lambda has a file of certificates, this machine need not. */
+  let certificates: string;
   let aws: TestAws;
   let database: TestDatabase;
   let api: TestApi;
@@ -44,6 +65,9 @@ describeWithPostgres('the deployed functions, bundled', () => {
   let env: Readonly<Record<EnvKey, string>>;
 
   beforeAll(async () => {
+    template = synthesise('dev', inject('dist'));
+    certificates = join(mkdtempSync(join(tmpdir(), 'cloudflow-certificates-')), 'ca.pem');
+    writeFileSync(certificates, rootCertificates[0] ?? '');
     database = await createTestDatabase();
     api = await startTestApi(database);
     apiKey = await api.createKey(await api.createTenant(), ['*']);
@@ -78,10 +102,11 @@ describeWithPostgres('the deployed functions, bundled', () => {
       EGRESS_PORTS: '',
       HEALTH_PORT: '0',
     };
-    for (const name of functionNames) lambdas.set(name, await startLambda(dist, name, envOf(name)));
+    for (const name of functionNames) lambdas.set(name, await begin(name, envOf(name)));
   });
   afterAll(async () => {
     await Promise.all([...lambdas.values()].map((each) => each.close()));
+    rmSync(dirname(certificates), { recursive: true });
     await api?.close();
     await aws?.close();
     expect(aws?.faults).toEqual([]);
@@ -93,9 +118,26 @@ describeWithPostgres('the deployed functions, bundled', () => {
     );
   });
 
+  /** Keys of the template, and its values but where they name what this test has made instead. */
   function envOf(name: FunctionName, more: Partial<Record<EnvKey, string>> = {}) {
-    const own = FUNCTIONS[name].env.map((key): [string, string] => [key, more[key] ?? env[key]]);
+    const instead: Readonly<Record<string, string>> = {
+      ...env,
+      ...more,
+      NODE_EXTRA_CA_CERTS: certificates,
+    };
+    const own = Object.entries(templateVariables(name)).map(([key, value]): [string, string] => {
+      const text = instead[key] ?? value;
+      if (typeof text !== 'string') throw new TypeError(`give this test a value for ${key}`);
+      return [key, text];
+    });
     return { ...Object.fromEntries(own), ...aws.env };
+  }
+  function templateVariables(name: FunctionName): Readonly<Record<string, unknown>> {
+    const found = template
+      .ofType('AWS::Lambda::Function')
+      .find(({ Properties }) => Properties['FunctionName'] === `cloudflow-dev-${name}`);
+    if (found === undefined) throw new TypeError(`the template has no function ${name}`);
+    return (found.Properties['Environment'] as { Variables: Record<string, unknown> }).Variables;
   }
   const workflows = (method: string, path: string, body?: unknown) =>
     ask(lambda('workflows-api'), method, path, { apiKey, ...(body === undefined ? {} : { body }) });
@@ -122,10 +164,13 @@ describeWithPostgres('the deployed functions, bundled', () => {
   const NUDGE = { Records: [{ messageId: '1', body: '{}', eventSource: 'aws:sqs' }] };
   const TICK = { source: 'aws.scheduler', detail: {} };
 
-  it('start in less than five seconds, on a busy machine', () => {
+  it('start on the Node that Lambda has, in a time that is told and not judged', () => {
     const times = [...lambdas].map(([name, { coldStartMs }]) => [name, Math.round(coldStartMs)]);
     process.stdout.write(`cold starts in ms: ${JSON.stringify(Object.fromEntries(times))}\n`);
-    for (const { coldStartMs } of lambdas.values()) expect(coldStartMs).toBeLessThan(5_000);
+    const major = Number(FUNCTION_DEFAULTS.runtime.replace(/\D+/g, ''));
+    for (const [name, { version }] of lambdas) {
+      expect([name, version.split('.')[0]]).toEqual([name, `v${major}`]);
+    }
   });
 
   it('answer for the platform without a caller, and for nobody else’s part', async () => {
@@ -269,16 +314,8 @@ describeWithPostgres('the deployed functions, bundled', () => {
     const bare = new URL(url);
     bare.username = '';
     bare.password = '';
-    const migrate = await startLambda(
-      dist,
-      'migrate',
-      envOf('migrate', { DATABASE_URL: bare.href }),
-    );
-    const partitions = await startLambda(
-      dist,
-      'partitions',
-      envOf('partitions', { DATABASE_URL: url.href }),
-    );
+    const migrate = await begin('migrate', envOf('migrate', { DATABASE_URL: bare.href }));
+    const partitions = await begin('partitions', envOf('partitions', { DATABASE_URL: url.href }));
     const client = new pg.Client({ connectionString: url.href });
     try {
       const first = (await migrate.invoke({})) as { applied: string[] };
@@ -302,5 +339,16 @@ describeWithPostgres('the deployed functions, bundled', () => {
     const collected = (await lambda('collect-machines').invoke(TICK)) as { seen: number };
     expect(collected).toMatchObject({ deleted: 0 });
     expect(collected.seen).toBeGreaterThanOrEqual(1);
+  });
+
+  it('were all given an event, and none wrote to where its code lies', () => {
+    const idle = functionNames.filter(
+      (name) => !started.some((each) => each.name === name && each.lambda.events > 0),
+    );
+    expect(idle).toEqual([]);
+    for (const name of functionNames) {
+      const [after, before] = [unpacked, inject('dist')].map((each) => digestOf(join(each, name)));
+      expect([name, after]).toEqual([name, before]);
+    }
   });
 });

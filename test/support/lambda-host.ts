@@ -18,7 +18,7 @@ try {
     );
   });
   const kind = typeof bundle.handler;
-  send({ loaded: true, kind, milliseconds: performance.now() - started });
+  send({ loaded: true, kind, version: process.version, milliseconds: performance.now() - started });
 } catch (error) {
   send({ loaded: false, message: error instanceof Error ? error.message : String(error) });
   process.disconnect();

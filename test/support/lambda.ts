@@ -8,25 +8,37 @@ const HOST = fileURLToPath(new URL('./lambda-host.ts', import.meta.url));
 
 /** A bundle in a process of its own, with the environment that it is given and nothing else. */
 export interface TestLambda {
+  /** From the start of its process to a handler that is loaded; without the start of Node itself. */
   readonly coldStartMs: number;
+  /** Of the Node that it runs on. */
+  readonly version: string;
+  /** Events that it was given. */
+  readonly events: number;
   /** Rejects with name and message of what the function threw, as Lambda tells them. */
   invoke(event: unknown): Promise<unknown>;
   close(): Promise<void>;
 }
 
 type Message =
-  | { readonly loaded: true; readonly kind: string; readonly milliseconds: number }
+  | {
+      readonly loaded: true;
+      readonly kind: string;
+      readonly version: string;
+      readonly milliseconds: number;
+    }
   | { readonly loaded: false; readonly message: string }
   | { readonly id: number; readonly ok: true; readonly result: unknown }
   | { readonly id: number; readonly ok: false; readonly error: { name: string; message: string } };
 
-/** Rejects with what the bundle said when it did not load. */
+/** `folder` holds one folder for each function. Rejects with what the bundle said when it did not load. */
 export async function startLambda(
-  dist: string,
+  folder: string,
   name: FunctionName,
   env: Readonly<Record<string, string>>,
 ): Promise<TestLambda> {
-  const child = fork(HOST, [join(dist, name, 'index.mjs')], {
+  const task = join(folder, name);
+  const child = fork(HOST, [join(task, 'index.mjs')], {
+    cwd: task,
     env: { ...env },
     execArgv: [],
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
@@ -44,6 +56,10 @@ export async function startLambda(
   let last = 0;
   return {
     coldStartMs: first.milliseconds,
+    version: first.version,
+    get events() {
+      return last;
+    },
     invoke: (event) =>
       new Promise((resolve, reject) => {
         last += 1;
