@@ -89,6 +89,11 @@ const MARKS: { readonly [T in ExecutionEventType]: Mark | null } = {
     style: 'red',
     text: () => 'the time that the workflow allows is over',
   },
+  quota_exceeded: {
+    sign: '■',
+    style: 'red',
+    text: ({ quota }) => `one execution may record no more ${quota}`,
+  },
   compensation_started: { sign: '↶', style: 'yellow', text: () => 'undoing what was done' },
   compensation_attempt_started: null,
   compensation_retry_scheduled: {

@@ -25,7 +25,13 @@ export function violations(run: Run): string[] {
     ...afterCancel(run),
     ...heard(run),
     ...outcome(run, facts),
+    ...quota(run),
   ];
+}
+
+/** Whether an event puts an end to an execution from outside its steps. */
+function stops({ type }: ExecutionEvent): boolean {
+  return type === 'cancel_requested' || type === 'execution_timed_out' || type === 'quota_exceeded';
 }
 
 interface StepFacts {
@@ -45,7 +51,7 @@ interface Facts {
   readonly program: Program;
   readonly log: readonly RecordedEvent[];
   readonly steps: ReadonlyMap<string, StepFacts>;
-  /** Cancelled, timed out or halted: not everything has to have run. */
+  /** Stopped or halted: not everything has to have run. */
   readonly cutShort: boolean;
 }
 
@@ -88,8 +94,7 @@ function gather({ program, store }: Run): Facts {
   }
   const cutShort = store.log.some(
     ({ event }) =>
-      event.type === 'cancel_requested' ||
-      event.type === 'execution_timed_out' ||
+      stops(event) ||
       (event.type === 'step_skipped' && event.reason === 'HALTED') ||
       (program.onFailure === 'halt' && event.type === 'step_failed'),
   );
@@ -415,11 +420,9 @@ function precedes(steps: ReadonlyMap<string, StepFacts>, a: string, b: string): 
   return false;
 }
 
-/** I15: once cancelled or timed out nothing starts. */
+/** I15: once cancelled, timed out or over its quota nothing starts. */
 function afterCancel({ store }: Run): string[] {
-  const from = store.log.findIndex(
-    ({ event }) => event.type === 'cancel_requested' || event.type === 'execution_timed_out',
-  );
+  const from = store.log.findIndex(({ event }) => stops(event));
   if (from < 0) return [];
   return store.log
     .slice(from)
@@ -447,7 +450,8 @@ function heard({ store }: Run): string[] {
   return decided || found ? [] : ['rule 35 the cancel is not heard'];
 }
 
-const DECIDED = /^(compensation_started|execution_(timed_out|completed|failed|cancelled))$/;
+const DECIDED =
+  /^(compensation_started|quota_exceeded|execution_(timed_out|completed|failed|cancelled))$/;
 
 /** Rules 5 and 29: all top-level steps ended, and the outcome is theirs. */
 function outcome({ program, final, ended }: Run, { log, steps }: Facts): string[] {
@@ -458,9 +462,7 @@ function outcome({ program, final, ended }: Run, { log, steps }: Facts): string[
     if (facts?.ended == null) found.push(`rule 5 ${program.root.steps[i]?.id} never ended`);
   }
   const failed = top.some((facts) => facts !== undefined && classOf(facts) === 'F');
-  const stopped = log.some(
-    ({ event }) => event.type === 'cancel_requested' || event.type === 'execution_timed_out',
-  );
+  const stopped = log.some(({ event }) => stops(event));
   const outputFailed = log.some(
     ({ event }) => event.type === 'expression_evaluated' && event.step === '',
   );
@@ -469,3 +471,22 @@ function outcome({ program, final, ended }: Run, { log, steps }: Facts): string[
   }
   return found;
 }
+
+/**
+ * R43: an execution records what its quota allows, give or take what one decision adds, and its
+ * undoing. It ends so only when it had to.
+ */
+function quota({ quota, final, ended, store }: Run): string[] {
+  const own = store.log.filter(({ event }) => !event.type.startsWith('compensation_')).length;
+  const at = store.log.findIndex(({ event }) => event.type === 'quota_exceeded');
+  const found: string[] = [];
+  if (own > quota.events + SURPLUS) found.push(`R43 ${own} events where ${quota.events} may be`);
+  if (at >= 0 && at + SURPLUS < quota.events / 2) found.push(`R43 over its quota at event ${at}`);
+  if (at >= 0 && ended && final.error?.code !== 'CloudFlow.QuotaExceeded') {
+    found.push(`R43 ends with ${final.error?.code}`);
+  }
+  return found;
+}
+
+/** The bodies of the generator's definitions are small: no decision begins more. */
+const SURPLUS = 40;

@@ -17,8 +17,8 @@ export const MUTATIONS: { readonly [bug: string]: Core } = {
   'a host starts again what it is doing': {
     ...REAL_CORE,
     dedupes: false,
-    decide: (program, state, outcome, now) => {
-      const decided = REAL_CORE.decide(program, state, outcome, now);
+    decide: (program, state, outcome, now, quota) => {
+      const decided = REAL_CORE.decide(program, state, outcome, now, quota);
       if (decided.events.length === 0) return decided;
       const known = new Set(decided.commands.map(({ id }) => id));
       const again = REAL_CORE.outstanding(program, decided.state);
@@ -31,12 +31,12 @@ export const MUTATIONS: { readonly [bug: string]: Core } = {
 
   'a late answer counts for the attempt that runs now': {
     ...REAL_CORE,
-    decide: (program, state, outcome, now) => {
+    decide: (program, state, outcome, now, quota) => {
       if (outcome.kind !== 'call_failed' && outcome.kind !== 'call_succeeded') {
-        return REAL_CORE.decide(program, state, outcome, now);
+        return REAL_CORE.decide(program, state, outcome, now, quota);
       }
       const attempt = runningAttempt(program, state, outcome.step) ?? outcome.attempt;
-      return REAL_CORE.decide(program, state, { ...outcome, attempt }, now);
+      return REAL_CORE.decide(program, state, { ...outcome, attempt }, now, quota);
     },
   },
 
@@ -58,8 +58,8 @@ export const MUTATIONS: { readonly [bug: string]: Core } = {
     ...REAL_CORE,
     apply: (program, state, recorded) =>
       forwards(recorded.event, REAL_CORE.apply(program, state, recorded)),
-    decide: (program, state, outcome, now) => {
-      const decided = REAL_CORE.decide(program, state, outcome, now);
+    decide: (program, state, outcome, now, quota) => {
+      const decided = REAL_CORE.decide(program, state, outcome, now, quota);
       const from = decided.events.findIndex(({ type }) => type === 'compensation_started');
       if (from < 0) return decided;
       let turned = refold(program, state, decided.events.slice(0, from + 1), now);
@@ -138,10 +138,21 @@ export const MUTATIONS: { readonly [bug: string]: Core } = {
 
   'a cancel is not heard': {
     ...REAL_CORE,
-    decide: (program, state, outcome, now) =>
+    decide: (program, state, outcome, now, quota) =>
       outcome.kind === 'cancel'
         ? { events: [], state, commands: [] }
-        : REAL_CORE.decide(program, state, outcome, now),
+        : REAL_CORE.decide(program, state, outcome, now, quota),
+  },
+
+  'an execution may record as much as it likes': {
+    ...REAL_CORE,
+    decide: (program, state, outcome, now) => REAL_CORE.decide(program, state, outcome, now),
+  },
+
+  'a quota is reached before anything is used up': {
+    ...REAL_CORE,
+    decide: (program, state, outcome, now, quota) =>
+      REAL_CORE.decide(program, state, outcome, now, quota && { ...quota, events: 5 }),
   },
 };
 
@@ -149,8 +160,8 @@ export const MUTATIONS: { readonly [bug: string]: Core } = {
 function onEvents(change: (event: ExecutionEvent) => ExecutionEvent): Core {
   return {
     ...REAL_CORE,
-    decide: (program, state, outcome, now): DecisionResult => {
-      const decided = REAL_CORE.decide(program, state, outcome, now);
+    decide: (program, state, outcome, now, quota): DecisionResult => {
+      const decided = REAL_CORE.decide(program, state, outcome, now, quota);
       const events = decided.events.map(change);
       if (events.every((event, i) => event === decided.events[i])) return decided;
       return { events, state: refold(program, state, events, now), commands: decided.commands };
@@ -169,7 +180,8 @@ function onProgram(change: (step: Step) => Step): Core {
   return {
     ...REAL_CORE,
     apply: (program, state, recorded) => REAL_CORE.apply(wrong(program), state, recorded),
-    decide: (program, state, outcome, now) => REAL_CORE.decide(wrong(program), state, outcome, now),
+    decide: (program, state, outcome, now, quota) =>
+      REAL_CORE.decide(wrong(program), state, outcome, now, quota),
     outstanding: (program, state) => REAL_CORE.outstanding(wrong(program), state),
   };
 }

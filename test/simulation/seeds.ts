@@ -1,4 +1,6 @@
 import type { Signal } from '#core/execution/commands.ts';
+import type { Quota } from '#core/execution/quota.ts';
+import { QUOTA } from '#core/execution/quota.ts';
 import type { ExecutionReport } from '#core/execution/report.ts';
 import { report } from '#core/execution/report.ts';
 import type { Core } from './core.ts';
@@ -38,7 +40,18 @@ export async function simulate(seed: number, core: Core = REAL_CORE): Promise<Ve
     signals.push({ at, signal: { kind: 'pause', by: 'ada' } });
     signals.push({ at: at + random.int(0, 60_000), signal: { kind: 'resume', by: 'ada' } });
   }
-  const simulation = new Simulation({ program, input, core, random, seed, faults, signals });
+  // Every eighth execution may record so little that many of them come to their quota.
+  const quota: Quota = seed % 8 === 0 ? { ...QUOTA, events: 15 + ((seed / 8) % 40) } : QUOTA;
+  const simulation = new Simulation({
+    program,
+    input,
+    core,
+    random,
+    seed,
+    faults,
+    quota,
+    signals,
+  });
   const run = await simulation.run();
   return { seed, run, violations: violations(run) };
 }

@@ -13,7 +13,15 @@ const SEEDS = 2_000;
 
 describe('the simulated engine', () => {
   it(`keeps every invariant over ${SEEDS} seeds of crashes, take-overs and lost answers`, async () => {
-    const seen = { crashes: 0, fenced: 0, COMPLETED: 0, FAILED: 0, CANCELLED: 0, PARTIAL: 0 };
+    const seen = {
+      crashes: 0,
+      fenced: 0,
+      COMPLETED: 0,
+      FAILED: 0,
+      CANCELLED: 0,
+      PARTIAL: 0,
+      exceeded: 0,
+    };
     for (let seed = 1; seed <= SEEDS; seed++) {
       const { run, violations } = await simulate(seed);
       expect(violations, `npm run simulate -- --seed ${seed}`).toEqual([]);
@@ -21,6 +29,7 @@ describe('the simulated engine', () => {
       if (run.timeline.some((line) => line.includes('fenced off'))) seen.fenced += 1;
       if (run.final.status in seen) seen[run.final.status as 'COMPLETED'] += 1;
       if (run.final.compensation === 'PARTIAL') seen.PARTIAL += 1;
+      if (run.final.exceeded !== null) seen.exceeded += 1;
     }
     // What never happened proves nothing.
     for (const [what, count] of Object.entries(seen)) {
@@ -33,8 +42,8 @@ describe('the simulated engine', () => {
       ...REAL_CORE,
       apply: (program, state, recorded) =>
         freeze(REAL_CORE.apply(program, freeze(state), freeze(recorded))),
-      decide: (program, state, outcome, now) =>
-        freeze(REAL_CORE.decide(program, freeze(state), freeze(outcome), now)),
+      decide: (program, state, outcome, now, quota) =>
+        freeze(REAL_CORE.decide(program, freeze(state), freeze(outcome), now, quota)),
     };
     for (let seed = 1; seed <= 100; seed++) {
       const { violations } = await simulate(seed, frozen);

@@ -2,6 +2,8 @@ import type { Command, Outcome, Signal } from '#core/execution/commands.ts';
 import type { ExecutionEvent } from '#core/execution/events.ts';
 import { isFinal } from '#core/execution/events.ts';
 import { findPlace, indexOf } from '#core/execution/program-index.ts';
+import type { Quota } from '#core/execution/quota.ts';
+import { QUOTA } from '#core/execution/quota.ts';
 import type { ExecutionState } from '#core/execution/state.ts';
 import type { Json } from '#core/json.ts';
 import type { Program } from '#core/plan/program.ts';
@@ -59,6 +61,7 @@ export interface Run {
   readonly crashes: number;
   readonly timeline: readonly string[];
   readonly ended: boolean;
+  readonly quota: Quota;
 }
 
 /**
@@ -73,6 +76,7 @@ export class Simulation {
   private readonly core: Core;
   private readonly random: Random;
   private readonly faults: Faults;
+  private readonly quota: Quota;
   private readonly timeline: string[] = [];
   private readonly happenings: {
     readonly at: number;
@@ -91,6 +95,7 @@ export class Simulation {
     readonly random: Random;
     readonly seed: number;
     readonly faults: Faults;
+    readonly quota?: Quota;
     readonly signals?: readonly { readonly at: number; readonly signal: Signal }[];
   }) {
     this.program = setup.program;
@@ -98,6 +103,7 @@ export class Simulation {
     this.core = setup.core;
     this.random = setup.random;
     this.faults = setup.faults;
+    this.quota = setup.quota ?? QUOTA;
     this.store = new Store(setup.core, setup.program);
     this.world = new World(setup.seed);
     for (const { at, signal } of setup.signals ?? []) {
@@ -123,6 +129,7 @@ export class Simulation {
       crashes: this.crashes,
       timeline: this.timeline,
       ended: isFinal(final.status),
+      quota: this.quota,
     };
   }
 
@@ -198,7 +205,7 @@ export class Simulation {
   private async handle(host: Host, outcome: Outcome, stored: StoredSignal | null): Promise<void> {
     if (!host.alive) return;
     const before = host.state;
-    const decided = this.core.decide(this.program, before, outcome, this.now);
+    const decided = this.core.decide(this.program, before, outcome, this.now, this.quota);
     if (decided.events.length === 0 && stored === null) {
       for (const command of decided.commands) await this.perform(host, command);
       return;

@@ -77,6 +77,10 @@ export const LIMITS = {
   /** What an expression of a compensation is given at least when the ledger is shared out. */
   ledgerExpressionBytes: 16,
 
+  // One execution on the engine (R43 of docs/language.md). Step Functions has a limit of its own
+  executionEvents: 100_000,
+  executionBytes: 32 * KIB * KIB,
+
   // JSON Schemas of inputs, which are code that tenants write
   inputSchemaValues: 2_000,
   inputSchemaExpansions: 2_000,

@@ -4,8 +4,9 @@ import { isFinal } from './events.ts';
 import { byCompletion } from './ledger.ts';
 import type { Place, ProgramIndex, StepInfo } from './program-index.ts';
 import { indexOf, iterates, placeOf } from './program-index.ts';
+import { valueBytes } from './quota.ts';
 import type { ExecutionState, LedgerEntry, ScopeState, StepState } from './state.ts';
-import { bodyOf, freshScope, isEnding, isTerminal, QUEUED_STEP } from './state.ts';
+import { bodyOf, freshScope, isEnding, isTerminal, QUEUED_STEP, runningScope } from './state.ts';
 
 /**
  * The fold: what each event does to state.
@@ -39,24 +40,30 @@ export function applyNext(
     throw new TypeError(`${event.type} cannot follow the end of execution ${state.id}`);
   }
   const handler = HANDLERS[event.type] as Handler<ExecutionEventType>;
-  return handler(
+  const tally = { begun: 0 };
+  const next = handler(
     {
       index,
       state: {
         ...state,
         seq: state.seq + 1,
         at: Math.max(state.at, recordedAt),
+        bytes: state.bytes + valueBytes(event),
         yielded: false,
       },
+      tally,
     },
     event,
   );
+  return tally.begun === 0 ? next : { ...next, begun: next.begun + tally.begun };
 }
 
 interface Context {
   readonly index: ProgramIndex;
   /** Already has the event's number and time. */
   readonly state: ExecutionState;
+  /** Step instances of bodies that begin with the event. */
+  readonly tally: { begun: number };
 }
 
 type Handler<T extends ExecutionEventType> = (
@@ -65,7 +72,9 @@ type Handler<T extends ExecutionEventType> = (
 ) => ExecutionState;
 
 const HANDLERS: { readonly [T in ExecutionEventType]: Handler<T> } = {
-  execution_created: ({ index, state }, event) => {
+  execution_created: ({ index, state, tally }, event) => {
+    const root = freshScope(index.root, [], event.carried);
+    tally.begun += root.open;
     const ledger: LedgerEntry[] = [];
     for (const [step, result] of Object.entries(event.carried ?? {})) {
       if (result.compensation === null) continue;
@@ -83,7 +92,7 @@ const HANDLERS: { readonly [T in ExecutionEventType]: Handler<T> } = {
       retryOf: event.retry_of,
       carried: event.carried,
       createdAt: state.at,
-      root: freshScope(index.root, [], event.carried),
+      root,
       ledger,
     };
   },
@@ -100,8 +109,11 @@ const HANDLERS: { readonly [T in ExecutionEventType]: Handler<T> } = {
         attempts: 1,
         startedAt: context.state.at,
       };
-      if (place.info.step.type !== 'for_each') return started;
-      return openIterations(context, place.info, place.indices, started);
+      if (place.info.step.type === 'for_each') {
+        return openIterations(context, place.info, place.indices, started);
+      }
+      if (!iterates(place.info.step)) beginBody(context, place, started);
+      return started;
     }),
   attempt_started: (context, event) =>
     onStep(context, event.step, (step) => ({
@@ -133,8 +145,9 @@ const HANDLERS: { readonly [T in ExecutionEventType]: Handler<T> } = {
     onStep(context, event.step, (step, place) => {
       const body = place.info.inner.get('body');
       if (body === undefined) return step;
-      const indices = [...place.indices, event.index];
-      return placeBody(step, event.index, freshScope(body, indices, context.state.carried));
+      const fresh = freshScope(body, [...place.indices, event.index], context.state.carried);
+      context.tally.begun += fresh.open;
+      return placeBody(step, event.index, fresh);
     }),
   answer_received: (context, event) =>
     onStep(context, event.step, (step) => ({ ...step, answer: { result: event.result } })),
@@ -198,6 +211,7 @@ const HANDLERS: { readonly [T in ExecutionEventType]: Handler<T> } = {
     paused: false,
   }),
   execution_timed_out: ({ state }) => ({ ...state, timedOut: true, paused: false }),
+  quota_exceeded: ({ state }, { quota }) => ({ ...state, exceeded: quota, paused: false }),
 
   compensation_started: ({ index, state }) => ({ ...state, saga: newSaga(index, state) }),
   compensation_attempt_started: ({ index, state }, event) => ({
@@ -351,6 +365,12 @@ function placeBody(container: StepState, iteration: number, body: ScopeState): S
   return { ...container, bodies };
 }
 
+/** Counts the one body of a group, or the arm that a branch chose. */
+function beginBody({ state, tally }: Context, place: Place, container: StepState): void {
+  const scope = place.info.inner.size === 0 ? null : runningScope(place.info, container);
+  if (scope !== null) tally.begun += bodyOf(state, scope, container, 0, place.indices).open;
+}
+
 /** Lets iterations begin in index order while fewer than `concurrency` are unfinished (rule 20). */
 function openIterations(
   context: Context,
@@ -364,10 +384,9 @@ function openIterations(
   if (body === undefined || state.halted || isEnding(state)) return step;
   let { frontier, inFlight, done } = step;
   while (frontier < step.config.length && inFlight < info.step.concurrency) {
-    const carriedWhole =
-      state.carried !== null &&
-      bodyOf(state, body, step, frontier, [...indices, frontier]).open === 0;
-    if (carriedWhole) done += 1;
+    const { open } = bodyOf(state, body, step, frontier, [...indices, frontier]);
+    context.tally.begun += open;
+    if (open === 0 && state.carried !== null) done += 1;
     else inFlight += 1;
     frontier += 1;
   }

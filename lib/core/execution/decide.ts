@@ -12,6 +12,8 @@ import { testLoop, testSlot } from './loop.ts';
 import type { Place } from './program-index.ts';
 import { findPlace } from './program-index.ts';
 import { lookEverywhere, settle } from './progress.ts';
+import type { Quota } from './quota.ts';
+import { QUOTA } from './quota.ts';
 import { refusal } from './refusal.ts';
 import type { ExecutionState, StepState } from './state.ts';
 import { isEnding, stepAt } from './state.ts';
@@ -48,10 +50,11 @@ export function decide(
   state: ExecutionState,
   outcome: Outcome,
   now: number,
+  quota: Quota = QUOTA,
 ): DecisionResult {
   if (isFinal(state.status)) return { events: [], state, commands: [] };
   if (state.createdAt === null) throw new TypeError('an execution begins with execution_created');
-  const decision = newDecision(program, state, now);
+  const decision = newDecision(program, state, now, quota);
   const handler = HANDLERS[outcome.kind] as (decision: Decision, outcome: Outcome) => void;
   handler(decision, outcome);
   if (state.yielded && !isFinal(decision.state.status)) lookEverywhere(decision);

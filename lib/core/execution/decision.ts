@@ -12,6 +12,8 @@ import { outside, valuesOf } from './evaluation.ts';
 import type { EventOf, ExecutionEvent, SkipReason, StepKey } from './events.ts';
 import type { Place, ProgramIndex } from './program-index.ts';
 import { containerOf, indexOf, iterationOf, keyOf } from './program-index.ts';
+import type { Quota } from './quota.ts';
+import { QUOTA } from './quota.ts';
 import type { ExecutionState } from './state.ts';
 import { dependenciesDone, isTerminal, scopeAt, stepAt } from './state.ts';
 
@@ -27,6 +29,7 @@ import { dependenciesDone, isTerminal, scopeAt, stepAt } from './state.ts';
 export interface Decision {
   readonly index: ProgramIndex;
   readonly program: Program;
+  readonly quota: Quota;
   /** Never before the latest event. */
   readonly now: number;
   state: ExecutionState;
@@ -56,10 +59,16 @@ export type Work =
 
 export const EVENT_LIMIT = 500;
 
-export function newDecision(program: Program, state: ExecutionState, now: number): Decision {
+export function newDecision(
+  program: Program,
+  state: ExecutionState,
+  now: number,
+  quota: Quota = QUOTA,
+): Decision {
   return {
     index: indexOf(program),
     program,
+    quota,
     now: Math.max(now, state.at),
     state,
     events: [],

@@ -10,7 +10,9 @@ import { expressionError, outside, render, valuesOf } from './evaluation.ts';
 import type { CompensationState, StepKey } from './events.ts';
 import { isFinal } from './events.ts';
 import type { ProgramIndex } from './program-index.ts';
+import { quotaError } from './quota.ts';
 import type { ExecutionState, LedgerEntry } from './state.ts';
+import { isStopped } from './state.ts';
 
 /**
  * The end of an execution: outcome, compensation, last event (rules 29 to 33, 35, 36).
@@ -25,7 +27,7 @@ export function finish(decision: Decision, results: EvaluatorResults | null = nu
   if (isFinal(state.status) || state.status === 'PENDING' || state.root.open > 0) return;
   if (state.saga !== null) {
     runSaga(decision);
-  } else if (state.cancel !== null || state.timedOut) {
+  } else if (isStopped(state)) {
     if (undoes(decision.program, state) && state.ledger.length > 0) startSaga(decision);
     else end(decision);
   } else if (state.root.failed > 0 || state.outputError !== null) {
@@ -36,8 +38,9 @@ export function finish(decision: Decision, results: EvaluatorResults | null = nu
   }
 }
 
-/** Whether an execution that was cancelled or has timed out undoes what was done. */
+/** Whether an execution that was stopped undoes what was done. */
 export function undoes(program: Program, state: ExecutionState): boolean {
+  if (state.exceeded !== null) return true; // a failure like any other (rule 30)
   return state.cancel?.compensate ?? (state.timedOut && program.onCancel === 'compensate');
 }
 
@@ -194,7 +197,7 @@ export function pursueEnd(decision: Decision): void {
 }
 
 function isEnded(state: ExecutionState): boolean {
-  return state.cancel !== null || state.timedOut || state.outputError !== null;
+  return isStopped(state) || state.outputError !== null;
 }
 
 function end(decision: Decision): void {
@@ -216,7 +219,7 @@ export function compensationState(state: ExecutionState): CompensationState {
   return state.ledger.every((entry) => entry.status === 'SUCCESS') ? 'COMPLETE' : 'PARTIAL';
 }
 
-/** Why an execution fails: its timeout, its output, or its first failed step. */
+/** Why an execution fails: its timeout, its quota, its output, or its first failed step. */
 export function failure(
   index: ProgramIndex,
   state: ExecutionState,
@@ -225,6 +228,7 @@ export function failure(
     const { timeoutMs } = index.program;
     return controlError('WorkflowTimeout', `the workflow did not end within ${timeoutMs} ms`);
   }
+  if (state.exceeded !== null) return quotaError(state.exceeded);
   for (const position of index.root.order) {
     const step = state.root.steps[position];
     const info = index.root.steps[position];

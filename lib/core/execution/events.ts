@@ -29,6 +29,9 @@ export const SKIP_REASONS = [
 ] as const;
 export type SkipReason = (typeof SKIP_REASONS)[number];
 
+/** What an execution may use up: `events` of its log, `bytes` of the values in them. */
+export type QuotaName = 'events' | 'bytes';
+
 export type CompensationState = 'NONE' | 'COMPLETE' | 'PARTIAL';
 
 /** The undo of one success, evaluated when the step succeeded (rule 31). */
@@ -147,6 +150,8 @@ export type ExecutionEvent =
       readonly reason: string | null;
     }
   | { readonly type: 'execution_timed_out' }
+  /** One execution may record no more than the language allows (R43): what follows is its end. */
+  | { readonly type: 'quota_exceeded'; readonly quota: QuotaName }
   | { readonly type: 'compensation_started' }
   | {
       readonly type: 'compensation_retry_scheduled';

@@ -7,8 +7,10 @@ import { beginIterations } from './for-each.ts';
 import { testLoop } from './loop.ts';
 import type { Place } from './program-index.ts';
 import { keyOf } from './program-index.ts';
-import { dependenciesDone, stepAt, walk } from './state.ts';
+import { exceededBy } from './quota.ts';
+import { dependenciesDone, isEnding, stepAt, walk } from './state.ts';
 import { BEHAVIOURS, startStep } from './step-start.ts';
+import { stop } from './stop.ts';
 
 /**
  * How one thing follows from another inside a decision.
@@ -38,15 +40,14 @@ export function settle(decision: Decision, halted: boolean): void {
     known = true;
     halt(decision);
   }
-  for (let next = 0; next < decision.work.length; next++) {
-    if (isFinal(decision.state.status)) return;
+  for (let next = 0; !isFinal(decision.state.status) && !exhausted(decision); next++) {
+    const work = decision.work[next];
+    if (work === undefined) return;
     if (decision.events.length >= EVENT_LIMIT) {
       record(decision, { type: 'execution_yielded' });
       command(decision, { kind: 'timer', id: COMMAND_ID.yielded, dueAt: decision.now });
       return;
     }
-    const work = decision.work[next];
-    if (work === undefined) return;
     switch (work.kind) {
       case 'ready':
         startStep(decision, work.place, null);
@@ -69,6 +70,17 @@ export function settle(decision: Decision, halted: boolean): void {
       next = -1;
     }
   }
+}
+
+/** Ends an execution that has used up its quota. False: it has not. */
+function exhausted(decision: Decision): boolean {
+  const { state } = decision;
+  if (state.status !== 'RUNNING' || isEnding(state) || state.root.open === 0) return false;
+  const quota = exceededBy(state, decision.quota);
+  if (quota === null) return false;
+  record(decision, { type: 'quota_exceeded', quota });
+  stop(decision, 'the execution may record no more');
+  return true;
 }
 
 function drained(decision: Decision, container: Place | null): void {

@@ -68,6 +68,7 @@ const CHANGES_EXECUTION: { readonly [T in ExecutionEventType]: boolean } = {
   execution_resumed: true,
   cancel_requested: true,
   execution_timed_out: true,
+  quota_exceeded: true,
   compensation_started: true,
   compensation_attempt_started: false,
   compensation_retry_scheduled: false,
@@ -86,6 +87,7 @@ const CHANGES_STEP: { readonly [T in ExecutionEventType]: boolean } = {
   execution_resumed: false,
   cancel_requested: false,
   execution_timed_out: false,
+  quota_exceeded: false,
   compensation_started: false,
   execution_completed: false,
   execution_failed: false,
@@ -155,5 +157,6 @@ function phaseOf(state: ExecutionState): string | null {
   if (state.saga !== null) return 'compensating';
   if (state.cancel !== null) return 'cancelling';
   if (state.timedOut) return 'timing_out';
+  if (state.exceeded !== null) return 'failing';
   return state.halted ? 'halting' : null;
 }

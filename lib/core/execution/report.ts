@@ -57,8 +57,9 @@ export function report(program: Program, state: ExecutionState): ExecutionReport
     steps.push([key, { status, class: step.class, reason, output, error, attempts }]);
     if (step.config !== null && CALLED.has(place.info.step.type)) calls.push([key, attempts]);
   }
+  const known = new Set(steps.map(([key]) => key));
   for (const [key, result] of Object.entries(state.carried ?? {})) {
-    if (steps.some(([known]) => known === key)) continue; // else it is inside a carried container
+    if (known.has(key)) continue; // else it is inside a carried container
     const { status, reason, output, attempts } = result;
     steps.push([key, { status, class: result.class, reason, output, error: null, attempts }]);
   }

@@ -11,7 +11,7 @@ import { initialState, QUEUED_STEP } from './state.ts';
  *    large is what was recorded.
  * N3 A snapshot says which form it has. One of another form is not read: the host folds the log.
  */
-const FORM = 1;
+const FORM = 2;
 
 export function snapshot(state: ExecutionState): Json {
   const initial = initialState({ id: state.id });
@@ -32,13 +32,21 @@ export function restore(program: Program, json: Json): ExecutionState | null {
   return { ...initial, ...packed.state, root };
 }
 
-/** A checkpoint is due when a tenth step has completed since the last round number. */
+/**
+ * A checkpoint is due after every tenth step that completes, and from a hundred steps on after a
+ * fifth more: so all checkpoints of one execution together are a few times as large as its last, and a
+ * recovery folds a fifth of the log.
+ */
 export const CHECKPOINT_STEPS = 10;
 
 export function checkpointDue(before: ExecutionState, after: ExecutionState): boolean {
-  return (
-    Math.floor(after.completed / CHECKPOINT_STEPS) > Math.floor(before.completed / CHECKPOINT_STEPS)
-  );
+  return round(after.completed) > round(before.completed);
+}
+
+/** How many checkpoints have been due by then. */
+function round(completed: number): number {
+  const tens = completed / CHECKPOINT_STEPS;
+  return Math.floor(tens <= 10 ? tens : 10 + Math.log(tens / 10) / Math.log(1.2));
 }
 
 interface Packed {

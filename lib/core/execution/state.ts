@@ -6,6 +6,7 @@ import type {
   CompensationRecord,
   CompensationState,
   ExecutionStatus,
+  QuotaName,
   SkipReason,
   StepClass,
   StepKey,
@@ -44,6 +45,8 @@ export interface ExecutionState {
   readonly paused: boolean;
   readonly cancel: CancelRequest | null;
   readonly timedOut: boolean;
+  /** What the execution has used up, if that is why it ends. */
+  readonly exceeded: QuotaName | null;
   /** `on_failure: halt` has come into force. */
   readonly halted: boolean;
   /** The last decision stopped at its limit. */
@@ -51,6 +54,10 @@ export interface ExecutionState {
   readonly root: ScopeState;
   /** Steps that have become terminal, in all scopes: what checkpoints count. */
   readonly completed: number;
+  /** Step instances of bodies that have begun: each needs an event to end, whatever becomes of it. */
+  readonly begun: number;
+  /** Bytes of the values in the log (`quota.ts`). */
+  readonly bytes: number;
   /** In order of the log. */
   readonly ledger: readonly LedgerEntry[];
   readonly saga: SagaState | null;
@@ -176,10 +183,13 @@ export function initialState(header: ExecutionHeader): ExecutionState {
     paused: false,
     cancel: null,
     timedOut: false,
+    exceeded: null,
     halted: false,
     yielded: false,
     root: NOTHING,
     completed: 0,
+    begun: 0,
+    bytes: 0,
     ledger: [],
     saga: null,
     outputError: null,
@@ -193,11 +203,14 @@ export function isTerminal(step: StepState): boolean {
   return step.status === 'SUCCESS' || step.status === 'FAILED' || step.status === 'SKIPPED';
 }
 
+/** True once something from outside its steps has put an end to the execution. */
+export function isStopped(state: ExecutionState): boolean {
+  return state.cancel !== null || state.timedOut || state.exceeded !== null;
+}
+
 /** True once the fate of the execution is decided: what follows is compensation and the end. */
 export function isEnding(state: ExecutionState): boolean {
-  return (
-    state.cancel !== null || state.timedOut || state.saga !== null || state.outputError !== null
-  );
+  return isStopped(state) || state.saga !== null || state.outputError !== null;
 }
 
 /** True while nothing new may start: steps, iterations, children, attempts. */

@@ -10,6 +10,7 @@ import { stepErrorCode } from '#core/errors.ts';
 import { bindingsOf } from '#core/execution/bindings.ts';
 import type { Signal } from '#core/execution/commands.ts';
 import type { StepKey } from '#core/execution/events.ts';
+import { exceededBy, QUOTA } from '#core/execution/quota.ts';
 import { keyRootOf } from '#core/execution/state.ts';
 import { approvalResult } from '#core/execution/waiting-steps.ts';
 import type { Json } from '#core/json.ts';
@@ -189,6 +190,7 @@ async function recordHeartbeat(task: Task, key: StepKey): Promise<void> {
   const { heartbeatMs } = step;
   await recordIn(task, (draft) => {
     if (stepOf(draft, key).step.status !== 'EXECUTING') return;
+    if (exceededBy(draft.state, QUOTA) !== null) return; // the machine hears it all the same
     add(draft, { type: 'heartbeat_received', step: key, due_at: draft.now + heartbeatMs });
   });
 }

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import { LIMITS } from '#core/dsl/limits.ts';
 import { STEP_ERRORS } from '#core/errors.ts';
 import { checkDefinition } from '#core/plan/check.ts';
 import { STEP_TYPES, TRIGGER_RULES } from '#core/plan/program.ts';
@@ -30,10 +31,15 @@ describe('docs/language.md', () => {
   });
 
   it('has every rule, step type, trigger and error name', () => {
-    for (let rule = 1; rule <= 42; rule++) expect(page).toContain(`**R${rule}** `);
+    for (let rule = 1; rule <= 43; rule++) expect(page).toContain(`**R${rule}** `);
     for (const type of STEP_TYPES) expect(page).toContain(`**\`${type}\`** `);
     for (const rule of TRIGGER_RULES) expect(page).toContain(`\`${rule}\``);
     for (const name of Object.keys(STEP_ERRORS)) expect(page).toContain(`\`${name}\``);
+  });
+
+  it('says what one execution may record', () => {
+    expect(page).toContain(`at most ${LIMITS.executionEvents.toLocaleString('en')} events`);
+    expect(page).toContain(`${LIMITS.executionBytes / 1_024 ** 2} MiB of JSON`);
   });
 
   it('has every code that a check can give', () => {

@@ -120,6 +120,18 @@ describe('the fold', () => {
     expect(state.completed).toBe(15);
     expect(restore(each, { ...(snapshot(state) as object), form: 99 } as Json)).toBeNull();
   });
+
+  it('checkpoints of a long log are few, and none is far behind', () => {
+    const at = (completed: number): ExecutionState => ({ ...initialState({ id: 'x' }), completed });
+    const due: number[] = [];
+    for (let n = 1; n <= 30_000; n++) if (checkpointDue(at(n - 1), at(n))) due.push(n);
+    expect(due.slice(0, 10)).toEqual([10, 20, 30, 40, 50, 60, 70, 80, 90, 100]);
+    for (const [i, n] of due.entries()) {
+      expect(n - (due[i - 1] ?? 0)).toBeLessThanOrEqual(Math.max(10, n / 5));
+    }
+    const written = due.reduce((sum, n) => sum + n, 0);
+    expect(written).toBeLessThan(30_000 * 7);
+  });
 });
 
 function created(runtime: 'engine' | 'step_functions'): ExecutionEvent {

@@ -3,6 +3,7 @@ import { apply } from '#core/execution/apply.ts';
 import type { Command, CommandOf, Outcome, Signal } from '#core/execution/commands.ts';
 import { decide } from '#core/execution/decide.ts';
 import type { CarriedResult, ExecutionEvent, RecordedEvent } from '#core/execution/events.ts';
+import type { Quota } from '#core/execution/quota.ts';
 import type { ExecutionReport } from '#core/execution/report.ts';
 import { report } from '#core/execution/report.ts';
 import type { ExecutionState } from '#core/execution/state.ts';
@@ -30,6 +31,7 @@ export interface Script {
   readonly signals?: readonly { readonly at: number; readonly signal: Signal }[];
   readonly carried?: { readonly [step: string]: CarriedResult };
   readonly startAt?: number;
+  readonly quota?: Quota;
 }
 
 /** A definition with the members that every one has. */
@@ -104,7 +106,7 @@ export class Driver {
 
   /** Decides about one outcome and does what follows. */
   async send(outcome: Outcome): Promise<readonly ExecutionEvent[]> {
-    const decided = decide(this.program, this.state, outcome, this.now);
+    const decided = decide(this.program, this.state, outcome, this.now, this.script.quota);
     this.append(decided.events);
     expect(this.state).toEqual(decided.state);
     for (const command of decided.commands) await this.perform(command);
