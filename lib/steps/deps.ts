@@ -8,6 +8,7 @@ import type { Evaluator } from '#ports/evaluator.ts';
 import type { Mode } from '#ports/execution-store.ts';
 import type { Http } from '#ports/http.ts';
 import type { Outbox } from '#ports/outbox.ts';
+import type { PlatformOperations } from '#ports/platform-operations.ts';
 import type { Secrets } from '#ports/secrets.ts';
 import type { OutboundGate } from './outbound-gate.ts';
 
@@ -22,6 +23,8 @@ export interface StepDeps {
   readonly databases: Databases;
   readonly outbox: Outbox;
   readonly children: Children;
+  /** Only where the platform's own workflows run: whoever runs tenants' has none. */
+  readonly platform?: PlatformOperations;
   /** Where callbacks are answered: scheme, host and port of the API, without a slash at the end. */
   readonly publicUrl: string;
 }

@@ -3,6 +3,7 @@ import { performDatabaseOperation } from './database-operation.ts';
 import type { Connector } from './deps.ts';
 import { performHttpRequest } from './http-request.ts';
 import { performNotification } from './notification.ts';
+import { performPlatformOperation } from './platform-operation.ts';
 
 /**
  * What each step type does outside the core. `pure`: nothing, the core or the state machine answers
@@ -12,6 +13,7 @@ export const STEP_WORK: { readonly [T in StepType]: WorkOf<T> } = {
   http_request: { kind: 'call', perform: performHttpRequest },
   database_operation: { kind: 'call', perform: performDatabaseOperation },
   notification: { kind: 'call', perform: performNotification },
+  platform_operation: { kind: 'call', perform: performPlatformOperation },
   callback: { kind: 'hand_out' },
   approval: { kind: 'approval' },
   sub_workflow: { kind: 'child' },
@@ -35,5 +37,6 @@ export const COMPENSATION_WORK: {
   http_request: 'call',
   database_operation: 'call',
   notification: 'call',
+  platform_operation: 'call',
   sub_workflow: 'child',
 };

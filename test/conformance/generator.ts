@@ -6,7 +6,7 @@
  * at the very instant of something that they race with.
  */
 import type { Json, JsonObject } from '#core/json.ts';
-import { type StepType, TRIGGER_RULES } from '#core/plan/program.ts';
+import { type STEP_TYPES, TRIGGER_RULES } from '#core/plan/program.ts';
 import { createRandom, type Random } from '#test/simulation/random.ts';
 import type { HttpAnswer, ScriptedAnswer } from './case.ts';
 import {
@@ -181,7 +181,9 @@ function tight(
   };
 }
 
-const LEAVES: readonly StepType[] = [
+type TenantType = (typeof STEP_TYPES)[number];
+
+const LEAVES: readonly TenantType[] = [
   'http_request',
   'http_request',
   'http_request',
@@ -195,9 +197,9 @@ const LEAVES: readonly StepType[] = [
   'callback',
   'fail',
 ];
-const CONTAINERS: readonly StepType[] = ['for_each', 'branch', 'loop', 'group'];
+const CONTAINERS: readonly TenantType[] = ['for_each', 'branch', 'loop', 'group'];
 
-function typeFor({ random, children, room }: Writing, depth: number): StepType {
+function typeFor({ random, children, room }: Writing, depth: number): TenantType {
   if (children.length > 0 && random.chance(0.3)) return 'sub_workflow';
   if (depth < 3 && room > 0 && random.chance(0.3)) return random.pick(CONTAINERS);
   return random.pick(LEAVES);
@@ -210,7 +212,7 @@ interface Here {
   readonly scope: Scope;
 }
 
-const CONFIGS: { readonly [T in StepType]: (writing: Writing, here: Here) => JsonObject } = {
+const CONFIGS: { readonly [T in TenantType]: (writing: Writing, here: Here) => JsonObject } = {
   http_request: (writing, { path, view }) => {
     const { random } = writing;
     script(writing, path, HTTP_FAILURES);

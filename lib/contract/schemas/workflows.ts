@@ -62,7 +62,7 @@ const Costs = closed(
 
 export const StepPlan = closed({
   path: Type.String({ description: '`outer.inner`, unique in the workflow' }),
-  type: oneOf(STEP_TYPES),
+  type: Type.Unsafe<StepType>({ type: 'string', enum: [...STEP_TYPES] }),
   no: Type.Integer({ description: 'topological number: what it depends on has smaller ones' }),
   pointer: Type.String({ description: 'JSON Pointer into the definition' }),
   max_output_bytes: Type.Integer({ description: 'the budget of its output' }),

@@ -17,6 +17,11 @@ import { newAslScope, newWriting, startOf } from './writing.ts';
 export interface CompileOptions {
   /** Name or ARN of the function that every Task invokes; a definition substitution by default. */
   readonly stepRunner?: string;
+  /**
+   * The machine is started directly and not by the accept path, as the platform's own are: every task
+   * then tells the runner what is run, with which input and since when.
+   */
+  readonly unaccepted?: boolean;
 }
 
 export interface MachineStats extends MachineCosts {
@@ -50,7 +55,7 @@ export const HISTORY_EVENTS = 20_000;
  */
 export function compileMachine(program: Program, options: CompileOptions = {}): CompileResult {
   const refused = [...retryProblems(program), ...barrierProblems(program.root)];
-  const written = write(program, options.stepRunner ?? STEP_RUNNER);
+  const written = write(program, options);
   if (!written.ok) return { ok: false, problems: [...refused, written.problem], stats: null };
   const { machine, stats } = written;
   const problems = [
@@ -71,9 +76,10 @@ type Written =
     }
   | { readonly ok: false; readonly problem: Problem };
 
-function write(program: Program, stepRunner: string): Written {
+function write(program: Program, options: CompileOptions): Written {
   try {
-    const writing = newWriting(program, stepRunner, emitScope);
+    const { stepRunner = STEP_RUNNER, unaccepted = false } = options;
+    const writing = newWriting(program, stepRunner, emitScope, unaccepted);
     const asl = newAslScope(writing, null);
     const place: Place = {
       scope: program.root,

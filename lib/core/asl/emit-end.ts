@@ -250,7 +250,7 @@ function undoOne(writing: Writing): Chart {
           FunctionName: writing.stepRunner,
           Payload: {
             kind: 'compensate',
-            execution: expression('$states.context.Execution.Name'),
+            ...writing.common,
             step: expression('$states.input.step'),
             repetition: expression('$states.context.State.RetryCount'),
           },

@@ -26,6 +26,7 @@ const EMITTERS: { readonly [T in StepType]: Emitter<T> } = {
   http_request: emitConnector,
   database_operation: emitConnector,
   notification: emitConnector,
+  platform_operation: emitConnector,
   transform: emitTransform,
   wait: emitWait,
   approval: emitApproval,

@@ -53,6 +53,18 @@ interface PayloadBase {
   readonly execution: string;
   /** In order of the workflow; absent when there are none. */
   readonly records?: readonly UnreportedRecord[];
+  /** Of a machine that nobody accepted beforehand (`CompileOptions.unaccepted`), else absent. */
+  readonly origin?: ExecutionOrigin;
+}
+
+/** What the accept path writes down for everybody else: a machine that is started directly brings it. */
+export interface ExecutionOrigin {
+  readonly workflow: string;
+  readonly version: string;
+  readonly program: string;
+  readonly input: Json;
+  /** RFC 3339. */
+  readonly started_at: string;
 }
 
 interface StepPayload extends PayloadBase {

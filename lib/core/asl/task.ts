@@ -76,7 +76,7 @@ export function runnerTask(
       FunctionName: writing.stepRunner,
       Payload: {
         kind: task.kind,
-        execution: expression('$states.context.Execution.Name'),
+        ...writing.common,
         ...task.payload,
         ...(task.byToken === true ? { token: expression('$states.context.Task.Token') } : {}),
         ...(records.length === 0 ? {} : { records }),

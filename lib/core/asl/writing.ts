@@ -5,7 +5,7 @@ import type { Known } from './classes.ts';
 import { CLASS, classesOf, learn, mergeKnown } from './classes.ts';
 import { StateNames } from './names.ts';
 import type { RecordSource } from './records.ts';
-import { variableSource } from './records.ts';
+import { expression, variableSource } from './records.ts';
 import type { AslValue, Assign, Chart, State } from './types.ts';
 
 /**
@@ -21,6 +21,8 @@ import type { AslValue, Assign, Chart, State } from './types.ts';
 export interface Writing {
   readonly program: Program;
   readonly stepRunner: string;
+  /** Members of every payload besides what its task says. */
+  readonly common: { readonly [name: string]: AslValue };
   readonly names: StateNames;
   /** What is known of a state besides its text, for the costs. */
   readonly hints: WeakMap<State, Hint>;
@@ -87,17 +89,32 @@ export function newWriting(
   program: Program,
   stepRunner: string,
   emitScope: Writing['emitScope'],
+  unaccepted: boolean,
 ): Writing {
   const paths = [...allSteps(program.root)].map((step) => step.path);
   return {
     program,
     stepRunner,
+    common: {
+      execution: expression('$states.context.Execution.Name'),
+      ...(unaccepted ? { origin: originOf(program) } : {}),
+    },
     names: new StateNames(paths),
     hints: new WeakMap(),
     keys: new Map(),
     problems: [],
     emitScope,
     charts: 0,
+  };
+}
+
+function originOf({ workflowId, version, hash }: Program): { [member: string]: AslValue } {
+  return {
+    workflow: workflowId,
+    version,
+    program: hash,
+    input: expression('$states.context.Execution.Input'),
+    started_at: expression('$states.context.Execution.StartTime'),
   };
 }
 

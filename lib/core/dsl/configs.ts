@@ -222,11 +222,18 @@ const Fail = strict({
   message: Type.Optional(text('What went wrong, for people.')),
 });
 
+/** What an operation of the platform is called with; which there are is said by who performs them. */
+const operated = {
+  operation: registered('An operation of the platform.'),
+  parameters: Type.Optional(template('Parameters of the operation, by name.')),
+};
+
 /** The schema of `config` by step type. */
 export const CONFIGS = {
   http_request: HttpRequest,
   database_operation: DatabaseOperation,
   notification: Notification,
+  platform_operation: strict({ ...operated, ...called }),
   transform: Transform,
   wait: Wait,
   approval: Approval,
@@ -253,6 +260,7 @@ export const COMPENSATIONS = {
     ...undoTimeout,
   }),
   notification: strict({ ...notification, ...undoTimeout }),
+  platform_operation: strict({ ...operated, ...undoTimeout }),
   sub_workflow: strict({
     ...child,
     timeout: Type.Optional(duration('How long the child is waited for.')),
@@ -268,6 +276,7 @@ export const STEP_TYPE_TITLES: { readonly [T in StepType]: string } = {
   http_request: 'calls an HTTP endpoint',
   database_operation: 'runs a registered statement',
   notification: 'sends a message to a person or a system',
+  platform_operation: 'operates the platform itself',
   transform: 'computes a value',
   wait: 'waits for a duration or until an instant',
   approval: 'asks a person',
@@ -285,6 +294,7 @@ export const RESULT_TYPES = [
   'http_request',
   'database_operation',
   'notification',
+  'platform_operation',
   'approval',
   'callback',
   'sub_workflow',

@@ -1,11 +1,6 @@
 import type { Problem } from '#core/errors.ts';
 import { isJsonObject, pointerTo } from '#core/json.ts';
-import {
-  COMPENSATION_TYPES,
-  type CompensationType,
-  STEP_TYPES,
-  type StepType,
-} from '#core/plan/program.ts';
+import { type Author, type CompensationType, type StepType, TYPES_OF } from '#core/plan/program.ts';
 import {
   COMPENSATIONS,
   CONFIGS,
@@ -19,8 +14,8 @@ import { checkInputSchema } from './input-schema.ts';
 import { LIMITS } from './limits.ts';
 import { type Problems, quoted, shown } from './problems.ts';
 import {
+  STEP_ENVELOPES,
   type StepDefinitionOf,
-  StepEnvelope,
   type WorkflowDefinition,
   WorkflowEnvelope,
 } from './schema.ts';
@@ -71,8 +66,12 @@ export type DraftCompensation = {
 
 type Fields = Readonly<Record<string, unknown>>;
 
-/** Reads a document. Null: nothing in it can be looked at further. */
-export function readDraft(document: unknown, problems: Problems): DraftWorkflow | null {
+/** Reads a document of this author. Null: nothing in it can be looked at further. */
+export function readDraft(
+  document: unknown,
+  problems: Problems,
+  author: Author = 'tenant',
+): DraftWorkflow | null {
   const walls = checkWalls(document);
   problems.add(...walls.problems);
   if (walls.fatal) return null;
@@ -93,16 +92,18 @@ export function readDraft(document: unknown, problems: Problems): DraftWorkflow 
   if (fields.input_schema !== undefined) {
     problems.add(...checkInputSchema(fields.input_schema, '/input_schema'));
   }
-  const reader = new DraftReader(problems);
+  const reader = new DraftReader(problems, author);
   return { fields, root: reader.readScope(sound['steps'], '/steps', 0) };
 }
 
 class DraftReader {
   readonly #problems: Problems;
+  readonly #author: Author;
   #steps = 0;
 
-  constructor(problems: Problems) {
+  constructor(problems: Problems, author: Author) {
     this.#problems = problems;
+    this.#author = author;
   }
 
   readScope(list: unknown, pointer: string, nesting: number): DraftScope {
@@ -147,8 +148,9 @@ class DraftReader {
   }
 
   #readStep(item: Fields, pointer: string, nesting: number): DraftStep {
-    const { problems, sound } = validatePiece(StepEnvelope, item, pointer);
-    this.#problems.add(...problems.map((problem) => sharpened(problem, pointer, item)));
+    const { problems, sound } = validatePiece(STEP_ENVELOPES[this.#author], item, pointer);
+    const { steps: types, compensations } = TYPES_OF[this.#author];
+    this.#problems.add(...problems.map((problem) => sharpened(problem, pointer, item, types)));
     const { id, type, config, compensate, ...rest } = sound;
     const common = {
       id: typeof id === 'string' ? id : null,
@@ -156,7 +158,7 @@ class DraftReader {
       fields: rest as Envelope,
       scopes: new Map<string, DraftScope>(),
     };
-    if (!isStepType(type)) return { ...common, type: null, config: {}, compensate: null };
+    if (!isOneOf(type, types)) return { ...common, type: null, config: {}, compensate: null };
 
     this.#checkPlace('result', item, pointer, type, RESULT_TYPES);
     const { problems: found, sound: read } = this.#readConfig(type, item, config, pointer);
@@ -167,7 +169,12 @@ class DraftReader {
       ...common,
       type,
       config: read,
-      compensate: this.#readCompensation(compensate, type, pointerTo(pointer, 'compensate')),
+      compensate: this.#readCompensation(
+        compensate,
+        type,
+        pointerTo(pointer, 'compensate'),
+        compensations,
+      ),
       scopes,
     } as DraftStep;
   }
@@ -180,11 +187,12 @@ class DraftReader {
     types: readonly StepType[],
   ): void {
     if (!Object.hasOwn(item, key) || types.includes(type)) return;
+    const known = TYPES_OF[this.#author].steps;
     this.#problems.add({
       code: 'E_SCHEMA',
       pointer: pointerTo(pointer, key),
       message: `a step of type ${type} has no raw result to shape`,
-      allowed: `'${key}' on ${types.join(', ')}`,
+      allowed: `'${key}' on ${types.filter((each) => known.includes(each)).join(', ')}`,
     });
   }
 
@@ -232,7 +240,12 @@ class DraftReader {
     return scopes;
   }
 
-  #readCompensation(value: unknown, stepType: StepType, pointer: string): DraftCompensation | null {
+  #readCompensation(
+    value: unknown,
+    stepType: StepType,
+    pointer: string,
+    allowed: readonly CompensationType[],
+  ): DraftCompensation | null {
     if (!isJsonObject(value)) return null;
     if ((UNCOMPENSATED_TYPES as readonly StepType[]).includes(stepType)) {
       this.#problems.add({
@@ -247,7 +260,7 @@ class DraftReader {
       return null;
     }
     const { type, config } = value;
-    if (!isCompensationType(type)) return null;
+    if (!isOneOf(type, allowed)) return null;
     const given = isJsonObject(config) ? config : {};
     const { problems, sound } = validatePiece(
       COMPENSATIONS[type],
@@ -260,7 +273,12 @@ class DraftReader {
 }
 
 /** Says more than the schema can: which types there are, and that a name is too long. */
-function sharpened(problem: Problem, pointer: string, step: Fields): Problem {
+function sharpened(
+  problem: Problem,
+  pointer: string,
+  step: Fields,
+  types: readonly StepType[],
+): Problem {
   if (problem.pointer === `${pointer}/id` && typeof step['id'] === 'string') {
     if (step['id'].length > LIMITS.idCharacters) {
       return {
@@ -274,23 +292,19 @@ function sharpened(problem: Problem, pointer: string, step: Fields): Problem {
   if (problem.pointer === `${pointer}/type` && typeof step['type'] === 'string') {
     return {
       ...problem,
-      message: `unknown step type${didYouMean(step['type'], STEP_TYPES)}`,
-      allowed: quoted(STEP_TYPES),
+      message: `unknown step type${didYouMean(step['type'], types)}`,
+      allowed: quoted(types),
     };
   }
   if (problem.pointer === pointer && problem.message === `'type' is missing`) {
     return {
       ...problem,
-      allowed: STEP_TYPES.map((type) => `${type} (${STEP_TYPE_TITLES[type]})`).join(', '),
+      allowed: types.map((type) => `${type} (${STEP_TYPE_TITLES[type]})`).join(', '),
     };
   }
   return problem;
 }
 
-function isStepType(value: unknown): value is StepType {
-  return (STEP_TYPES as readonly unknown[]).includes(value);
-}
-
-function isCompensationType(value: unknown): value is CompensationType {
-  return (COMPENSATION_TYPES as readonly unknown[]).includes(value);
+function isOneOf<T extends string>(value: unknown, types: readonly T[]): value is T {
+  return (types as readonly unknown[]).includes(value);
 }

@@ -1,11 +1,11 @@
 import * as Type from 'typebox';
 import type { JsonObject } from '#core/json.ts';
 import {
-  COMPENSATION_TYPES,
+  type Author,
   type CompensationType,
-  STEP_TYPES,
   type StepType,
   TRIGGER_RULES,
+  TYPES_OF,
 } from '#core/plan/program.ts';
 import type { CompensationConfigOf, ConfigOf } from './configs.ts';
 import { LIMITS } from './limits.ts';
@@ -93,27 +93,22 @@ export const WorkflowEnvelope = strict(
   { description: 'A CloudFlow workflow definition.' },
 );
 
-const compensate = strict(
-  {
-    type: Type.Unsafe<CompensationType>({
-      type: 'string',
-      enum: [...COMPENSATION_TYPES],
-      description: 'What undoes the step.',
-    }),
-    config: Type.Optional(
-      Type.Unsafe<JsonObject>({ type: 'object', description: 'As of a step of this type.' }),
-    ),
-  },
-  { description: 'Done when the workflow fails after this step has succeeded.' },
-);
+const compensation = (author: Author) =>
+  strict(
+    {
+      type: Type.Unsafe<CompensationType>({
+        type: 'string',
+        enum: [...TYPES_OF[author].compensations],
+        description: 'What undoes the step.',
+      }),
+      config: Type.Optional(
+        Type.Unsafe<JsonObject>({ type: 'object', description: 'As of a step of this type.' }),
+      ),
+    },
+    { description: 'Done when the workflow fails after this step has succeeded.' },
+  );
 
-export const StepEnvelope = strict({
-  id: StepId,
-  type: Type.Unsafe<StepType>({
-    type: 'string',
-    enum: [...STEP_TYPES],
-    description: 'What the step does.',
-  }),
+const stepFields = {
   description: Type.Optional(
     Type.String({ maxLength: LIMITS.stepDescriptionCharacters, description: 'For people.' }),
   ),
@@ -154,11 +149,31 @@ export const StepEnvelope = strict({
     ...Expression,
     description: 'Shapes $result, the raw result of the call, into the output: {% ... %}',
   }),
-  compensate: Type.Optional(compensate),
-  config: Type.Optional(
-    Type.Unsafe<JsonObject>({ type: 'object', description: 'As the type asks.' }),
-  ),
-});
+};
+
+const envelopeOf = (author: Author) =>
+  strict({
+    id: StepId,
+    type: Type.Unsafe<StepType>({
+      type: 'string',
+      enum: [...TYPES_OF[author].steps],
+      description: 'What the step does.',
+    }),
+    ...stepFields,
+    compensate: Type.Optional(compensation(author)),
+    config: Type.Optional(
+      Type.Unsafe<JsonObject>({ type: 'object', description: 'As the type asks.' }),
+    ),
+  });
+
+/** What every step has; which types it may be of depends on whose workflow it is. */
+export const STEP_ENVELOPES = {
+  tenant: envelopeOf('tenant'),
+  platform: envelopeOf('platform'),
+} as const satisfies { readonly [A in Author]: unknown };
+
+/** The one that is published. */
+export const StepEnvelope = STEP_ENVELOPES.tenant;
 
 type EnvelopeOf = Omit<Type.Static<typeof StepEnvelope>, 'type' | 'config' | 'compensate'>;
 

@@ -30,6 +30,7 @@ export const BEHAVIOURS: Behaviours = {
   http_request: connector(),
   database_operation: connector(),
   notification: connector(),
+  platform_operation: connector(),
   transform,
   wait,
   approval,

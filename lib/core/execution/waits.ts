@@ -112,6 +112,7 @@ function executing(state: ExecutionState, visit: Visit, now: number): WaitReason
     case 'http_request':
     case 'database_operation':
     case 'notification':
+    case 'platform_operation':
       if (current.retryAt === null) return [attempt(visit)];
       if (state.paused && current.retryAt <= now) return [{ kind: 'pause' }];
       return [{ kind: 'retry', attempt: current.attempts + 1, at: current.retryAt }];

@@ -16,7 +16,14 @@ import {
   outlineSteps,
 } from '#core/plan/outline.ts';
 import { pacesOf } from '#core/plan/pace.ts';
-import type { Compensation, Expression, Program, StepType, Template } from '#core/plan/program.ts';
+import type {
+  Author,
+  Compensation,
+  Expression,
+  Program,
+  StepType,
+  Template,
+} from '#core/plan/program.ts';
 import { Readings } from '#core/plan/readings.ts';
 import { type PlanReport, reportOf } from '#core/plan/report.ts';
 import { type Decomposition, decompose } from '#core/plan/series-parallel.ts';
@@ -24,6 +31,8 @@ import { buildCompensation, buildStep, type Finish } from '#core/plan/steps.ts';
 import { warnAbout } from '#core/plan/warnings.ts';
 
 export interface CheckOptions {
+  /** Whose workflow it is; the platform's own have types of steps that nobody else may use. */
+  readonly author?: Author;
   /** Children of stored definitions, for E_SUB_RECURSION; without it only direct recursion is seen. */
   readonly childrenOf?: StoredChildren;
 }
@@ -50,7 +59,7 @@ export type CheckedDefinition =
 export function checkDefinition(document: unknown, options: CheckOptions = {}): CheckedDefinition {
   const problems = new Problems();
   const warnings = new Problems();
-  const draft = readDraft(document, problems);
+  const draft = readDraft(document, problems, options.author);
   if (draft === null) return { ok: false, problems: problems.inOrderOf(document), warnings: [] };
 
   const root = outlineOf(draft.root, problems);

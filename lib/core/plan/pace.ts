@@ -34,6 +34,7 @@ const PACES: { readonly [T in StepType]: PaceOf<T> } = {
   http_request: () => quick(CALL_MS),
   database_operation: () => quick(STATEMENT_MS),
   notification: () => quick(STATEMENT_MS),
+  platform_operation: () => quick(CALL_MS),
   transform: () => quick(VALUE_MS),
   wait: ({ config }) => {
     const ms = durationMs(config.duration);

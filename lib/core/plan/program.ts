@@ -63,6 +63,7 @@ export const TRIGGER_RULES = [
 ] as const;
 export type TriggerRule = (typeof TRIGGER_RULES)[number];
 
+/** What tenants write, in the order in which it is published. */
 export const STEP_TYPES = [
   'http_request',
   'database_operation',
@@ -78,10 +79,32 @@ export const STEP_TYPES = [
   'group',
   'fail',
 ] as const;
-export type StepType = (typeof STEP_TYPES)[number];
+
+/**
+ * What the platform's own workflows are made of. They operate the platform itself, also while its
+ * database is away, so what needs that (connections, children, callbacks) is not for them; and
+ * `platform_operation` is for nobody else: it is in no published schema, and no API accepts it.
+ */
+export const PLATFORM_STEP_TYPES = [
+  'platform_operation',
+  'transform',
+  'wait',
+  'approval',
+  'for_each',
+  'branch',
+  'loop',
+  'group',
+  'fail',
+] as const;
+export type StepType = (typeof STEP_TYPES)[number] | (typeof PLATFORM_STEP_TYPES)[number];
 
 /** Types whose work is a call that can fail, time out and be retried. */
-export const CONNECTOR_TYPES = ['http_request', 'database_operation', 'notification'] as const;
+export const CONNECTOR_TYPES = [
+  'http_request',
+  'database_operation',
+  'notification',
+  'platform_operation',
+] as const;
 export type ConnectorType = (typeof CONNECTOR_TYPES)[number];
 
 /** What may undo a step. */
@@ -91,7 +114,23 @@ export const COMPENSATION_TYPES = [
   'notification',
   'sub_workflow',
 ] as const;
-export type CompensationType = (typeof COMPENSATION_TYPES)[number];
+export const PLATFORM_COMPENSATION_TYPES = ['platform_operation'] as const;
+export type CompensationType =
+  | (typeof COMPENSATION_TYPES)[number]
+  | (typeof PLATFORM_COMPENSATION_TYPES)[number];
+
+/** Whose workflow it is: that decides which types there are. */
+export type Author = 'tenant' | 'platform';
+
+export const TYPES_OF: {
+  readonly [A in Author]: {
+    readonly steps: readonly StepType[];
+    readonly compensations: readonly CompensationType[];
+  };
+} = {
+  tenant: { steps: STEP_TYPES, compensations: COMPENSATION_TYPES },
+  platform: { steps: PLATFORM_STEP_TYPES, compensations: PLATFORM_COMPENSATION_TYPES },
+};
 
 interface StepBase<T extends StepType> {
   readonly type: T;
@@ -129,7 +168,13 @@ export type HttpRequestStep = StepBase<'http_request'> & Called & { readonly con
 export type DatabaseOperationStep = StepBase<'database_operation'> &
   Called & { readonly config: Template };
 export type NotificationStep = StepBase<'notification'> & Called & { readonly config: Template };
-export type ConnectorStep = HttpRequestStep | DatabaseOperationStep | NotificationStep;
+export type PlatformOperationStep = StepBase<'platform_operation'> &
+  Called & { readonly config: Template };
+export type ConnectorStep =
+  | HttpRequestStep
+  | DatabaseOperationStep
+  | NotificationStep
+  | PlatformOperationStep;
 
 export type TransformStep = StepBase<'transform'> & { readonly value: Template };
 /** Exactly one of the two is set; a duration is milliseconds (number), an instant RFC 3339 (string). */
@@ -182,6 +227,7 @@ export type Step =
   | HttpRequestStep
   | DatabaseOperationStep
   | NotificationStep
+  | PlatformOperationStep
   | TransformStep
   | WaitStep
   | ApprovalStep

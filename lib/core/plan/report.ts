@@ -115,6 +115,7 @@ function callsOf(step: Step): number {
     case 'http_request':
     case 'database_operation':
     case 'notification':
+    case 'platform_operation':
       return 1 + step.retry.maxAttempts;
     case 'callback':
     case 'sub_workflow':

@@ -9,6 +9,7 @@ import { isJsonObject, type Json, pointerTo } from '#core/json.ts';
 import type { OutlineStep } from '#core/plan/outline.ts';
 import type {
   Compensation,
+  ConnectorType,
   Expression,
   RetryPolicy,
   Scope,
@@ -79,6 +80,10 @@ const BUILD: { readonly [T in StepType]: Build<T> } = {
     return always({ config, ...called(step, shop) });
   },
   notification: (step, shop) => {
+    const config = members(step, shop, ['timeout', 'retry'], {});
+    return always({ config, ...called(step, shop) });
+  },
+  platform_operation: (step, shop) => {
     const config = members(step, shop, ['timeout', 'retry'], {});
     return always({ config, ...called(step, shop) });
   },
@@ -240,10 +245,7 @@ function shaped<T extends StepType>({ outline, draft }: At<T>, { readings }: Wor
   });
 }
 
-function called<T extends 'http_request' | 'database_operation' | 'notification'>(
-  step: At<T>,
-  shop: Workshop,
-) {
+function called<T extends ConnectorType>(step: At<T>, shop: Workshop) {
   const config: Partial<ConfigOf<'http_request'>> = step.config;
   return {
     timeoutMs: durationMs(config.timeout) ?? LIMITS.connectorTimeoutDefaultMs,
