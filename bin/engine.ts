@@ -1,6 +1,6 @@
 import { createServer } from 'node:http';
 import { readEnv } from '#config/env.ts';
-import { createEngine } from '#engine/engine.ts';
+import { createEngine, engineCounts } from '#engine/engine.ts';
 import { createStepPerformer } from '#engine/step-performer.ts';
 import { createBasics } from '#functions/shared/process.ts';
 import { connectSteps } from '#functions/shared/steps.ts';
@@ -48,21 +48,21 @@ const health = createServer((request, response) => {
 
 let ending = false;
 async function end(signal: string): Promise<void> {
-  log.info('draining', { signal, ...engine.stats });
+  log.info('ENGINE_DRAINING', { signal, ...engineCounts(engine.stats) });
   await engine.stop();
   await steps.close();
   await new Promise((resolve) => {
     health.close(resolve);
     health.closeAllConnections();
   });
-  log.info('ended', {});
+  log.info('ENGINE_ENDED');
 }
 for (const signal of ['SIGTERM', 'SIGINT'] as const) {
   process.on(signal, () => {
     if (ending) return;
     ending = true;
     end(signal).catch((error: unknown) => {
-      log.error('the engine did not end cleanly', { error: String(error) });
+      log.error('ENGINE_ENDED_BADLY', { error });
       process.exitCode = 1;
     });
   });
@@ -73,4 +73,4 @@ await new Promise<void>((resolve, reject) => {
   health.once('error', reject);
   health.listen(Number(env.HEALTH_PORT), resolve);
 });
-log.info('started', { owner: engine.stats.owner });
+log.info('ENGINE_STARTED', { owner: engine.stats.owner });

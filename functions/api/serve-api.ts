@@ -46,6 +46,7 @@ export function serveApi<T extends Tag>(
     authenticateToken,
     keepAnswers: createKeepAnswers({ store: deps.idempotency, clock: deps.clock }),
     keepsOwnKey: KEEPS_OWN_KEY,
+    clock: deps.clock,
     ids: deps.ids,
     log: deps.log,
     allowedOrigins: deps.allowedOrigins ?? [],

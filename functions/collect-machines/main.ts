@@ -18,6 +18,6 @@ export async function handler(): Promise<Collected> {
     unusedSince,
     limit: 20_000,
   });
-  log.info('machines collected', { ...done });
+  log.info('MACHINES_COLLECTED', { count: done.deleted, kept: done.seen - done.deleted });
   return done;
 }

@@ -13,6 +13,6 @@ export async function handler(): Promise<{ readonly applied: readonly string[] }
   const url = await ownerUrl(env);
   const applied = await migrate(url);
   if (isIam(env.DATABASE_AUTH)) await giveLogins(url, DATABASE_ROLES);
-  log.info('migrated', { applied });
+  log.info('MIGRATED', { applied });
   return { applied };
 }

@@ -13,6 +13,6 @@ export async function handler(): Promise<Upkeep & { readonly made: number }> {
   const now = basics.clock.now();
   const made = await makePartitions(pools.engine, now);
   const gone = await letGo({ relay: pools.relay, codec: basics.codec }, now);
-  basics.log.info('partitions made, expired rows let go', { made, ...gone });
+  basics.log.info('UPKEEP_DONE', { count: made });
   return { made, ...gone };
 }

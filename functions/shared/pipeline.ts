@@ -7,8 +7,9 @@ import { createRouter, type Match, type Router } from '#contract/router.ts';
 import { type OperationId, routeOf } from '#contract/routes.ts';
 import { checkParams, parseInput, validators } from '#contract/validate.ts';
 import { CloudFlowError } from '#core/errors.ts';
+import type { Clock } from '#ports/clock.ts';
 import type { Ids } from '#ports/ids.ts';
-import type { Log } from '#ports/log.ts';
+import type { Log, LogFields } from '#ports/log.ts';
 import type { Authenticate } from '#services/identity/authenticate.ts';
 import type { Principal } from '#services/identity/principal.ts';
 import type { ApiHandler, ApiRequest, ApiResponse, Call, Handlers, Reply } from './api.ts';
@@ -39,6 +40,7 @@ export interface PipelineDeps {
   readonly keepAnswers: KeepAnswers;
   /** Operations that hand the key to their store and are idempotent there, in one transaction. */
   readonly keepsOwnKey: ReadonlySet<OperationId>;
+  readonly clock: Clock;
   readonly ids: Ids;
   readonly log: Log;
   /** Origins of web clients that may call, exactly as browsers send them. */
@@ -47,24 +49,66 @@ export interface PipelineDeps {
   readonly checkResponses: boolean;
 }
 
+const METHODS_LOGGED: ReadonlySet<string> = new Set([...METHODS, 'HEAD', 'OPTIONS']);
+
 export function createPipeline(deps: PipelineDeps): ApiHandler {
   const router = createRouter(Object.keys(deps.handlers) as OperationId[]);
   let inFlight = 0;
   return async (request) => {
+    const begun = deps.clock.monotonic();
     const requestId = deps.ids.random();
     const correlationId = readCorrelationId(request) ?? requestId;
+    const about: About = {
+      requestId,
+      correlationId,
+      operation: null,
+      tenant: null,
+      executionId: null,
+    };
+    const response = await respond(request, about);
+    deps.log.info('REQUEST_SERVED', {
+      ...fieldsOf(request, about),
+      status: response.status,
+      duration_ms: Math.round(deps.clock.monotonic() - begun),
+    });
+    return response;
+  };
+
+  async function respond(request: ApiRequest, about: About): Promise<ApiResponse> {
     if (inFlight >= API_LIMITS.maxRequestsInFlight) {
       const busy = new CloudFlowError('UNAVAILABLE', 'too many requests are in flight');
-      return failure(deps, request, busy, requestId, correlationId);
+      return failure(deps, request, busy, about);
     }
     inFlight += 1;
     try {
-      return await answer(deps, router, request, requestId, correlationId);
+      return await answer(deps, router, request, about);
     } catch (error) {
-      return failure(deps, request, error, requestId, correlationId);
+      return failure(deps, request, error, about);
     } finally {
       inFlight -= 1;
     }
+  }
+}
+
+/** What is known of a request, as it becomes known. */
+interface About {
+  readonly requestId: string;
+  readonly correlationId: string;
+  operation: OperationId | null;
+  tenant: string | null;
+  /** As the path has it: the log takes it only where it is an id. */
+  executionId: string | null;
+}
+
+/** The path may hold a token, so the operation stands for it. */
+function fieldsOf(request: ApiRequest, about: About): LogFields {
+  return {
+    tenant: about.tenant,
+    execution_id: about.executionId,
+    request_id: about.requestId,
+    correlation_id: about.correlationId,
+    operation: about.operation,
+    method: METHODS_LOGGED.has(request.method) ? request.method : 'other',
   };
 }
 
@@ -72,9 +116,9 @@ async function answer(
   deps: PipelineDeps,
   router: Router,
   request: ApiRequest,
-  requestId: string,
-  correlationId: string,
+  about: About,
 ): Promise<ApiResponse> {
+  const { requestId, correlationId } = about;
   checkLengths(request);
   const isHead = request.method === 'HEAD';
   if (request.method === 'OPTIONS') return options(deps, router, request, requestId);
@@ -82,10 +126,13 @@ async function answer(
   if (match.kind !== 'found') throw unroutable(request, match);
   const id = match.operationId;
   const route = routeOf(id);
+  about.operation = id;
+  about.executionId = match.params['execution_id'] ?? null;
 
   let principal: Principal | null = null;
   if (route.tenant === 'caller') {
     principal = await deps.authenticate(request.headers['authorization']);
+    about.tenant = principal.tenant;
     if (!grants(principal.permissions, route.permission)) {
       throw new CloudFlowError(
         'PERMISSION_DENIED',
@@ -96,6 +143,7 @@ async function answer(
     // What cannot be a token is refused by its form, and costs no query.
     checkParams(id, match.params);
     principal = await deps.authenticateToken(match.params['token'] ?? '');
+    about.tenant = principal.tenant;
   }
 
   const raw = {
@@ -120,7 +168,7 @@ async function answer(
     idempotency === null || principal === null || deps.keepsOwnKey.has(id)
       ? await run()
       : await deps.keepAnswers(principal, idempotency, run);
-  return finish(deps, id, request, response, requestId, correlationId);
+  return finish(deps, id, request, response, about);
 }
 
 async function handle(
@@ -156,8 +204,7 @@ function finish(
   id: OperationId,
   request: ApiRequest,
   response: ApiResponse,
-  requestId: string,
-  correlationId: string,
+  { requestId, correlationId }: About,
 ): ApiResponse {
   const headers = {
     ...commonHeaders(deps, request, requestId),
@@ -258,9 +305,9 @@ function failure(
   deps: PipelineDeps,
   request: ApiRequest,
   error: unknown,
-  requestId: string,
-  correlationId: string,
+  about: About,
 ): ApiResponse {
+  const { requestId, correlationId } = about;
   const known =
     error instanceof Error && error.name === 'CloudFlowError'
       ? (error as CloudFlowError)
@@ -269,12 +316,10 @@ function failure(
         });
   const body = problemDetails(known, requestId);
   if (body.status >= 500) {
-    deps.log.error('request failed', {
-      request_id: requestId,
-      correlation_id: correlationId,
+    deps.log.error('REQUEST_FAILED', {
+      ...fieldsOf(request, about),
       code: known.code,
-      method: request.method.slice(0, 16),
-      error: describe(known.cause ?? known),
+      error: known.cause ?? known,
     });
   }
   const headers: Record<string, string> = {
@@ -287,9 +332,4 @@ function failure(
   if (known.code === 'UNAVAILABLE' || known.code === 'RATE_LIMITED') headers['retry-after'] = '1';
   if (known.code === 'IDEMPOTENCY_IN_PROGRESS') headers['retry-after'] = '1';
   return { status: body.status, headers, body: JSON.stringify(body) };
-}
-
-/** For operators. Messages of errors are ours or a library's, never a body. */
-function describe(error: unknown): string {
-  return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }

@@ -30,7 +30,7 @@ import type {
   StoredSignal,
 } from '#ports/execution-store.ts';
 import type { Ids } from '#ports/ids.ts';
-import type { Log, LogFields } from '#ports/log.ts';
+import type { Log } from '#ports/log.ts';
 import { lifecycleMessages, signalsToChildren, signalToParent } from '#steps/lifecycle.ts';
 import { createErrands } from './errands.ts';
 import { foldLoaded } from './fold.ts';
@@ -113,7 +113,9 @@ export function createActor(
     clock,
     realClock,
     ring: () => deliver({ kind: 'clock' }),
-    failed: (command, error) => warn('command cannot be carried out yet', error, { command }),
+    failed: (command, error) =>
+      // The rest of its id names a step, which is the tenant's word.
+      log.warn('COMMAND_NOT_CARRIED_OUT', { kind: command.split(':')[0], error }),
     permission: () => (handingOver !== null ? 'leave' : host.mayStart() ? 'go' : 'wait'),
     perform: (work, signal) => host.perform({ header, program, state, signal }, work),
     done: (outcome) => {
@@ -123,13 +125,16 @@ export function createActor(
     approvalClosed: (step) => {
       host
         .closeApproval(header, step, clock.now())
-        .catch((error: unknown) => warn('approval could not be closed', error));
+        .catch((error: unknown) => log.warn('APPROVAL_NOT_CLOSED', { error }));
     },
   });
 
-  function warn(what: string, error: unknown, more: LogFields = {}): void {
-    host.log.warn(what, { execution: header.id, ...more, error: describe(error) });
-  }
+  /** Every line about it says whose it is and which call began it. */
+  const log = host.log.with({
+    tenant: header.tenant,
+    execution_id: header.id,
+    correlation_id: header.correlationId,
+  });
 
   function leave(why: Gone): void {
     if (gone) return;
@@ -163,10 +168,7 @@ export function createActor(
     try {
       decided = decideTogether(program, state, inbox, clock.now());
     } catch (error) {
-      host.log.error('execution cannot be decided', {
-        execution: header.id,
-        error: describe(error),
-      });
+      log.error('EXECUTION_UNDECIDABLE', { error });
       await layAside();
       return;
     }
@@ -204,11 +206,7 @@ export function createActor(
     } catch (error) {
       if (gone) return;
       failures += 1;
-      host.log.error('transition not written, or its answer was lost', {
-        execution: header.id,
-        failures,
-        error: describe(error),
-      });
+      log.error('TRANSITION_UNCONFIRMED', { failures, error });
       await readAgain(taken);
       return;
     }
@@ -219,7 +217,7 @@ export function createActor(
     }
     if (answer === 'conflict') {
       failures += 1;
-      host.log.warn('sequence was taken, reading again', { execution: header.id });
+      log.warn('SEQUENCE_TAKEN');
       await readAgain(taken);
       return;
     }
@@ -255,7 +253,7 @@ export function createActor(
         else resume();
         return;
       } catch (error) {
-        warn('execution cannot be read again yet', error);
+        log.warn('EXECUTION_NOT_RELOADED', { error });
       }
     }
     // The database is away for longer: the lease decides who goes on.
@@ -276,7 +274,7 @@ export function createActor(
     try {
       answer = await host.release(header, epoch, clock.now() + LAY_ASIDE_MS, signalCount);
     } catch (error) {
-      warn('execution could not be laid aside', error);
+      log.warn('EXECUTION_NOT_LAID_ASIDE', { error });
     }
     leave({ kind: answer === 'released' || answer === 'fenced' ? 'lost' : 'stranded' });
   }
@@ -316,7 +314,7 @@ export function createActor(
     try {
       answer = await host.release(header, epoch, wakeAt, signalCount);
     } catch (error) {
-      warn('execution could not be released', error);
+      log.warn('EXECUTION_NOT_RELEASED', { error });
       answer = 'signalled'; // still ours, as far as we know
     }
     writing = false;
@@ -369,8 +367,4 @@ export function createActor(
     drop: () => leave({ kind: 'lost' }),
   };
   return actor;
-}
-
-function describe(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -15,7 +15,8 @@
  *  N6 every loop is one timer after the other, never two at once, and ends with `stop`.
  */
 import type { Program } from '#core/plan/program.ts';
-import type { Adopter, LoadedExecution } from '#ports/execution-store.ts';
+import type { Adopter, ExecutionHeader, LoadedExecution } from '#ports/execution-store.ts';
+import type { LogFields } from '#ports/log.ts';
 import type { RuntimeHints } from '#ports/runtime-hints.ts';
 import { type Actor, type ActorHost, createActor, type Gone } from './actor.ts';
 import { DEFAULT_LIMITS, type EngineDeps, type EngineLimits } from './deps.ts';
@@ -38,11 +39,21 @@ export interface Engine {
   readonly stats: EngineStats;
 }
 
+/** The numbers of `stats`, as they are logged. */
+export function engineCounts({ active, callsRunning, callsWaiting }: EngineStats): LogFields {
+  return { active, calls_running: callsRunning, calls_waiting: callsWaiting };
+}
+
 export interface EngineStats {
   readonly owner: string | null;
   readonly active: number;
   readonly callsRunning: number;
   readonly callsWaiting: number;
+}
+
+/** What a line about an execution says of it. */
+function about({ tenant, id, correlationId }: ExecutionHeader): LogFields {
+  return { tenant, execution_id: id, correlation_id: correlationId };
 }
 
 const MAX_WAKE_HINTS = 50_000;
@@ -145,24 +156,19 @@ export function createEngine(deps: EngineDeps, given: Partial<EngineLimits> = {}
       .then((whole) => {
         if (whole !== null && whole.checkpoint === null) take(whole);
       })
-      .catch((error: unknown) =>
-        log.error('log could not be read', { execution: header.id, error: String(error) }),
-      );
+      .catch((error: unknown) => log.error('EXECUTION_UNREADABLE', { ...about(header), error }));
   }
 
   /** It cannot run here now: whoever looks in a minute may do better. */
   function refuse({ header, epoch, signalCount }: LoadedExecution, cause: unknown): void {
-    log.error('execution cannot be taken up', { execution: header.id, error: String(cause) });
+    log.error('EXECUTION_NOT_TAKEN_UP', { ...about(header), error: cause });
     host.release(header, epoch, clock.now() + 60_000, signalCount).then(
       (answer) => {
         if (answer !== 'released') suspicious = true; // ours still, and nobody works on it
       },
       (error: unknown) => {
         suspicious = true;
-        log.warn('execution could not be given back', {
-          execution: header.id,
-          error: String(error),
-        });
+        log.warn('EXECUTION_NOT_GIVEN_BACK', { ...about(header), error });
       },
     );
   }
@@ -197,7 +203,7 @@ export function createEngine(deps: EngineDeps, given: Partial<EngineLimits> = {}
       })
       .catch((error: unknown) => {
         suspicious = true;
-        log.warn('execution could not be claimed', { execution: id, error: String(error) });
+        log.warn('EXECUTION_NOT_CLAIMED', { tenant, execution_id: id, error });
       })
       .finally(() => {
         arriving -= 1;
@@ -239,7 +245,7 @@ export function createEngine(deps: EngineDeps, given: Partial<EngineLimits> = {}
     suspicious = absent.length > 0;
     const taken = still.slice(0, Math.max(0, room()));
     if (taken.length === 0) return;
-    log.warn('executions taken again after a lost answer', { count: taken.length });
+    log.warn('EXECUTIONS_TAKEN_AGAIN', { count: taken.length });
     for (const loaded of await store.claimAgain(from, taken)) take(loaded);
   }
 
@@ -290,7 +296,7 @@ export function createEngine(deps: EngineDeps, given: Partial<EngineLimits> = {}
 
   /** N2. */
   async function beginAnew(why: string): Promise<void> {
-    log.warn('engine begins anew', { owner, active: actors.size, why });
+    log.warn('ENGINE_BEGAN_ANEW', { owner, active: actors.size, reason: why });
     owner = null;
     for (const actor of [...actors.values()]) actor.drop();
     if (state === 'running') await open();

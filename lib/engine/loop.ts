@@ -33,9 +33,7 @@ export function createLoop(
     again = false;
     current = work()
       .catch((error: unknown) => {
-        log.error(`${name} failed`, {
-          error: error instanceof Error ? error.message : String(error),
-        });
+        log.error('ENGINE_LOOP_FAILED', { part: name, error });
       })
       .then(() => {
         current = null;

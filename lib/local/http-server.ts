@@ -51,7 +51,7 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
     (request, response) => {
       serve(options, request, response).catch((error: unknown) => {
         // The handler answers its own errors: what arrives here is about this one connection.
-        options.log.warn('a response could not be written', { error: String(error) });
+        options.log.warn('RESPONSE_NOT_WRITTEN', { error });
         response.destroy();
       });
     },

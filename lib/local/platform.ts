@@ -109,7 +109,7 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
         await last();
       } catch (error) {
         // The others must stop all the same; what could not be given back is taken over (P2).
-        options.log.warn('a part did not stop in order', { error: String(error) });
+        options.log.warn('PART_NOT_STOPPED', { error });
       }
     }
   };
@@ -273,7 +273,7 @@ async function start(
     tasks,
     definitions: createLocalDefinitions({ executions, programs }),
     onFault: (error, executionArn) =>
-      log.error('a state machine stumbled', { executionArn, error: String(error) }),
+      log.error('MACHINE_STUMBLED', { execution_id: executionArn.split(':').at(-1), error }),
   });
   const driver = createStepFunctionsDriver({
     runner: runnerDeps,
@@ -349,7 +349,7 @@ async function start(
               await letGo({ relay: relayPool, codec }, clock.now());
             } catch (error) {
               // It is still there the next time.
-              log.warn('what has expired could not be deleted', { error: String(error) });
+              log.warn('UPKEEP_FAILED', { error });
             }
           },
         },

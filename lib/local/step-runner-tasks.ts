@@ -46,11 +46,11 @@ export function createStepRunnerTasks(deps: RunnerDeps, log: Log): StepRunnerTas
       const { name, message, cause: reason } = error as Error;
       if (name === RUNNER_UNAVAILABLE && !closed) {
         // The machine repeats the task and says nothing of why.
-        const execution = payload.execution;
-        log.warn('a task could not be run', {
-          execution,
+        log.warn('TASK_NOT_RUN', {
+          tenant,
+          execution_id: payload.execution,
           kind: payload.kind,
-          error: String(reason),
+          error: reason,
         });
       }
       const cause = JSON.stringify({ errorType: name, errorMessage: message });

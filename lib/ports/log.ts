@@ -1,13 +1,16 @@
-/** Structured lines for operators. Never payloads, never secrets: names, ids, counts, codes. */
+import type { LogEvent, LogFields } from '#core/log-catalog.ts';
+
+/**
+ * Structured lines for operators: an event of the catalogue and its fields. Never payloads, never
+ * secrets, nothing that tenants name: the catalogue says what there is to say.
+ */
 export interface Log {
-  debug(message: string, fields?: LogFields): void;
-  info(message: string, fields?: LogFields): void;
-  warn(message: string, fields?: LogFields): void;
-  error(message: string, fields?: LogFields): void;
+  debug(event: LogEvent, fields?: LogFields): void;
+  info(event: LogEvent, fields?: LogFields): void;
+  warn(event: LogEvent, fields?: LogFields): void;
+  error(event: LogEvent, fields?: LogFields): void;
   /** A log that adds these fields to each of its lines. */
   with(fields: LogFields): Log;
 }
 
-export interface LogFields {
-  readonly [name: string]: unknown;
-}
+export type { LogEvent, LogFields };

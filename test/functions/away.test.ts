@@ -1,6 +1,6 @@
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { LogFields } from '#ports/log.ts';
+import { createJsonLog } from '#adapters/local/json-log.ts';
 import { startTestApi, type TestApi } from '#test/support/api.ts';
 
 /** Nobody listens on port 1: what the API says while its database is away. */
@@ -8,11 +8,14 @@ const AWAY = 'postgres://user:hunter2@127.0.0.1:1/cloudflow';
 
 describe('while the database is away', () => {
   let api: TestApi;
-  const logged: LogFields[] = [];
+  const logged: Record<string, unknown>[] = [];
 
   beforeAll(async () => {
-    const write = (_message: string, fields: LogFields = {}) => void logged.push(fields);
-    const log = { debug: write, info: write, warn: write, error: write, with: () => log };
+    const log = createJsonLog({
+      write: (line) => void logged.push(JSON.parse(line) as Record<string, unknown>),
+      level: 'info',
+      time: () => '',
+    });
     api = await startTestApi({ url: AWAY } as never, { log });
   });
   afterAll(() => api?.close());
@@ -39,13 +42,17 @@ describe('while the database is away', () => {
   });
 
   it('operators find the rest by the request id', () => {
-    const failures = logged.filter((fields) => fields['request_id'] !== undefined);
+    const failures = logged.filter(({ event }) => event === 'REQUEST_FAILED');
     expect(failures.length).toBeGreaterThanOrEqual(2);
     for (const fields of failures) {
       expect(fields).toMatchObject({
         code: 'UNAVAILABLE',
-        error: expect.stringContaining('ECONNREFUSED'),
+        error: { code: 'ECONNREFUSED' },
       });
+      const served = logged.find(
+        (line) => line['event'] === 'REQUEST_SERVED' && line['request_id'] === fields['request_id'],
+      );
+      expect(served).toMatchObject({ status: 503, operation: fields['operation'] });
       expect(JSON.stringify(fields)).not.toContain('hunter2');
     }
   });

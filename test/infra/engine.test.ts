@@ -98,7 +98,7 @@ describeWithPostgres('the engine in its container', () => {
     engine.child.kill('SIGTERM');
     engine.child.kill('SIGTERM'); // twice is once
     expect(await ended).toEqual([0, null]);
-    expect(engine.output()).toContain('"message":"ended"');
+    expect(engine.output()).toContain('"event":"ENGINE_ENDED"');
     expect(engine.output()).not.toContain('"level":"error"');
     expect(await statusOf(slow.execution_id)).toBe('RUNNING');
   });

@@ -99,11 +99,7 @@ export function createPostgresDatabases(options: PostgresDatabasesOptions): Data
         maxLifetimeSeconds: 900,
       });
       pool.on('error', (error) =>
-        log.info('session with a database of a tenant lost', {
-          tenant: request.tenant,
-          connection: request.connection,
-          error: error.name,
-        }),
+        log.info('TARGET_SESSION_LOST', { tenant: request.tenant, error }),
       );
       target = { pool, config, hostsMarkers: false };
       targets.set(key, target);
@@ -200,9 +196,7 @@ export function createPostgresDatabases(options: PostgresDatabasesOptions): Data
       await helper.query('select pg_terminate_backend($1)', [client.backend]);
       if (await within(settled, cancelGraceMs)) return;
     } catch (error) {
-      log.warn('a statement of a tenant could not be ended from outside; its connection is cut', {
-        error: explain(error).message,
-      });
+      log.warn('TARGET_STATEMENT_NOT_ENDED', { error });
     } finally {
       client.cut();
       await Promise.race([helper.end(), pause(1_000, undefined, { ref: false })]);

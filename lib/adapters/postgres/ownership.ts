@@ -97,7 +97,7 @@ export function createExecutionOwnership(deps: {
           loaded.push(toLoaded(codec, row));
         } catch (error) {
           // One that cannot be read must not keep its neighbours from going on.
-          log.error('execution cannot be read', { execution: row.id, error: String(error) });
+          log.error('EXECUTION_UNREADABLE', { execution_id: row.id, error });
         }
       }
     }

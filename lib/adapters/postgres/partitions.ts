@@ -76,11 +76,9 @@ export function createPartitionJob(deps: {
       arm();
       run()
         .then((made) => {
-          if (made > 0) log.info('partitions made', { made });
+          if (made > 0) log.info('PARTITIONS_MADE', { count: made });
         })
-        .catch((error: unknown) =>
-          log.error('partitions could not be made', { error: String(error) }),
-        );
+        .catch((error: unknown) => log.error('PARTITIONS_NOT_MADE', { error }));
     });
   }
 

@@ -55,7 +55,7 @@ export function createPool(options: PoolOptions): pg.Pool {
   pool.on('error', (error) => {
     // `end` answers before the last sockets are closed, and a server that stops then says so.
     if (pool.ending) return;
-    options.log.warn('database session lost', { pool: options.name, error: error.message });
+    options.log.warn('DATABASE_SESSION_LOST', { pool: options.name, error });
   });
   return pool;
 }

@@ -33,7 +33,7 @@ export function createNudges(deps: {
         );
       } while (again);
     } catch (error) {
-      deps.log.warn('a nudge was not sent', { error: String(error) });
+      deps.log.warn('NUDGE_NOT_SENT', { error });
     }
     sending = null;
   }

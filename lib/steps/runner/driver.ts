@@ -14,7 +14,7 @@ import { compensationState } from '#core/execution/ending.ts';
 import { isFinal } from '#core/execution/events.ts';
 import { keyOf } from '#core/execution/program-index.ts';
 import { walk } from '#core/execution/state.ts';
-import type { Log } from '#ports/log.ts';
+import type { Log, LogEvent, LogFields } from '#ports/log.ts';
 import type { StateMachineStatus, StateMachines } from '#ports/state-machines.ts';
 import type { PendingSignal, StepFunctionsWork } from '#ports/step-functions-work.ts';
 import { add, addStarted } from './draft.ts';
@@ -44,12 +44,16 @@ export function createStepFunctionsDriver(deps: DriverDeps): StepFunctionsDriver
   let looking: Promise<void> | null = null;
   let again = false;
 
-  async function guarded(what: string, act: () => Promise<void>): Promise<void> {
+  async function guarded(
+    what: LogEvent,
+    act: () => Promise<void>,
+    fields: LogFields = {},
+  ): Promise<void> {
     try {
       await act();
     } catch (error) {
       // It is still in the store and is found by the next look.
-      log.error(what, { error: error instanceof Error ? error.message : String(error) });
+      log.error(what, { ...fields, error });
     }
   }
 
@@ -66,7 +70,7 @@ export function createStepFunctionsDriver(deps: DriverDeps): StepFunctionsDriver
       input: task.input,
     });
     if (answer.kind === 'quota') {
-      log.warn('a state machine waits for its quota', { executionId, message: answer.message });
+      log.warn('MACHINE_WAITS_FOR_QUOTA', { tenant, execution_id: executionId });
       return;
     }
     await recordIn(task, addStarted);
@@ -98,7 +102,10 @@ export function createStepFunctionsDriver(deps: DriverDeps): StepFunctionsDriver
       const pending = await work.open('PENDING', null, BATCH);
       await Promise.all(
         pending.map(({ tenant, executionId }) =>
-          guarded('a state machine did not start', () => start(tenant, executionId)),
+          guarded('MACHINE_NOT_STARTED', () => start(tenant, executionId), {
+            tenant,
+            execution_id: executionId,
+          }),
         ),
       );
       const signals = await work.signals(BATCH);
@@ -106,7 +113,7 @@ export function createStepFunctionsDriver(deps: DriverDeps): StepFunctionsDriver
       const byExecution = Map.groupBy(signals, ({ executionId }) => executionId);
       await Promise.all(
         [...byExecution.values()].map((own) =>
-          guarded('a signal was not delivered', async () => {
+          guarded('SIGNAL_NOT_DELIVERED', async () => {
             for (const signal of own) await deliver(signal);
           }),
         ),
@@ -176,7 +183,11 @@ export function createStepFunctionsDriver(deps: DriverDeps): StepFunctionsDriver
         compensation: compensationState(draft.state),
       });
     });
-    log.error('a state machine ended without its report', { executionId, error: status.error });
+    log.error('MACHINE_ENDED_UNREPORTED', {
+      tenant,
+      execution_id: executionId,
+      ...(status.error === null ? {} : { reason: status.error }),
+    });
   }
 
   return {
@@ -188,7 +199,7 @@ export function createStepFunctionsDriver(deps: DriverDeps): StepFunctionsDriver
       looking = (async () => {
         do {
           again = false;
-          await guarded('looking for Step Functions work failed', lookOnce);
+          await guarded('DRIVER_LOOK_FAILED', lookOnce);
         } while (again);
       })().finally(() => {
         looking = null;
@@ -200,12 +211,15 @@ export function createStepFunctionsDriver(deps: DriverDeps): StepFunctionsDriver
       if (found?.open === true) await settleEnded(found.tenant, executionId);
     },
     async reconcile() {
-      await guarded('reconciling Step Functions failed', async () => {
+      await guarded('DRIVER_RECONCILE_FAILED', async () => {
         for (let after: string | null = null; ; ) {
           const running = await work.open('RUNNING', after, BATCH);
           await Promise.all(
             running.map(({ tenant, executionId }) =>
-              guarded('an end was not settled', () => settleEnded(tenant, executionId)),
+              guarded('END_NOT_SETTLED', () => settleEnded(tenant, executionId), {
+                tenant,
+                execution_id: executionId,
+              }),
             ),
           );
           const last = running.at(-1);

@@ -50,5 +50,5 @@ it('one that cannot be sent is logged, and the next is sent', async () => {
   nudges.hints.accepted(hint('step_functions'));
   await nudges.settled();
   expect(logged).toHaveLength(1);
-  expect(logged[0]).toContain('a nudge was not sent');
+  expect(logged[0]).toContain('NUDGE_NOT_SENT');
 });

@@ -1,0 +1,121 @@
+/**
+ * Everything that a program of the platform may log: the code and the sentence of each event, and the
+ * fields that may stand beside them. What is not here cannot be logged: a code does not compile, and a
+ * field that comes past the compiler is left out by the writer.
+ *
+ * Codes are append-only: alarms, saved queries and runbooks name them.
+ */
+export const LOG_EVENTS = {
+  // The API
+  REQUEST_SERVED: 'a request was answered',
+  REQUEST_FAILED: 'a request failed',
+  RESPONSE_NOT_WRITTEN: 'a response could not be written',
+
+  // Executions, on either runtime
+  EXECUTION_ENDED: 'an execution has ended',
+  EXECUTION_UNREADABLE: 'an execution cannot be read',
+
+  // The engine
+  ENGINE_STARTED: 'the engine has started',
+  ENGINE_DRAINING: 'the engine takes nothing new and lets calls under way end',
+  ENGINE_ENDED: 'the engine has ended',
+  ENGINE_ENDED_BADLY: 'the engine did not end cleanly',
+  ENGINE_BEGAN_ANEW: 'the lease was lost: all that was here is forgotten',
+  ENGINE_LOOP_FAILED: 'a loop of the engine failed and is repeated',
+  EXECUTIONS_TAKEN_OVER: 'executions of processes that are gone were taken over',
+  EXECUTIONS_TAKEN_AGAIN: 'executions taken again after a lost answer',
+  EXECUTION_NOT_TAKEN_UP: 'an execution cannot be taken up',
+  EXECUTION_NOT_CLAIMED: 'an execution could not be claimed',
+  EXECUTION_NOT_GIVEN_BACK: 'an execution could not be given back',
+  EXECUTION_UNDECIDABLE: 'an execution cannot be decided and is laid aside',
+  EXECUTION_NOT_LAID_ASIDE: 'an execution could not be laid aside',
+  EXECUTION_NOT_RELEASED: 'an execution could not be released',
+  EXECUTION_NOT_RELOADED: 'an execution cannot be read again yet',
+  TRANSITION_UNCONFIRMED: 'a transition was not written, or its answer was lost',
+  SEQUENCE_TAKEN: 'a sequence number was taken; the execution is read again',
+  COMMAND_NOT_CARRIED_OUT: 'a command cannot be carried out yet',
+  APPROVAL_NOT_CLOSED: 'an approval could not be closed',
+
+  // Step Functions
+  MACHINE_NOT_STARTED: 'a state machine did not start',
+  MACHINE_WAITS_FOR_QUOTA: 'a state machine waits for its quota',
+  MACHINE_ENDED_UNREPORTED: 'a state machine ended without its report',
+  MACHINE_STUMBLED: 'a state machine of the local interpreter stumbled',
+  SIGNAL_NOT_DELIVERED: 'a signal was not delivered to its state machine',
+  END_NOT_SETTLED: 'the end of a state machine was not settled',
+  DRIVER_LOOK_FAILED: 'looking for work of Step Functions failed',
+  DRIVER_RECONCILE_FAILED: 'comparing what runs with what has ended failed',
+  NUDGE_NOT_SENT: 'the driver of Step Functions was not woken; its schedule looks instead',
+  TASK_NOT_RUN: 'a task of a machine could not be run and is repeated',
+  MACHINES_COLLECTED: 'machines that nobody starts were deleted',
+
+  // The database and its upkeep
+  DATABASE_SESSION_LOST: 'a session with the database was lost',
+  TARGET_SESSION_LOST: 'a session with a database of a tenant was lost',
+  TARGET_STATEMENT_NOT_ENDED:
+    'a statement of a tenant could not be ended from outside; its connection is cut',
+  MIGRATED: 'the schema is current',
+  PARTITIONS_MADE: 'partitions were made',
+  PARTITIONS_NOT_MADE: 'partitions could not be made',
+  UPKEEP_DONE: 'partitions are made, rows that expired are gone',
+  UPKEEP_FAILED: 'what has expired could not be deleted',
+
+  // The local platform
+  PART_NOT_STOPPED: 'a part did not stop in order',
+} as const;
+
+export type LogEvent = keyof typeof LOG_EVENTS;
+
+/**
+ * What a value may be. `id`: hexadecimal digits and dashes, as ids of ours are. `correlation`: what
+ * callers send for this purpose, in its fixed alphabet. `word`: of a vocabulary of ours (names of
+ * programs, operations, codes). `error`: anything caught, of which only what holds no data is kept.
+ */
+export type LogFieldKind = 'id' | 'correlation' | 'word' | 'words' | 'number' | 'error';
+
+/**
+ * Nothing here is named or written by tenants but `correlation_id`, which callers choose in order to
+ * find their calls again: no names of workflows, steps, connections or secrets, no hosts, no addresses.
+ */
+export const LOG_FIELDS = {
+  program: 'word',
+  part: 'word',
+  tenant: 'id',
+  execution_id: 'id',
+  correlation_id: 'correlation',
+  request_id: 'id',
+  trace_id: 'id',
+  operation: 'word',
+  method: 'word',
+  status: 'number',
+  code: 'word',
+  duration_ms: 'number',
+  runtime: 'word',
+  outcome: 'word',
+  kind: 'word',
+  reason: 'word',
+  signal: 'word',
+  owner: 'id',
+  pool: 'word',
+  count: 'number',
+  failures: 'number',
+  active: 'number',
+  calls_running: 'number',
+  calls_waiting: 'number',
+  kept: 'number',
+  applied: 'words',
+  error: 'error',
+} as const satisfies Record<string, LogFieldKind>;
+
+interface Values {
+  readonly id: string | null;
+  readonly correlation: string | null;
+  readonly word: string | null;
+  readonly words: readonly string[];
+  readonly number: number;
+  readonly error: unknown;
+}
+
+export type LogFields = {
+  readonly [F in keyof typeof LOG_FIELDS]?: Values[(typeof LOG_FIELDS)[F]];
+};
