@@ -1,3 +1,5 @@
+import { type TopicName, topicNames } from './topics.ts';
+
 /**
  * What a program may do besides computing, in words of the platform. A deployment turns each into
  * grants on the resources it made; `actions` are the IAM actions that the code behind it calls, on
@@ -21,6 +23,48 @@ const login = (role: DatabaseRole): Rule => ({
   about: `log in to PostgreSQL as ${role}, with a token that IAM signs`,
   actions: ['rds-db:connect'],
 });
+
+/**
+ * Actions on a cluster of MSK, by what they are asked of. Where the cluster is, is asked of MSK itself,
+ * which knows no resource that this could be narrowed to.
+ */
+export const KAFKA_ACTIONS = {
+  publish: {
+    account: ['kafka:GetBootstrapBrokers'],
+    cluster: ['kafka-cluster:Connect', 'kafka-cluster:WriteDataIdempotently'],
+    topic: ['kafka-cluster:DescribeTopic', 'kafka-cluster:WriteData'],
+    group: [],
+  },
+  consume: {
+    account: ['kafka:GetBootstrapBrokers'],
+    cluster: ['kafka-cluster:Connect'],
+    topic: ['kafka-cluster:DescribeTopic', 'kafka-cluster:ReadData'],
+    group: ['kafka-cluster:DescribeGroup', 'kafka-cluster:AlterGroup'],
+  },
+} as const satisfies Record<
+  string,
+  Record<'account' | 'cluster' | 'topic' | 'group', readonly string[]>
+>;
+
+export type KafkaUse = keyof typeof KAFKA_ACTIONS;
+export type KafkaCapability = `kafka:${TopicName}:${KafkaUse}`;
+
+function kafkaRules(): { readonly [C in KafkaCapability]: Rule } {
+  const uses = (topic: TopicName): [KafkaCapability, Rule][] => [
+    [
+      `kafka:${topic}:publish`,
+      { about: `write to ${topic}`, actions: Object.values(KAFKA_ACTIONS.publish).flat() },
+    ],
+    [
+      `kafka:${topic}:consume`,
+      {
+        about: `read ${topic}, in the groups that it names`,
+        actions: Object.values(KAFKA_ACTIONS.consume).flat(),
+      },
+    ],
+  ];
+  return Object.fromEntries(topicNames.flatMap(uses)) as { [C in KafkaCapability]: Rule };
+}
 
 export const CAPABILITIES = {
   'postgres:cloudflow_app': login('cloudflow_app'),
@@ -83,6 +127,7 @@ export const CAPABILITIES = {
     about: 'wake the driver of Step Functions',
     actions: ['sqs:SendMessage'],
   },
+  ...kafkaRules(),
   'egress:internet': {
     about: 'connect to where workflows say, through the guard against private addresses',
     actions: [],

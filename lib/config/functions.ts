@@ -8,26 +8,8 @@
  *  G3 Names are stable: they are names of functions, of bundles and of connections to the database.
  */
 import type { Capability } from './capabilities.ts';
-import type { QueueName } from './queues.ts';
+import type { Trigger } from './triggers.ts';
 import type { EnvKey } from './variables.ts';
-
-export type Trigger =
-  /** Routes of the contract by tag, behind API Gateway. */
-  | { readonly kind: 'http'; readonly tags: readonly string[] }
-  /** Invoked by Task states of compiled machines, with `StepRunnerPayload`. */
-  | { readonly kind: 'machine-task' }
-  | { readonly kind: 'schedule'; readonly everyMinutes: number }
-  | {
-      readonly kind: 'queue';
-      readonly queue: QueueName;
-      readonly batchSize: number;
-      /** Invocations at a time that the mapping makes; 2 is the least that AWS allows. */
-      readonly maxConcurrency: number;
-    }
-  /** Ends of executions of the machines of workflows, as EventBridge tells them. */
-  | { readonly kind: 'machine-status'; readonly statuses: readonly string[] }
-  /** Invoked by the deployment, which fails when it fails; lower `order` first. */
-  | { readonly kind: 'deploy'; readonly order: number };
 
 interface Program {
   readonly about: string;

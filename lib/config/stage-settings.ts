@@ -1,3 +1,4 @@
+import { type EventSettings, problemOfEvents } from './brokers.ts';
 import { readStage, STAGES, type Stage } from './stages.ts';
 
 /**
@@ -34,6 +35,7 @@ export interface StageSettings {
     readonly proxy: boolean;
     readonly backupDays: number;
   };
+  readonly events: EventSettings;
   readonly engine: {
     readonly cpu: number;
     readonly memoryMb: number;
@@ -74,6 +76,14 @@ const SHAPES: { readonly [S in Stage]: Shape } = {
       proxy: false,
       backupDays: 7,
     },
+    // MSK has no cluster of one zone.
+    events: {
+      broker: 'kafka.t3.small',
+      brokers: 2,
+      storage: { gigabytes: 10, maxGigabytes: 50 },
+      maxPartitions: 32,
+      maxPollers: 1,
+    },
     engine: { cpu: 1_024, memoryMb: 2_048, minTasks: 1, maxTasks: 2, spot: true },
     api: {
       domain: null,
@@ -88,7 +98,7 @@ const SHAPES: { readonly [S in Stage]: Shape } = {
   },
   staging: {
     region: REGION,
-    zones: zonesOf(REGION, 2),
+    zones: zonesOf(REGION, 3),
     retain: false,
     logDays: 30,
     network: { cidr: '10.20.0.0/16', natGateways: 1, interfaceEndpoints: false },
@@ -97,6 +107,13 @@ const SHAPES: { readonly [S in Stage]: Shape } = {
       readers: 1,
       proxy: true,
       backupDays: 14,
+    },
+    events: {
+      broker: 'kafka.m7g.large',
+      brokers: 3,
+      storage: { gigabytes: 100, maxGigabytes: 1_000 },
+      maxPartitions: 256,
+      maxPollers: 4,
     },
     engine: { cpu: 2_048, memoryMb: 4_096, minTasks: 2, maxTasks: 4, spot: true },
     api: {
@@ -121,6 +138,13 @@ const SHAPES: { readonly [S in Stage]: Shape } = {
       readers: 2,
       proxy: true,
       backupDays: 30,
+    },
+    events: {
+      broker: 'express.m7g.large',
+      brokers: 3,
+      storage: null,
+      maxPartitions: 256,
+      maxPollers: 20,
     },
     engine: { cpu: 4_096, memoryMb: 8_192, minTasks: 12, maxTasks: 24, spot: false },
     api: {
@@ -168,7 +192,7 @@ export function readStageSettings(
 
 /** Why no platform can be made of these settings; null when one can. */
 export function problemOf(settings: StageSettings): string | null {
-  const { stage, zones, retain, network, database, engine, api } = settings;
+  const { stage, zones, retain, network, database, events, engine, api } = settings;
   if (zones.length < 2) return `it has ${zones.length} zones; Aurora needs at least 2`;
   if (network.natGateways < 1 || network.natGateways > zones.length) {
     return `it has ${network.natGateways} NAT gateways; use 1 to ${zones.length}, the number of zones`;
@@ -183,6 +207,8 @@ export function problemOf(settings: StageSettings): string | null {
   if (capacity.kind === 'serverless' && capacity.minUnits < 0.5) {
     return `the database has ${capacity.minUnits} units at least; use 0.5 or more, for schedules look into it every minute and it would never sleep`;
   }
+  const eventsProblem = problemOfEvents(events, zones.length);
+  if (eventsProblem !== null) return eventsProblem;
   if (api.allowedOrigins.some((origin) => !/^https:\/\/[^/\s,]+$/.test(origin))) {
     return `allowed origins are ${api.allowedOrigins.join(', ')}; write each as https://host`;
   }

@@ -1,22 +1,66 @@
 /** Every topic of the event log: what a deployment creates and what producers and consumers name. */
 export interface Topic {
+  /** Those of a small stage may be fewer: `partitionsOf`. They can be added to, and never taken away. */
   readonly partitions: number;
   readonly retentionDays: number;
+  /** Who reads it, each at its own pace. One that ends in a star is one group for every process. */
+  readonly groups: readonly string[];
   readonly about: string;
 }
 
 export const TOPICS = {
-  'workflow.commands': { partitions: 256, retentionDays: 1, about: 'what wakes the engine' },
-  'workflow.events': { partitions: 32, retentionDays: 7, about: 'what becomes of executions' },
-  'notifications.email': { partitions: 16, retentionDays: 3, about: 'mail to send' },
-  'notifications.sms': { partitions: 8, retentionDays: 3, about: 'text messages to send' },
-  'notifications.webhook': { partitions: 8, retentionDays: 3, about: 'webhooks to call' },
-  'notifications.inapp': { partitions: 8, retentionDays: 3, about: 'messages inside the product' },
-  'audit.logs': { partitions: 24, retentionDays: 90, about: 'who did what' },
-  'cache.invalidation': { partitions: 8, retentionDays: 1, about: 'what caches must forget' },
+  'workflow.commands': {
+    partitions: 256,
+    retentionDays: 1,
+    groups: ['workflow-engine'],
+    about: 'what wakes the engine',
+  },
+  'workflow.events': {
+    partitions: 32,
+    retentionDays: 7,
+    groups: ['analytics-pipeline', 'audit-processor', 'billing', 'notification-service'],
+    about: 'what becomes of executions',
+  },
+  'notifications.email': {
+    partitions: 16,
+    retentionDays: 3,
+    groups: ['notification-service'],
+    about: 'mail to send',
+  },
+  'notifications.sms': {
+    partitions: 8,
+    retentionDays: 3,
+    groups: ['notification-service'],
+    about: 'text messages to send',
+  },
+  'notifications.webhook': {
+    partitions: 8,
+    retentionDays: 3,
+    groups: ['notification-service'],
+    about: 'webhooks to call',
+  },
+  'notifications.inapp': {
+    partitions: 8,
+    retentionDays: 3,
+    groups: ['notification-service'],
+    about: 'messages inside the product',
+  },
+  'audit.logs': {
+    partitions: 24,
+    retentionDays: 90,
+    groups: ['audit-processor', 'security-monitor'],
+    about: 'who did what',
+  },
+  'cache.invalidation': {
+    partitions: 8,
+    retentionDays: 1,
+    groups: ['cache-*'],
+    about: 'what caches must forget',
+  },
   'dead-letter-queue': {
     partitions: 8,
     retentionDays: 30,
+    groups: ['ops-team-alerts'],
     about: 'messages that nobody could use',
   },
 } as const satisfies Record<string, Topic>;

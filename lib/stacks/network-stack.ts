@@ -28,9 +28,14 @@ const ENDPOINTS = {
   Traces: InterfaceVpcEndpointAwsService.XRAY,
   Images: InterfaceVpcEndpointAwsService.ECR,
   ImageLayers: InterfaceVpcEndpointAwsService.ECR_DOCKER,
+  Brokers: InterfaceVpcEndpointAwsService.KAFKA,
+  Functions: InterfaceVpcEndpointAwsService.LAMBDA,
+  Tokens: InterfaceVpcEndpointAwsService.STS,
 } as const;
 
 export const POSTGRES_PORT = 5432;
+/** Where brokers of MSK listen to clients with a token of IAM, over TLS. */
+export const KAFKA_PORT = 9098;
 
 /**
  * The network, and the groups that clients stand in. Groups of stores live with their stores, which
@@ -38,7 +43,7 @@ export const POSTGRES_PORT = 5432;
  */
 export class NetworkStack extends StageStack {
   readonly vpc: Vpc;
-  /** Talks to the database and to AWS, and to nobody else. */
+  /** Talks to the database, to Kafka and to AWS, and to nobody else. */
   readonly insideGroup: SecurityGroup;
   /** Connects to where workflows say: the guard against private addresses is in the program. */
   readonly outsideGroup: SecurityGroup;
@@ -82,10 +87,11 @@ export class NetworkStack extends StageStack {
 
     this.insideGroup = new SecurityGroup(this, 'InsideGroup', {
       vpc: this.vpc,
-      description: 'programs that talk to the database and to AWS',
+      description: 'programs that talk to the database, to Kafka and to AWS',
       allowAllOutbound: false,
     });
     this.insideGroup.addEgressRule(Peer.ipv4(network.cidr), Port.tcp(POSTGRES_PORT), 'PostgreSQL');
+    this.insideGroup.addEgressRule(Peer.ipv4(network.cidr), Port.tcp(KAFKA_PORT), 'Kafka');
     this.insideGroup.addEgressRule(Peer.anyIpv4(), Port.tcp(443), 'AWS');
     this.outsideGroup = new SecurityGroup(this, 'OutsideGroup', {
       vpc: this.vpc,

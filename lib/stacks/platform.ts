@@ -4,6 +4,7 @@ import type { Surroundings } from '#constructs/service-function.ts';
 import { ApiStack } from './api-stack.ts';
 import { DataStack } from './data-stack.ts';
 import { EngineStack } from './engine-stack.ts';
+import { EventsStack } from './events-stack.ts';
 import { IdentityStack } from './identity-stack.ts';
 import { NetworkStack } from './network-stack.ts';
 import { SchemaStack } from './schema-stack.ts';
@@ -14,6 +15,7 @@ export function buildPlatform(scope: Construct, settings: StageSettings, dist: s
   const identity = new IdentityStack(scope, settings);
   const network = new NetworkStack(scope, settings, identity.logKey);
   const data = new DataStack(scope, settings, { identity, network });
+  const events = new EventsStack(scope, settings, { identity, network });
   const around: Surroundings = {
     settings,
     dist,
@@ -28,5 +30,5 @@ export function buildPlatform(scope: Construct, settings: StageSettings, dist: s
   const engine = new EngineStack(scope, settings, { around, data, identity, api });
   // No program of the new version runs before the schema has gone forward.
   for (const stack of [api, workflows, engine]) stack.addStackDependency(schema);
-  return { identity, network, data, schema, api, workflows, engine };
+  return { identity, network, data, events, schema, api, workflows, engine };
 }

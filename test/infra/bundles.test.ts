@@ -115,6 +115,7 @@ describe('what is deployed', () => {
     const clients = {
       'client-sfn': ['states:'],
       'client-sqs': ['queue:'],
+      'client-kafka': ['kafka:'],
       'client-secrets-manager': ['secrets:', 'postgres:owner'],
     };
     for (const name of programNames) {

@@ -2,7 +2,12 @@ import { existsSync, globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { ROLES } from '#adapters/postgres/roles.ts';
-import { CAPABILITIES, type Capability, DATABASE_ROLES } from '#config/capabilities.ts';
+import {
+  CAPABILITIES,
+  type Capability,
+  DATABASE_ROLES,
+  KAFKA_ACTIONS,
+} from '#config/capabilities.ts';
 import { readEnv } from '#config/env.ts';
 import {
   FUNCTIONS,
@@ -10,11 +15,11 @@ import {
   functionSpec,
   PROGRAMS,
   programNames,
-  type Trigger,
 } from '#config/functions.ts';
 import { QUEUES, type QueueName } from '#config/queues.ts';
 import { readStage, STAGES } from '#config/stages.ts';
 import { TOPICS } from '#config/topics.ts';
+import { KAFKA_LIMITS, type KafkaTrigger, type Trigger } from '#config/triggers.ts';
 import { VARIABLES } from '#config/variables.ts';
 import { TAGS } from '#contract/route.ts';
 import { operationIds, routeOf } from '#contract/routes.ts';
@@ -57,6 +62,34 @@ describe('the one registry', () => {
     }
   });
 
+  it('whoever reads a topic does so in a group of its own that the topic names, within the limits', () => {
+    const read = triggers('kafka');
+    for (const { name, trigger } of read) {
+      expect(problemOfReader(trigger, FUNCTIONS[name].timeoutSeconds)).toBeNull();
+    }
+    const pairs = read.map(({ trigger }) => `${trigger.topic} ${trigger.group}`);
+    expect(new Set(pairs).size).toBe(pairs.length);
+  });
+
+  it.each<[string, Partial<KafkaTrigger>, number]>([
+    ['batch', { batchSize: 501 }, 60],
+    ['pollers', { pollers: { least: 2, most: 1 } }, 60],
+    ['group', { group: 'somebody' }, 60],
+    ['dead letters', { topic: 'dead-letter-queue', group: 'ops-team-alerts' }, 60],
+    ['seconds', {}, 900],
+  ])('a reader of a topic is told when its %s cannot be', (said, change, seconds) => {
+    const reader: KafkaTrigger = {
+      kind: 'kafka',
+      topic: 'audit.logs',
+      group: 'audit-processor',
+      batchSize: 500,
+      pollers: { least: 1, most: 1 },
+      deadLetters: 'dead-letter-queue',
+    };
+    expect(problemOfReader(reader, 60)).toBeNull();
+    expect(problemOfReader({ ...reader, ...change }, seconds)).toContain(said);
+  });
+
   it('one function does the work of machines, and one hears of their ends', () => {
     expect(triggers('machine-task').map(({ name }) => name)).toEqual(['step-runner']);
     expect(triggers('machine-status').map(({ name }) => name)).toEqual(['state-changed']);
@@ -94,7 +127,11 @@ describe('the one registry', () => {
     const told = new Set<string>(programNames.flatMap((name) => [...PROGRAMS[name].env]));
     expect([...told].sort()).toEqual(Object.keys(VARIABLES).sort());
     const allowed = new Set<string>(programNames.flatMap(can));
-    expect([...allowed].sort()).toEqual(Object.keys(CAPABILITIES).sort());
+    // Whoever may write or read a topic follows from the topics.
+    const written = Object.keys(CAPABILITIES).filter((each) => !each.startsWith('kafka:'));
+    expect([...allowed].filter((each) => !each.startsWith('kafka:')).sort()).toEqual(
+      written.sort(),
+    );
   });
 
   it('whoever connects to the database is told where it is, and whoever keeps secrets where', () => {
@@ -135,6 +172,7 @@ describe('the one registry', () => {
       'client-sfn': 'states',
       'client-secrets-manager': 'secretsmanager',
       'client-sqs': 'sqs',
+      'client-kafka': 'kafka',
     };
     const asked = globSync('lib/adapters/**/*.ts', { cwd: ROOT }).flatMap((file) => {
       const text = readFileSync(join(ROOT, file), 'utf8');
@@ -146,8 +184,11 @@ describe('the one registry', () => {
       );
     });
     // Not requests of their own: a signed log-in, a role that is handed on, tags and versions that
-    // come with a creation.
+    // come with a creation, and what Kafka's own protocol asks for.
     const implied = [
+      ...Object.values(KAFKA_ACTIONS)
+        .flatMap((actions) => Object.values(actions).flat())
+        .filter((action) => action.startsWith('kafka-cluster:')),
       'rds-db:connect',
       'iam:PassRole',
       'states:TagResource',
@@ -165,7 +206,12 @@ describe('the one registry', () => {
   });
 
   it('every topic that code names is a topic', () => {
-    const named = globSync('lib/{core,steps,services,engine,adapters}/**/*.ts', { cwd: ROOT })
+    const named = globSync(
+      '{lib/{core,steps,services,engine,adapters,local},functions,bin}/**/*.ts',
+      {
+        cwd: ROOT,
+      },
+    )
       .flatMap((file) => [
         ...readFileSync(join(ROOT, file), 'utf8').matchAll(
           /'((?:workflow|notifications|audit|cache)\.[a-z]+)'/g,
@@ -183,6 +229,18 @@ describe('the one registry', () => {
     );
   });
 });
+
+/** Why Lambda would refuse such a reader, or the topic does not know it; null when neither does. */
+function problemOfReader(trigger: KafkaTrigger, timeoutSeconds: number): string | null {
+  const { topic, group, batchSize, pollers, deadLetters } = trigger;
+  const groups: readonly string[] = TOPICS[topic].groups;
+  if (batchSize < 1 || batchSize > KAFKA_LIMITS.batchSize) return `its batch is ${batchSize}`;
+  if (pollers.least < 1 || pollers.most < pollers.least) return 'its pollers are none';
+  if (!groups.includes(group)) return `its group is none of ${topic}`;
+  if (deadLetters === topic) return 'its dead letters come back to it';
+  if (timeoutSeconds > KAFKA_LIMITS.functionSeconds) return `it may take ${timeoutSeconds} seconds`;
+  return null;
+}
 
 function can(name: (typeof programNames)[number]): readonly Capability[] {
   return PROGRAMS[name].can;

@@ -37,20 +37,47 @@ describe('settings of stages', () => {
   });
 
   const prod = read('prod');
+  const STORAGE = { gigabytes: 10, maxGigabytes: 20 };
   it.each<[string, Partial<StageSettings>]>([
     ['does not retain', { retain: false }],
     [
       'it has 2 zones; use 3',
-      { zones: ['us-east-1a', 'us-east-1b'], network: { ...prod.network, natGateways: 2 } },
+      {
+        zones: ['us-east-1a', 'us-east-1b'],
+        network: { ...prod.network, natGateways: 2 },
+        events: read('dev').events,
+      },
     ],
     ['4 NAT gateways; use 1 to 3', { network: { ...prod.network, natGateways: 4 } }],
     ['no reader', { database: { ...prod.database, readers: 0 } }],
+    [
+      'it has 5 brokers in 3 zones; use a multiple of 3',
+      { events: { ...prod.events, brokers: 5 } },
+    ],
+    ['it sets the storage of express brokers', { events: { ...prod.events, storage: STORAGE } }],
+    [
+      'it sets no storage of kafka.m7g.large brokers',
+      { events: { ...prod.events, broker: 'kafka.m7g.large' } },
+    ],
+    [
+      '468 copies of partitions; kafka.t3.small takes 300',
+      { events: { ...prod.events, broker: 'kafka.t3.small', storage: STORAGE } },
+    ],
     ['no firewall', { api: { ...prod.api, firewall: false } }],
     ['write each as https://host', { api: { ...prod.api, allowedOrigins: ['http://here'] } }],
     ['spare capacity', { engine: { ...prod.engine, spot: true } }],
     ['30 to 24 tasks', { engine: { ...prod.engine, minTasks: 30 } }],
   ])('prod is refused: %s', (said, change) => {
     expect(problemOf({ ...prod, ...change })).toContain(said);
+  });
+
+  it('brokers that MSK has in three zones alone are refused in two', () => {
+    const events = { ...prod.events, brokers: 2 };
+    const two = { ...read('dev'), events };
+    expect(problemOf(two)).toContain('it has express brokers in 2 zones; use 3 zones');
+    expect(problemOf({ ...two, events: { ...read('dev').events, brokers: 3 } })).toContain(
+      'it has 3 brokers in 2 zones; use a multiple of 2',
+    );
   });
 
   it('the app says it in one sentence and fails', async () => {

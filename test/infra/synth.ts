@@ -70,6 +70,8 @@ export function findingsOf(make: (app: App) => void): {
     } catch (error) {
       failure = error;
     }
+    // What fails before the checks have run is no finding of theirs.
+    if (failure !== null && !existsSync(join(outdir, 'validation-report.json'))) throw failure;
     const read = <T>(file: string): T => JSON.parse(readFileSync(join(outdir, file), 'utf8')) as T;
     const findings = read<Report>('validation-report.json').pluginReports.flatMap((report) =>
       report.violations.flatMap(({ ruleName, violatingConstructs }) =>
@@ -126,9 +128,14 @@ function idleIn(app: App): readonly string[] {
 
 export function synthesise(stage: Stage, dist: string): Synthesised {
   const settings = readStageSettings({ stage, account: undefined }, {});
-  const { findings, templates, missing, idle, image } = findingsOf((app) => {
+  return synthesiseParts(settings, (app) => {
     buildPlatform(app, settings, dist);
   });
+}
+
+/** What `make` puts into an app, for tests of a part of the platform. */
+export function synthesiseParts(settings: StageSettings, make: (app: App) => void): Synthesised {
+  const { findings, templates, missing, idle, image } = findingsOf(make);
   const resources = new Map(
     [...templates].flatMap(([stack, { Resources }]) =>
       Object.entries(Resources).map(([id, resource]) => [`${stack}/${id}`, resource] as const),
