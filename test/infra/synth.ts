@@ -141,13 +141,17 @@ export function synthesiseParts(settings: StageSettings, make: (app: App) => voi
       Object.entries(Resources).map(([id, resource]) => [`${stack}/${id}`, resource] as const),
     ),
   );
+  return withResources({ settings, resources, findings, missing, idle, image }, resources);
+}
+
+/** The same stage with other resources: what a template would be if something of it were gone. */
+export function withResources(
+  made: Omit<Synthesised, 'ofType'>,
+  resources: ReadonlyMap<string, Resource>,
+): Synthesised {
   return {
-    settings,
+    ...made,
     resources,
-    findings,
-    missing,
-    idle,
-    image,
     ofType: (type) => [...resources.values()].filter(({ Type }) => Type === type),
   };
 }

@@ -1,0 +1,151 @@
+import { beforeAll, describe, expect, inject, it } from 'vitest';
+import { RULES } from './rules/rules.ts';
+import { list, type Statement } from './rules/view.ts';
+import { type Resource, type Synthesised, synthesise, withResources } from './synth.ts';
+
+/** One thing taken away: what it was, where, and what some rule must name when it is gone. */
+interface Mutation {
+  readonly about: string;
+  readonly id: string;
+  /** Null: the whole resource. */
+  readonly left: Resource | null;
+  readonly named: string;
+}
+
+const with_ = (resource: Resource, properties: Readonly<Record<string, unknown>>): Resource => ({
+  ...resource,
+  Properties: { ...resource.Properties, ...properties },
+});
+
+/** Every statement and every action that a role of ours has. */
+function ofPolicies(id: string, resource: Resource): readonly Mutation[] {
+  const document = resource.Properties['PolicyDocument'] as {
+    readonly Statement: readonly Statement[];
+  };
+  const left = (statements: readonly Statement[]) =>
+    with_(resource, { PolicyDocument: { ...document, Statement: statements } });
+  // Statements without a name are CDK's own, of roles that no program of ours has.
+  return document.Statement.filter(({ Sid }) => Sid !== undefined).flatMap((statement) => {
+    const { Sid = '', Action } = statement;
+    const others = document.Statement.filter((each) => each !== statement);
+    return [
+      { about: `statement ${Sid}`, id, left: left(others), named: Sid },
+      {
+        about: `the resource of ${Sid}`,
+        id,
+        left: left([...others, { ...statement, Resource: 'arn:aws:nothing' }]),
+        named: Sid,
+      },
+      ...list(Action).map((action) => ({
+        about: `action ${action} of ${Sid}`,
+        id,
+        left: left([
+          ...others,
+          { ...statement, Action: list(Action).filter((each) => each !== action) },
+        ]),
+        named: action,
+      })),
+    ];
+  });
+}
+
+function ofVariables(id: string, resource: Resource): readonly Mutation[] {
+  const { Variables = {} } = (resource.Properties['Environment'] ?? {}) as {
+    readonly Variables?: Readonly<Record<string, unknown>>;
+  };
+  return Object.keys(Variables)
+    .filter((key) => !key.startsWith('NODE_'))
+    .map((key) => {
+      const { [key]: _, ...others } = Variables;
+      const left = with_(resource, { Environment: { Variables: others } });
+      return { about: `variable ${key}`, id, left, named: key };
+    });
+}
+
+function ofContainers(id: string, resource: Resource): readonly Mutation[] {
+  const [container, ...more] = resource.Properties['ContainerDefinitions'] as readonly {
+    readonly Environment: readonly { readonly Name: string }[];
+  }[];
+  if (container === undefined) return [];
+  return container.Environment.map(({ Name }) => {
+    const Environment = container.Environment.filter((each) => each.Name !== Name);
+    const left = with_(resource, {
+      ContainerDefinitions: [{ ...container, Environment }, ...more],
+    });
+    return { about: `variable ${Name} of the container`, id, left, named: Name };
+  });
+}
+
+/** Resources that code uses: what a rule must say when one of them is gone. */
+const WHOLE: Readonly<Record<string, (resource: Resource) => string>> = {
+  'AWS::ApiGateway::Method': ({ Properties }) => `${String(Properties['HttpMethod'])} /`,
+  'AWS::Lambda::EventSourceMapping': () => 'no mapping',
+  'AWS::Lambda::Permission': ({ Properties }) =>
+    Properties['Principal'] === 'apigateway.amazonaws.com'
+      ? 'API Gateway may not'
+      : 'EventBridge may not',
+  'AWS::Scheduler::Schedule': () => 'no clock',
+  'AWS::Events::Rule': () => 'no rule',
+  'AWS::SQS::Queue': () => 'no queue',
+  'AWS::SQS::QueuePolicy': () => 'policy that asks for TLS',
+  'AWS::MSK::Topic': ({ Properties }) => `no topic: ${String(Properties['TopicName'])}`,
+  'Custom::Trigger': () => 'no deployment invokes',
+};
+
+function mutationsOf(id: string, resource: Resource): readonly Mutation[] {
+  const whole = WHOLE[resource.Type];
+  if (whole !== undefined) {
+    return [{ about: resource.Type, id, left: null, named: whole(resource) }];
+  }
+  switch (resource.Type) {
+    case 'AWS::IAM::Policy':
+      return ofPolicies(id, resource);
+    case 'AWS::Lambda::Function':
+      return resource.Properties['FunctionName'] === undefined
+        ? []
+        : [
+            { about: 'function', id, left: null, named: 'there is no function' },
+            ...ofVariables(id, resource),
+          ];
+    case 'AWS::ECS::TaskDefinition':
+      return ofContainers(id, resource);
+    default:
+      return [];
+  }
+}
+
+describe('what code uses, taken away from the templates of prod', () => {
+  let made: Synthesised;
+  let mutations: readonly Mutation[];
+  beforeAll(() => {
+    made = synthesise('prod', inject('dist'));
+    mutations = [...made.resources].flatMap(([id, resource]) => mutationsOf(id, resource));
+  });
+  const said = ({ id, left }: Mutation): readonly string[] => {
+    const resources = new Map(made.resources);
+    if (left === null) resources.delete(id);
+    else resources.set(id, left);
+    const mutated = withResources(made, resources);
+    return RULES.flatMap((rule) => rule.problems(mutated));
+  };
+
+  it('is whole before', () => {
+    expect(RULES.flatMap((rule) => rule.problems(made))).toEqual([]);
+  });
+
+  it.each([
+    'statement',
+    'the resource of',
+    'action',
+    'variable',
+    'function',
+    ...Object.keys(WHOLE),
+  ])('%s: each one that is gone is noticed, by its name', (kind) => {
+    const tried = mutations.filter(({ about }) => about === kind || about.startsWith(`${kind} `));
+    expect(tried.length).toBeGreaterThan(0);
+    const unnoticed = tried.filter(
+      (mutation) => !said(mutation).some((problem) => problem.includes(mutation.named)),
+    );
+    expect(unnoticed.map(({ about, id }) => `${about} at ${id}`)).toEqual([]);
+  });
+});

@@ -1,0 +1,279 @@
+import {
+  CAPABILITIES,
+  type Capability,
+  DATABASE_ROLES,
+  KAFKA_ACTIONS,
+  type KafkaCapability,
+} from '#config/capabilities.ts';
+import { CONTAINERS, type FunctionName, functionNames, functionSpec } from '#config/functions.ts';
+import { type TopicName, topicNames } from '#config/topics.ts';
+import type { KafkaTrigger } from '#config/triggers.ts';
+import { sidOf } from '#constructs/grants.ts';
+import { POLLING } from '#constructs/kafka-source.ts';
+import { reachesDatabase } from '#constructs/service-function.ts';
+import type { Synthesised } from '../synth.ts';
+import {
+  engineTask,
+  entriesOf,
+  functionOf,
+  list,
+  nameOf,
+  type Rule,
+  roleAt,
+  stackOf,
+  statementsOf,
+} from './view.ts';
+
+/** A statement that a role must have: its name, every action, and what its resource reads like. */
+export interface Wanted {
+  readonly sid: string;
+  readonly actions: readonly string[];
+  readonly on: RegExp;
+}
+
+const key = (sid: string, ...actions: readonly string[]): Wanted => ({
+  sid,
+  actions,
+  on: /DataKey/,
+});
+const login = (sid: string, role: string): readonly Wanted[] => [
+  { sid, actions: ['rds-db:connect'], on: new RegExp(`dbuser:.*/${role}"`) },
+];
+const actions = (capability: Capability): readonly string[] => CAPABILITIES[capability].actions;
+const without = (capability: Capability, ...others: readonly string[]): readonly string[] =>
+  actions(capability).filter((action) => !others.includes(action));
+const MACHINES = /:stateMachine:cloudflow-[a-z]+-\*/;
+const TENANT_SECRETS = /:secret:cloudflow\/[a-z]+\/tenants\/\*/;
+
+/** A topic in an ARN is a reference to the resource that makes it. */
+const topicOf = (topic: TopicName): RegExp => new RegExp(`Topic${topic.replaceAll(/[^a-z]/g, '')}`);
+
+function kafka(topic: TopicName, use: 'publish' | 'consume'): readonly Wanted[] {
+  const sid = sidOf(`kafka:${topic}:${use}`);
+  const { account, cluster, topic: own, group } = KAFKA_ACTIONS[use];
+  return [
+    { sid: `${sid}Find`, actions: account, on: /"\*"/ },
+    { sid: `${sid}Enter`, actions: cluster, on: /Cluster/ },
+    { sid, actions: own, on: topicOf(topic) },
+    ...(group.length === 0 ? [] : [{ sid: `${sid}Group`, actions: group, on: /:group\// }]),
+  ];
+}
+
+const KAFKA = Object.fromEntries(
+  topicNames.flatMap((topic) => [
+    [`kafka:${topic}:publish`, kafka(topic, 'publish')],
+    [`kafka:${topic}:consume`, kafka(topic, 'consume')],
+  ]),
+) as { readonly [C in KafkaCapability]: readonly Wanted[] };
+
+/** What each capability is in IAM: one that has no line does not compile. */
+export const STATEMENTS: { readonly [C in Capability]: readonly Wanted[] } = {
+  'postgres:cloudflow_app': login('PostgresCloudflowApp', 'cloudflow_app'),
+  'postgres:cloudflow_engine': login('PostgresCloudflowEngine', 'cloudflow_engine'),
+  'postgres:cloudflow_relay': login('PostgresCloudflowRelay', 'cloudflow_relay'),
+  'postgres:cloudflow_login': login('PostgresCloudflowLogin', 'cloudflow_login'),
+  'postgres:owner': [
+    { sid: 'PostgresOwner', actions: actions('postgres:owner'), on: /MasterUserSecret/ },
+    key('OpenOwnerLogin', 'kms:Decrypt'),
+  ],
+  'secrets:cursor-key': [
+    { sid: 'SecretsCursorKey', actions: actions('secrets:cursor-key'), on: /CursorKey/ },
+    key('OpenCursorKey', 'kms:Decrypt'),
+  ],
+  'secrets:tenants:read': [
+    { sid: 'SecretsTenantsRead', actions: actions('secrets:tenants:read'), on: TENANT_SECRETS },
+    key('OpenTenantSecrets', 'kms:Decrypt'),
+  ],
+  'secrets:tenants:write': [
+    { sid: 'SecretsTenantsWrite', actions: actions('secrets:tenants:write'), on: TENANT_SECRETS },
+    key('SealTenantSecrets', 'kms:Decrypt', 'kms:GenerateDataKey'),
+  ],
+  'states:run': [{ sid: 'StatesRun', actions: actions('states:run'), on: MACHINES }],
+  'states:answer': [{ sid: 'StatesAnswer', actions: actions('states:answer'), on: MACHINES }],
+  'states:register': [
+    {
+      sid: 'StatesRegister',
+      actions: without('states:register', 'iam:PassRole'),
+      on: MACHINES,
+    },
+    { sid: 'HandMachineRole', actions: ['iam:PassRole'], on: /MachineRole/ },
+  ],
+  'states:collect': [
+    {
+      sid: 'StatesCollect',
+      actions: without('states:collect', 'states:ListStateMachines'),
+      on: MACHINES,
+    },
+    { sid: 'ListMachines', actions: ['states:ListStateMachines'], on: /"\*"/ },
+  ],
+  'queue:step-functions-nudges:send': [
+    {
+      sid: 'QueueStepFunctionsNudgesSend',
+      actions: actions('queue:step-functions-nudges:send'),
+      on: /Nudges/,
+    },
+  ],
+  ...KAFKA,
+  'egress:internet': [],
+};
+
+/** What a function needs besides its capabilities: to log, to trace, to stand in the network, to listen. */
+function besides(name: FunctionName): readonly Wanted[] {
+  const spec = functionSpec(name);
+  return [
+    {
+      sid: 'WriteLog',
+      actions: ['logs:CreateLogStream', 'logs:PutLogEvents'],
+      on: new RegExp(`:log-group:/aws/lambda/cloudflow-[a-z]+-${name}:\\*`),
+    },
+    {
+      sid: 'Trace',
+      actions: ['xray:PutTraceSegments', 'xray:PutTelemetryRecords'],
+      on: /"\*"/,
+    },
+    ...(reachesDatabase(spec)
+      ? [
+          {
+            sid: 'StandInNetwork',
+            actions: [
+              'ec2:CreateNetworkInterface',
+              'ec2:DescribeNetworkInterfaces',
+              'ec2:DescribeSubnets',
+              'ec2:DeleteNetworkInterface',
+              'ec2:AssignPrivateIpAddresses',
+              'ec2:UnassignPrivateIpAddresses',
+            ],
+            on: /"\*"/,
+          },
+        ]
+      : []),
+    ...(spec.triggers.some(({ kind }) => kind === 'queue')
+      ? [
+          {
+            sid: 'Listen',
+            actions: ['sqs:ReceiveMessage', 'sqs:DeleteMessage', 'sqs:GetQueueAttributes'],
+            on: /Nudges/,
+          },
+        ]
+      : []),
+    ...spec.triggers.flatMap((trigger) => (trigger.kind === 'kafka' ? polling(trigger) : [])),
+  ];
+}
+
+function polling({ topic, group, deadLetters }: KafkaTrigger): readonly Wanted[] {
+  return [
+    { sid: 'PollFromNetwork', actions: POLLING.account, on: /"\*"/ },
+    { sid: 'EnterCluster', actions: POLLING.cluster, on: /Cluster/ },
+    { sid: 'ReadTopic', actions: POLLING.topic, on: topicOf(topic) },
+    { sid: 'JoinGroup', actions: POLLING.group, on: new RegExp(`:group/.*/${group}`) },
+    ...(deadLetters === null
+      ? []
+      : [{ sid: 'WriteDeadLetters', actions: POLLING.deadLetters, on: topicOf(deadLetters) }]),
+  ];
+}
+
+/** Of roles that are no program's. */
+const CLOCK: readonly Wanted[] = [
+  { sid: 'Invoke', actions: ['lambda:InvokeFunction'], on: /Live/ },
+];
+const MACHINE: readonly Wanted[] = [
+  { sid: 'DoSteps', actions: ['lambda:InvokeFunction'], on: /StepRunnerLive/ },
+  {
+    sid: 'Log',
+    actions: [
+      'logs:CreateLogDelivery',
+      'logs:GetLogDelivery',
+      'logs:UpdateLogDelivery',
+      'logs:DeleteLogDelivery',
+      'logs:ListLogDeliveries',
+      'logs:PutResourcePolicy',
+      'logs:DescribeResourcePolicies',
+      'logs:DescribeLogGroups',
+    ],
+    on: /"\*"/,
+  },
+  {
+    sid: 'Trace',
+    actions: [
+      'xray:PutTraceSegments',
+      'xray:PutTelemetryRecords',
+      'xray:GetSamplingRules',
+      'xray:GetSamplingTargets',
+    ],
+    on: /"\*"/,
+  },
+];
+
+/** Every role whose permissions are ours to write, and what it must be allowed. */
+function roles(
+  made: Synthesised,
+): readonly { role: string; of: string; wanted: readonly Wanted[] }[] {
+  const functions = functionNames.flatMap((name) => {
+    const [id] =
+      entriesOf(made, 'AWS::Lambda::Function').find(
+        ([, { Properties }]) => Properties['FunctionName'] === nameOf(made, name),
+      ) ?? [];
+    if (id === undefined) return [];
+    const role = roleAt(stackOf(id), functionOf(made, name)?.Properties['Role']);
+    const can = new Set<Capability>(functionSpec(name).can);
+    const wanted = [...[...can].flatMap((each) => STATEMENTS[each]), ...besides(name)];
+    return [{ role, of: name, wanted }];
+  });
+  const engine = new Set<Capability>(CONTAINERS.engine.can);
+  const task = roleAt('Engine', engineTask(made)?.Properties['TaskRoleArn']);
+  const clocks = entriesOf(made, 'AWS::Scheduler::Schedule').map(([id, { Properties }]) => ({
+    role: roleAt(stackOf(id), (Properties['Target'] as { RoleArn: unknown }).RoleArn),
+    of: `the clock of ${String(Properties['Name'])}`,
+    wanted: CLOCK,
+  }));
+  const byName = (start: string) =>
+    entriesOf(made, 'AWS::IAM::Role')
+      .map(([id]) => id)
+      .filter((id) => id.startsWith(start));
+  return [
+    ...functions,
+    { role: task, of: 'engine', wanted: [...engine].flatMap((each) => STATEMENTS[each]) },
+    ...clocks,
+    ...byName('Workflows/MachineRole').map((role) => ({
+      role,
+      of: 'machines of workflows',
+      wanted: MACHINE,
+    })),
+    ...byName('Data/ProxyRole').map((role) => ({
+      role,
+      of: 'the proxy of the database',
+      wanted: DATABASE_ROLES.map((each) => ({
+        sid: 'LogIn',
+        actions: ['rds-db:connect'],
+        on: new RegExp(`dbuser:.*/${each}"`),
+      })),
+    })),
+  ];
+}
+
+export const PERMISSIONS: Rule = {
+  name: 'lets every program, clock, machine and proxy do exactly what it must, where it must',
+  problems: (made) =>
+    roles(made).flatMap(({ role, of, wanted }) => {
+      const said = statementsOf(made, role);
+      const missing = wanted.flatMap(({ sid, actions: all, on }) => {
+        const found = said.find(({ Sid }) => Sid === sid);
+        if (found === undefined) return [`${of} has no statement ${sid}`];
+        return [
+          ...all
+            .filter((action) => !list(found.Action).includes(action))
+            .map((action) => `${of} may not ${action} (${sid})`),
+          ...(on.test(JSON.stringify(found.Resource))
+            ? []
+            : [`${of}: ${sid} is not on ${on.source}`]),
+        ];
+      });
+      const beyond = said.flatMap(({ Sid, Action }) => {
+        const known = wanted.filter(({ sid }) => sid === Sid).flatMap((each) => each.actions);
+        return list(Action)
+          .filter((action) => !known.includes(action))
+          .map((action) => `${of} may ${action} (${Sid ?? 'no sid'}), which nobody asked for`);
+      });
+      return [...missing, ...beyond];
+    }),
+};

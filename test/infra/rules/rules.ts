@@ -1,0 +1,20 @@
+import { PERMISSIONS } from './permissions.ts';
+import { FUNCTIONS, VARIABLES } from './programs.ts';
+import { GATEWAY_PERMISSIONS, ROUTES } from './routes.ts';
+import { QUEUES_WITH_DEAD_LETTERS, TOPICS_OF_THE_LOG, TRIGGERS } from './triggers.ts';
+import type { Rule } from './view.ts';
+
+/**
+ * What templates owe the code that runs on them. `stacks.test.ts` holds every stage to each of these;
+ * `mutations.test.ts` takes things away and holds the rules to noticing it by name.
+ */
+export const RULES: readonly Rule[] = [
+  FUNCTIONS,
+  VARIABLES,
+  PERMISSIONS,
+  ROUTES,
+  GATEWAY_PERMISSIONS,
+  TRIGGERS,
+  QUEUES_WITH_DEAD_LETTERS,
+  TOPICS_OF_THE_LOG,
+];

@@ -1,0 +1,75 @@
+/** Templates read by names of the platform: what rules about them are written in. */
+import { type FunctionName, functionNames } from '#config/functions.ts';
+import type { Resource, Synthesised } from '../synth.ts';
+
+/** What must hold of every stage: says in words what does not; nothing when all is well. */
+export interface Rule {
+  readonly name: string;
+  problems(made: Synthesised): readonly string[];
+}
+
+export interface Statement {
+  readonly Sid?: string;
+  readonly Effect: string;
+  readonly Action: string | readonly string[];
+  readonly Resource?: unknown;
+}
+
+export const list = <T>(value: T | readonly T[]): readonly T[] =>
+  Array.isArray(value) ? (value as readonly T[]) : [value as T];
+
+/** Resources of one type with their ids: `Stack/LogicalId`. */
+export function entriesOf(
+  made: Synthesised,
+  type: string,
+): readonly (readonly [string, Resource])[] {
+  return [...made.resources].filter(([, { Type }]) => Type === type);
+}
+
+export const nameOf = ({ settings }: Synthesised, name: string): string =>
+  `cloudflow-${settings.stage}-${name}`;
+
+export function functionOf(made: Synthesised, name: FunctionName): Resource | undefined {
+  return made
+    .ofType('AWS::Lambda::Function')
+    .find(({ Properties }) => Properties['FunctionName'] === nameOf(made, name));
+}
+
+export function engineTask(made: Synthesised): Resource | undefined {
+  return made.ofType('AWS::ECS::TaskDefinition')[0];
+}
+
+/** The function behind an alias that `value` refers to, in the template of `stack`; null: none of ours. */
+export function invokedBy(made: Synthesised, stack: string, value: unknown): FunctionName | null {
+  const text = JSON.stringify(value ?? null);
+  for (const [id, { Properties }] of entriesOf(made, 'AWS::Lambda::Alias')) {
+    const [of, alias] = id.split('/') as [string, string];
+    if (of !== stack || !text.includes(`{"Ref":"${alias}"}`)) continue;
+    const target = `${stack}/${(Properties['FunctionName'] as { Ref: string }).Ref}`;
+    const called = made.resources.get(target)?.Properties['FunctionName'];
+    return functionNames.find((name) => nameOf(made, name) === called) ?? null;
+  }
+  return null;
+}
+
+export const stackOf = (id: string): string => id.slice(0, id.indexOf('/'));
+
+/** The role that a property refers to, as `Stack/LogicalId`. */
+export function roleAt(stack: string, value: unknown): string {
+  const [role] = (value as { 'Fn::GetAtt'?: readonly string[] })['Fn::GetAtt'] ?? [];
+  return `${stack}/${role ?? '?'}`;
+}
+
+/** Everything that a role's own policies say. */
+export function statementsOf(made: Synthesised, role: string): readonly Statement[] {
+  return entriesOf(made, 'AWS::IAM::Policy')
+    .filter(([id, { Properties }]) =>
+      (Properties['Roles'] as readonly { Ref: string }[]).some(
+        ({ Ref }) => `${stackOf(id)}/${Ref}` === role,
+      ),
+    )
+    .flatMap(
+      ([, { Properties }]) =>
+        (Properties['PolicyDocument'] as { Statement: readonly Statement[] }).Statement,
+    );
+}
