@@ -19,7 +19,7 @@ export function connectDriver(name: 'step-functions-driver' | 'state-changed'): 
     client: new SFNClient({}),
     programs: runner.programs,
     programHashOf: async (tenant, executionId) =>
-      (await runner.executions.loadExecution(tenant, executionId))?.header.programHash ?? null,
+      (await runner.executions.getExecution(tenant, executionId))?.programHash ?? null,
     settings: machineSettings(env),
   });
   return {

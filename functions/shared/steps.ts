@@ -24,6 +24,7 @@ import type { StepFunctionsWork } from '#ports/step-functions-work.ts';
 import { createChildren } from '#services/executions/children.ts';
 import { createCatalog } from '#services/workflows/catalog.ts';
 import { createOutboundGate } from '#steps/outbound-gate.ts';
+import { createKnownExecutions } from '#steps/runner/known.ts';
 import type { RunnerDeps } from '#steps/runner/task.ts';
 import { openPools } from './database.ts';
 import { openNudges } from './nudges.ts';
@@ -99,6 +100,7 @@ export function connectSteps(
       programs,
       callbackTokens,
       recorder: createExecutionRecorder({ pool: app, codec, partitions }),
+      known: createKnownExecutions(),
       operating: ownership,
       tokens: createTaskTokens(engine),
       evaluator,

@@ -14,6 +14,7 @@
  */
 import type { Outcome } from '#core/execution/commands.ts';
 import { isFinal } from '#core/execution/events.ts';
+import { foldStored } from '#core/execution/fold.ts';
 import { outstanding } from '#core/execution/outstanding.ts';
 import { project } from '#core/execution/project.ts';
 import { checkpointDue, snapshot } from '#core/execution/snapshot.ts';
@@ -33,7 +34,7 @@ import type { Ids } from '#ports/ids.ts';
 import type { Log } from '#ports/log.ts';
 import { lifecycleMessages, signalsToChildren, signalToParent } from '#steps/lifecycle.ts';
 import { createErrands } from './errands.ts';
-import { foldLoaded } from './fold.ts';
+
 import type { Perform } from './perform.ts';
 import { decideTogether, type Item, type Turn } from './turn.ts';
 
@@ -263,10 +264,10 @@ export function createActor(
   async function load(): Promise<ExecutionState | null> {
     const stored = await host.reload(header, epoch, false);
     if (stored === null) return null;
-    const folded = foldLoaded(program, stored);
+    const folded = foldStored(program, stored);
     if (folded !== null) return folded;
     const whole = await host.reload(header, epoch, true);
-    return whole === null ? null : foldLoaded(program, whole);
+    return whole === null ? null : foldStored(program, whole);
   }
 
   async function layAside(): Promise<void> {

@@ -14,13 +14,14 @@
  *     we look for executions that we own and do not have;
  *  N6 every loop is one timer after the other, never two at once, and ends with `stop`.
  */
+import { foldStored } from '#core/execution/fold.ts';
 import type { Program } from '#core/plan/program.ts';
 import type { Adopter, ExecutionHeader, LoadedExecution } from '#ports/execution-store.ts';
 import type { LogFields } from '#ports/log.ts';
 import type { RuntimeHints } from '#ports/runtime-hints.ts';
 import { type Actor, type ActorHost, createActor, type Gone } from './actor.ts';
 import { DEFAULT_LIMITS, type EngineDeps, type EngineLimits } from './deps.ts';
-import { foldLoaded } from './fold.ts';
+
 import { createLoop } from './loop.ts';
 import { createPerform } from './perform.ts';
 import { createProgramCache } from './program-cache.ts';
@@ -133,9 +134,9 @@ export function createEngine(deps: EngineDeps, given: Partial<EngineLimits> = {}
     }
     wakeHints.get(id)?.cancel();
     wakeHints.delete(id);
-    let folded: ReturnType<typeof foldLoaded>;
+    let folded: ReturnType<typeof foldStored>;
     try {
-      folded = foldLoaded(program, loaded);
+      folded = foldStored(program, loaded);
     } catch (error) {
       refuse(loaded, error);
       return;

@@ -54,6 +54,7 @@ import { createCatalog } from '#services/workflows/catalog.ts';
 import type { StepDeps } from '#steps/deps.ts';
 import { createOutboundGate } from '#steps/outbound-gate.ts';
 import { createStepFunctionsDriver } from '#steps/runner/driver.ts';
+import { createKnownExecutions } from '#steps/runner/known.ts';
 import type { RunnerDeps } from '#steps/runner/task.ts';
 import { createStateMachineRuntime } from './asl/runtime.ts';
 import { startCounterparts } from './counterparts.ts';
@@ -259,6 +260,7 @@ async function start(
     ids: { value: ids },
     executions: { value: executions },
     recorder: { value: recorder },
+    known: { value: createKnownExecutions() },
     operating: { value: ownership },
     programs: { value: programs },
     tokens: { value: createTaskTokens(driverPool) },

@@ -42,7 +42,7 @@ function ownerOf(stateMachineArn: string): { tenant: string; executionId: string
 
 /** Compiles the machine of an execution's program, once per program. */
 export function createLocalDefinitions(deps: {
-  readonly executions: Pick<ExecutionAccess, 'loadExecution'>;
+  readonly executions: Pick<ExecutionAccess, 'getExecution'>;
   readonly programs: Programs;
 }): Definitions {
   const compiled = new LRUCache<string, JsonObject>({ max: COMPILED_MACHINES });
@@ -50,9 +50,9 @@ export function createLocalDefinitions(deps: {
     async load(stateMachineArn) {
       const owner = ownerOf(stateMachineArn);
       if (owner === null) return null;
-      const loaded = await deps.executions.loadExecution(owner.tenant, owner.executionId);
-      if (loaded === null) return null;
-      const { programHash } = loaded.header;
+      const execution = await deps.executions.getExecution(owner.tenant, owner.executionId);
+      if (execution === null) return null;
+      const { programHash } = execution;
       const known = compiled.get(programHash);
       if (known !== undefined) return known;
       const program = await deps.programs.find(owner.tenant, programHash);

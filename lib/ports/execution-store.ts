@@ -217,8 +217,15 @@ export interface ExecutionAccess {
   listEvents(tenant: string, executionId: string, page: PageRequest): Promise<Page<RecordedEvent>>;
   /** In order of step key. */
   listSteps(tenant: string, executionId: string, page: PageRequest): Promise<Page<StepRecord>>;
-  /** Latest checkpoint and all events after it: what `whyWaiting` and retry fold. */
-  loadExecution(tenant: string, executionId: string): Promise<LoadedExecution | null>;
+  /**
+   * Latest checkpoint and all events after it: what `whyWaiting` and retry fold. `whole`: all events,
+   * for a reader that cannot read the checkpoint.
+   */
+  loadExecution(
+    tenant: string,
+    executionId: string,
+    whole?: boolean,
+  ): Promise<LoadedExecution | null>;
   listApprovals(
     tenant: string,
     filter: {
@@ -419,7 +426,8 @@ export interface ExecutionOwnership {
 export interface RecordedFacts {
   readonly header: ExecutionHeader;
   readonly status: ExecutionStatus;
-  readonly events: readonly RecordedEvent[];
+  /** Those behind the number that the caller has folded up to. */
+  readonly tail: readonly RecordedEvent[];
 }
 
 export interface Recording {
@@ -434,13 +442,15 @@ export interface Recording {
 export interface ExecutionRecorder {
   /**
    * Decides under the execution's lock what to add and writes it with the next sequence numbers.
-   * `decide` may run again after a serialization failure and must not do anything but decide.
-   * Answers the events that were added; null: no such execution.
+   * `after` is the number of the last event that the caller has read (0: none), so that what one
+   * record costs does not grow with the log. `decide` may run again after a serialization failure and
+   * must not do anything but decide. Answers the events that were added; null: no such execution.
    */
   record(
     tenant: string,
     executionId: string,
     now: number,
+    after: number,
     decide: (facts: RecordedFacts) => Recording,
   ): Promise<readonly RecordedEvent[] | null>;
 }

@@ -2,7 +2,7 @@
  * Speed, measured beside the peers in one run on one PostgreSQL with fsync on. Never a test.
  *
  *   npm run bench                         all but `memory`
- *   npm run bench -- --only peers,http    chosen parts: peers growth http language expressions hostile memory
+ *   npm run bench -- --only peers,http    chosen parts: peers growth http language expressions hostile wide memory
  *   npm run bench -- --contenders ours,dbos --rounds 1 --scale 0.1
  *
  * Each measurement waits until the rest of the machine is quiet, is repeated once where others used
@@ -23,7 +23,7 @@ import { dearestStatements, STATEMENT_SETTINGS, type Stores, startStores } from 
 
 const { values: args } = parseArgs({
   options: {
-    only: { type: 'string', default: 'peers,growth,http,language,expressions,hostile' },
+    only: { type: 'string', default: 'peers,growth,http,language,expressions,hostile,wide' },
     contenders: { type: 'string' },
     rounds: { type: 'string', default: '3' },
     /** Shrinks every count, to try the bench itself. */
@@ -136,7 +136,7 @@ try {
 } finally {
   await stores.close();
 }
-for (const script of ['language', 'expressions', 'hostile']) {
+for (const script of ['language', 'expressions', 'hostile', 'wide']) {
   if (!chosen.includes(script)) continue;
   await untilQuiet(quietSeconds);
   runScript(script);
@@ -220,7 +220,7 @@ function runOne(
   });
 }
 
-/** The ones that need no server print for themselves. */
+/** The ones that measure by themselves print for themselves. */
 function runScript(name: string): void {
   say(name);
   const { stdout, stderr, status } = spawnSync(

@@ -40,6 +40,7 @@ import type { Catalog } from '#services/workflows/catalog.ts';
 import type { StepDeps } from '#steps/deps.ts';
 import { createOutboundGate } from '#steps/outbound-gate.ts';
 import { createStepFunctionsDriver, type StepFunctionsDriver } from '#steps/runner/driver.ts';
+import { createKnownExecutions } from '#steps/runner/known.ts';
 import type { RunnerDeps } from '#steps/runner/task.ts';
 import type { MemoryExecutionStore } from '#test/support/memory-execution-store.ts';
 import type { TestRealTime } from './real-time.ts';
@@ -191,6 +192,7 @@ export function createProcess(around: Surroundings): Process {
     ids,
     executions: access,
     recorder,
+    known: createKnownExecutions(),
     operating: ownership,
     programs,
     tokens: guard(store.tokens),

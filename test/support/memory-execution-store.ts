@@ -274,9 +274,9 @@ export function createMemoryExecutionStore(): MemoryExecutionStore {
       const items = all.slice(0, page.limit);
       return { items, next: items.length < all.length ? (items.at(-1)?.step ?? null) : null };
     },
-    async loadExecution(tenant, executionId) {
+    async loadExecution(tenant, executionId, whole = false) {
       const row = rowOf(tenant, executionId);
-      return row === null ? null : load(row);
+      return row === null ? null : load(row, whole);
     },
     async listApprovals(tenant, filter, page) {
       const items = [...approvals.values()]
@@ -413,13 +413,13 @@ export function createMemoryExecutionStore(): MemoryExecutionStore {
   };
 
   const recorder: ExecutionRecorder = {
-    async record(tenant, executionId, now, decide) {
+    async record(tenant, executionId, now, after, decide) {
       const row = rowOf(tenant, executionId);
       if (row === null) return null;
-      const events = decoded(row, 0);
-      const recording = decide({ header: row.header, status: row.status, events });
+      const tail = decoded(row, after);
+      const recording = decide({ header: row.header, status: row.status, tail });
       const added = recording.events.map((event, i) => ({
-        seq: events.length + 1 + i,
+        seq: row.events.length + 1 + i,
         at: now,
         event,
       }));

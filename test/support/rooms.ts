@@ -16,7 +16,11 @@ export const ROOMS = {
   },
   ports: { folder: 'lib/ports', rooms: ['core'], packages: ['typebox'] },
   config: { folder: 'lib/config', rooms: [], packages: [] },
-  steps: { folder: 'lib/steps', rooms: ['core', 'contract', 'ports', 'config'], packages: [] },
+  steps: {
+    folder: 'lib/steps',
+    rooms: ['core', 'contract', 'ports', 'config'],
+    packages: ['lru-cache'],
+  },
   services: {
     folder: 'lib/services',
     rooms: ['core', 'contract', 'ports', 'config'],

@@ -134,12 +134,12 @@ export function createExecutionAccess(deps: ExecutionAccessDeps): ExecutionAcces
       });
     },
 
-    loadExecution(tenant, executionId) {
+    loadExecution(tenant, executionId, whole = false) {
       return withTenant(pool, tenant, async (client) => {
         const { rows } = await client.query<LoadedRow>({
           name: 'load_executions',
           text: 'select * from load_executions($1, $2, $3, $4)',
-          values: [null, [tenant], [executionId], false],
+          values: [null, [tenant], [executionId], whole],
         });
         return rows[0] === undefined ? null : toLoaded(codec, rows[0]);
       });

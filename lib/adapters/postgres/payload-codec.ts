@@ -22,6 +22,11 @@ export function storableJson(value: Json): string {
   return UNSTORABLE.test(text) ? JSON.stringify(clean(value)) : text;
 }
 
+/** The value as it is read back from a payload column. */
+export function asStored(value: Json): Json {
+  return UNSTORABLE.test(JSON.stringify(value)) ? clean(value) : value;
+}
+
 /** The same for a bare text, such as a label or a name. */
 export function storableText(text: string): string {
   return text.includes('\u0000')

@@ -1,6 +1,5 @@
-import { apply } from '#core/execution/apply.ts';
-import { restore } from '#core/execution/snapshot.ts';
-import { type ExecutionState, initialState } from '#core/execution/state.ts';
+import { foldStored } from '#core/execution/fold.ts';
+import type { ExecutionState } from '#core/execution/state.ts';
 import type { Program } from '#core/plan/program.ts';
 import type { ExecutionRecord, LoadedExecution } from '#ports/execution-store.ts';
 import type { Principal } from '../identity/principal.ts';
@@ -38,13 +37,10 @@ export async function loadState(
       `program ${loaded.header.programHash} of execution ${executionId} is not stored`,
     );
   }
-  return { program, loaded, state: fold(program, loaded) };
-}
-
-function fold(program: Program, loaded: LoadedExecution): ExecutionState {
-  const { id } = loaded.header;
-  const restored =
-    loaded.checkpoint === null ? initialState({ id }) : restore(program, loaded.checkpoint.state);
-  if (restored === null) throw new Error(`the checkpoint of execution ${id} has an unknown form`);
-  return loaded.tail.reduce((state, event) => apply(program, state, event), restored);
+  const state = foldStored(program, loaded);
+  if (state !== null) return { program, loaded, state };
+  const whole = await deps.executions.loadExecution(tenant, executionId, true);
+  const folded = whole === null ? null : foldStored(program, whole);
+  if (whole === null || folded === null) throw notFound('execution');
+  return { program, loaded: whole, state: folded };
 }

@@ -1,6 +1,6 @@
 import type { UnreportedRecord } from '#core/asl/payload.ts';
 import { applyNext } from '#core/execution/apply.ts';
-import type { ExecutionEvent, RecordedEvent, StepKey } from '#core/execution/events.ts';
+import type { ExecutionEvent, StepKey } from '#core/execution/events.ts';
 import { isFinal } from '#core/execution/events.ts';
 import {
   findPlace,
@@ -10,7 +10,6 @@ import {
 } from '#core/execution/program-index.ts';
 import {
   type ExecutionState,
-  initialState,
   isTerminal,
   QUEUED_STEP,
   type StepState,
@@ -30,28 +29,17 @@ export interface Draft {
   readonly now: number;
   state: ExecutionState;
   readonly events: ExecutionEvent[];
-  /** Steps that the added events touch, for the projections. */
-  readonly touched: Set<StepKey>;
 }
 
-export function newDraft(
-  program: Program,
-  executionId: string,
-  stored: readonly RecordedEvent[],
-  now: number,
-): Draft {
-  const index = indexOf(program);
-  let state = initialState({ id: executionId });
-  for (const { event, at } of stored) state = applyNext(index, state, event, at);
-  return { index, now: Math.max(now, state.at), state, events: [], touched: new Set() };
+/** `state` is that of the stored events, all of them. */
+export function newDraft(program: Program, state: ExecutionState, now: number): Draft {
+  return { index: indexOf(program), now: Math.max(now, state.at), state, events: [] };
 }
 
 export function add(draft: Draft, event: ExecutionEvent): void {
   if (isFinal(draft.state.status)) return;
   draft.state = applyNext(draft.index, draft.state, event, draft.now);
   draft.events.push(event);
-  if ('step' in event && event.step !== undefined && event.step !== '')
-    draft.touched.add(event.step);
 }
 
 export function addStarted(draft: Draft): void {

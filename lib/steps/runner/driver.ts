@@ -67,7 +67,7 @@ export function createStepFunctionsDriver(deps: DriverDeps): StepFunctionsDriver
       workflowId: header.workflowId,
       version: header.version,
       programHash: header.programHash,
-      input: task.input,
+      input: task.state.input,
     });
     if (answer.kind === 'quota') {
       log.warn('MACHINE_WAITS_FOR_QUOTA', { tenant, execution_id: executionId });

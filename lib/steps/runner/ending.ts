@@ -75,7 +75,7 @@ export async function compensate(task: Task, payload: PayloadOf<'compensate'>): 
     tenant: header.tenant,
     mode: header.mode,
     executionId: header.id,
-    rootId: keyRootOf(task, payload.step),
+    rootId: keyRootOf(task.state, payload.step),
     key: payload.step,
     step: planStep(task, payload.step),
     attempt,
@@ -92,6 +92,8 @@ export async function compensate(task: Task, payload: PayloadOf<'compensate'>): 
   const { error } = result;
   await recordIn(task, (draft) => {
     if (!isPending(draft.state.ledger, payload.step)) return;
+    const { saga } = draft.state;
+    if (saga !== null && (saga.attempt > attempt || saga.retryAt !== null)) return; // said before
     const again = isRetryableStepError(error.code) && attempt <= COMPENSATION_RETRIES;
     add(
       draft,

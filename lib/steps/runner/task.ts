@@ -15,9 +15,15 @@ import { instant } from '#core/execution/bindings.ts';
 import { isRetried, retryDelay } from '#core/execution/connector.ts';
 import type { CompensationRecord, StepKey } from '#core/execution/events.ts';
 import { isFinal } from '#core/execution/events.ts';
+import { foldOn } from '#core/execution/fold.ts';
 import { indexOf, placeOf } from '#core/execution/program-index.ts';
 import { project } from '#core/execution/project.ts';
-import { isTerminal, type StepState } from '#core/execution/state.ts';
+import {
+  type ExecutionState,
+  initialState,
+  isTerminal,
+  type StepState,
+} from '#core/execution/state.ts';
 import type { Json } from '#core/json.ts';
 import type { Program, RetryPolicy, Step } from '#core/plan/program.ts';
 import type { CallbackTokens } from '#ports/callback-tokens.ts';
@@ -36,12 +42,15 @@ import { lifecycleMessages, signalsToChildren, signalToParent } from '../lifecyc
 import { type Bindings, shapeResult } from '../shape-result.ts';
 import { add, addRecords, addStarted, type Draft, newDraft, stepOf } from './draft.ts';
 import { RunnerFailure } from './failure.ts';
+import type { KnownExecution, KnownExecutions } from './known.ts';
 
 export interface RunnerDeps extends StepDeps {
   readonly clock: Clock;
   readonly ids: Ids;
-  readonly executions: Pick<ExecutionAccess, 'loadExecution' | 'signal'>;
+  readonly executions: Pick<ExecutionAccess, 'getExecution' | 'loadExecution' | 'signal'>;
   readonly recorder: ExecutionRecorder;
+  /** Of this process: made once. */
+  readonly known: KnownExecutions;
   readonly operating: Pick<
     ExecutionOwnership,
     'requestApproval' | 'closeApproval' | 'openCallback'
@@ -56,10 +65,10 @@ export interface Task {
   readonly deps: RunnerDeps;
   readonly header: ExecutionHeader;
   readonly program: Program;
-  readonly input: Json;
-  readonly rootId: string;
-  readonly keyRoots: { readonly [step: StepKey]: string } | null;
-  readonly startedAt: number | null;
+  /** What the log said when this task read it last. */
+  stored: ExecutionState;
+  /** The same with what it added since. */
+  state: ExecutionState;
 }
 
 export async function openTask(
@@ -67,57 +76,58 @@ export async function openTask(
   tenant: string,
   executionId: string,
 ): Promise<Task> {
-  const loaded = await deps.executions.loadExecution(tenant, executionId);
-  if (loaded === null) throw new TypeError(`no execution ${executionId}`);
-  const program = await deps.programs.find(tenant, loaded.header.programHash);
-  if (program === null) throw new TypeError(`no program ${loaded.header.programHash}`);
-  // No checkpoints are made of what the machine decides, so event 1 is always in the tail.
-  const created = loaded.tail[0]?.event;
-  if (created?.type !== 'execution_created')
-    throw new TypeError(`no first event of ${executionId}`);
-  const started = loaded.tail.find(({ event }) => event.type === 'execution_started');
-  return {
-    deps,
-    header: loaded.header,
-    program,
-    input: created.input,
-    rootId: created.root_id,
-    keyRoots: created.key_roots ?? null,
-    startedAt: started?.at ?? null,
-  };
+  const known = deps.known.find(tenant, executionId) ?? (await read(deps, tenant, executionId));
+  const { header, program, state } = known;
+  return { deps, header, program, stored: state, state };
+}
+
+/** Reads an execution that this process does not know yet: once, and outside its lock. */
+async function read(deps: RunnerDeps, tenant: string, id: string): Promise<KnownExecution> {
+  // The whole log: no checkpoints are made of what the machine decides.
+  const loaded = await deps.executions.loadExecution(tenant, id, true);
+  if (loaded === null) throw new TypeError(`no execution ${id}`);
+  const { header } = loaded;
+  const program = await deps.programs.find(tenant, header.programHash);
+  if (program === null) throw new TypeError(`no program ${header.programHash}`);
+  const state = foldOn(program, initialState(header), loaded.tail);
+  if (state.createdAt === null) throw new TypeError(`no first event of ${id}`);
+  const known = { header, program, state };
+  deps.known.keep(known);
+  return known;
 }
 
 /** Decides under the execution's lock what to add to the log; answers what `decide` found. */
 export async function recordIn<T>(task: Task, decide: (draft: Draft) => T): Promise<T> {
   const { deps, header, program } = task;
   const now = deps.clock.now();
-  let found: { readonly value: T } | null = null;
-  const added = await deps.recorder.record(header.tenant, header.id, now, (facts) => {
-    const draft = newDraft(program, header.id, facts.events, now);
-    found = { value: decide(draft) };
+  const known = deps.known.find(header.tenant, header.id)?.state ?? task.stored;
+  const from = known.seq > task.stored.seq ? known : task.stored;
+  type Decided = { readonly value: T; readonly stored: ExecutionState; readonly draft: Draft };
+  let answer = null as Decided | null;
+  const added = await deps.recorder.record(header.tenant, header.id, now, from.seq, (facts) => {
+    const stored = foldOn(program, from, facts.tail);
+    const draft = newDraft(program, stored, now);
+    answer = { value: decide(draft), stored, draft };
     return {
       events: draft.events,
       ...project(program, draft.state, draft.events),
-      outbox: lifecycleMessages(
-        header,
-        draft.state,
-        draft.events,
-        facts.events.length + 1,
-        now,
-        deps.ids,
-      ),
+      outbox: lifecycleMessages(header, draft.state, draft.events, stored.seq + 1, now, deps.ids),
       parentSignal: endsHere(draft) ? signalToParent(header, draft.state) : null,
       childSignals: signalsToChildren(program, header, draft.state, draft.events),
     };
   });
-  if (added === null || found === null) throw new TypeError(`no execution ${header.id}`);
+  if (added === null || answer === null) throw new TypeError(`no execution ${header.id}`);
+  task.stored = answer.stored;
+  task.state = answer.draft.state;
+  if (isFinal(task.state.status)) deps.known.forget(header.tenant, header.id);
+  else deps.known.keep({ header, program, state: task.stored });
   for (const { event } of added) {
     if (event.type !== 'step_failed' && event.type !== 'step_skipped') continue;
     // Answered ones are closed by their answer; this one can no longer be.
     if (planStep(task, event.step).type !== 'approval') continue;
     await deps.operating.closeApproval(header.tenant, header.id, event.step, now);
   }
-  return (found as { readonly value: T }).value;
+  return answer.value;
 }
 
 function endsHere({ events, state }: Draft): boolean {
@@ -207,6 +217,9 @@ export async function failWith(
   const entry = await recordIn(task, (draft): Entry => {
     const { step } = stepOf(draft, key);
     if (isTerminal(step)) return recorded(step);
+    const failed: Entry = { kind: 'failed', error, attempts };
+    // Said before: by a repetition of this attempt, or long ago.
+    if (step.attempts > attempts || step.retryAt !== null) return failed;
     const again =
       policy !== null &&
       attempts <= policy.maxAttempts &&
@@ -224,7 +237,7 @@ export async function failWith(
           }
         : { type: 'step_failed', step: key, error, attempts },
     );
-    return { kind: 'failed', error, attempts };
+    return failed;
   });
   settle(entry);
   throw new RunnerFailure(error, attempts);
@@ -242,14 +255,14 @@ export function settle(entry: Entry): Json {
 }
 
 export function bindingsFor(task: Task, bindings: PayloadOf<'call'>['bindings']): Bindings {
-  const { header, input, startedAt, deps } = task;
+  const { header, state, deps } = task;
   return {
-    input,
+    input: state.input,
     execution: {
       id: header.id,
       workflow_id: header.workflowId,
       version: header.version,
-      started_at: instant(startedAt ?? deps.clock.now()),
+      started_at: instant(state.startedAt ?? deps.clock.now()),
     },
     ...(bindings === undefined ? {} : (bindings as Bindings)),
   };

@@ -80,7 +80,7 @@ export async function callback(task: Task, payload: PayloadOf<'callback'>): Prom
     tenant: header.tenant,
     mode: header.mode,
     executionId: header.id,
-    rootId: keyRootOf(task, payload.step),
+    rootId: keyRootOf(task.state, payload.step),
     key: payload.step,
     step,
     attempt: entry.attempt,
@@ -189,9 +189,11 @@ async function recordHeartbeat(task: Task, key: StepKey): Promise<void> {
   if (step.type !== 'callback' || step.heartbeatMs === null) return;
   const { heartbeatMs } = step;
   await recordIn(task, (draft) => {
-    if (stepOf(draft, key).step.status !== 'EXECUTING') return;
+    const { step: current } = stepOf(draft, key);
+    const due = draft.now + heartbeatMs;
+    if (current.status !== 'EXECUTING' || current.heartbeatAt === due) return;
     if (exceededBy(draft.state, QUOTA) !== null) return; // the machine hears it all the same
-    add(draft, { type: 'heartbeat_received', step: key, due_at: draft.now + heartbeatMs });
+    add(draft, { type: 'heartbeat_received', step: key, due_at: due });
   });
 }
 

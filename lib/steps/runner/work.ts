@@ -33,7 +33,7 @@ export async function call(task: Task, payload: PayloadOf<'call'>): Promise<Json
     tenant: header.tenant,
     mode: header.mode,
     executionId: header.id,
-    rootId: keyRootOf(task, payload.step),
+    rootId: keyRootOf(task.state, payload.step),
     key: payload.step,
     step,
     attempt: entry.attempt,

@@ -68,9 +68,11 @@ describeWithPostgres('recording from outside', () => {
   it('gives numbers without gaps to reports that come all at once, each once', async () => {
     const id = await accept();
     const reports = Array.from({ length: 24 }, (_, i) =>
-      recorder.record(TENANT, id, Date.now(), () =>
-        only({ type: 'step_started', step: `s-${i % 8}`, config: i }),
-      ),
+      recorder.record(TENANT, id, Date.now(), 0, ({ tail }) => {
+        const step = `s-${i % 8}`;
+        const known = tail.some(({ event }) => 'step' in event && event.step === step);
+        return known ? only() : only({ type: 'step_started', step, config: i });
+      }),
     );
     const added = (await Promise.all(reports)).flatMap((each) => each ?? []);
     expect(added.map((each) => each.seq).sort((a, b) => a - b)).toEqual([2, 3, 4, 5, 6, 7, 8, 9]);
@@ -78,12 +80,26 @@ describeWithPostgres('recording from outside', () => {
     expect(items.map((each) => each.seq)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9]);
   });
 
+  it('shows what its caller has not read, and numbers go on from there', async () => {
+    const id = await accept();
+    const seen: number[][] = [];
+    for (const after of [0, 1, 2, 2]) {
+      await recorder.record(TENANT, id, Date.now(), after, ({ tail }) => {
+        seen.push(tail.map(({ seq }) => seq));
+        return only({ type: 'step_started', step: `s-${seen.length}`, config: null });
+      });
+    }
+    expect(seen).toEqual([[1], [2], [3], [3, 4]]);
+    const { items } = await platform.access.listEvents(TENANT, id, { limit: 50, after: null });
+    expect(items.map((each) => each.seq)).toEqual([1, 2, 3, 4, 5]);
+  });
+
   it('shows what is recorded already, and writes projections with it', async () => {
     const id = await accept();
     const now = Date.now();
-    await recorder.record(TENANT, id, now, () => only({ type: 'execution_started' }));
-    const added = await recorder.record(TENANT, id, now, ({ events, header, status }) => {
-      expect(events.map((each) => each.event.type)).toEqual([
+    await recorder.record(TENANT, id, now, 0, () => only({ type: 'execution_started' }));
+    const added = await recorder.record(TENANT, id, now, 0, ({ tail, header, status }) => {
+      expect(tail.map((each) => each.event.type)).toEqual([
         'execution_created',
         'execution_started',
       ]);
@@ -109,13 +125,58 @@ describeWithPostgres('recording from outside', () => {
     });
   });
 
+  it('waits for the lock of one execution with one session, and leaves the pool to others', async () => {
+    const [id, other] = [await accept(), await accept()];
+    const holder = await database.admin.connect();
+    await holder.query('begin');
+    await holder.query('set local idle_in_transaction_session_timeout = 0');
+    await holder.query('select from workflow_executions where id = $1 for update', [id]);
+    const started = (step: string) => only({ type: 'step_started', step, config: null });
+    const waiting = Array.from({ length: 40 }, (_, i) =>
+      recorder.record(TENANT, id, Date.now(), 0, ({ tail }) => {
+        if (i === 20) throw new Error('cannot decide');
+        return started(`s-${tail.length}`);
+      }),
+    );
+    const settled = Promise.allSettled(waiting);
+    // Eight sessions are there; those that wait for the lock must not have all of them.
+    for (let i = 0; i < 8; i++) {
+      await recorder.record(TENANT, other, Date.now(), 0, () => started(`s-${i}`));
+    }
+    await holder.query('rollback');
+    holder.release();
+    const ends = await settled;
+    expect(ends.map(({ status }) => status).indexOf('rejected')).toBe(20);
+    expect(ends.filter(({ status }) => status === 'rejected')).toHaveLength(1);
+    const { items } = await platform.access.listEvents(TENANT, id, { limit: 50, after: null });
+    expect(items.map((each) => each.seq)).toEqual(Array.from({ length: 40 }, (_, i) => i + 1));
+    // Each saw what those before it had added.
+    expect(items.slice(1).map(({ event }) => 'step' in event && event.step)).toEqual(
+      Array.from({ length: 39 }, (_, i) => `s-${i + 1}`),
+    );
+  });
+
+  it('shows a decision the text of those before it as it is stored', async () => {
+    const id = await accept();
+    const seen: unknown[] = [];
+    await Promise.all(
+      [0, 1].map((i) =>
+        recorder.record(TENANT, id, Date.now(), 1, ({ tail }) => {
+          seen.push(tail.map(({ event }) => 'config' in event && event.config));
+          return only({ type: 'step_started', step: `s-${i}`, config: 'a\u0000b' });
+        }),
+      ),
+    );
+    expect(seen).toEqual([[], ['a\ufffdb']]);
+  });
+
   it('keeps nothing of a decision that throws, and knows no other tenant', async () => {
     const id = await accept();
     await expect(
-      recorder.record(TENANT, id, Date.now(), () => {
+      recorder.record(TENANT, id, Date.now(), 0, () => {
         throw new Error('cannot decide');
       }),
     ).rejects.toThrow('cannot decide');
-    expect(await recorder.record(OTHER_TENANT, id, Date.now(), () => only())).toBeNull();
+    expect(await recorder.record(OTHER_TENANT, id, Date.now(), 0, () => only())).toBeNull();
   });
 });
