@@ -281,6 +281,28 @@ export function createProgram(host: Host): Command {
     [uuid('[approval]', 'an approval, as `cloudflow approve` lists them')],
   );
 
+  add<import('./commands/integrity.ts').IntegrityOptions>(
+    program,
+    'integrity',
+    'hold executions in the database against their logs',
+    ['cloudflow integrity', 'cloudflow integrity --executions all --within 3600 --json'],
+    [
+      option('--executions <n>', 'how many are drawn by chance; all: every one')
+        .argParser((text) => (text === 'all' ? text : integer(1, 1_000_000)(text)))
+        .default(200),
+      option('--seed <n>', 'what the draw begins with: the same seed draws the same')
+        .argParser(integer(0, 999_999_999))
+        .default(1),
+      option('--within <seconds>', 'stop after this time with what was seen')
+        .argParser(integer(1, 86_400))
+        .default(600),
+    ],
+    async (_, own, { dataDir }) => {
+      const { integrity } = await import('./commands/integrity.ts');
+      return integrity(terminal, dataDir, own);
+    },
+  );
+
   const asl = program.command('asl').description('work with Amazon States Language');
   add<{ input?: string; tasks?: string }>(
     asl,

@@ -39,12 +39,14 @@ export function openSession(options: SessionOptions): Client {
   return createClient({ baseUrl, ...(apiKey === undefined ? {} : { apiKey }) });
 }
 
-interface Stack {
+export interface Stack {
   readonly base_url: string;
   readonly api_key: string;
+  readonly postgres_url: string;
 }
 
-function readStack(dataDir: string): Stack | null {
+/** Null: no local stack was started there. */
+export function readStack(dataDir: string): Stack | null {
   const name = join(dataDir, 'stack.json');
   let text: string;
   try {
@@ -59,10 +61,14 @@ function readStack(dataDir: string): Stack | null {
   throw new CliError(
     'usage',
     'FILE_UNREADABLE',
-    `${name} was not written by \`cloudflow dev\`: it has no base_url and api_key`,
+    `${name} was not written by \`cloudflow dev\`: it has no base_url, api_key and postgres_url`,
   );
 }
 
 function isStack(value: JsonObject): value is JsonObject & Stack {
-  return typeof value['base_url'] === 'string' && typeof value['api_key'] === 'string';
+  return (
+    typeof value['base_url'] === 'string' &&
+    typeof value['api_key'] === 'string' &&
+    typeof value['postgres_url'] === 'string'
+  );
 }

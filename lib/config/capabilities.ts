@@ -10,6 +10,7 @@ export const DATABASE_ROLES = [
   'cloudflow_engine',
   'cloudflow_relay',
   'cloudflow_login',
+  'cloudflow_auditor',
 ] as const;
 /** Roles that programs log in as; who may do what as each is `adapters/postgres/roles.ts`. */
 export type DatabaseRole = (typeof DATABASE_ROLES)[number];
@@ -71,6 +72,7 @@ export const CAPABILITIES = {
   'postgres:cloudflow_engine': login('cloudflow_engine'),
   'postgres:cloudflow_relay': login('cloudflow_relay'),
   'postgres:cloudflow_login': login('cloudflow_login'),
+  'postgres:cloudflow_auditor': login('cloudflow_auditor'),
   'postgres:owner': {
     about: 'read the login of the owner of the schema, and reach the writer without the proxy',
     actions: ['secretsmanager:GetSecretValue'],

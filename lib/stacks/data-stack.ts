@@ -155,6 +155,7 @@ export class DataStack extends StageStack {
       'postgres:cloudflow_engine': login('cloudflow_engine'),
       'postgres:cloudflow_relay': login('cloudflow_relay'),
       'postgres:cloudflow_login': login('cloudflow_login'),
+      'postgres:cloudflow_auditor': login('cloudflow_auditor'),
       'postgres:owner': (role) => {
         allow(role, {
           sid: sidOf('postgres:owner'),

@@ -9,6 +9,7 @@ export const ROLES = [
   'cloudflow_relay',
   'cloudflow_login',
   'cloudflow_lookup',
+  'cloudflow_auditor',
 ] as const;
 export type Role = (typeof ROLES)[number];
 
@@ -23,23 +24,32 @@ export interface TableRule {
 const all = ['select', 'insert', 'update', 'delete'] as const;
 
 export const TABLES: Readonly<Record<string, TableRule>> = {
-  tenants: { tenant: true, grants: { cloudflow_app: ['select'] } },
+  tenants: {
+    tenant: true,
+    grants: { cloudflow_app: ['select'], cloudflow_auditor: ['select'] },
+  },
   workflow_executions: {
     tenant: true,
     grants: {
       cloudflow_app: ['select', 'insert', 'update'],
       cloudflow_engine: ['select', 'update'],
+      cloudflow_auditor: ['select'],
     },
   },
   execution_events: {
     tenant: true,
-    grants: { cloudflow_app: ['select', 'insert'], cloudflow_engine: ['select', 'insert'] },
+    grants: {
+      cloudflow_app: ['select', 'insert'],
+      cloudflow_engine: ['select', 'insert'],
+      cloudflow_auditor: ['select'],
+    },
   },
   workflow_steps: {
     tenant: true,
     grants: {
       cloudflow_app: ['select', 'insert', 'update'],
       cloudflow_engine: ['select', 'insert', 'update'],
+      cloudflow_auditor: ['select'],
     },
   },
   execution_checkpoints: {
@@ -95,7 +105,10 @@ export const TABLES: Readonly<Record<string, TableRule>> = {
     tenant: true,
     grants: { cloudflow_app: ['select', 'insert', 'update'], cloudflow_lookup: ['select'] },
   },
-  workflow_versions: { tenant: true, grants: { cloudflow_app: ['select', 'insert', 'update'] } },
+  workflow_versions: {
+    tenant: true,
+    grants: { cloudflow_app: ['select', 'insert', 'update'], cloudflow_auditor: ['select'] },
+  },
   connections: { tenant: true, grants: { cloudflow_app: all } },
   operations: { tenant: true, grants: { cloudflow_app: all } },
   published_messages: {
