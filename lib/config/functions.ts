@@ -235,6 +235,19 @@ export const FUNCTIONS = {
     keptWarm: false,
     maxBundleBytes: MEGABYTE,
   },
+  integrity: {
+    about: 'holds executions against their logs, in the database or in a copy that was restored',
+    entry: 'functions/integrity/main.ts',
+    triggers: [{ kind: 'schedule', everyMinutes: 1_440 }, { kind: 'operation' }],
+    env: ['STAGE', ...DATABASE],
+    can: ['postgres:cloudflow_auditor'],
+    beside: [],
+    memoryMb: 1_024,
+    timeoutSeconds: 900,
+    reservedConcurrency: 2,
+    keptWarm: false,
+    maxBundleBytes: MEGABYTE,
+  },
 } as const satisfies Record<string, FunctionSpec>;
 
 export const CONTAINERS = {

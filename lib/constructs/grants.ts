@@ -29,11 +29,11 @@ export interface Allowance {
   readonly actions: readonly string[];
   readonly resources: readonly string[];
   readonly conditions?: Readonly<Record<string, Readonly<Record<string, string>>>>;
-  /** Why a resource ends in a star, where one does. */
+  /** Why a resource holds a star, where one does. */
   readonly star?: string;
 }
 
-/** One statement of a role's policy. Actions are written out; resources may end in a star with a reason. */
+/** One statement of a role's policy. Actions are written out; resources may hold a star with a reason. */
 export function allow(role: Role, { sid, actions, resources, conditions, star }: Allowance): void {
   role.addToPrincipalPolicy(
     new PolicyStatement({
@@ -44,7 +44,7 @@ export function allow(role: Role, { sid, actions, resources, conditions, star }:
     }),
   );
   if (star === undefined) return;
-  for (const resource of resources.filter((each) => each.endsWith('*'))) {
+  for (const resource of resources.filter((each) => each.includes('*'))) {
     acknowledge(role, `AwsSolutions-IAM5[Resource::${resource}]`, star);
   }
 }

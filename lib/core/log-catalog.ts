@@ -60,6 +60,10 @@ export const LOG_EVENTS = {
   UPKEEP_DONE: 'partitions are made, rows that expired are gone',
   UPKEEP_FAILED: 'what has expired could not be deleted',
 
+  // Recovery
+  STORE_WHOLE: 'rows of executions are what their logs say',
+  STORE_VIOLATED: 'rows of executions are not what their logs say',
+
   // The local platform
   PART_NOT_STOPPED: 'a part did not stop in order',
 } as const;

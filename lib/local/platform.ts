@@ -358,6 +358,7 @@ async function start(
       ],
       'collect-machines': 'machines are compiled when they are needed and kept nowhere',
       migrate: 'done before anything else',
+      integrity: 'asked for by `cloudflow integrity`',
     }),
   );
 

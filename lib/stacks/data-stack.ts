@@ -155,7 +155,16 @@ export class DataStack extends StageStack {
       'postgres:cloudflow_engine': login('cloudflow_engine'),
       'postgres:cloudflow_relay': login('cloudflow_relay'),
       'postgres:cloudflow_login': login('cloudflow_login'),
-      'postgres:cloudflow_auditor': login('cloudflow_auditor'),
+      // Copies that are restored have ids that nobody knows before.
+      'postgres:cloudflow_auditor': (role) =>
+        allow(role, {
+          sid: sidOf('postgres:cloudflow_auditor'),
+          actions: actionsOf('postgres:cloudflow_auditor'),
+          resources: [
+            `arn:aws:rds-db:${settings.region}:${settings.account}:dbuser:*/cloudflow_auditor`,
+          ],
+          star: 'a role that only reads, in the database and in copies that are restored from it',
+        }),
       'postgres:owner': (role) => {
         allow(role, {
           sid: sidOf('postgres:owner'),

@@ -7,6 +7,7 @@ import { EngineStack } from './engine-stack.ts';
 import { EventsStack } from './events-stack.ts';
 import { IdentityStack } from './identity-stack.ts';
 import { NetworkStack } from './network-stack.ts';
+import { RecoveryStack } from './recovery-stack.ts';
 import { SchemaStack } from './schema-stack.ts';
 import { WorkflowsStack } from './workflows-stack.ts';
 
@@ -28,7 +29,8 @@ export function buildPlatform(scope: Construct, settings: StageSettings, dist: s
   const api = new ApiStack(scope, settings, { around, data, identity });
   const workflows = new WorkflowsStack(scope, settings, { around, data, identity, api });
   const engine = new EngineStack(scope, settings, { around, data, identity, api });
+  const recovery = new RecoveryStack(scope, settings, { around, data });
   // No program of the new version runs before the schema has gone forward.
-  for (const stack of [api, workflows, engine]) stack.addStackDependency(schema);
-  return { identity, network, data, events, schema, api, workflows, engine };
+  for (const stack of [api, workflows, engine, recovery]) stack.addStackDependency(schema);
+  return { identity, network, data, events, schema, api, workflows, engine, recovery };
 }

@@ -335,6 +335,18 @@ describeWithPostgres('the deployed functions, bundled', () => {
     }
   });
 
+  it('hold executions against their logs, and log in nowhere but at the database and its copies', async () => {
+    const report = (await lambda('integrity').invoke(TICK)) as {
+      ok: boolean;
+      checked: { executions: number };
+    };
+    expect(report).toMatchObject({ ok: true, complete: true, violation_count: 0 });
+    expect(report.checked.executions).toBeGreaterThan(0);
+    await expect(lambda('integrity').invoke({ host: 'example.com' })).rejects.toThrow(
+      'the host is neither the database nor one named cloudflow-dev-restored-',
+    );
+  });
+
   it('collect no machine that was used a moment ago', async () => {
     const collected = (await lambda('collect-machines').invoke(TICK)) as { seen: number };
     expect(collected).toMatchObject({ deleted: 0 });

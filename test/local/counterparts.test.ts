@@ -8,6 +8,7 @@ const NOTHING: Counterparts = {
   'collect-machines': 'not here',
   partitions: 'not here',
   migrate: 'not here',
+  integrity: 'not here',
 };
 
 it('does the turns of every function at once and again, and waits for them at the end', async () => {
