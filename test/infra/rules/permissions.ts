@@ -72,6 +72,13 @@ export const STATEMENTS: { readonly [C in Capability]: readonly Wanted[] } = {
   'postgres:cloudflow_engine': login('PostgresCloudflowEngine', 'cloudflow_engine'),
   'postgres:cloudflow_relay': login('PostgresCloudflowRelay', 'cloudflow_relay'),
   'postgres:cloudflow_login': login('PostgresCloudflowLogin', 'cloudflow_login'),
+  'postgres:cloudflow_auditor': [
+    {
+      sid: 'PostgresCloudflowAuditor',
+      actions: ['rds-db:connect'],
+      on: /dbuser:\*\/cloudflow_auditor"/,
+    },
+  ],
   'postgres:owner': [
     { sid: 'PostgresOwner', actions: actions('postgres:owner'), on: /MasterUserSecret/ },
     key('OpenOwnerLogin', 'kms:Decrypt'),

@@ -129,6 +129,8 @@ const SEEN: { readonly [K in Trigger['kind']]: ((made: Synthesised) => readonly 
     queue: mappings,
     kafka: readers,
     'machine-status': ends,
+    // By a permission of whoever operates: rules/permissions.ts
+    operation: null,
     deploy: deployments,
   };
 
