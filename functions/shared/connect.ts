@@ -5,6 +5,7 @@ import { createPostgresWorkflowStore } from '#adapters/postgres/workflow-store.t
 import type { ProgramEnv } from '#config/env.ts';
 import type { StartedBy } from '#config/functions.ts';
 import type { Runtime } from '#core/plan/program.ts';
+import type { KeyValue } from '#ports/key-value.ts';
 import type { WorkflowStore } from '#ports/workflow-store.ts';
 import { type Cursors, createCursors } from '#services/shared/cursor.ts';
 import { type Catalog, createCatalog } from '#services/workflows/catalog.ts';
@@ -12,6 +13,7 @@ import type { ServeDeps } from '../api/serve-api.ts';
 import { openPools } from './database.ts';
 import { platformSecret } from './platform-secret.ts';
 import { type Basics, createBasics } from './process.ts';
+import { openRecords } from './records.ts';
 
 /** The API seals its cursors with a key that every one of its functions shares. */
 const CURSOR_KEY_BYTES = 32;
@@ -20,6 +22,7 @@ const CURSOR_KEY_BYTES = 32;
 export interface ApiProcess extends ServeDeps, Basics {
   /** Role `cloudflow_app`. */
   readonly pool: Pool;
+  readonly records: KeyValue;
   readonly cursors: Cursors;
   readonly workflows: WorkflowStore;
   readonly catalog: Catalog;
@@ -43,6 +46,7 @@ export async function connectApi(
   return {
     ...basics,
     pool,
+    records: openRecords(basics, env, pool),
     workflows,
     apiKeys: createPostgresApiKeys(open('cloudflow_login', 1)),
     idempotency: createPostgresIdempotencyStore({ pool, codec: basics.codec }),

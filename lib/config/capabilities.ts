@@ -130,6 +130,14 @@ export const CAPABILITIES = {
     actions: ['sqs:SendMessage'],
   },
   ...kafkaRules(),
+  records: {
+    about: 'keep small records that expire, in DynamoDB',
+    actions: ['dynamodb:GetItem', 'dynamodb:PutItem', 'dynamodb:DeleteItem', 'dynamodb:Query'],
+  },
+  'signing-keys:make': {
+    about: 'seal keys that sign tokens, and open them again to see that they can be opened',
+    actions: ['kms:Encrypt', 'kms:Decrypt'],
+  },
   'egress:internet': {
     about: 'connect to where workflows say, through the guard against private addresses',
     actions: [],

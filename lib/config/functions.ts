@@ -54,6 +54,7 @@ const API = [
   'PUBLIC_URL',
   'ALLOWED_ORIGINS',
   'PREFERRED_RUNTIME',
+  'RECORDS_TABLE',
 ] as const;
 const TENANT_SECRETS = ['TENANT_SECRETS_PREFIX', 'TENANT_SECRETS_KEY'] as const;
 const EGRESS = ['EGRESS_ALLOW', 'EGRESS_PORTS'] as const;
@@ -76,6 +77,7 @@ const API_CAN = [
   'postgres:cloudflow_app',
   'postgres:cloudflow_login',
   'secrets:cursor-key',
+  'records',
 ] as const;
 const RUNNER_CAN = [
   'postgres:cloudflow_app',
@@ -245,6 +247,23 @@ export const FUNCTIONS = {
     memoryMb: 1_024,
     timeoutSeconds: 900,
     reservedConcurrency: 2,
+    keptWarm: false,
+    maxBundleBytes: MEGABYTE,
+  },
+  'signing-keys': {
+    about:
+      'makes the next key that signs tokens in time, and deletes those whose tokens have expired',
+    entry: 'functions/signing-keys/main.ts',
+    triggers: [
+      { kind: 'schedule', everyMinutes: 1_440 },
+      { kind: 'deploy', order: 3 },
+    ],
+    env: ['STAGE', ...DATABASE, 'SIGNING_SEAL_KEY'],
+    can: ['postgres:cloudflow_relay', 'signing-keys:make'],
+    beside: [],
+    memoryMb: 512,
+    timeoutSeconds: 60,
+    reservedConcurrency: 1,
     keptWarm: false,
     maxBundleBytes: MEGABYTE,
   },

@@ -13,6 +13,8 @@ export interface StageSettings {
   readonly account: string;
   readonly region: string;
   readonly zones: readonly string[];
+  /** Where copies wait to take over when the region is lost; null: nowhere. */
+  readonly standby: { readonly region: string; readonly zones: readonly string[] } | null;
   /** Data and keys outlive their stack, and stacks refuse to be deleted. */
   readonly retain: boolean;
   readonly logDays: 7 | 30 | 90;
@@ -62,11 +64,13 @@ export interface StageSettings {
 type Shape = Omit<StageSettings, 'stage' | 'account'>;
 
 const REGION = 'us-east-1';
+const STANDBY_REGION = 'us-west-2';
 
 const SHAPES: { readonly [S in Stage]: Shape } = {
   dev: {
     region: REGION,
     zones: zonesOf(REGION, 2),
+    standby: null,
     retain: false,
     logDays: 7,
     network: { cidr: '10.10.0.0/16', natGateways: 1, interfaceEndpoints: false },
@@ -99,6 +103,7 @@ const SHAPES: { readonly [S in Stage]: Shape } = {
   staging: {
     region: REGION,
     zones: zonesOf(REGION, 3),
+    standby: null,
     retain: false,
     logDays: 30,
     network: { cidr: '10.20.0.0/16', natGateways: 1, interfaceEndpoints: false },
@@ -130,6 +135,7 @@ const SHAPES: { readonly [S in Stage]: Shape } = {
   prod: {
     region: REGION,
     zones: zonesOf(REGION, 3),
+    standby: { region: STANDBY_REGION, zones: zonesOf(STANDBY_REGION, 3) },
     retain: true,
     logDays: 90,
     network: { cidr: '10.30.0.0/16', natGateways: 3, interfaceEndpoints: true },
@@ -192,7 +198,7 @@ export function readStageSettings(
 
 /** Why no platform can be made of these settings; null when one can. */
 export function problemOf(settings: StageSettings): string | null {
-  const { stage, zones, retain, network, database, events, engine, api } = settings;
+  const { stage, region, zones, standby, retain, network, database, events, engine, api } = settings;
   if (zones.length < 2) return `it has ${zones.length} zones; Aurora needs at least 2`;
   if (network.natGateways < 1 || network.natGateways > zones.length) {
     return `it has ${network.natGateways} NAT gateways; use 1 to ${zones.length}, the number of zones`;
@@ -214,6 +220,8 @@ export function problemOf(settings: StageSettings): string | null {
   }
   if (stage !== 'prod') return null;
   if (!retain) return 'it does not retain its data; set retain';
+  if (standby === null) return 'it has no standby region; set standby';
+  if (standby.region === region) return `its standby region is ${region} itself; use another`;
   if (zones.length < 3) return `it has ${zones.length} zones; use 3`;
   if (database.readers < 1) return 'its database has no reader to fail over to; use at least 1';
   if (!api.firewall) return 'its API has no firewall; set api.firewall';

@@ -21,6 +21,8 @@ export const VARIABLES = {
   MACHINE_ROLE_ARN: 'the role that machines of workflows run as',
   MACHINE_LOG_GROUP_ARN: 'where machines of workflows log to; empty: nowhere',
   MACHINE_PREFIX: 'what names of machines of workflows begin with, at most 32 characters',
+  RECORDS_TABLE: 'the table of DynamoDB for small records; empty: they are kept in PostgreSQL',
+  SIGNING_SEAL_KEY: 'id of the KMS key under which keys that sign tokens are sealed',
   EGRESS_ALLOW: 'private host:port pairs that steps may reach, for development; may be empty',
   EGRESS_PORTS: 'ports for HTTP besides 80, 443 and 8443, separated by commas; may be empty',
   HEALTH_PORT: 'where the container answers GET /healthz',

@@ -356,6 +356,7 @@ async function start(
           },
         },
       ],
+      'signing-keys': 'no token is signed here yet',
       'collect-machines': 'machines are compiled when they are needed and kept nowhere',
       migrate: 'done before anything else',
       integrity: 'asked for by `cloudflow integrity`',

@@ -30,6 +30,7 @@ import { operationIds, routeOf } from '#contract/routes.ts';
 import type { DataStack } from './data-stack.ts';
 import type { IdentityStack } from './identity-stack.ts';
 import { StageStack } from './stage-stack.ts';
+import type { StoresStack } from './stores-stack.ts';
 
 /** The stage of API Gateway: part of the address where no domain is set. */
 const GATEWAY_STAGE = 'live';
@@ -41,6 +42,7 @@ const WRITE_SHARE = 0.5;
 interface ApiStackProps {
   readonly around: Surroundings;
   readonly data: DataStack;
+  readonly stores: StoresStack;
   readonly identity: IdentityStack;
 }
 
@@ -56,7 +58,7 @@ export class ApiStack extends StageStack {
   constructor(
     scope: Construct,
     settings: StageSettings,
-    { around, data, identity }: ApiStackProps,
+    { around, data, stores, identity }: ApiStackProps,
   ) {
     super(scope, 'Api', settings, 'REST API and its functions');
     const { stage, region } = settings;
@@ -116,8 +118,9 @@ export class ApiStack extends StageStack {
       PUBLIC_URL: this.publicUrl,
       ALLOWED_ORIGINS: settings.api.allowedOrigins.join(','),
       PREFERRED_RUNTIME: settings.preferredRuntime,
+      RECORDS_TABLE: stores.recordsTable,
     };
-    const grants = { ...data.grants, ...identity.grants };
+    const grants = { ...data.grants, ...stores.grants, ...identity.grants };
     // A function of the registry with routes that is missing here does not compile.
     const functions: { readonly [Name in StartedBy<'http'>]: ServiceFunction<Name> } = {
       'workflows-api': new ServiceFunction<'workflows-api'>(this, 'Workflows', {

@@ -13,11 +13,17 @@ export class IdentityStack extends StageStack {
   /** Seals the database, its copies and the secrets. */
   readonly dataKey: Key;
   readonly logKey: Key;
+  /** Seals keys that sign tokens, and nothing else. */
+  readonly signingKey: Key;
   readonly cursorKeySecret: Secret;
   /** Names of tenants' secrets begin with it. */
   readonly tenantSecretsPrefix: string;
   readonly grants: {
-    readonly [C in 'secrets:cursor-key' | 'secrets:tenants:read' | 'secrets:tenants:write']: Grant;
+    readonly [C in
+      | 'secrets:cursor-key'
+      | 'secrets:tenants:read'
+      | 'secrets:tenants:write'
+      | 'signing-keys:make']: Grant;
   };
 
   constructor(scope: Construct, settings: StageSettings) {
@@ -44,6 +50,13 @@ export class IdentityStack extends StageStack {
         },
       }),
     );
+
+    this.signingKey = new Key(this, 'SigningKey', {
+      alias: `cloudflow/${stage}/signing`,
+      description: `CloudFlow ${stage}: keys that sign tokens`,
+      enableKeyRotation: true,
+      removalPolicy,
+    });
 
     this.cursorKeySecret = new Secret(this, 'CursorKey', {
       secretName: `cloudflow/${stage}/platform/cursor-key`,
@@ -90,17 +103,29 @@ export class IdentityStack extends StageStack {
         });
         this.allowKey(role, 'SealTenantSecrets', ['kms:Decrypt', 'kms:GenerateDataKey']);
       },
+      'signing-keys:make': (role) =>
+        allow(role, {
+          sid: sidOf('signing-keys:make'),
+          actions: actionsOf('signing-keys:make'),
+          resources: [this.signingKey.keyArn],
+          conditions: { StringLike: { 'kms:EncryptionContext:purpose': 'signing-key:*' } },
+        }),
     };
   }
 
-  /** Use of the data key through Secrets Manager alone. */
-  allowKey(role: Parameters<Grant>[0], sid: string, actions: readonly string[]): void {
+  /** Use of the data key through one service of AWS alone. */
+  allowKey(
+    role: Parameters<Grant>[0],
+    sid: string,
+    actions: readonly string[],
+    service: 'secretsmanager' | 'dynamodb' = 'secretsmanager',
+  ): void {
     allow(role, {
       sid,
       actions,
       resources: [this.dataKey.keyArn],
       conditions: {
-        StringEquals: { 'kms:ViaService': `secretsmanager.${this.settings.region}.amazonaws.com` },
+        StringEquals: { 'kms:ViaService': `${service}.${this.settings.region}.amazonaws.com` },
       },
     });
   }

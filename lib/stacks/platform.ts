@@ -9,6 +9,8 @@ import { IdentityStack } from './identity-stack.ts';
 import { NetworkStack } from './network-stack.ts';
 import { RecoveryStack } from './recovery-stack.ts';
 import { SchemaStack } from './schema-stack.ts';
+import { StandbyKeysStack } from './standby-keys-stack.ts';
+import { StoresStack } from './stores-stack.ts';
 import { WorkflowsStack } from './workflows-stack.ts';
 
 /** All stacks of one stage, each given what it needs of those before it. */
@@ -17,6 +19,11 @@ export function buildPlatform(scope: Construct, settings: StageSettings, dist: s
   const network = new NetworkStack(scope, settings, identity.logKey);
   const data = new DataStack(scope, settings, { identity, network });
   const events = new EventsStack(scope, settings, { identity, network });
+  const stores = new StoresStack(scope, settings, { identity });
+  if (settings.standby !== null) {
+    // A copy of the table is made there as soon as the table is.
+    stores.addStackDependency(new StandbyKeysStack(scope, settings, settings.standby));
+  }
   const around: Surroundings = {
     settings,
     dist,
@@ -25,12 +32,12 @@ export function buildPlatform(scope: Construct, settings: StageSettings, dist: s
     insideGroup: network.insideGroup,
     outsideGroup: network.outsideGroup,
   };
-  const schema = new SchemaStack(scope, settings, { around, data });
-  const api = new ApiStack(scope, settings, { around, data, identity });
+  const schema = new SchemaStack(scope, settings, { around, data, identity });
+  const api = new ApiStack(scope, settings, { around, data, stores, identity });
   const workflows = new WorkflowsStack(scope, settings, { around, data, identity, api });
   const engine = new EngineStack(scope, settings, { around, data, identity, api });
   const recovery = new RecoveryStack(scope, settings, { around, data });
   // No program of the new version runs before the schema has gone forward.
   for (const stack of [api, workflows, engine, recovery]) stack.addStackDependency(schema);
-  return { identity, network, data, events, schema, api, workflows, engine, recovery };
+  return { identity, network, data, events, stores, schema, api, workflows, engine, recovery };
 }

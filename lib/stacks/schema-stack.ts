@@ -6,6 +6,7 @@ import { type FunctionName, functionNames, functionSpec } from '#config/function
 import type { StageSettings } from '#config/stage-settings.ts';
 import { ServiceFunction, type Surroundings } from '#constructs/service-function.ts';
 import type { DataStack } from './data-stack.ts';
+import type { IdentityStack } from './identity-stack.ts';
 import { StageStack } from './stage-stack.ts';
 
 /**
@@ -16,7 +17,7 @@ export class SchemaStack extends StageStack {
   constructor(
     scope: Construct,
     settings: StageSettings,
-    { around, data }: { around: Surroundings; data: DataStack },
+    { around, data, identity }: { around: Surroundings; data: DataStack; identity: IdentityStack },
   ) {
     super(scope, 'Schema', settings, 'migrations and upkeep of the database');
     const { stage } = settings;
@@ -37,6 +38,17 @@ export class SchemaStack extends StageStack {
         around,
         environment: { STAGE: stage, DATABASE_URL: data.databaseUrl, DATABASE_AUTH: 'iam' },
         grants: data.grants,
+      }),
+      'signing-keys': new ServiceFunction(this, 'SigningKeys', {
+        name: 'signing-keys',
+        around,
+        environment: {
+          STAGE: stage,
+          DATABASE_URL: data.databaseUrl,
+          DATABASE_AUTH: 'iam',
+          SIGNING_SEAL_KEY: identity.signingKey.keyArn,
+        },
+        grants: { ...data.grants, ...identity.grants },
       }),
     };
 

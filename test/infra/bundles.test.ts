@@ -106,7 +106,7 @@ describe('what is deployed', () => {
     for (const name of ['step-runner', 'step-functions-driver', 'engine'] as const) {
       expect(within(name, 'functions/api/')).toEqual([]);
     }
-    for (const name of ['migrate', 'partitions', 'collect-machines'] as const) {
+    for (const name of ['migrate', 'partitions', 'signing-keys', 'collect-machines'] as const) {
       expect(within(name, 'lib/services/')).toEqual([]);
     }
   });
@@ -116,6 +116,8 @@ describe('what is deployed', () => {
       'client-sfn': ['states:'],
       'client-sqs': ['queue:'],
       'client-kafka': ['kafka:'],
+      'client-dynamodb': ['records'],
+      'client-kms': ['signing-keys:'],
       'client-secrets-manager': ['secrets:', 'postgres:owner'],
     };
     for (const name of programNames) {

@@ -101,6 +101,8 @@ describeWithPostgres('the deployed functions, bundled', () => {
       EGRESS_ALLOW: '',
       EGRESS_PORTS: '',
       HEALTH_PORT: '0',
+      RECORDS_TABLE: '',
+      SIGNING_SEAL_KEY: 'alias/cloudflow/dev/signing',
     };
     for (const name of functionNames) lambdas.set(name, await begin(name, envOf(name)));
   });
@@ -345,6 +347,16 @@ describeWithPostgres('the deployed functions, bundled', () => {
     await expect(lambda('integrity').invoke({ host: 'example.com' })).rejects.toThrow(
       'the host is neither the database nor one named cloudflow-dev-restored-',
     );
+  });
+
+  it('make the first key that signs tokens, once, sealed by KMS', async () => {
+    const before = aws.asked.length;
+    const first = (await lambda('signing-keys').invoke(TICK)) as { made: string };
+    expect(first).toEqual({ made: expect.any(String), deleted: 0 });
+    expect(aws.asked.slice(before)).toEqual(['TrentService.Encrypt', 'TrentService.Decrypt']);
+    expect(await lambda('signing-keys').invoke(TICK)).toEqual({ made: null, deleted: 0 });
+    const { rows } = await database.admin.query('select kid from signing_keys');
+    expect(rows).toEqual([{ kid: first.made }]);
   });
 
   it('collect no machine that was used a moment ago', async () => {

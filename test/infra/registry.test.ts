@@ -145,6 +145,8 @@ describe('the one registry', () => {
         name,
         has('states:register') || has('states:collect'),
       ]);
+      expect([name, env.includes('RECORDS_TABLE')]).toEqual([name, has('records')]);
+      expect([name, env.includes('SIGNING_SEAL_KEY')]).toEqual([name, has('signing-keys:')]);
       expect([name, env.includes('EGRESS_PORTS')]).toEqual([name, has('egress:')]);
     }
   });
@@ -173,6 +175,8 @@ describe('the one registry', () => {
       'client-secrets-manager': 'secretsmanager',
       'client-sqs': 'sqs',
       'client-kafka': 'kafka',
+      'client-dynamodb': 'dynamodb',
+      'client-kms': 'kms',
     };
     const asked = globSync('lib/adapters/**/*.ts', { cwd: ROOT }).flatMap((file) => {
       const text = readFileSync(join(ROOT, file), 'utf8');

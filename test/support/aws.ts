@@ -4,6 +4,7 @@ import type { Json } from '#core/json.ts';
 import { createInProcessEvaluator } from '#evaluator/in-process.ts';
 import { createMemoryHistoryStore } from '#local/asl/memory-history-store.ts';
 import { createStateMachineRuntime } from '#local/asl/runtime.ts';
+import { createKeysService, KEYS } from '#local/aws-endpoint/keys-service.ts';
 import { createQueueService, QUEUES } from '#local/aws-endpoint/queue-service.ts';
 import { createSecretsService, SECRETS } from '#local/aws-endpoint/secrets-service.ts';
 import { startAwsEndpoint } from '#local/aws-endpoint/server.ts';
@@ -69,6 +70,7 @@ export async function startTestAws(options: TestAwsOptions): Promise<TestAws> {
   const endpoint = await startAwsEndpoint({
     [STATES]: registry.service(runtime),
     [SECRETS]: createSecretsService(options.secrets),
+    [KEYS]: createKeysService(),
     [QUEUES]: createQueueService((queue) => void nudged.push(queue)),
   });
   return {

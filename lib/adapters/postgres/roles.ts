@@ -116,6 +116,10 @@ export const TABLES: Readonly<Record<string, TableRule>> = {
     grants: { cloudflow_app: ['select', 'insert'], cloudflow_relay: ['select', 'delete'] },
   },
   records: { tenant: true, grants: { cloudflow_app: all, cloudflow_relay: ['select', 'delete'] } },
+  signing_keys: {
+    tenant: false,
+    grants: { cloudflow_app: ['select'], cloudflow_relay: ['select', 'insert', 'delete'] },
+  },
   task_tokens: { tenant: true, grants: { cloudflow_engine: all } },
   asl_history: { tenant: false, grants: { cloudflow_engine: ['select', 'insert'] } },
   asl_open: { tenant: false, grants: { cloudflow_engine: ['select', 'insert', 'delete'] } },

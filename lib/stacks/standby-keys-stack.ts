@@ -1,0 +1,34 @@
+import { Key } from 'aws-cdk-lib/aws-kms';
+import { RemovalPolicy } from 'aws-cdk-lib/core';
+import type { Construct } from 'constructs';
+import type { StageSettings } from '#config/stage-settings.ts';
+import { StageStack } from './stage-stack.ts';
+
+/**
+ * What data is sealed with in the region that waits to take over. It is known by its alias, so that no
+ * stack of another region has to ask for its id.
+ */
+export class StandbyKeysStack extends StageStack {
+  constructor(
+    scope: Construct,
+    settings: StageSettings,
+    standby: NonNullable<StageSettings['standby']>,
+  ) {
+    super(scope, 'StandbyKeys', { ...settings, ...standby }, 'keys of the standby region');
+    new Key(this, 'DataKey', {
+      alias: dataKeyAlias(settings),
+      description: `CloudFlow ${settings.stage}: copies of data at rest`,
+      enableKeyRotation: true,
+      removalPolicy: settings.retain ? RemovalPolicy.RETAIN : RemovalPolicy.DESTROY,
+    });
+  }
+}
+
+/** The key of data in a region, by its alias. */
+export function standbyKeyArn(settings: StageSettings, region: string): string {
+  return `arn:aws:kms:${region}:${settings.account}:alias/${dataKeyAlias(settings)}`;
+}
+
+function dataKeyAlias({ stage }: StageSettings): string {
+  return `cloudflow/${stage}/data`;
+}
