@@ -13,6 +13,6 @@ const sealer = createKmsSealer({ client: new KMSClient({}), keyId: env.SIGNING_S
 /** Makes the next key in time and deletes those whose tokens have expired. Safe to repeat. */
 export async function handler(): Promise<Rotation> {
   const rotation = await rotateSigningKeys({ pool, sealer }, basics.clock.now());
-  basics.log.info('signing keys looked at', { ...rotation });
+  if (rotation.made !== null) basics.log.info('SIGNING_KEY_MADE');
   return rotation;
 }

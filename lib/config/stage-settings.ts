@@ -198,7 +198,8 @@ export function readStageSettings(
 
 /** Why no platform can be made of these settings; null when one can. */
 export function problemOf(settings: StageSettings): string | null {
-  const { stage, region, zones, standby, retain, network, database, events, engine, api } = settings;
+  const { stage, region, zones, standby, retain, network, database, events, engine, api } =
+    settings;
   if (zones.length < 2) return `it has ${zones.length} zones; Aurora needs at least 2`;
   if (network.natGateways < 1 || network.natGateways > zones.length) {
     return `it has ${network.natGateways} NAT gateways; use 1 to ${zones.length}, the number of zones`;

@@ -57,6 +57,7 @@ export const LOG_EVENTS = {
   MIGRATED: 'the schema is current',
   PARTITIONS_MADE: 'partitions were made',
   PARTITIONS_NOT_MADE: 'partitions could not be made',
+  SIGNING_KEY_MADE: 'the next key that signs tokens was made',
   UPKEEP_DONE: 'partitions are made, rows that expired are gone',
   UPKEEP_FAILED: 'what has expired could not be deleted',
 
