@@ -121,6 +121,13 @@ export const STATEMENTS: { readonly [C in Capability]: readonly Wanted[] } = {
     },
   ],
   ...KAFKA,
+  records: [
+    { sid: 'Records', actions: actions('records'), on: /Records/ },
+    key('OpenRecords', 'kms:Decrypt', 'kms:GenerateDataKey'),
+  ],
+  'signing-keys:make': [
+    { sid: 'SigningKeysMake', actions: actions('signing-keys:make'), on: /SigningKey/ },
+  ],
   'egress:internet': [],
 };
 
