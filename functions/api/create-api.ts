@@ -2,6 +2,7 @@ import { TAGS } from '#contract/route.ts';
 import type { Runtime } from '#core/plan/program.ts';
 import type { CallbackTokens } from '#ports/callback-tokens.ts';
 import type { ConnectionStore } from '#ports/connection-store.ts';
+import type { DefinitionChecks } from '#ports/definition-checks.ts';
 import type { ExecutionAccess } from '#ports/execution-store.ts';
 import type { Programs } from '#ports/programs.ts';
 import type { RuntimeHints } from '#ports/runtime-hints.ts';
@@ -19,6 +20,7 @@ import { type ServeDeps, serveApi } from './serve-api.ts';
 
 export interface ApiDeps extends ServeDeps {
   readonly workflows: WorkflowStore;
+  readonly definitionChecks: DefinitionChecks;
   readonly connections: ConnectionStore;
   readonly secrets: Secrets;
   readonly executions: ExecutionAccess;
@@ -57,7 +59,12 @@ export function createApi(deps: ApiDeps): ApiHandler {
     deps,
     TAGS,
     {
-      ...workflowHandlers({ ...shared, store: deps.workflows, preferred: deps.preferredRuntime }),
+      ...workflowHandlers({
+        ...shared,
+        store: deps.workflows,
+        checks: deps.definitionChecks,
+        preferred: deps.preferredRuntime,
+      }),
       ...executionHandlers(executionDeps),
       ...connectionHandlers({ ...shared, store: deps.connections, secrets: deps.secrets }),
       ...platformHandlers({ checks: deps.checks, serverUrl: deps.serverUrl ?? null }),

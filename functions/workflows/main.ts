@@ -1,3 +1,4 @@
+import { createDefinitionChecks } from '#adapters/local/definition-checks.ts';
 import { readEnv } from '#config/env.ts';
 import { FUNCTIONS } from '#config/functions.ts';
 import { serveApi } from '../api/serve-api.ts';
@@ -10,6 +11,7 @@ const [{ tags }] = FUNCTIONS['workflows-api'].triggers;
 const handlers = workflowHandlers({
   ...deps,
   store: deps.workflows,
+  checks: createDefinitionChecks(),
   preferred: deps.preferredRuntime,
 });
 

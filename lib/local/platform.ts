@@ -64,6 +64,7 @@ import { withLocalRoutes } from './local-routes.ts';
 import { openStateFolder, type StateFolder } from './state-folder.ts';
 import { createLocalDefinitions, createLocalStateMachines } from './state-machines.ts';
 import { createStepRunnerTasks } from './step-runner-tasks.ts';
+import { createThreadedChecks } from './threaded-checks.ts';
 import { createVirtualClock, type VirtualClock } from './virtual-clock.ts';
 
 export interface PlatformOptions {
@@ -298,9 +299,12 @@ async function start(
     });
   }
 
+  const definitionChecks = createThreadedChecks();
+  onStop(() => definitionChecks.close());
   const handler = createApi({
     apiKeys: createPostgresApiKeys(loginPool),
     workflows,
+    definitionChecks,
     connections,
     secrets,
     executions,

@@ -2,7 +2,8 @@
  * Speed, measured beside the peers in one run on one PostgreSQL with fsync on. Never a test.
  *
  *   npm run bench                         all but `memory`
- *   npm run bench -- --only peers,http    chosen parts: peers growth http language expressions hostile wide memory
+ *   npm run bench -- --only peers,http    chosen parts: peers growth http language dense expressions hostile wide
+ *                                         memory
  *   npm run bench -- --contenders ours,dbos --rounds 1 --scale 0.1
  *
  * Each measurement waits until the rest of the machine is quiet, is repeated once where others used
@@ -23,7 +24,7 @@ import { dearestStatements, STATEMENT_SETTINGS, type Stores, startStores } from 
 
 const { values: args } = parseArgs({
   options: {
-    only: { type: 'string', default: 'peers,growth,http,language,expressions,hostile,wide' },
+    only: { type: 'string', default: 'peers,growth,http,language,dense,expressions,hostile,wide' },
     contenders: { type: 'string' },
     rounds: { type: 'string', default: '3' },
     /** Shrinks every count, to try the bench itself. */
@@ -136,7 +137,7 @@ try {
 } finally {
   await stores.close();
 }
-for (const script of ['language', 'expressions', 'hostile', 'wide']) {
+for (const script of ['language', 'dense', 'expressions', 'hostile', 'wide']) {
   if (!chosen.includes(script)) continue;
   await untilQuiet(quietSeconds);
   runScript(script);

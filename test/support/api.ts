@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { createCallbackTokens } from '#adapters/local/callback-tokens.ts';
+import { createDefinitionChecks } from '#adapters/local/definition-checks.ts';
 import { createIds } from '#adapters/local/ids.ts';
 import { createSilentLog } from '#adapters/local/json-log.ts';
 import { createSystemClock } from '#adapters/local/system-clock.ts';
@@ -118,6 +119,7 @@ export async function startTestApi(
   const handler = createApi({
     apiKeys,
     workflows: createPostgresWorkflowStore(appPool),
+    definitionChecks: createDefinitionChecks(),
     connections: createPostgresConnections(appPool),
     secrets,
     executions,

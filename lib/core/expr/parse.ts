@@ -29,6 +29,25 @@ export type ParseResult =
  * All problems are reported, in the order of the source; `pointer` is put on each.
  */
 export function parseExpression(source: string, pointer = ''): ParseResult {
+  const before = known.get(source);
+  if (before !== undefined) return before;
+  const result = parseAnew(source, pointer);
+  if (result.ok && source.length <= KNOWN_CHARACTERS) {
+    if (known.size >= KNOWN_SOURCES) known.clear();
+    known.set(source, result);
+  }
+  return result;
+}
+
+/**
+ * What was parsed before. An expression means the same wherever it stands, and definitions are checked
+ * again and again with most of their expressions unchanged; parsing is most of the work.
+ */
+const known = new Map<string, ParseResult>();
+const KNOWN_SOURCES = 6_000;
+const KNOWN_CHARACTERS = 400;
+
+function parseAnew(source: string, pointer: string): ParseResult {
   const parsed = parseSource(source, 'portable');
   if (!parsed.ok) return { ok: false, problems: [{ ...parsed.problem, pointer }] };
   const reading = readTree(parsed.ast);

@@ -147,25 +147,27 @@ function isAlwaysThere(path: string): boolean {
 
 /** Every node directly below this one. */
 export function childrenOf(node: AstNode): readonly AstNode[] {
-  const stages = [...(node.stages ?? []), ...(node.predicate ?? [])];
-  const direct = [
-    ...(operandsOf(node) ?? []),
-    ...pairsOf(node).flat(),
-    ...(node.group?.lhs.flat() ?? []),
-    ...(node.steps ?? []),
-    ...stages.map((stage) => stage.expr),
-    ...(node.expressions ?? []),
-    ...(node.arguments ?? []),
-    ...(node.terms ?? []).map((term) => term.expression),
-    node.expression,
-    node.procedure,
-    node.body,
-    node.condition,
-    node.then,
-    node.else,
-    node.pattern,
-    node.update,
-    node.delete,
-  ];
-  return direct.filter((child) => child !== undefined);
+  const children: AstNode[] = [];
+  const add = (child: AstNode | undefined): void => {
+    if (child !== undefined) children.push(child);
+  };
+  operandsOf(node)?.forEach(add);
+  for (const pair of pairsOf(node)) pair.forEach(add);
+  for (const pair of node.group?.lhs ?? []) pair.forEach(add);
+  node.steps?.forEach(add);
+  for (const stage of node.stages ?? []) add(stage.expr);
+  for (const stage of node.predicate ?? []) add(stage.expr);
+  node.expressions?.forEach(add);
+  node.arguments?.forEach(add);
+  for (const term of node.terms ?? []) add(term.expression);
+  add(node.expression);
+  add(node.procedure);
+  add(node.body);
+  add(node.condition);
+  add(node.then);
+  add(node.else);
+  add(node.pattern);
+  add(node.update);
+  add(node.delete);
+  return children;
 }

@@ -46,13 +46,21 @@ export function membersOf(bits: Bits): number[] {
 
 export function countOf(bits: Bits): number {
   let count = 0;
-  for (let w = 0; w < bits.length; w++) {
-    let word = bits[w] ?? 0;
-    word -= (word >>> 1) & 0x55555555;
-    word = (word & 0x33333333) + ((word >>> 2) & 0x33333333);
-    count += Math.imul((word + (word >>> 4)) & 0x0f0f0f0f, 0x01010101) >>> 24;
-  }
+  for (let w = 0; w < bits.length; w++) count += onesOf(bits[w] ?? 0);
   return count;
+}
+
+/** How many of `bits` are not in `taken`. */
+export function countWithout(bits: Bits, taken: Bits): number {
+  let count = 0;
+  for (let w = 0; w < bits.length; w++) count += onesOf((bits[w] ?? 0) & ~(taken[w] ?? 0));
+  return count;
+}
+
+function onesOf(bits: number): number {
+  let word = bits - ((bits >>> 1) & 0x55555555);
+  word = (word & 0x33333333) + ((word >>> 2) & 0x33333333);
+  return Math.imul((word + (word >>> 4)) & 0x0f0f0f0f, 0x01010101) >>> 24;
 }
 
 /** `dependsOn[i]` holds nodes of the same graph, none of them `i`. Null when there is a cycle. */

@@ -3,6 +3,7 @@ import {
   type Bits,
   bitsFor,
   countOf,
+  countWithout,
   type Graph,
   has,
   membersOf,
@@ -256,16 +257,15 @@ class Decomposer {
   }
 
   #criticalPath(within: Bits): number {
-    const finish = new Map<number, number>();
+    const { order, dependsOn, size } = this.#graph;
+    const finish = new Float64Array(size);
     let longest = 0;
-    const nodes = membersOf(within).sort((a, b) => (this.#rank[a] ?? 0) - (this.#rank[b] ?? 0));
-    for (const node of nodes) {
+    for (const node of order) {
+      if (!has(within, node)) continue;
       let start = 0;
-      for (const d of this.#graph.dependsOn[node] ?? []) {
-        start = Math.max(start, finish.get(d) ?? 0);
-      }
+      for (const d of dependsOn[node] ?? []) start = Math.max(start, finish[d] ?? 0);
       const end = start + (this.#weights.durations[node] ?? 0);
-      finish.set(node, end);
+      finish[node] = end;
       longest = Math.max(longest, end);
     }
     return longest;
@@ -275,7 +275,7 @@ class Decomposer {
     let slowPairs = 0;
     let added = 0;
     for (const before of membersOf(first)) {
-      const unordered = countOf(without(rest, this.#graph.descendants[before] ?? rest));
+      const unordered = countWithout(rest, this.#graph.descendants[before] ?? rest);
       added += unordered;
       if (this.#weights.slow[before] === true) slowPairs += unordered;
     }

@@ -1,10 +1,11 @@
-import { type CheckedWorkflow, checkWorkflow } from '#core/check-workflow.ts';
 import type { Problem } from '#core/errors.ts';
 import { childWorkflowIds } from '#core/plan/children.ts';
 import type { Program, Runtime } from '#core/plan/program.ts';
 import { type ReportJson, reportJson } from '#core/report-json.ts';
-import type { ResolvedRuntime, WorkflowStore } from '#ports/workflow-store.ts';
+import type { CheckedDocument } from '#ports/definition-checks.ts';
+import type { ResolvedRuntime } from '#ports/workflow-store.ts';
 import type { Principal } from '../identity/principal.ts';
+import type { WorkflowDeps } from './deps.ts';
 
 export type CheckedDefinition =
   | {
@@ -29,12 +30,13 @@ const MAX_READ = 200;
  * first, breadth first; when there are none, nothing is read and it is checked once.
  */
 export async function checkDefinition(
-  deps: { readonly store: WorkflowStore; readonly preferred: Runtime },
+  deps: Pick<WorkflowDeps, 'store' | 'preferred' | 'checks'>,
   principal: Principal,
   document: unknown,
 ): Promise<CheckedDefinition> {
-  const { preferred } = deps;
-  const alone = checkWorkflow(document, { preferred });
+  const { preferred, checks } = deps;
+  const { tenant } = principal;
+  const alone = await checks.check({ tenant, document, preferred, children: null });
   if (!alone.ok) return alone;
   let wanted = [...childWorkflowIds(alone.program)];
   if (wanted.length === 0) return resolved(alone, preferred);
@@ -43,22 +45,19 @@ export async function checkDefinition(
     const next = new Set<string>();
     for (const id of wanted) {
       if (stored.has(id) || stored.size >= MAX_READ) continue;
-      const found = await deps.store.findVersion(principal.tenant, principal.mode, id, null);
+      const found = await deps.store.findVersion(tenant, principal.mode, id, null);
       const children = found === null ? null : childWorkflowIds(found.program);
       stored.set(id, children);
       for (const child of children ?? []) if (!stored.has(child)) next.add(child);
     }
     wanted = [...next];
   }
-  const checked = checkWorkflow(document, {
-    preferred,
-    childrenOf: (id) => stored.get(id) ?? null,
-  });
+  const checked = await checks.check({ tenant, document, preferred, children: stored });
   return checked.ok ? resolved(checked, preferred) : checked;
 }
 
 function resolved(
-  checked: Extract<CheckedWorkflow, { ok: true }>,
+  checked: Extract<CheckedDocument, { ok: true }>,
   preferred: Runtime,
 ): CheckedDefinition {
   const { program, warnings, report } = checked;
