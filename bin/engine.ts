@@ -2,6 +2,7 @@ import { createServer } from 'node:http';
 import { readEnv } from '#config/env.ts';
 import { createEngine, engineCounts } from '#engine/engine.ts';
 import { createStepPerformer } from '#engine/step-performer.ts';
+import { every } from '#functions/shared/every.ts';
 import { createBasics } from '#functions/shared/process.ts';
 import { connectSteps } from '#functions/shared/steps.ts';
 
@@ -11,11 +12,13 @@ import { connectSteps } from '#functions/shared/steps.ts';
 // exits; a second signal changes nothing. Killed without one, it loses nothing either.
 
 const env = readEnv('engine', process.env);
-const basics = createBasics('engine');
-const { clock, ids, log } = basics;
+const basics = createBasics('engine', env);
+const { clock, ids, log, metrics } = basics;
 /** Below what the platform waits between SIGTERM and SIGKILL, with time left to close. */
 const DRAIN_MS = 90_000;
 const EVALUATORS = 4;
+/** Real milliseconds between two tellings of what was measured. */
+const TELL_MS = 10_000;
 
 const steps = connectSteps(basics, env, {
   evaluators: EVALUATORS,
@@ -34,6 +37,7 @@ const engine = createEngine(
     realClock: clock,
     ids,
     log,
+    metrics,
   },
   { drainMs: DRAIN_MS },
 );
@@ -46,11 +50,16 @@ const health = createServer((request, response) => {
   response.end(JSON.stringify(found ? { status: 'ok', owner, active, callsRunning } : {}));
 });
 
+steps.watch();
+const telling = every(clock, TELL_MS, async () => metrics.flush());
+
 let ending = false;
 async function end(signal: string): Promise<void> {
   log.info('ENGINE_DRAINING', { signal, ...engineCounts(engine.stats) });
   await engine.stop();
   await steps.close();
+  await telling();
+  metrics.flush();
   await new Promise((resolve) => {
     health.close(resolve);
     health.closeAllConnections();

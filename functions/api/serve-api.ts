@@ -5,6 +5,7 @@ import type { Clock } from '#ports/clock.ts';
 import type { IdempotencyStore } from '#ports/idempotency-store.ts';
 import type { Ids } from '#ports/ids.ts';
 import type { Log } from '#ports/log.ts';
+import { type Metrics, NO_METRICS } from '#ports/metrics.ts';
 import { createAuthenticate } from '#services/identity/authenticate.ts';
 import type { Principal } from '#services/identity/principal.ts';
 import type { ApiHandler, Handlers, OperationsOf } from '../shared/api.ts';
@@ -18,6 +19,8 @@ export interface ServeDeps {
   readonly clock: Clock;
   readonly ids: Ids;
   readonly log: Log;
+  /** Default: nobody listens. */
+  readonly metrics?: Metrics;
   /** Origins of web clients. Default none. */
   readonly allowedOrigins?: readonly string[];
   /** Check every answer against the contract: for tests. */
@@ -49,6 +52,7 @@ export function serveApi<T extends Tag>(
     clock: deps.clock,
     ids: deps.ids,
     log: deps.log,
+    metrics: deps.metrics ?? NO_METRICS,
     allowedOrigins: deps.allowedOrigins ?? [],
     checkResponses: deps.checkResponses ?? false,
   });

@@ -1,23 +1,24 @@
 import { SFNClient } from '@aws-sdk/client-sfn';
 import { type Collected, collectMachines } from '#adapters/stepfunctions/collect.ts';
 import { readEnv } from '#config/env.ts';
+import { invoked } from '../shared/invoked.ts';
 import { createBasics } from '../shared/process.ts';
 
 const env = readEnv('collect-machines', process.env);
-const { clock, log } = createBasics('collect-machines');
+const basics = createBasics('collect-machines', env);
 const client = new SFNClient({});
 /** Longer than Step Functions remembers ended executions, so none of theirs is lost. */
 const UNUSED_MS = 100 * 86_400_000;
 
 /** Deletes machines that nobody has started for long. */
-export async function handler(): Promise<Collected> {
-  const unusedSince = clock.now() - UNUSED_MS;
+export const handler = invoked(basics, async (): Promise<Collected> => {
+  const unusedSince = basics.clock.now() - UNUSED_MS;
   const done = await collectMachines({
     client,
     prefix: env.MACHINE_PREFIX,
     unusedSince,
     limit: 20_000,
   });
-  log.info('MACHINES_COLLECTED', { count: done.deleted, kept: done.seen - done.deleted });
+  basics.log.info('MACHINES_COLLECTED', { count: done.deleted, kept: done.seen - done.deleted });
   return done;
-}
+});

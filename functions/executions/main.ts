@@ -7,8 +7,9 @@ import { FUNCTIONS } from '#config/functions.ts';
 import { authenticateToken } from '#services/executions/callbacks.ts';
 import { serveApi } from '../api/serve-api.ts';
 import { connectApi } from '../shared/connect.ts';
+import { invoked } from '../shared/invoked.ts';
 import { lambdaHandler } from '../shared/lambda.ts';
-import { openNudges, settling } from '../shared/nudges.ts';
+import { openNudges } from '../shared/nudges.ts';
 import { executionHandlers } from './handlers.ts';
 
 const env = readEnv('executions-api', process.env);
@@ -33,4 +34,4 @@ const served = serveApi(api, tags, executionHandlers(deps), (token) =>
 );
 
 /** Starting, watching and operating executions; approvals and callbacks. */
-export const handler = settling(nudges, lambdaHandler(served));
+export const handler = invoked(api, lambdaHandler(served), () => nudges.settled());

@@ -19,7 +19,7 @@ import { openRecords } from './records.ts';
 const CURSOR_KEY_BYTES = 32;
 
 /** What every deployed part of the API has, whatever it serves. */
-export interface ApiProcess extends ServeDeps, Basics {
+export interface ApiProcess extends Omit<ServeDeps, keyof Basics>, Basics {
   /** Role `cloudflow_app`. */
   readonly pool: Pool;
   readonly records: KeyValue;
@@ -35,7 +35,7 @@ export async function connectApi(
   name: StartedBy<'http'>,
   env: ProgramEnv<'workflows-api'>,
 ): Promise<ApiProcess> {
-  const basics = createBasics(name);
+  const basics = createBasics(name, env);
   const cursorKey = Buffer.from(await platformSecret(env.CURSOR_KEY_SECRET), 'base64');
   if (cursorKey.byteLength < CURSOR_KEY_BYTES) {
     throw new TypeError(`the key of cursors has ${cursorKey.byteLength} bytes; use at least 32`);

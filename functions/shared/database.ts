@@ -7,13 +7,21 @@ import type { Basics } from './process.ts';
 
 /** Pools by role, each a log-in of its own: by tokens of IAM, or as the URL says. */
 export function openPools(
-  { name, log }: Basics,
+  { name, log, metrics }: Basics,
   env: { readonly DATABASE_URL: string; readonly DATABASE_AUTH: string },
 ): (role: Role, max: number) => Pool {
   const url = env.DATABASE_URL;
   const password = isIam(env.DATABASE_AUTH) ? createIamPassword(url) : undefined;
   return (role, max) =>
-    createPool({ url, role, max, name, log, ...(password === undefined ? {} : { password }) });
+    createPool({
+      url,
+      role,
+      max,
+      name,
+      log,
+      metrics,
+      ...(password === undefined ? {} : { password }),
+    });
 }
 
 export function isIam(auth: string): boolean {

@@ -3,16 +3,17 @@ import type { MachineSettings } from '#adapters/stepfunctions/machines.ts';
 import { createAwsStateMachines } from '#adapters/stepfunctions/state-machines.ts';
 import { type ProgramEnv, readEnv } from '#config/env.ts';
 import { createStepFunctionsDriver, type StepFunctionsDriver } from '#steps/runner/driver.ts';
-import { createBasics } from './process.ts';
+import { type Basics, createBasics } from './process.ts';
 import { connectSteps } from './steps.ts';
 
 /** The driver of Step Functions in a function: one look at a time, so little of everything. */
 export function connectDriver(name: 'step-functions-driver' | 'state-changed'): {
+  readonly basics: Basics;
   readonly driver: StepFunctionsDriver;
   settled(): Promise<void>;
 } {
   const env = readEnv(name, process.env);
-  const basics = createBasics(name);
+  const basics = createBasics(name, env);
   const steps = connectSteps(basics, env, { evaluators: 1, connections: { app: 8, engine: 4 } });
   const { runner, work } = steps;
   const machines = createAwsStateMachines({
@@ -23,6 +24,7 @@ export function connectDriver(name: 'step-functions-driver' | 'state-changed'): 
     settings: machineSettings(env),
   });
   return {
+    basics,
     driver: createStepFunctionsDriver({ runner, machines, work, log: basics.log }),
     settled: () => steps.settled(),
   };

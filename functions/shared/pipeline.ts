@@ -1,4 +1,5 @@
 import { API_LIMITS } from '#config/api-limits.ts';
+import { METRICS } from '#config/metrics.ts';
 import { grants } from '#contract/permissions.ts';
 import { problemDetails } from '#contract/problem.ts';
 import type { Method } from '#contract/route.ts';
@@ -10,6 +11,7 @@ import { CloudFlowError } from '#core/errors.ts';
 import type { Clock } from '#ports/clock.ts';
 import type { Ids } from '#ports/ids.ts';
 import type { Log, LogFields } from '#ports/log.ts';
+import type { Metrics } from '#ports/metrics.ts';
 import type { Authenticate } from '#services/identity/authenticate.ts';
 import type { Principal } from '#services/identity/principal.ts';
 import type { ApiHandler, ApiRequest, ApiResponse, Call, Handlers, Reply } from './api.ts';
@@ -43,6 +45,7 @@ export interface PipelineDeps {
   readonly clock: Clock;
   readonly ids: Ids;
   readonly log: Log;
+  readonly metrics: Metrics;
   /** Origins of web clients that may call, exactly as browsers send them. */
   readonly allowedOrigins: readonly string[];
   /** Answers are checked against the contract too: for tests, not for production. */
@@ -66,10 +69,15 @@ export function createPipeline(deps: PipelineDeps): ApiHandler {
       executionId: null,
     };
     const response = await respond(request, about);
+    const took = deps.clock.monotonic() - begun;
+    const Operation = about.operation ?? 'none';
+    const Class = `${Math.floor(response.status / 100)}xx`;
+    deps.metrics.add(METRICS.ApiRequests, { Operation, Class });
+    deps.metrics.add(METRICS.ApiLatency, { Operation, Class }, took);
     deps.log.info('REQUEST_SERVED', {
       ...fieldsOf(request, about),
       status: response.status,
-      duration_ms: Math.round(deps.clock.monotonic() - begun),
+      duration_ms: Math.round(took),
     });
     return response;
   };

@@ -1,8 +1,10 @@
 import { createIds } from '#adapters/local/ids.ts';
 import { createJsonLog } from '#adapters/local/json-log.ts';
 import { createSystemClock } from '#adapters/local/system-clock.ts';
+import { createEmfMetrics, type EmfMetrics } from '#adapters/metrics/emf.ts';
 import { createPlainCodec } from '#adapters/postgres/payload-codec.ts';
 import type { ProgramName } from '#config/functions.ts';
+import { metricNamespace } from '#config/metrics.ts';
 import type { Clock } from '#ports/clock.ts';
 import type { Ids } from '#ports/ids.ts';
 import type { Log } from '#ports/log.ts';
@@ -15,14 +17,22 @@ export interface Basics {
   readonly ids: Ids;
   readonly codec: PayloadCodec;
   readonly log: Log;
+  readonly metrics: EmfMetrics;
 }
 
-export function createBasics(name: ProgramName): Basics {
+export function createBasics(name: ProgramName, env: { readonly STAGE: string }): Basics {
   const clock = createSystemClock();
+  const write = (line: string): void => void process.stdout.write(line);
   const log = createJsonLog({
-    write: (line) => void process.stdout.write(line),
+    write,
     level: 'info',
     time: () => new Date(clock.now()).toISOString(),
   }).with({ program: name });
-  return { name, clock, ids: createIds(), codec: createPlainCodec(), log };
+  const metrics = createEmfMetrics({
+    namespace: metricNamespace(env.STAGE),
+    program: name,
+    write,
+    now: () => clock.now(),
+  });
+  return { name, clock, ids: createIds(), codec: createPlainCodec(), log, metrics };
 }

@@ -10,6 +10,7 @@ import { createPostgresConnections } from '#adapters/postgres/connection-store.t
 import { createOutboxPublisher } from '#adapters/postgres/outbox-publisher.ts';
 import { createExecutionOwnership } from '#adapters/postgres/ownership.ts';
 import { createPartitions } from '#adapters/postgres/partitions.ts';
+import { watchPool } from '#adapters/postgres/pool.ts';
 import { createPostgresPrograms } from '#adapters/postgres/programs.ts';
 import { createExecutionRecorder } from '#adapters/postgres/recorder.ts';
 import { createStepFunctionsWork } from '#adapters/postgres/step-functions-work.ts';
@@ -18,12 +19,13 @@ import { createPostgresWorkflowStore } from '#adapters/postgres/workflow-store.t
 import { createPostgresDatabases } from '#adapters/postgres-target/databases.ts';
 import { readEgressPolicy } from '#config/egress.ts';
 import type { ProgramEnv } from '#config/env.ts';
+import { METRICS } from '#config/metrics.ts';
 import { createEvaluatorPool, type EvaluatorPool } from '#evaluator/pool.ts';
 import type { ExecutionOwnership } from '#ports/execution-store.ts';
 import type { StepFunctionsWork } from '#ports/step-functions-work.ts';
 import { createChildren } from '#services/executions/children.ts';
 import { createCatalog } from '#services/workflows/catalog.ts';
-import { createOutboundGate } from '#steps/outbound-gate.ts';
+import { createOutboundGate, DEFAULT_GATE_LIMITS } from '#steps/outbound-gate.ts';
 import { createKnownExecutions } from '#steps/runner/known.ts';
 import type { RunnerDeps } from '#steps/runner/task.ts';
 import { openPools } from './database.ts';
@@ -47,6 +49,8 @@ export interface StepProcess {
   readonly ownership: ExecutionOwnership;
   readonly work: StepFunctionsWork;
   readonly evaluator: EvaluatorPool;
+  /** Tells levels as well: for programs that live longer than one call. */
+  watch(): void;
   /** Resolves when nothing that was hinted is on its way: wait for it before a function answers. */
   settled(): Promise<void>;
   /** Ends what was opened here, in order. */
@@ -58,7 +62,7 @@ export function connectSteps(
   env: ProgramEnv<'step-runner'>,
   options: StepProcessOptions,
 ): StepProcess {
-  const { clock, ids, codec, log } = basics;
+  const { clock, ids, codec, log, metrics } = basics;
   const open = openPools(basics, env);
   const app = open('cloudflow_app', options.connections.app);
   const engine = open('cloudflow_engine', options.connections.engine);
@@ -66,6 +70,7 @@ export function connectSteps(
   const evaluator = createEvaluatorPool({
     processes: options.evaluators,
     clock,
+    metrics,
     ...(typeof CLOUDFLOW_BUNDLED === 'undefined'
       ? {}
       : { entry: join(import.meta.dirname, 'evaluator.mjs') }),
@@ -77,7 +82,8 @@ export function connectSteps(
   const http = createUndiciHttp({ guard });
   const databases = createPostgresDatabases({ guard, log });
   const programs = createPostgresPrograms(app);
-  const ownership = createExecutionOwnership({ pool: engine, codec, partitions, log });
+  const ownership = createExecutionOwnership({ pool: engine, codec, partitions, log, metrics });
+  const gate = createOutboundGate(clock, DEFAULT_GATE_LIMITS, metrics);
   const callbackTokens = createCallbackTokens();
   const nudges = openNudges(env, log);
   const executions = createExecutionAccess({
@@ -93,9 +99,18 @@ export function connectSteps(
     evaluator,
     work: createStepFunctionsWork({ pool: engine, codec }),
     settled: () => nudges.settled(),
+    watch() {
+      const Program = basics.name;
+      watchPool(metrics, app, Program, 'cloudflow_app');
+      watchPool(metrics, engine, Program, 'cloudflow_engine');
+      metrics.watch(METRICS.CircuitsOpen, { Program }, () => gate.open);
+      metrics.watch(METRICS.EvaluatorWaiting, { Program }, () => evaluator.stats().queued);
+    },
     runner: {
       clock,
       ids,
+      log,
+      metrics,
       executions,
       programs,
       callbackTokens,
@@ -105,7 +120,7 @@ export function connectSteps(
       tokens: createTaskTokens(engine),
       evaluator,
       deadlines: createRealDeadlines(),
-      gate: createOutboundGate(clock),
+      gate,
       connections: createPostgresConnections(app),
       secrets: openTenantSecrets(env),
       http,

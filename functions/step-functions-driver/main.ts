@@ -1,10 +1,12 @@
 import { connectDriver } from '../shared/driver.ts';
+import { invoked } from '../shared/invoked.ts';
 
-const { driver, settled } = connectDriver('step-functions-driver');
+const { basics, driver, settled } = connectDriver('step-functions-driver');
 
 /** Looks for work. On its schedule it also compares what runs with what has ended; a nudge does not. */
-export async function handler(event: { readonly Records?: readonly unknown[] }): Promise<void> {
+async function look(event: { readonly Records?: readonly unknown[] }): Promise<void> {
   await driver.look();
   if (event.Records === undefined) await driver.reconcile();
-  await settled();
 }
+
+export const handler = invoked(basics, look, settled);

@@ -3,6 +3,7 @@ import { readEnv } from '#config/env.ts';
 import { FUNCTIONS } from '#config/functions.ts';
 import { serveApi } from '../api/serve-api.ts';
 import { connectApi } from '../shared/connect.ts';
+import { invoked } from '../shared/invoked.ts';
 import { lambdaHandler } from '../shared/lambda.ts';
 import { workflowHandlers } from './handlers.ts';
 
@@ -16,4 +17,4 @@ const handlers = workflowHandlers({
 });
 
 /** Definitions and their versions. */
-export const handler = lambdaHandler(serveApi(deps, tags, handlers));
+export const handler = invoked(deps, lambdaHandler(serveApi(deps, tags, handlers)));

@@ -12,6 +12,7 @@
  *  E5 a signal leaves the database in the same append that records what followed from it;
  *  E6 one that cannot be decided or written is laid aside for a while, never tried in a tight loop.
  */
+import { METRICS } from '#config/metrics.ts';
 import type { Outcome } from '#core/execution/commands.ts';
 import { isFinal } from '#core/execution/events.ts';
 import { foldStored } from '#core/execution/fold.ts';
@@ -32,7 +33,9 @@ import type {
 } from '#ports/execution-store.ts';
 import type { Ids } from '#ports/ids.ts';
 import type { Log } from '#ports/log.ts';
+import type { Metrics } from '#ports/metrics.ts';
 import { lifecycleMessages, signalsToChildren, signalToParent } from '#steps/lifecycle.ts';
+import { measureEvents } from '#steps/measure.ts';
 import { createErrands } from './errands.ts';
 
 import type { Perform } from './perform.ts';
@@ -43,6 +46,7 @@ export interface ActorHost {
   readonly realClock: Clock;
   readonly ids: Ids;
   readonly log: Log;
+  readonly metrics: Metrics;
   readonly perform: Perform;
   readonly parkAfterMs: number;
   readonly parkBeyondMs: number;
@@ -208,6 +212,7 @@ export function createActor(
       if (gone) return;
       failures += 1;
       log.error('TRANSITION_UNCONFIRMED', { failures, error });
+      host.metrics.add(METRICS.EngineFailures, { Reason: 'transition' });
       await readAgain(taken);
       return;
     }
@@ -224,6 +229,7 @@ export function createActor(
     }
     failures = 0;
     state = next;
+    measureEvents(host, program, header, state, recorded);
     if (childSignals.length > 0) host.wantsSignals();
     if (isFinal(state.status)) {
       leave({ kind: 'ended' });

@@ -5,6 +5,7 @@ import type { Evaluator } from '#ports/evaluator.ts';
 import type { ExecutionOwnership } from '#ports/execution-store.ts';
 import type { Ids } from '#ports/ids.ts';
 import type { Log } from '#ports/log.ts';
+import type { Metrics } from '#ports/metrics.ts';
 import type { Programs } from '#ports/programs.ts';
 import type { CallResult, StepCall } from '#steps/perform-call.ts';
 import type { CompensationCall } from '#steps/perform-compensation.ts';
@@ -36,6 +37,8 @@ export interface EngineDeps {
   readonly realClock: Clock;
   readonly ids: Ids;
   readonly log: Log;
+  /** Default: nobody listens. */
+  readonly metrics?: Metrics;
 }
 
 export interface EngineLimits {

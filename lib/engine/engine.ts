@@ -14,10 +14,12 @@
  *     we look for executions that we own and do not have;
  *  N6 every loop is one timer after the other, never two at once, and ends with `stop`.
  */
+import { METRICS } from '#config/metrics.ts';
 import { foldStored } from '#core/execution/fold.ts';
 import type { Program } from '#core/plan/program.ts';
 import type { Adopter, ExecutionHeader, LoadedExecution } from '#ports/execution-store.ts';
 import type { LogFields } from '#ports/log.ts';
+import { NO_METRICS } from '#ports/metrics.ts';
 import type { RuntimeHints } from '#ports/runtime-hints.ts';
 import { type Actor, type ActorHost, createActor, type Gone } from './actor.ts';
 import { DEFAULT_LIMITS, type EngineDeps, type EngineLimits } from './deps.ts';
@@ -65,6 +67,7 @@ const SETTLE_LOOK_MS = 2;
 export function createEngine(deps: EngineDeps, given: Partial<EngineLimits> = {}): Engine {
   const limits: EngineLimits = { ...DEFAULT_LIMITS, ...given };
   const { store, clock, realClock, ids, log } = deps;
+  const metrics = deps.metrics ?? NO_METRICS;
   const slots = createSlots(limits.slots);
   const programs = createProgramCache(deps.programs, realClock);
   const actors = new Map<string, Actor>();
@@ -78,6 +81,7 @@ export function createEngine(deps: EngineDeps, given: Partial<EngineLimits> = {}
   /** An answer may have been lost: look for what is ours and not here (N5). */
   let suspicious = false;
   let missing = new Set<string>();
+  let watches: readonly { end(): void }[] = [];
 
   const room = (): number => limits.maxActive - actors.size - reserved - arriving;
   const isOurs = (): boolean =>
@@ -88,6 +92,7 @@ export function createEngine(deps: EngineDeps, given: Partial<EngineLimits> = {}
     realClock,
     ids,
     log,
+    metrics,
     perform: createPerform(deps, slots),
     parkAfterMs: limits.parkAfterMs,
     parkBeyondMs: limits.parkBeyondMs,
@@ -219,7 +224,7 @@ export function createEngine(deps: EngineDeps, given: Partial<EngineLimits> = {}
 
   // ── loops ────────────────────────────────────────────────────────────────────────────────
 
-  const polling = createLoop(realClock, limits.pollMs, log, 'poll', async () => {
+  const polling = createLoop(realClock, limits.pollMs, host, 'poll', async () => {
     if (owner === null || !isOurs()) return;
     const from = owner;
     if (actors.size > 0) {
@@ -230,10 +235,17 @@ export function createEngine(deps: EngineDeps, given: Partial<EngineLimits> = {}
     await claimWith((limit) => store.claim(from, limit, clock.now()));
   });
 
-  const takingOver = createLoop(realClock, limits.leaseMs / 2, log, 'take over', async () => {
+  const takingOver = createLoop(realClock, limits.leaseMs / 2, host, 'take over', async () => {
     if (owner === null || !isOurs()) return;
     const from = owner;
-    await claimWith((limit) => store.takeOver(from, limit));
+    await claimWith(async (limit) => {
+      const taken = await store.takeOver(from, limit);
+      if (taken.length > 0) {
+        metrics.add(METRICS.EngineTakeOvers, {}, taken.length);
+        log.warn('EXECUTIONS_TAKEN_OVER', { owner: from, count: taken.length });
+      }
+      return taken;
+    });
     if (suspicious) await lookForMissing(from);
   });
 
@@ -271,7 +283,7 @@ export function createEngine(deps: EngineDeps, given: Partial<EngineLimits> = {}
     }
   }
 
-  const beating = createLoop(realClock, limits.heartbeatMs, log, 'heartbeat', async () => {
+  const beating = createLoop(realClock, limits.heartbeatMs, host, 'heartbeat', async () => {
     if (owner === null) {
       if (state === 'running') await open(); // what begins anew may find the database away
       return;
@@ -297,6 +309,7 @@ export function createEngine(deps: EngineDeps, given: Partial<EngineLimits> = {}
 
   /** N2. */
   async function beginAnew(why: string): Promise<void> {
+    metrics.add(METRICS.EngineLeasesLost, {});
     log.warn('ENGINE_BEGAN_ANEW', { owner, active: actors.size, reason: why });
     owner = null;
     for (const actor of [...actors.values()]) actor.drop();
@@ -336,6 +349,11 @@ export function createEngine(deps: EngineDeps, given: Partial<EngineLimits> = {}
       if (state !== 'new') throw new TypeError('an engine starts once');
       await open();
       state = 'running';
+      watches = [
+        metrics.watch(METRICS.EngineExecutions, {}, () => actors.size),
+        metrics.watch(METRICS.EngineCallsRunning, {}, () => slots.running),
+        metrics.watch(METRICS.EngineCallsWaiting, {}, () => slots.waiting),
+      ];
       beating.start();
       polling.start();
       takingOver.start();
@@ -343,6 +361,7 @@ export function createEngine(deps: EngineDeps, given: Partial<EngineLimits> = {}
     async stop() {
       if (state !== 'running') return;
       state = 'draining';
+      for (const watch of watches) watch.end();
       await Promise.all([polling.stop(), takingOver.stop()]);
       for (const hint of wakeHints.values()) hint.cancel();
       wakeHints.clear();

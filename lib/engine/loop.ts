@@ -1,5 +1,7 @@
+import { METRICS } from '#config/metrics.ts';
 import type { Clock } from '#ports/clock.ts';
 import type { Log } from '#ports/log.ts';
+import type { Metrics } from '#ports/metrics.ts';
 
 /** Work that is repeated for as long as the process runs: once at a time, failures logged. */
 export interface Loop {
@@ -13,7 +15,7 @@ export interface Loop {
 export function createLoop(
   clock: Clock,
   everyMs: number,
-  log: Log,
+  { log, metrics }: { readonly log: Log; readonly metrics: Metrics },
   name: string,
   work: () => Promise<void>,
 ): Loop {
@@ -34,6 +36,7 @@ export function createLoop(
     current = work()
       .catch((error: unknown) => {
         log.error('ENGINE_LOOP_FAILED', { part: name, error });
+        metrics.add(METRICS.EngineFailures, { Reason: name });
       })
       .then(() => {
         current = null;

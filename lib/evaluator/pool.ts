@@ -1,3 +1,4 @@
+import { METRICS } from '#config/metrics.ts';
 import { CloudFlowError } from '#core/errors.ts';
 import type { EvaluationResult } from '#core/expr/outcome.ts';
 import { failed } from '#core/expr/outcome.ts';
@@ -7,6 +8,7 @@ import { createFairQueue } from '#evaluator/fair-queue.ts';
 import { MAX_INPUT_BYTES } from '#evaluator/protocol.ts';
 import type { Clock } from '#ports/clock.ts';
 import type { EvaluationRequest, Evaluator } from '#ports/evaluator.ts';
+import { type Metrics, NO_METRICS } from '#ports/metrics.ts';
 
 // The pool of evaluator processes: what stands between hostile expressions and everything else.
 //
@@ -34,6 +36,7 @@ export interface EvaluatorPoolOptions {
   readonly recycleAfter?: number;
   readonly maxQueued?: number;
   readonly maxQueuedPerTenant?: number;
+  readonly metrics?: Metrics;
 }
 
 export interface EvaluatorPool extends Evaluator {
@@ -104,6 +107,7 @@ export function createEvaluatorPool(options: EvaluatorPoolOptions): EvaluatorPoo
     },
     () => pump(),
   );
+  const { metrics = NO_METRICS } = options;
   const slots = new Set<Slot>();
   /** Ready processes; the last used is taken first, since its code is warm. */
   const idle: Slot[] = [];
@@ -194,8 +198,10 @@ export function createEvaluatorPool(options: EvaluatorPoolOptions): EvaluatorPoo
         queue.putBack(tenant, job);
         queue.release(tenant, 0);
       } else {
+        const why = failure ?? STRAYED_TWICE;
         killed += 1;
-        afterKill(tenant, job, failure ?? STRAYED_TWICE);
+        metrics.add(METRICS.EvaluatorKills, { Reason: why.reason });
+        afterKill(tenant, job, why);
       }
     }
     if (closing !== null) {

@@ -1,6 +1,6 @@
 import type { FunctionName, StartedBy } from '#config/functions.ts';
+import { every } from '#functions/shared/every.ts';
 import type { Clock } from '#ports/clock.ts';
-import { every } from './every.ts';
 
 /** Something that is done again and again, `everyMs` of real time after it ended. */
 export interface Turn {

@@ -1,3 +1,4 @@
+import type { LocalMetrics } from '#adapters/metrics/local-metrics.ts';
 import { CloudFlowError } from '#core/errors.ts';
 import type { ApiHandler, ApiResponse } from '#functions/shared/api.ts';
 import type { VirtualClock } from './virtual-clock.ts';
@@ -7,13 +8,23 @@ const MAX_ADVANCE_SECONDS = 366 * 86_400;
 const MAX_BODY_BYTES = 1_024;
 
 /**
- * Routes that only a local stack has, in front of the API: `POST /local/clock/advance {"seconds": n}`
- * moves a virtual clock timer by timer and answers when all is quiet. Without one they do not exist.
+ * Routes that only a local stack has, in front of the API:
+ *
+ *  - `GET /local/metrics`: what was measured since the start, as Prometheus reads it;
+ *  - `POST /local/clock/advance {"seconds": n}`: moves a virtual clock timer by timer and answers when
+ *    all is quiet. Without one it does not exist.
  */
-export function withLocalRoutes(api: ApiHandler, clock: VirtualClock | null): ApiHandler {
-  if (clock === null) return api;
+export function withLocalRoutes(
+  api: ApiHandler,
+  { clock, metrics }: { readonly clock: VirtualClock | null; readonly metrics: LocalMetrics },
+): ApiHandler {
   return async (request) => {
-    if (request.path !== '/local/clock/advance') return api(request);
+    if (request.path === '/local/metrics') {
+      if (request.method !== 'GET') return answer(405, { code: 'METHOD_NOT_ALLOWED' });
+      const headers = { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' };
+      return { status: 200, headers, body: metrics.text() };
+    }
+    if (clock === null || request.path !== '/local/clock/advance') return api(request);
     if (request.method !== 'POST') return answer(405, { code: 'METHOD_NOT_ALLOWED' });
     let seconds: unknown;
     try {

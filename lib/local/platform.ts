@@ -20,9 +20,11 @@ import { openFileSecrets } from '#adapters/local/file-secrets.ts';
 import { createIds, deriveId } from '#adapters/local/ids.ts';
 import { createRealDeadlines } from '#adapters/local/real-deadlines.ts';
 import { createSystemClock } from '#adapters/local/system-clock.ts';
+import { createLocalMetrics } from '#adapters/metrics/local-metrics.ts';
 import { createExecutionAccess } from '#adapters/postgres/access.ts';
 import { createPostgresApiKeys } from '#adapters/postgres/api-keys.ts';
 import { createAslHistoryStore } from '#adapters/postgres/asl-history-store.ts';
+import { watchBacklog } from '#adapters/postgres/backlog.ts';
 import { createPostgresConnections } from '#adapters/postgres/connection-store.ts';
 import { createPostgresIdempotencyStore } from '#adapters/postgres/idempotency-store.ts';
 import { migrate } from '#adapters/postgres/migrate.ts';
@@ -30,7 +32,7 @@ import { createOutboxPublisher } from '#adapters/postgres/outbox-publisher.ts';
 import { createExecutionOwnership } from '#adapters/postgres/ownership.ts';
 import { createPartitionJob, createPartitions } from '#adapters/postgres/partitions.ts';
 import { createPlainCodec } from '#adapters/postgres/payload-codec.ts';
-import { createPool } from '#adapters/postgres/pool.ts';
+import { createPool, watchPool } from '#adapters/postgres/pool.ts';
 import { createPostgresPrograms } from '#adapters/postgres/programs.ts';
 import { createExecutionRecorder } from '#adapters/postgres/recorder.ts';
 import { createRecovery } from '#adapters/postgres/recovery.ts';
@@ -41,6 +43,7 @@ import { letGo } from '#adapters/postgres/upkeep.ts';
 import { createPostgresWorkflowStore } from '#adapters/postgres/workflow-store.ts';
 import { createPostgresDatabases } from '#adapters/postgres-target/databases.ts';
 import type { EgressPolicy } from '#config/egress.ts';
+import { METRICS } from '#config/metrics.ts';
 import { createEngine } from '#engine/engine.ts';
 import { createStepPerformer } from '#engine/step-performer.ts';
 import { createEvaluatorPool } from '#evaluator/pool.ts';
@@ -52,7 +55,7 @@ import { createChildren } from '#services/executions/children.ts';
 import { createApiKey } from '#services/identity/create-api-key.ts';
 import { createCatalog } from '#services/workflows/catalog.ts';
 import type { StepDeps } from '#steps/deps.ts';
-import { createOutboundGate } from '#steps/outbound-gate.ts';
+import { createOutboundGate, DEFAULT_GATE_LIMITS } from '#steps/outbound-gate.ts';
 import { createStepFunctionsDriver } from '#steps/runner/driver.ts';
 import { createKnownExecutions } from '#steps/runner/known.ts';
 import type { RunnerDeps } from '#steps/runner/task.ts';
@@ -100,6 +103,7 @@ export interface Platform {
 /** Real milliseconds between looks of the Step Functions driver; hints make it sooner. */
 const DRIVER_LOOK_MS = 250;
 const RECONCILE_MS = 2_000;
+const MEASURE_MS = 5_000;
 const LET_GO_MS = 3_600_000;
 const DATABASE = 'cloudflow';
 
@@ -141,10 +145,19 @@ async function start(
     options.clock === 'virtual' ? await openVirtualClock(state, realClock) : null;
   const clock: Clock = virtualClock ?? realClock;
   const ids = createIds();
+  const metrics = createLocalMetrics();
   const codec = createPlainCodec();
 
   const pool = (role: Role, name: string, max: number) => {
-    const made = createPool({ url: postgresUrl, role, max, name: `cloudflow ${name}`, log });
+    const made = createPool({
+      url: postgresUrl,
+      role,
+      max,
+      name: `cloudflow ${name}`,
+      log,
+      metrics,
+    });
+    watchPool(metrics, made, 'platform', name);
     onStop(() => made.end());
     return made;
   };
@@ -161,7 +174,7 @@ async function start(
   onStop(async () => partitionJob.stop());
   await partitionJob.run();
 
-  const evaluator = createEvaluatorPool({ processes: 2, clock });
+  const evaluator = createEvaluatorPool({ processes: 2, clock, metrics });
   onStop(() => evaluator.close());
 
   const allow = new Set(options.egress.allow);
@@ -180,7 +193,13 @@ async function start(
   const workflows = createPostgresWorkflowStore(appPool);
   const tokens = createCallbackTokens();
   const recorder = createExecutionRecorder({ pool: appPool, codec, partitions });
-  const ownership = createExecutionOwnership({ pool: enginePool, codec, partitions, log });
+  const ownership = createExecutionOwnership({
+    pool: enginePool,
+    codec,
+    partitions,
+    log,
+    metrics,
+  });
 
   // Hints reach runtimes that are made below, out of parts that hint: so they go through this table.
   const hintsTo: { engine: RuntimeHints | null; driver: (() => Promise<void>) | null } = {
@@ -226,10 +245,14 @@ async function start(
     realClock,
     deriveId,
   });
+  const gate = createOutboundGate(realClock, DEFAULT_GATE_LIMITS, metrics);
+  const Program = 'platform';
+  metrics.watch(METRICS.CircuitsOpen, { Program }, () => gate.open);
+  metrics.watch(METRICS.EvaluatorWaiting, { Program }, () => evaluator.stats().queued);
   const stepDeps: StepDeps = {
     evaluator,
     deadlines: createRealDeadlines(),
-    gate: createOutboundGate(realClock),
+    gate,
     connections,
     secrets,
     http,
@@ -252,6 +275,7 @@ async function start(
     realClock,
     ids,
     log: log.with({ part: 'engine' }),
+    metrics,
   });
   engineHolder.current = engine;
   hintsTo.engine = engine.hints;
@@ -266,6 +290,8 @@ async function start(
     programs: { value: programs },
     tokens: { value: createTaskTokens(driverPool) },
     callbackTokens: { value: tokens },
+    log: { value: log.with({ part: 'step runner' }) },
+    metrics: { value: metrics },
   }) as RunnerDeps;
   const tasks = createStepRunnerTasks(runnerDeps, log.with({ part: 'step runner' }));
   const machines = createStateMachineRuntime({
@@ -315,6 +341,7 @@ async function start(
     clock,
     ids,
     log: log.with({ part: 'api' }),
+    metrics,
     cursorKey,
     runtimes,
     preferredRuntime: 'step_functions',
@@ -327,6 +354,8 @@ async function start(
       },
     },
   });
+
+  const lookAtBacklog = watchBacklog(metrics, driverPool);
 
   const recovery = createRecovery(enginePool);
   // On our own server nobody else can be alive: what a killed process had is free at once.
@@ -361,6 +390,15 @@ async function start(
         },
       ],
       'signing-keys': 'no token is signed here yet',
+      measure: [
+        {
+          everyMs: MEASURE_MS,
+          async act() {
+            // Looks again at the next turn; pools tell of a database that is away.
+            await lookAtBacklog(clock.now()).catch(() => undefined);
+          },
+        },
+      ],
       'collect-machines': 'machines are compiled when they are needed and kept nowhere',
       migrate: 'done before anything else',
       integrity: 'asked for by `cloudflow integrity`',
@@ -369,7 +407,7 @@ async function start(
 
   const apiKey = await ensureIdentity(postgresUrl, state, keysPool, clock, tenant);
   server = await startHttpServer({
-    handler: withLocalRoutes(handler, virtualClock),
+    handler: withLocalRoutes(handler, { clock: virtualClock, metrics }),
     port: options.port,
     log,
   });

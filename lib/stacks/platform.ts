@@ -7,6 +7,7 @@ import { EngineStack } from './engine-stack.ts';
 import { EventsStack } from './events-stack.ts';
 import { IdentityStack } from './identity-stack.ts';
 import { NetworkStack } from './network-stack.ts';
+import { ObservabilityStack } from './observability-stack.ts';
 import { RecoveryStack } from './recovery-stack.ts';
 import { SchemaStack } from './schema-stack.ts';
 import { StandbyKeysStack } from './standby-keys-stack.ts';
@@ -37,7 +38,13 @@ export function buildPlatform(scope: Construct, settings: StageSettings, dist: s
   const workflows = new WorkflowsStack(scope, settings, { around, data, identity, api });
   const engine = new EngineStack(scope, settings, { around, data, identity, api });
   const recovery = new RecoveryStack(scope, settings, { around, data });
+  const observability = new ObservabilityStack(scope, settings, { around, data });
   // No program of the new version runs before the schema has gone forward.
-  for (const stack of [api, workflows, engine, recovery]) stack.addStackDependency(schema);
-  return { identity, network, data, events, stores, schema, api, workflows, engine, recovery };
+  for (const stack of [api, workflows, engine, recovery, observability]) {
+    stack.addStackDependency(schema);
+  }
+  return {
+    ...{ identity, network, data, events, stores, schema, api, workflows, engine },
+    ...{ recovery, observability },
+  };
 }

@@ -12,7 +12,9 @@
  *  K3 waiting has a bound in number, and in time by the caller's signal.
  *  K4 a target is forgotten when nothing is under way and nothing is held against it.
  */
+import { METRICS } from '#config/metrics.ts';
 import type { Clock } from '#ports/clock.ts';
+import { type Metrics, NO_METRICS } from '#ports/metrics.ts';
 
 export interface OutboundGate {
   /**
@@ -24,8 +26,10 @@ export interface OutboundGate {
     signal: AbortSignal,
     call: () => Promise<{ readonly value: T; readonly silent: boolean }>,
   ): Promise<GateAnswer<T>>;
-  /** Targets that are remembered, for tests and metrics. */
+  /** Targets that are remembered, for tests. */
   readonly size: number;
+  /** Breakers that are open. */
+  readonly open: number;
 }
 
 export type GateAnswer<T> =
@@ -67,8 +71,14 @@ interface Waiter {
 export function createOutboundGate(
   clock: Clock,
   limits: GateLimits = DEFAULT_GATE_LIMITS,
+  metrics: Metrics = NO_METRICS,
 ): OutboundGate {
   const targets = new Map<string, Target>();
+
+  function refused(kind: 'open' | 'busy'): { readonly kind: 'open' | 'busy' } {
+    metrics.add(METRICS.CallsRefused, { Reason: kind });
+    return { kind };
+  }
 
   function targetOf(key: string): Target {
     let target = targets.get(key);
@@ -122,14 +132,14 @@ export function createOutboundGate(
       // The length keeps the two parts apart, whatever characters they hold.
       const key = `${named.tenant.length}:${named.tenant}${named.name}`;
       const target = targetOf(key);
-      if (isShut(target, clock.monotonic())) return { kind: 'open' };
+      if (isShut(target, clock.monotonic())) return refused('open');
       if (target.running < limits.concurrency) target.running += 1;
-      else if (target.queue.length >= limits.waiting) return { kind: 'busy' };
+      else if (target.queue.length >= limits.waiting) return refused('busy');
       else if (!(await wait(target, signal))) return { kind: 'aborted' };
 
       let probe = false;
       try {
-        if (isShut(target, clock.monotonic())) return { kind: 'open' };
+        if (isShut(target, clock.monotonic())) return refused('open');
         probe = target.openUntil !== null;
         target.probing = probe;
         const { value, silent } = await call();
@@ -139,6 +149,7 @@ export function createOutboundGate(
         } else {
           target.silentInARow += 1;
           if (target.silentInARow >= limits.failures) {
+            if (target.openUntil === null) metrics.add(METRICS.CircuitsOpened, {});
             target.openUntil = clock.monotonic() + limits.openMs;
           }
         }
@@ -150,6 +161,11 @@ export function createOutboundGate(
     },
     get size() {
       return targets.size;
+    },
+    get open() {
+      let open = 0;
+      for (const { openUntil } of targets.values()) if (openUntil !== null) open += 1;
+      return open;
     },
   };
 }

@@ -30,6 +30,7 @@ import type { Evaluator } from '#ports/evaluator.ts';
 import type { HistoryStore } from '#ports/history-store.ts';
 import type { Ids } from '#ports/ids.ts';
 import type { Log } from '#ports/log.ts';
+import { NO_METRICS } from '#ports/metrics.ts';
 import type { Programs } from '#ports/programs.ts';
 import type { RuntimeHints } from '#ports/runtime-hints.ts';
 import type { StateMachines } from '#ports/state-machines.ts';
@@ -197,6 +198,8 @@ export function createProcess(around: Surroundings): Process {
     programs,
     tokens: guard(store.tokens),
     callbackTokens: tokens,
+    log,
+    metrics: NO_METRICS,
   };
   const tasks = createStepRunnerTasks(runner, log);
   const interpreter: StateMachineRuntime = createStateMachineRuntime({

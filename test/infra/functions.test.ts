@@ -359,6 +359,31 @@ describeWithPostgres('the deployed functions, bundled', () => {
     expect(rows).toEqual([{ kid: first.made }]);
   });
 
+  it('tell what they measured in lines that CloudWatch makes metrics of', async () => {
+    await lambda('measure').invoke(TICK);
+    const told = () =>
+      lambda('measure').lines.map((line) => JSON.parse(line) as Record<string, unknown>);
+    await expect.poll(told).toContainEqual({
+      _aws: {
+        Timestamp: expect.any(Number),
+        CloudWatchMetrics: [
+          {
+            Namespace: 'CloudFlow/dev',
+            Dimensions: [['Runtime']],
+            Metrics: [
+              { Name: 'ExecutionsDue', Unit: 'Count' },
+              { Name: 'OldestDue', Unit: 'Seconds' },
+            ],
+          },
+        ],
+      },
+      program: 'measure',
+      Runtime: 'engine',
+      ExecutionsDue: expect.any(Number),
+      OldestDue: expect.any(Number),
+    });
+  });
+
   it('collect no machine that was used a moment ago', async () => {
     const collected = (await lambda('collect-machines').invoke(TICK)) as { seen: number };
     expect(collected).toMatchObject({ deleted: 0 });

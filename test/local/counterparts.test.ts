@@ -10,6 +10,7 @@ const NOTHING: Counterparts = {
   partitions: 'not here',
   migrate: 'not here',
   integrity: 'not here',
+  measure: 'not here',
 };
 
 it('does the turns of every function at once and again, and waits for them at the end', async () => {

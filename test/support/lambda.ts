@@ -14,6 +14,8 @@ export interface TestLambda {
   readonly version: string;
   /** Events that it was given. */
   readonly events: number;
+  /** What it wrote to its log so far, a line each. */
+  readonly lines: readonly string[];
   /** Rejects with name and message of what the function threw, as Lambda tells them. */
   invoke(event: unknown): Promise<unknown>;
   close(): Promise<void>;
@@ -41,7 +43,11 @@ export async function startLambda(
     cwd: task,
     env: { ...env },
     execArgv: [],
-    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+    stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
+  });
+  let written = '';
+  child.stdout?.setEncoding('utf8').on('data', (text: string) => {
+    written += text;
   });
   const [first] = (await once(child, 'message')) as [Message];
   if (!('loaded' in first)) throw new Error('the host answered before it was asked');
@@ -59,6 +65,9 @@ export async function startLambda(
     version: first.version,
     get events() {
       return last;
+    },
+    get lines() {
+      return written.split('\n').filter((line) => line !== '');
     },
     invoke: (event) =>
       new Promise((resolve, reject) => {

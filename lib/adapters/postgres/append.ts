@@ -1,7 +1,9 @@
 import type { Pool } from 'pg';
+import { METRICS } from '#config/metrics.ts';
 import { isFinal } from '#core/execution/events.ts';
 import { type Json, utf8Length } from '#core/json.ts';
 import type { AppendAnswer, AppendRequest } from '#ports/execution-store.ts';
+import { type Metrics, NO_METRICS } from '#ports/metrics.ts';
 import type { PayloadCodec } from '#ports/payload-codec.ts';
 import {
   boolArray,
@@ -46,8 +48,9 @@ export function createAppender(deps: {
   readonly pool: Pool;
   readonly codec: PayloadCodec;
   readonly partitions: Partitions;
+  readonly metrics?: Metrics;
 }): Batcher<AppendRequest, AppendAnswer> & { append: Batcher<AppendRequest, AppendAnswer>['add'] } {
-  const { pool, codec, partitions } = deps;
+  const { pool, codec, partitions, metrics = NO_METRICS } = deps;
   const batcher = createBatcher<PreparedAppend, AppendAnswer>({
     lanes: LANES,
     maxItems: MAX_BATCH,
@@ -55,7 +58,13 @@ export function createAppender(deps: {
     weigh: (item) => item.bytes,
     maxWeight: MAX_BATCH_BYTES,
     divisible: (error) => isBatchPoison(error) && sqlState(error) !== null,
-    write: (items) => writeAll(pool, codec, items),
+    async write(items) {
+      const begun = performance.now();
+      const answers = await writeAll(pool, codec, items);
+      metrics.add(METRICS.AppendDuration, {}, performance.now() - begun);
+      metrics.add(METRICS.AppendSize, {}, items.length);
+      return answers;
+    },
   });
 
   async function append(request: AppendRequest): Promise<AppendAnswer> {

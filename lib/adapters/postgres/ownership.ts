@@ -7,6 +7,7 @@ import type {
   ReleaseRequest,
 } from '#ports/execution-store.ts';
 import type { Log } from '#ports/log.ts';
+import type { Metrics } from '#ports/metrics.ts';
 import type { PayloadCodec } from '#ports/payload-codec.ts';
 import { createAppender } from './append.ts';
 import { createBatcher } from './batcher.ts';
@@ -29,6 +30,7 @@ export function createExecutionOwnership(deps: {
   readonly codec: PayloadCodec;
   readonly partitions: Partitions;
   readonly log: Log;
+  readonly metrics?: Metrics;
 }): ExecutionOwnership {
   const { pool, codec, log } = deps;
   const appender = createAppender(deps);

@@ -1,5 +1,7 @@
 import pg from 'pg';
+import { METRICS } from '#config/metrics.ts';
 import type { Log } from '#ports/log.ts';
+import { type Metrics, NO_METRICS } from '#ports/metrics.ts';
 import type { Role } from './roles.ts';
 
 /**
@@ -22,6 +24,7 @@ export interface PoolOptions {
   /** Further session settings. */
   readonly settings?: Readonly<Record<string, string>>;
   readonly log: Log;
+  readonly metrics?: Metrics;
 }
 
 /**
@@ -40,7 +43,8 @@ export const SESSION_SETTINGS: Readonly<Record<string, string>> = {
 };
 
 export function createPool(options: PoolOptions): pg.Pool {
-  const pool = new pg.Pool({
+  const metrics = options.metrics ?? NO_METRICS;
+  const pool = new MeasuredPool(metrics, {
     ...access(options),
     max: options.max,
     application_name: options.name,
@@ -58,6 +62,49 @@ export function createPool(options: PoolOptions): pg.Pool {
     options.log.warn('DATABASE_SESSION_LOST', { pool: options.name, error });
   });
   return pool;
+}
+
+/** Counts connections that could not be had, also those for a single query. */
+class MeasuredPool extends pg.Pool {
+  readonly #metrics: Metrics;
+
+  constructor(metrics: Metrics, config: pg.PoolConfig) {
+    super(config);
+    this.#metrics = metrics;
+  }
+
+  override connect(): Promise<pg.PoolClient>;
+  override connect(callback: Connected): void;
+  override connect(callback?: Connected): Promise<pg.PoolClient> | undefined {
+    const failed = (): void => {
+      if (!this.ending) this.#metrics.add(METRICS.DatabaseConnectFailures, {});
+    };
+    if (callback === undefined) {
+      return super.connect().catch((error: unknown) => {
+        failed();
+        throw error;
+      });
+    }
+    super.connect((error, client, done) => {
+      if (error !== undefined) failed();
+      callback(error, client, done);
+    });
+    return undefined;
+  }
+}
+
+type Connected = (
+  error: Error | undefined,
+  client: pg.PoolClient | undefined,
+  done: (release?: boolean | Error) => void,
+) => void;
+
+/** Tells how busy a pool is until it ends; `name` tells it from the others of its program. */
+export function watchPool(metrics: Metrics, pool: pg.Pool, program: string, name: string): void {
+  const dimensions = { Program: program, Pool: name };
+  const used = () => ((pool.totalCount - pool.idleCount) / pool.options.max) * 100;
+  metrics.watch(METRICS.PoolUse, dimensions, used);
+  metrics.watch(METRICS.PoolWaiting, dimensions, () => pool.waitingCount);
 }
 
 function access({ url, role, password, settings }: PoolOptions): pg.PoolConfig {

@@ -23,7 +23,8 @@ export interface Program {
 }
 
 export type RuntimeChoice = 'auto' | 'engine' | 'step_functions';
-export type Runtime = 'engine' | 'step_functions';
+export const RUNTIMES = ['engine', 'step_functions'] as const;
+export type Runtime = (typeof RUNTIMES)[number];
 
 /** A list of steps with a graph of its own: the workflow, a container's body, a branch's arm. */
 export interface Scope {

@@ -9,6 +9,7 @@
  *     machine is stopped first, then the execution is handed over with its signals.
  *  V4 One look at a time; a look takes at most `BATCH` of each kind and looks again when it was full.
  */
+import { METRICS } from '#config/metrics.ts';
 import { stepErrorCode } from '#core/errors.ts';
 import { compensationState } from '#core/execution/ending.ts';
 import { isFinal } from '#core/execution/events.ts';
@@ -53,6 +54,7 @@ export function createStepFunctionsDriver(deps: DriverDeps): StepFunctionsDriver
       await act();
     } catch (error) {
       // It is still in the store and is found by the next look.
+      runner.metrics.add(METRICS.DriverFailures, { Reason: what });
       log.error(what, { ...fields, error });
     }
   }
@@ -70,6 +72,7 @@ export function createStepFunctionsDriver(deps: DriverDeps): StepFunctionsDriver
       input: task.state.input,
     });
     if (answer.kind === 'quota') {
+      runner.metrics.add(METRICS.MachineStartsDeferred, {});
       log.warn('MACHINE_WAITS_FOR_QUOTA', { tenant, execution_id: executionId });
       return;
     }
@@ -183,6 +186,7 @@ export function createStepFunctionsDriver(deps: DriverDeps): StepFunctionsDriver
         compensation: compensationState(draft.state),
       });
     });
+    runner.metrics.add(METRICS.MachinesUnreported, {});
     log.error('MACHINE_ENDED_UNREPORTED', {
       tenant,
       execution_id: executionId,

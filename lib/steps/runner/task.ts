@@ -39,12 +39,13 @@ import type { Programs } from '#ports/programs.ts';
 import type { TaskTokens } from '#ports/task-tokens.ts';
 import type { StepDeps } from '../deps.ts';
 import { lifecycleMessages, signalsToChildren, signalToParent } from '../lifecycle.ts';
+import { measureEvents, type Witness } from '../measure.ts';
 import { type Bindings, shapeResult } from '../shape-result.ts';
 import { add, addRecords, addStarted, type Draft, newDraft, stepOf } from './draft.ts';
 import { RunnerFailure } from './failure.ts';
 import type { KnownExecution, KnownExecutions } from './known.ts';
 
-export interface RunnerDeps extends StepDeps {
+export interface RunnerDeps extends StepDeps, Witness {
   readonly clock: Clock;
   readonly ids: Ids;
   readonly executions: Pick<ExecutionAccess, 'getExecution' | 'loadExecution' | 'signal'>;
@@ -121,6 +122,7 @@ export async function recordIn<T>(task: Task, decide: (draft: Draft) => T): Prom
   task.state = answer.draft.state;
   if (isFinal(task.state.status)) deps.known.forget(header.tenant, header.id);
   else deps.known.keep({ header, program, state: task.stored });
+  measureEvents(deps, program, header, task.state, added);
   for (const { event } of added) {
     if (event.type !== 'step_failed' && event.type !== 'step_skipped') continue;
     // Answered ones are closed by their answer; this one can no longer be.

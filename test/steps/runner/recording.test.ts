@@ -1,11 +1,13 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { createCallbackTokens } from '#adapters/local/callback-tokens.ts';
 import { createIds } from '#adapters/local/ids.ts';
+import { createSilentLog } from '#adapters/local/json-log.ts';
 import { createSystemClock } from '#adapters/local/system-clock.ts';
 import type { StepRunnerPayload } from '#core/asl/payload.ts';
 import { foldOn } from '#core/execution/fold.ts';
 import { initialState } from '#core/execution/state.ts';
 import type { Program } from '#core/plan/program.ts';
+import { NO_METRICS } from '#ports/metrics.ts';
 import { createKnownExecutions } from '#steps/runner/known.ts';
 import { runTask } from '#steps/runner/run-task.ts';
 import { openTask, type RunnerDeps } from '#steps/runner/task.ts';
@@ -76,6 +78,8 @@ describe('recording of tasks', () => {
       ...world,
       clock: { ...createSystemClock(), now: () => now },
       ids: createIds(),
+      log: createSilentLog(),
+      metrics: NO_METRICS,
       executions: {
         ...store.access,
         loadExecution: (...of) => {

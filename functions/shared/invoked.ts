@@ -1,0 +1,20 @@
+import type { Basics } from './process.ts';
+
+/**
+ * What every function does around what it is for. It answers only when what it hinted is sent
+ * (`settled`) and what it measured is told: what comes after the answer is frozen.
+ */
+export function invoked<Event, Result>(
+  { metrics }: Pick<Basics, 'metrics'>,
+  handle: (event: Event) => Promise<Result>,
+  settled: () => Promise<void> = () => Promise.resolve(),
+): (event: Event) => Promise<Result> {
+  return async (event) => {
+    try {
+      return await handle(event);
+    } finally {
+      await settled();
+      metrics.flush();
+    }
+  };
+}

@@ -1,0 +1,259 @@
+/**
+ * Every metric of the platform: its name, what it counts, its unit and its dimensions. Programs
+ * measure by these declarations, alarms and dashboards name them, the docs list them, and a test holds
+ * that each is measured somewhere. What AWS measures of its services itself is not measured again.
+ *
+ *  M1 a dimension takes few values, all of ours (see `DIMENSIONS`): a tenant, an id or a name that
+ *     somebody chose would be a time series each.
+ */
+interface Declared {
+  readonly about: string;
+  readonly unit: 'Count' | 'Milliseconds' | 'Seconds' | 'Percent';
+  readonly kind: 'count' | 'values' | 'level';
+  readonly dimensions: readonly Dimension[];
+}
+
+export const DIMENSIONS = {
+  Operation: 'operation of the API, as the contract names it; `none` where no route was found',
+  Class: '2xx, 3xx, 4xx or 5xx',
+  Runtime: 'engine or step_functions',
+  Status: 'COMPLETED, FAILED or CANCELLED of executions; SUCCESS, FAILED or SKIPPED of steps',
+  StepType: 'type of a step, as the language names it',
+  Error: 'error of the language without its prefix; `Custom` for those that authors name',
+  Program: 'program of the platform',
+  Pool: 'role that a pool of connections logs in as',
+  Reason: 'why something was refused or ended, from a short list in the code that measures it',
+  Topic: 'topic of the event log',
+} as const;
+
+export type Dimension = keyof typeof DIMENSIONS;
+
+const declared = {
+  // The API
+  ApiRequests: {
+    about: 'answers, by operation and class of status',
+    unit: 'Count',
+    kind: 'count',
+    dimensions: ['Operation', 'Class'],
+  },
+  ApiLatency: {
+    about: 'from the arrival of a request to its answer, inside our code',
+    unit: 'Milliseconds',
+    kind: 'values',
+    dimensions: ['Operation', 'Class'],
+  },
+
+  // Executions and steps, on either runtime
+  ExecutionsStarted: {
+    about: 'executions that began to run',
+    unit: 'Count',
+    kind: 'count',
+    dimensions: ['Runtime'],
+  },
+  StartDelay: {
+    about: 'from acceptance to the start',
+    unit: 'Milliseconds',
+    kind: 'values',
+    dimensions: ['Runtime'],
+  },
+  ExecutionsEnded: {
+    about: 'executions that ended',
+    unit: 'Count',
+    kind: 'count',
+    dimensions: ['Runtime', 'Status'],
+  },
+  ExecutionDuration: {
+    about: 'from acceptance to the end',
+    unit: 'Milliseconds',
+    kind: 'values',
+    dimensions: ['Runtime'],
+  },
+  CompensationsIncomplete: {
+    about: 'executions that ended with something that could not be undone',
+    unit: 'Count',
+    kind: 'count',
+    dimensions: [],
+  },
+  StepsEnded: {
+    about: 'steps that ended',
+    unit: 'Count',
+    kind: 'count',
+    dimensions: ['StepType', 'Status'],
+  },
+  StepDuration: {
+    about: 'from the start of a step to its end, retries included',
+    unit: 'Milliseconds',
+    kind: 'values',
+    dimensions: ['StepType'],
+  },
+  StepErrors: {
+    about: 'steps that failed, by error',
+    unit: 'Count',
+    kind: 'count',
+    dimensions: ['Error'],
+  },
+  StepRetries: {
+    about: 'attempts that failed and are made again',
+    unit: 'Count',
+    kind: 'count',
+    dimensions: ['StepType'],
+  },
+
+  // What waits, as the database knows it
+  ExecutionsDue: {
+    about: 'executions that are due and that nobody runs (as many as were looked at)',
+    unit: 'Count',
+    kind: 'level',
+    dimensions: ['Runtime'],
+  },
+  OldestDue: {
+    about: 'how long the one that waits longest has been due',
+    unit: 'Seconds',
+    kind: 'level',
+    dimensions: ['Runtime'],
+  },
+
+  // The engine
+  EngineExecutions: {
+    about: 'executions in the memory of one process',
+    unit: 'Count',
+    kind: 'level',
+    dimensions: [],
+  },
+  EngineCallsRunning: {
+    about: 'calls of steps under way in one process',
+    unit: 'Count',
+    kind: 'level',
+    dimensions: [],
+  },
+  EngineCallsWaiting: {
+    about: 'calls of steps that wait for a slot in one process',
+    unit: 'Count',
+    kind: 'level',
+    dimensions: [],
+  },
+  EngineTakeOvers: {
+    about: 'executions taken over from processes that are gone',
+    unit: 'Count',
+    kind: 'count',
+    dimensions: [],
+  },
+  EngineLeasesLost: {
+    about: 'times that a process had to forget all it had',
+    unit: 'Count',
+    kind: 'count',
+    dimensions: [],
+  },
+  EngineFailures: {
+    about: 'transitions whose answer was lost, and loops that failed: all are repeated',
+    unit: 'Count',
+    kind: 'count',
+    dimensions: ['Reason'],
+  },
+  AppendDuration: {
+    about: 'one commit of a group of transitions',
+    unit: 'Milliseconds',
+    kind: 'values',
+    dimensions: [],
+  },
+  AppendSize: {
+    about: 'transitions in one commit',
+    unit: 'Count',
+    kind: 'values',
+    dimensions: [],
+  },
+
+  // Step Functions
+  MachineStartsDeferred: {
+    about: 'starts of state machines that wait for a quota',
+    unit: 'Count',
+    kind: 'count',
+    dimensions: [],
+  },
+  MachinesUnreported: {
+    about: 'state machines that ended without their report',
+    unit: 'Count',
+    kind: 'count',
+    dimensions: [],
+  },
+  DriverFailures: {
+    about: 'work of the driver that failed and is repeated',
+    unit: 'Count',
+    kind: 'count',
+    dimensions: ['Reason'],
+  },
+
+  // What the platform stands on
+  PoolUse: {
+    about: 'connections of a pool in use, of those it may have',
+    unit: 'Percent',
+    kind: 'level',
+    dimensions: ['Program', 'Pool'],
+  },
+  PoolWaiting: {
+    about: 'callers that wait for a connection of a pool',
+    unit: 'Count',
+    kind: 'level',
+    dimensions: ['Program', 'Pool'],
+  },
+  DatabaseConnectFailures: {
+    about: 'connections to the database that could not be had',
+    unit: 'Count',
+    kind: 'count',
+    dimensions: [],
+  },
+  StoreViolations: {
+    about: 'executions of the daily sample that contradict their logs',
+    unit: 'Count',
+    kind: 'count',
+    dimensions: [],
+  },
+  CircuitsOpened: {
+    about: 'circuit breakers that opened: a target has stopped answering one tenant',
+    unit: 'Count',
+    kind: 'count',
+    dimensions: [],
+  },
+  CircuitsOpen: {
+    about: 'circuit breakers that are open in one process',
+    unit: 'Count',
+    kind: 'level',
+    dimensions: ['Program'],
+  },
+  CallsRefused: {
+    about: 'calls of steps that were not made',
+    unit: 'Count',
+    kind: 'count',
+    dimensions: ['Reason'],
+  },
+  EvaluatorKills: {
+    about: 'evaluator processes that were ended because of an expression',
+    unit: 'Count',
+    kind: 'count',
+    dimensions: ['Reason'],
+  },
+  EvaluatorWaiting: {
+    about: 'evaluations that wait for a process',
+    unit: 'Count',
+    kind: 'level',
+    dimensions: ['Program'],
+  },
+} as const satisfies Record<string, Declared>;
+
+export type MetricName = keyof typeof declared;
+
+type Catalogue = {
+  readonly [Name in MetricName]: (typeof declared)[Name] & { readonly name: Name };
+};
+
+/** The declarations, each with its name. */
+export const METRICS = Object.fromEntries(
+  Object.entries(declared).map(([name, metric]) => [name, { name, ...metric }]),
+) as Catalogue;
+
+export const metricNames = Object.keys(METRICS) as MetricName[];
+
+/** Namespace of CloudWatch in which a stage's metrics stand. */
+export function metricNamespace(stage: string): string {
+  return `CloudFlow/${stage}`;
+}
