@@ -150,6 +150,8 @@ function report(
   terminal.out(fact('API', platform.baseUrl));
   terminal.out(fact('OpenAPI', `${platform.baseUrl}/openapi.json`));
   terminal.out(fact('API key', platform.apiKey));
+  const { email, password, tenant } = platform.admin;
+  terminal.out(fact('sign in', `${email} of tenant ${tenant}, password ${password}`));
   terminal.out(fact('Postgres', new URL(platform.postgresUrl).host));
   terminal.out(fact('state', printable(platform.state.path)));
   if (results.length === 0) return;

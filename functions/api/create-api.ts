@@ -13,12 +13,15 @@ import { createCursors } from '#services/shared/cursor.ts';
 import { createCatalog } from '#services/workflows/catalog.ts';
 import { connectionHandlers } from '../connections/handlers.ts';
 import { executionHandlers } from '../executions/handlers.ts';
+import { type IdentityHandlerDeps, identityHandlers } from '../identity/handlers.ts';
 import { platformHandlers } from '../platform/handlers.ts';
 import type { ApiHandler } from '../shared/api.ts';
 import { workflowHandlers } from '../workflows/handlers.ts';
 import { type ServeDeps, serveApi } from './serve-api.ts';
 
 export interface ApiDeps extends ServeDeps {
+  readonly identity: Omit<IdentityHandlerDeps, 'clock' | 'ids' | 'cursors' | 'accessTokens'>;
+  readonly accessTokens: IdentityHandlerDeps['accessTokens'];
   readonly workflows: WorkflowStore;
   readonly definitionChecks: DefinitionChecks;
   readonly connections: ConnectionStore;
@@ -67,6 +70,12 @@ export function createApi(deps: ApiDeps): ApiHandler {
       }),
       ...executionHandlers(executionDeps),
       ...connectionHandlers({ ...shared, store: deps.connections, secrets: deps.secrets }),
+      ...identityHandlers({
+        ...deps.identity,
+        ...shared,
+        ids: deps.ids,
+        accessTokens: deps.accessTokens,
+      }),
       ...platformHandlers({ checks: deps.checks, serverUrl: deps.serverUrl ?? null }),
     },
     (token) => authenticateToken(executionDeps, token),

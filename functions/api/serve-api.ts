@@ -1,22 +1,18 @@
 import type { Tag } from '#contract/route.ts';
 import { type OperationId, operationIds, routeOf } from '#contract/routes.ts';
-import type { ApiKeys } from '#ports/api-keys.ts';
-import type { Clock } from '#ports/clock.ts';
 import type { IdempotencyStore } from '#ports/idempotency-store.ts';
 import type { Ids } from '#ports/ids.ts';
 import type { Log } from '#ports/log.ts';
 import { type Metrics, NO_METRICS } from '#ports/metrics.ts';
-import { createAuthenticate } from '#services/identity/authenticate.ts';
+import { type AuthenticateDeps, createAuthenticate } from '#services/identity/authenticate.ts';
 import type { Principal } from '#services/identity/principal.ts';
 import type { ApiHandler, Handlers, OperationsOf } from '../shared/api.ts';
 import { createKeepAnswers } from '../shared/idempotency.ts';
 import { createPipeline } from '../shared/pipeline.ts';
 
 /** What every part of the API needs around its handlers. */
-export interface ServeDeps {
-  readonly apiKeys: ApiKeys;
+export interface ServeDeps extends AuthenticateDeps {
   readonly idempotency: IdempotencyStore;
-  readonly clock: Clock;
   readonly ids: Ids;
   readonly log: Log;
   /** Default: nobody listens. */
@@ -45,7 +41,7 @@ export function serveApi<T extends Tag>(
   const table = handlers as Partial<Handlers>;
   return createPipeline({
     handlers: Object.fromEntries(served.map((id) => [id, table[id]])),
-    authenticate: createAuthenticate({ apiKeys: deps.apiKeys, clock: deps.clock }),
+    authenticate: createAuthenticate(deps),
     authenticateToken,
     keepAnswers: createKeepAnswers({ store: deps.idempotency, clock: deps.clock }),
     keepsOwnKey: KEEPS_OWN_KEY,

@@ -1,5 +1,6 @@
 import type { OperationId, ResponseBody, Routes } from '#contract/routes.ts';
 import type { Input } from '#contract/validate.ts';
+import type { ClientInfo } from '#ports/sessions.ts';
 import type { Principal } from '#services/identity/principal.ts';
 
 /**
@@ -13,6 +14,8 @@ export interface ApiRequest {
   /** Without the question mark; `` when there is none. */
   readonly query: string;
   readonly headers: Readonly<Record<string, string | undefined>>;
+  /** The address of the peer, as the connection says and no header; null: not known. */
+  readonly source: string | null;
   /** Read only once the caller is known and allowed. Throws PAYLOAD_TOO_LARGE or REQUEST_TIMEOUT. */
   readBody(maxBytes: number): Promise<Uint8Array>;
 }
@@ -28,7 +31,8 @@ export type ApiHandler = (request: ApiRequest) => Promise<ApiResponse>;
 
 /** A call that is authenticated, allowed and of the right shape. */
 export interface Call<Id extends OperationId> extends Input<Id> {
-  readonly principal: Routes[Id]['tenant'] extends 'none' ? null : Principal;
+  readonly principal: Routes[Id]['tenant'] extends 'none' | 'proof' ? null : Principal;
+  readonly client: ClientInfo;
   readonly ifMatch: string | null;
   readonly requestId: string;
   readonly correlationId: string;

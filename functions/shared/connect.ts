@@ -1,19 +1,18 @@
 import type { Pool } from 'pg';
-import { createPostgresApiKeys } from '#adapters/postgres/api-keys.ts';
 import { createPostgresIdempotencyStore } from '#adapters/postgres/idempotency-store.ts';
+import { createSigningKeys } from '#adapters/postgres/signing-keys.ts';
 import { createPostgresWorkflowStore } from '#adapters/postgres/workflow-store.ts';
 import type { ProgramEnv } from '#config/env.ts';
 import type { StartedBy } from '#config/functions.ts';
 import type { Runtime } from '#core/plan/program.ts';
-import type { KeyValue } from '#ports/key-value.ts';
 import type { WorkflowStore } from '#ports/workflow-store.ts';
 import { type Cursors, createCursors } from '#services/shared/cursor.ts';
 import { type Catalog, createCatalog } from '#services/workflows/catalog.ts';
 import type { ServeDeps } from '../api/serve-api.ts';
+import { createVerifier } from '../identity/create-verifier.ts';
 import { openPools } from './database.ts';
 import { platformSecret } from './platform-secret.ts';
 import { type Basics, createBasics } from './process.ts';
-import { openRecords } from './records.ts';
 
 /** The API seals its cursors with a key that every one of its functions shares. */
 const CURSOR_KEY_BYTES = 32;
@@ -22,7 +21,8 @@ const CURSOR_KEY_BYTES = 32;
 export interface ApiProcess extends Omit<ServeDeps, keyof Basics>, Basics {
   /** Role `cloudflow_app`. */
   readonly pool: Pool;
-  readonly records: KeyValue;
+  /** Role `cloudflow_login`. */
+  readonly login: Pool;
   readonly cursors: Cursors;
   readonly workflows: WorkflowStore;
   readonly catalog: Catalog;
@@ -43,12 +43,16 @@ export async function connectApi(
   const open = openPools(basics, env);
   const pool = open('cloudflow_app', 4);
   const workflows = createPostgresWorkflowStore(pool);
+  const login = open('cloudflow_login', 1);
+  const issuer = () => env.PUBLIC_URL;
+  // Without a sealer: tokens are verified here and none is made.
+  const signingKeys = createSigningKeys({ pool, clock: basics.clock, sealer: null });
   return {
     ...basics,
     pool,
-    records: openRecords(basics, env, pool),
     workflows,
-    apiKeys: createPostgresApiKeys(open('cloudflow_login', 1)),
+    login,
+    ...createVerifier({ app: pool, login, signingKeys, issuer, ...basics }),
     idempotency: createPostgresIdempotencyStore({ pool, codec: basics.codec }),
     cursors: createCursors(cursorKey),
     catalog: createCatalog(workflows),

@@ -11,6 +11,11 @@ export interface ProxyEvent {
   > | null;
   readonly body: string | null;
   readonly isBase64Encoded: boolean;
+  readonly requestContext?: {
+    readonly stage?: string;
+    readonly requestId?: string;
+    readonly identity?: { readonly sourceIp?: string | null };
+  };
 }
 
 export interface ProxyResult {
@@ -40,6 +45,7 @@ function toApiRequest(event: ProxyEvent): ApiRequest {
     path: event.path,
     query: queryOf(event),
     headers: headersOf(event),
+    source: event.requestContext?.identity?.sourceIp ?? null,
     readBody: () =>
       Promise.resolve(Buffer.from(event.body ?? '', event.isBase64Encoded ? 'base64' : 'utf8')),
   };

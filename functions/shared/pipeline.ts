@@ -1,6 +1,5 @@
 import { API_LIMITS } from '#config/api-limits.ts';
 import { METRICS } from '#config/metrics.ts';
-import { grants } from '#contract/permissions.ts';
 import { problemDetails } from '#contract/problem.ts';
 import type { Method } from '#contract/route.ts';
 import { METHODS } from '#contract/route.ts';
@@ -13,7 +12,9 @@ import type { Ids } from '#ports/ids.ts';
 import type { Log, LogFields } from '#ports/log.ts';
 import type { Metrics } from '#ports/metrics.ts';
 import type { Authenticate } from '#services/identity/authenticate.ts';
+import { requirePermission } from '#services/identity/authorize.ts';
 import type { Principal } from '#services/identity/principal.ts';
+import { requireWorkflow } from '#services/identity/workflow-scope.ts';
 import type { ApiHandler, ApiRequest, ApiResponse, Call, Handlers, Reply } from './api.ts';
 import { fingerprintOf, type KeepAnswers } from './idempotency.ts';
 import {
@@ -22,6 +23,7 @@ import {
   readCorrelationId,
   readIdempotencyKey,
   readQuery,
+  readUserAgent,
 } from './request.ts';
 import { isUnavailable } from './unavailable.ts';
 
@@ -141,12 +143,9 @@ async function answer(
   if (route.tenant === 'caller') {
     principal = await deps.authenticate(request.headers['authorization']);
     about.tenant = principal.tenant;
-    if (!grants(principal.permissions, route.permission)) {
-      throw new CloudFlowError(
-        'PERMISSION_DENIED',
-        `this needs the permission ${route.permission}`,
-      );
-    }
+    requirePermission(principal, route.permission, deps.clock.now());
+    const { workflow_id } = match.params;
+    if (workflow_id !== undefined) requireWorkflow(principal, workflow_id);
   } else if (route.tenant === 'token') {
     // What cannot be a token is refused by its form, and costs no query.
     checkParams(id, match.params);
@@ -169,7 +168,8 @@ async function answer(
   }
   const key = route.idempotent === 'key' ? readIdempotencyKey(request) : null;
   const idempotency = key === null ? null : { key, fingerprint: fingerprintOf(id, raw) };
-  const call = { ...input, principal, ifMatch, requestId, correlationId, idempotency };
+  const client = { userAgent: readUserAgent(request), source: request.source };
+  const call = { ...input, principal, client, ifMatch, requestId, correlationId, idempotency };
 
   const run = () => handle(deps, id, call);
   const response =
@@ -337,7 +337,16 @@ function failure(
   };
   if (known.code === 'METHOD_NOT_ALLOWED') headers['allow'] = String(known.details['allow']);
   if (known.code === 'UNAUTHENTICATED') headers['www-authenticate'] = 'Bearer realm="cloudflow"';
-  if (known.code === 'UNAVAILABLE' || known.code === 'RATE_LIMITED') headers['retry-after'] = '1';
-  if (known.code === 'IDEMPOTENCY_IN_PROGRESS') headers['retry-after'] = '1';
+  if (RETRY_AFTER.has(known.code)) {
+    headers['retry-after'] = String(known.details['retry_after_seconds'] ?? 1);
+  }
   return { status: body.status, headers, body: JSON.stringify(body) };
 }
+
+/** Codes whose answer says when to come again. */
+const RETRY_AFTER: ReadonlySet<string> = new Set([
+  'UNAVAILABLE',
+  'RATE_LIMITED',
+  'LOCKED_OUT',
+  'IDEMPOTENCY_IN_PROGRESS',
+]);

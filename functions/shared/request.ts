@@ -60,6 +60,12 @@ function decodeQuery(text: string): string {
   throw new CloudFlowError('REQUEST_MALFORMED', 'the query holds a broken escape');
 }
 
+/** For people to recognise a session by; what is longer is cut, and what is no text is none. */
+export function readUserAgent(request: ApiRequest): string | null {
+  const text = request.headers['user-agent']?.replaceAll(/[^\x20-\x7e]/g, '').slice(0, 200) ?? '';
+  return text === '' ? null : text;
+}
+
 export async function readBody(request: ApiRequest, route: Route): Promise<unknown> {
   const declared = request.headers['content-length'];
   if (declared !== undefined && !/^\d{1,15}$/.test(declared)) {

@@ -81,6 +81,10 @@ export const CAPABILITIES = {
     about: 'read the key that seals cursors of the API',
     actions: ['secretsmanager:GetSecretValue'],
   },
+  'secrets:identity-key': {
+    about: 'read the secret that identity derives its keys from',
+    actions: ['secretsmanager:GetSecretValue'],
+  },
   'secrets:tenants:read': {
     about: 'read the secrets that tenants keep here, under their prefix',
     actions: ['secretsmanager:GetSecretValue'],
@@ -137,6 +141,10 @@ export const CAPABILITIES = {
   'signing-keys:make': {
     about: 'seal keys that sign tokens, and open them again to see that they can be opened',
     actions: ['kms:Encrypt', 'kms:Decrypt'],
+  },
+  'signing-keys:open': {
+    about: 'open keys that sign tokens',
+    actions: ['kms:Decrypt'],
   },
   'egress:internet': {
     about: 'connect to where workflows say, through the guard against private addresses',

@@ -54,7 +54,6 @@ const API = [
   'PUBLIC_URL',
   'ALLOWED_ORIGINS',
   'PREFERRED_RUNTIME',
-  'RECORDS_TABLE',
 ] as const;
 const TENANT_SECRETS = ['TENANT_SECRETS_PREFIX', 'TENANT_SECRETS_KEY'] as const;
 const EGRESS = ['EGRESS_ALLOW', 'EGRESS_PORTS'] as const;
@@ -77,7 +76,6 @@ const API_CAN = [
   'postgres:cloudflow_app',
   'postgres:cloudflow_login',
   'secrets:cursor-key',
-  'records',
 ] as const;
 const RUNNER_CAN = [
   'postgres:cloudflow_app',
@@ -136,6 +134,23 @@ export const FUNCTIONS = {
     timeoutSeconds: HTTP_SECONDS,
     reservedConcurrency: null,
     keptWarm: false,
+    maxBundleBytes: MEGABYTE,
+  },
+  'identity-api': {
+    about: 'signing in, sessions, users, roles, tenants and API keys',
+    entry: 'functions/identity/main.ts',
+    triggers: [
+      { kind: 'http', tags: ['auth', 'users', 'roles', 'tenants', 'api-keys', 'sessions'] },
+    ],
+    env: [...API, 'IDENTITY_KEY_SECRET', 'SIGNING_SEAL_KEY', 'RECORDS_TABLE'],
+    can: [...API_CAN, 'secrets:identity-key', 'signing-keys:open', 'records'],
+    beside: [],
+    // One hash of a password takes a whole core and 64 MiB: this much memory is one core.
+    memoryMb: 1_769,
+    timeoutSeconds: HTTP_SECONDS,
+    // A flood of sign-ins must not take the concurrency of the account.
+    reservedConcurrency: 50,
+    keptWarm: true,
     maxBundleBytes: MEGABYTE,
   },
   'platform-api': {

@@ -11,6 +11,8 @@ export const VARIABLES = {
     'iam: log in as each role with a token signed by IAM; url: as the URL says (local stacks and tests)',
   DATABASE_OWNER_SECRET: 'id of the secret with username and password of the owner of the schema',
   CURSOR_KEY_SECRET: 'id of the secret with at least 32 random bytes in base64, one for the API',
+  IDENTITY_KEY_SECRET:
+    'id of the secret with at least 32 random bytes in base64, which identity derives its keys from',
   TENANT_SECRETS_PREFIX: 'what names of tenants’ secrets begin with, without a slash at the end',
   TENANT_SECRETS_KEY: 'id of the KMS key of tenants’ secrets; empty: the account’s own',
   PUBLIC_URL: 'where the API is reached from outside: scheme and host, without a slash at the end',

@@ -10,6 +10,12 @@ const TAG_TEXT: { readonly [T in Tag]: string } = {
   approvals: 'decisions that executions wait for',
   callbacks: 'answers from outside, with a token as the credential',
   connections: 'what steps may reach, and the SQL they may run',
+  auth: 'signing in, tokens and passwords',
+  users: 'people of a tenant, and their profiles',
+  roles: 'what people may do',
+  tenants: 'settings of a tenant',
+  'api-keys': 'credentials of programs',
+  sessions: 'where people are signed in',
   platform: 'the API itself',
 };
 
@@ -42,6 +48,12 @@ export function openApiDocument(options: { readonly serverUrl?: string } = {}): 
           scheme: 'bearer',
           description: 'an API key, `cfk_live_...` or `cfk_test_...`',
         },
+        access_token: {
+          type: 'http',
+          scheme: 'bearer',
+          bearerFormat: 'JWT',
+          description: 'what signing in answers',
+        },
       },
       schemas: { ProblemDetails: plain(ProblemDetails) },
     },
@@ -54,7 +66,7 @@ function operation(id: OperationId, route: Route): JsonObject {
     tags: [route.tag],
     summary: route.summary,
     ...(route.description === undefined ? {} : { description: route.description }),
-    security: route.tenant === 'caller' ? [{ api_key: [] }] : [],
+    security: security(route),
     ...(route.tenant === 'caller' ? { 'x-permission': route.permission } : {}),
     'x-tenant': route.tenant,
     parameters: parameters(route),
@@ -68,6 +80,13 @@ function operation(id: OperationId, route: Route): JsonObject {
         }),
     responses: responses(route),
   };
+}
+
+function security(route: Route): Json[] {
+  if (route.tenant !== 'caller') return [];
+  return route.permission === 'self'
+    ? [{ access_token: [] }]
+    : [{ api_key: [] }, { access_token: [] }];
 }
 
 function parameters(route: Route): Json[] {

@@ -71,9 +71,13 @@ const COMMON: ReadonlySet<ApiErrorCode> = new Set([
 function credential(route: Route): string {
   switch (route.tenant) {
     case 'caller':
-      return `needs \`${route.permission}\``;
+      return route.permission === 'self'
+        ? 'for signed-in users, about themselves'
+        : `needs \`${route.permission}\``;
     case 'token':
       return 'the token is the credential';
+    case 'proof':
+      return 'the body is the credential';
     case 'none':
       return 'open to all';
   }

@@ -1,6 +1,6 @@
 import type { Static, TObject, TSchema } from 'typebox';
 import type { ApiErrorCode } from '#core/errors.ts';
-import type { Permission } from './permissions.ts';
+import { ADMINISTRATIVE, type Permission } from './permissions.ts';
 
 export const METHODS = ['GET', 'POST', 'PUT', 'DELETE'] as const;
 export type Method = (typeof METHODS)[number];
@@ -12,21 +12,31 @@ export const TAGS = [
   'approvals',
   'callbacks',
   'connections',
+  'auth',
+  'users',
+  'roles',
+  'tenants',
+  'api-keys',
+  'sessions',
   'platform',
 ] as const;
 export type Tag = (typeof TAGS)[number];
 
 /**
- * Who may call, and whose data it is about. The three combinations that exist, so that a route which
- * says nothing, or half of it, does not type-check:
+ * Who may call, and whose data it is about. The combinations that exist, so that a route which says
+ * nothing, or half of it, does not type-check:
  *
- *  - `caller`: the tenant of the verified credential; an id of another tenant is not found.
+ *  - `caller`: the tenant of the verified credential; an id of another tenant is not found. With the
+ *    permission `self` it is for users, about themselves, and needs none beyond being signed in.
  *  - `token`: an unguessable token in the path is the credential and names its tenant.
+ *  - `proof`: the body holds what proves who calls (a password, a token that was mailed), and only
+ *    data of the account that it proves is touched.
  *  - `none`: no tenant's data is read or written.
  */
 export type Access =
-  | { readonly tenant: 'caller'; readonly permission: Permission }
+  | { readonly tenant: 'caller'; readonly permission: Permission | 'self' }
   | { readonly tenant: 'token'; readonly permission: 'token' }
+  | { readonly tenant: 'proof'; readonly permission: 'public' }
   | { readonly tenant: 'none'; readonly permission: 'public' };
 
 export type TenantRule = Access['tenant'];
@@ -55,10 +65,11 @@ export type Route = Access & {
    */
   readonly etag?: 'state' | 'content';
   /**
-   * How a repeat is made harmless: `natural` by what the call means, `key` by Idempotency-Key.
-   * Every POST is `key`; its answer is kept and given again.
+   * How a repeat is made harmless: `natural` by what the call means, `key` by Idempotency-Key, with
+   * the answer kept and given again. Every POST is `key`, but for those whose answer holds a
+   * credential or whose body is one: these are `unkept`, for nothing of them may be stored.
    */
-  readonly idempotent: 'natural' | 'key';
+  readonly idempotent: 'natural' | 'key' | 'unkept';
   /** Codes beyond those that follow from the rest of the route (see `errorsOf`). */
   readonly errors: readonly ApiErrorCode[];
 };
@@ -83,7 +94,11 @@ export function errorsOf(route: Route): ApiErrorCode[] {
   const codes = new Set<ApiErrorCode>(['REQUEST_INVALID', 'INTERNAL', 'UNAVAILABLE']);
   if (route.tenant === 'caller') {
     codes.add('UNAUTHENTICATED').add('PERMISSION_DENIED').add('RATE_LIMITED');
+    if (route.permission !== 'self' && ADMINISTRATIVE.has(route.permission)) {
+      codes.add('MFA_REQUIRED');
+    }
   }
+  if (route.tenant === 'proof') codes.add('RATE_LIMITED');
   if (route.body !== undefined) {
     codes.add('REQUEST_MALFORMED').add('PAYLOAD_TOO_LARGE').add('PAYLOAD_TOO_DEEP');
     codes.add('UNSUPPORTED_MEDIA_TYPE').add('REQUEST_TIMEOUT');
@@ -97,7 +112,8 @@ export function errorsOf(route: Route): ApiErrorCode[] {
   if (route.ifMatch !== undefined) codes.add('PRECONDITION_FAILED');
   if (route.ifMatch === 'required') codes.add('PRECONDITION_REQUIRED');
   if (route.query !== undefined && 'cursor' in route.query.properties) codes.add('CURSOR_INVALID');
-  if (route.params !== undefined && route.tenant !== 'none') codes.add('NOT_FOUND');
+  if (route.params !== undefined && (route.tenant === 'caller' || route.tenant === 'token'))
+    codes.add('NOT_FOUND');
   for (const code of route.errors) codes.add(code);
   return [...codes];
 }

@@ -1,7 +1,10 @@
 import type { BodyOf, ParamsOf, QueryOf, ResponseOf, Route } from './route.ts';
+import { authRoutes } from './routes/auth.ts';
 import { connectionRoutes } from './routes/connections.ts';
+import { apiKeyRoutes, sessionRoutes } from './routes/credentials.ts';
 import { approvalRoutes, callbackRoutes, executionRoutes } from './routes/executions.ts';
 import { platformRoutes } from './routes/platform.ts';
+import { roleRoutes, tenantRoutes, userRoutes } from './routes/users.ts';
 import { workflowRoutes } from './routes/workflows.ts';
 
 /**
@@ -14,6 +17,12 @@ export const routes = {
   ...approvalRoutes,
   ...callbackRoutes,
   ...connectionRoutes,
+  ...authRoutes,
+  ...userRoutes,
+  ...roleRoutes,
+  ...tenantRoutes,
+  ...apiKeyRoutes,
+  ...sessionRoutes,
   ...platformRoutes,
 } as const satisfies Record<string, Route>;
 

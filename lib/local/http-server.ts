@@ -108,6 +108,7 @@ function toApiRequest(request: IncomingMessage): ApiRequest {
     query: at === -1 ? '' : url.slice(at + 1),
     // Only Set-Cookie is ever a list, and no request has one that we read.
     headers: request.headers as ApiRequest['headers'],
+    source: request.socket.remoteAddress ?? null,
     readBody: (maxBytes) => readBody(request, maxBytes),
   };
 }

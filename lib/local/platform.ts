@@ -12,21 +12,23 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import pg from 'pg';
+import { createArgon2Hasher } from '#adapters/argon2/password-hasher.ts';
 import { createDnsResolver } from '#adapters/http/dns-resolver.ts';
 import { createEgressGuard } from '#adapters/http/egress-guard.ts';
 import { createUndiciHttp } from '#adapters/http/undici-http.ts';
 import { createCallbackTokens } from '#adapters/local/callback-tokens.ts';
+import { openFileSealer } from '#adapters/local/file-sealer.ts';
 import { openFileSecrets } from '#adapters/local/file-secrets.ts';
 import { createIds, deriveId } from '#adapters/local/ids.ts';
 import { createRealDeadlines } from '#adapters/local/real-deadlines.ts';
 import { createSystemClock } from '#adapters/local/system-clock.ts';
 import { createLocalMetrics } from '#adapters/metrics/local-metrics.ts';
 import { createExecutionAccess } from '#adapters/postgres/access.ts';
-import { createPostgresApiKeys } from '#adapters/postgres/api-keys.ts';
 import { createAslHistoryStore } from '#adapters/postgres/asl-history-store.ts';
 import { watchBacklog } from '#adapters/postgres/backlog.ts';
 import { createPostgresConnections } from '#adapters/postgres/connection-store.ts';
 import { createPostgresIdempotencyStore } from '#adapters/postgres/idempotency-store.ts';
+import { createPostgresKeyValue } from '#adapters/postgres/key-value.ts';
 import { migrate } from '#adapters/postgres/migrate.ts';
 import { createOutboxPublisher } from '#adapters/postgres/outbox-publisher.ts';
 import { createExecutionOwnership } from '#adapters/postgres/ownership.ts';
@@ -37,6 +39,8 @@ import { createPostgresPrograms } from '#adapters/postgres/programs.ts';
 import { createExecutionRecorder } from '#adapters/postgres/recorder.ts';
 import { createRecovery } from '#adapters/postgres/recovery.ts';
 import type { Role } from '#adapters/postgres/roles.ts';
+import { rotateSigningKeys } from '#adapters/postgres/rotate-signing-keys.ts';
+import { createSigningKeys } from '#adapters/postgres/signing-keys.ts';
 import { createStepFunctionsWork } from '#adapters/postgres/step-functions-work.ts';
 import { createTaskTokens } from '#adapters/postgres/task-tokens.ts';
 import { letGo } from '#adapters/postgres/upkeep.ts';
@@ -48,11 +52,12 @@ import { createEngine } from '#engine/engine.ts';
 import { createStepPerformer } from '#engine/step-performer.ts';
 import { createEvaluatorPool } from '#evaluator/pool.ts';
 import { createApi } from '#functions/api/create-api.ts';
+import { createIdentity } from '#functions/identity/create-identity.ts';
+import { createVerifier } from '#functions/identity/create-verifier.ts';
 import type { Clock } from '#ports/clock.ts';
 import type { Log } from '#ports/log.ts';
 import type { RuntimeHints } from '#ports/runtime-hints.ts';
 import { createChildren } from '#services/executions/children.ts';
-import { createApiKey } from '#services/identity/create-api-key.ts';
 import { createCatalog } from '#services/workflows/catalog.ts';
 import type { StepDeps } from '#steps/deps.ts';
 import { createOutboundGate, DEFAULT_GATE_LIMITS } from '#steps/outbound-gate.ts';
@@ -62,6 +67,7 @@ import type { RunnerDeps } from '#steps/runner/task.ts';
 import { createStateMachineRuntime } from './asl/runtime.ts';
 import { startCounterparts } from './counterparts.ts';
 import { type EmbeddedPostgres, startEmbeddedPostgres } from './embedded-postgres.ts';
+import { ensureFirstPeople, type FirstPeople } from './first-people.ts';
 import { type HttpServer, startHttpServer } from './http-server.ts';
 import { withLocalRoutes } from './local-routes.ts';
 import { openStateFolder, type StateFolder } from './state-folder.ts';
@@ -88,6 +94,7 @@ export interface PlatformOptions {
 export interface Platform {
   readonly baseUrl: string;
   readonly apiKey: string;
+  readonly admin: FirstPeople;
   readonly postgresUrl: string;
   readonly state: StateFolder;
   /** Null unless the platform was started with a virtual one. */
@@ -167,7 +174,6 @@ async function start(
   const driverPool = pool('cloudflow_engine', 'step functions', 4);
   const relayPool = pool('cloudflow_relay', 'relay', 2);
   const loginPool = pool('cloudflow_login', 'login', 4);
-  const keysPool = pool('cloudflow_app', 'keys', 2);
 
   const partitions = createPartitions(enginePool);
   const partitionJob = createPartitionJob({ pool: enginePool, clock, log });
@@ -327,8 +333,32 @@ async function start(
 
   const definitionChecks = createThreadedChecks();
   onStop(() => definitionChecks.close());
+  const sealer = await openFileSealer(join(state.path, 'sealing'));
+  const rotateKeys = async (): Promise<void> => {
+    try {
+      await rotateSigningKeys({ pool: relayPool, sealer }, clock.now());
+    } catch (error) {
+      // The key that signs goes on signing until the next time.
+      log.warn('SIGNING_KEYS_NOT_ROTATED', { error });
+    }
+  };
+  await rotateSigningKeys({ pool: relayPool, sealer }, clock.now());
+  const signingKeys = createSigningKeys({ pool: appPool, clock, sealer });
+  const issuer = () => server?.url ?? '';
+  const identity = createIdentity({
+    app: appPool,
+    login: loginPool,
+    signingKeys,
+    hasher: createArgon2Hasher(),
+    secret: state.identity.identityKey,
+    outbox: stepDeps.outbox,
+    records: createPostgresKeyValue({ pool: appPool, clock, codec }),
+    issuer,
+    randomBytes,
+  });
   const handler = createApi({
-    apiKeys: createPostgresApiKeys(loginPool),
+    ...createVerifier({ app: appPool, login: loginPool, signingKeys, clock, ids, issuer }),
+    identity,
     workflows,
     definitionChecks,
     connections,
@@ -389,7 +419,6 @@ async function start(
           },
         },
       ],
-      'signing-keys': 'no token is signed here yet',
       measure: [
         {
           everyMs: MEASURE_MS,
@@ -399,13 +428,14 @@ async function start(
           },
         },
       ],
+      'signing-keys': [{ everyMs: LET_GO_MS, act: rotateKeys }],
       'collect-machines': 'machines are compiled when they are needed and kept nowhere',
       migrate: 'done before anything else',
       integrity: 'asked for by `cloudflow integrity`',
     }),
   );
 
-  const apiKey = await ensureIdentity(postgresUrl, state, keysPool, clock, tenant);
+  const first = await ensureFirstPeople({ ownerUrl: postgresUrl, state, identity, clock, ids });
   server = await startHttpServer({
     handler: withLocalRoutes(handler, { clock: virtualClock, metrics }),
     port: options.port,
@@ -417,8 +447,8 @@ async function start(
   await state.writeStack({
     base_url: listening.url,
     openapi_url: `${listening.url}/openapi.json`,
-    admin: null,
-    api_key: apiKey,
+    admin: { tenant: first.tenant, email: first.email, password: first.password },
+    api_key: first.apiKey,
     postgres_url: postgresUrl,
     redis_url: null,
     kafka_brokers: null,
@@ -426,7 +456,8 @@ async function start(
   });
   return {
     baseUrl: listening.url,
-    apiKey,
+    apiKey: first.apiKey,
+    admin: first,
     postgresUrl,
     state,
     virtualClock,
@@ -478,33 +509,4 @@ async function openVirtualClock(state: StateFolder, realClock: Clock): Promise<V
   const start = (await state.readVirtualTime()) ?? realClock.now();
   await state.keepVirtualTime(start);
   return createVirtualClock({ start, keep: (time) => state.keepVirtualTime(time) });
-}
-
-/** The first tenant and its API key: made once, found again. */
-async function ensureIdentity(
-  ownerUrl: string,
-  state: StateFolder,
-  keys: pg.Pool,
-  clock: Clock,
-  tenant: string,
-): Promise<string> {
-  const known = state.identity.apiKey;
-  if (known !== null) return known;
-  const client = new pg.Client({ connectionString: ownerUrl });
-  await client.connect();
-  try {
-    await client.query(
-      `insert into tenants (id, name, created_at) values ($1, 'local', to_timestamp($2))
-       on conflict (id) do nothing`,
-      [tenant, clock.now() / 1000],
-    );
-  } finally {
-    await client.end();
-  }
-  const { text } = await createApiKey(
-    { apiKeys: createPostgresApiKeys(keys), clock, randomBytes },
-    { tenant, mode: 'test', name: 'local', scopes: ['*'], expiresAt: null },
-  );
-  await state.keepApiKey(text);
-  return text;
 }

@@ -27,6 +27,10 @@ export interface StackIdentity {
   /** Null until the first start has made one. */
   readonly apiKey: string | null;
   readonly cursorKey: Uint8Array;
+  /** What identity derives its keys from. */
+  readonly identityKey: Uint8Array;
+  /** Of the first user. */
+  readonly adminPassword: string;
   /** Of the database that the demonstration writes into. */
   readonly demoPassword: string;
 }
@@ -35,7 +39,8 @@ export interface StackIdentity {
 export interface Stack {
   readonly base_url: string;
   readonly openapi_url: string;
-  readonly admin: null;
+  /** Signs in to the tenant, in either mode. */
+  readonly admin: { readonly tenant: string; readonly email: string; readonly password: string };
   readonly api_key: string;
   readonly postgres_url: string;
   readonly redis_url: null;
@@ -51,6 +56,8 @@ interface StoredIdentity {
   readonly tenant: string;
   readonly api_key: string | null;
   readonly cursor_key: string;
+  readonly identity_key: string;
+  readonly admin_password: string;
   readonly demo_password: string;
 }
 
@@ -108,24 +115,27 @@ async function empty(path: string): Promise<void> {
 
 async function openLocked(path: string, close: () => Promise<void>): Promise<StateFolder> {
   const identityFile = join(path, 'identity.json');
-  let stored = await readJson<StoredIdentity>(identityFile);
-  if (stored === null) {
-    stored = {
-      tenant: randomUUID(),
-      api_key: null,
-      cursor_key: randomBytes(32).toString('hex'),
-      demo_password: randomBytes(18).toString('base64url'),
-    };
-    await writeJson(identityFile, stored);
-  }
-  const { tenant, api_key, cursor_key, demo_password } = stored;
+  const found = await readJson<Partial<StoredIdentity>>(identityFile);
+  // A folder of an earlier version keeps what it has and gets the rest.
+  const stored: StoredIdentity = {
+    tenant: randomUUID(),
+    api_key: null,
+    cursor_key: randomBytes(32).toString('hex'),
+    identity_key: randomBytes(32).toString('hex'),
+    admin_password: randomBytes(12).toString('base64url'),
+    demo_password: randomBytes(18).toString('base64url'),
+    ...found,
+  };
+  await writeJson(identityFile, stored);
   return {
     path,
     identity: {
-      tenant,
-      apiKey: api_key,
-      cursorKey: Buffer.from(cursor_key, 'hex'),
-      demoPassword: demo_password,
+      tenant: stored.tenant,
+      apiKey: stored.api_key,
+      cursorKey: Buffer.from(stored.cursor_key, 'hex'),
+      identityKey: Buffer.from(stored.identity_key, 'hex'),
+      adminPassword: stored.admin_password,
+      demoPassword: stored.demo_password,
     },
     keepApiKey: (apiKey) => writeJson(identityFile, { ...stored, api_key: apiKey }),
     async readVirtualTime() {

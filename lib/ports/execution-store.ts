@@ -146,6 +146,8 @@ export interface ExecutionFilter {
   readonly mode?: Mode;
   readonly statuses?: readonly ExecutionStatus[];
   readonly workflowId?: string;
+  /** Of these only. */
+  readonly workflowIds?: readonly string[];
   readonly version?: string;
   readonly runtime?: Runtime;
   /** All of these. */
@@ -234,6 +236,8 @@ export interface ExecutionAccess {
       readonly assignee?: string;
       readonly executionId?: string;
       readonly mode?: Mode;
+      /** Of these only. */
+      readonly workflowIds?: readonly string[];
     },
     page: PageRequest,
   ): Promise<Page<ApprovalRecord>>;

@@ -16,7 +16,12 @@ export interface WorkflowStore {
   list(
     tenant: string,
     mode: Mode,
-    filter: { readonly text?: string; readonly stepType?: string },
+    filter: {
+      readonly text?: string;
+      readonly stepType?: string;
+      /** Only these. */
+      readonly workflowIds?: readonly string[];
+    },
     page: PageRequest,
   ): Promise<Page<WorkflowRecord>>;
   /** `revision` null: whatever it is. */

@@ -118,7 +118,6 @@ export class ApiStack extends StageStack {
       PUBLIC_URL: this.publicUrl,
       ALLOWED_ORIGINS: settings.api.allowedOrigins.join(','),
       PREFERRED_RUNTIME: settings.preferredRuntime,
-      RECORDS_TABLE: stores.recordsTable,
     };
     const grants = { ...data.grants, ...stores.grants, ...identity.grants };
     // A function of the registry with routes that is missing here does not compile.
@@ -145,6 +144,17 @@ export class ApiStack extends StageStack {
           ...environment,
           TENANT_SECRETS_PREFIX: identity.tenantSecretsPrefix,
           TENANT_SECRETS_KEY: identity.dataKey.keyArn,
+        },
+        grants,
+      }),
+      'identity-api': new ServiceFunction<'identity-api'>(this, 'People', {
+        name: 'identity-api',
+        around,
+        environment: {
+          ...environment,
+          IDENTITY_KEY_SECRET: identity.identityKeySecret.secretArn,
+          SIGNING_SEAL_KEY: identity.signingKey.keyArn,
+          RECORDS_TABLE: stores.recordsTable,
         },
         grants,
       }),

@@ -17,10 +17,13 @@ export class IdentityStack extends StageStack {
   readonly signingKey: Key;
   readonly cursorKeySecret: Secret;
   /** Names of tenants' secrets begin with it. */
+  readonly identityKeySecret: Secret;
   readonly tenantSecretsPrefix: string;
   readonly grants: {
     readonly [C in
       | 'secrets:cursor-key'
+      | 'secrets:identity-key'
+      | 'signing-keys:open'
       | 'secrets:tenants:read'
       | 'secrets:tenants:write'
       | 'signing-keys:make']: Grant;
@@ -73,6 +76,20 @@ export class IdentityStack extends StageStack {
       'a new key makes every cursor that clients hold invalid, so it is replaced by hand; it guards no data',
     );
 
+    this.identityKeySecret = new Secret(this, 'IdentityKey', {
+      secretName: `cloudflow/${stage}/platform/identity-key`,
+      description:
+        'what identity derives its keys from: 64 letters and digits, which is base64 of 48 bytes',
+      encryptionKey: this.dataKey,
+      generateSecretString: { passwordLength: 64, excludePunctuation: true },
+      removalPolicy,
+    });
+    acknowledge(
+      this.identityKeySecret,
+      'AwsSolutions-SMG4',
+      'it seals the secrets of authenticators: another one would lock every user with a second factor out, so it is replaced by hand and by plan',
+    );
+
     this.tenantSecretsPrefix = `cloudflow/${stage}/tenants`;
     const tenantSecrets = `arn:aws:secretsmanager:${region}:${account}:secret:${this.tenantSecretsPrefix}/*`;
     const star = 'secrets of tenants are made at run time, under their prefix';
@@ -84,6 +101,14 @@ export class IdentityStack extends StageStack {
           resources: [this.cursorKeySecret.secretArn],
         });
         this.allowKey(role, 'OpenCursorKey', ['kms:Decrypt']);
+      },
+      'secrets:identity-key': (role) => {
+        allow(role, {
+          sid: sidOf('secrets:identity-key'),
+          actions: actionsOf('secrets:identity-key'),
+          resources: [this.identityKeySecret.secretArn],
+        });
+        this.allowKey(role, 'OpenIdentityKey', ['kms:Decrypt']);
       },
       'secrets:tenants:read': (role) => {
         allow(role, {
@@ -103,6 +128,13 @@ export class IdentityStack extends StageStack {
         });
         this.allowKey(role, 'SealTenantSecrets', ['kms:Decrypt', 'kms:GenerateDataKey']);
       },
+      'signing-keys:open': (role) =>
+        allow(role, {
+          sid: sidOf('signing-keys:open'),
+          actions: actionsOf('signing-keys:open'),
+          resources: [this.signingKey.keyArn],
+          conditions: { StringLike: { 'kms:EncryptionContext:purpose': 'signing-key:*' } },
+        }),
       'signing-keys:make': (role) =>
         allow(role, {
           sid: sidOf('signing-keys:make'),

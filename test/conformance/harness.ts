@@ -340,7 +340,14 @@ async function answer(
     if ('approve' in signal || 'reject' in signal) {
       const subject = 'approve' in signal ? signal.approve : signal.reject;
       const decision = 'approve' in signal ? 'approved' : 'rejected';
-      const principal = { tenant: TENANT, mode: 'live', subject, permissions: [] } as const;
+      const principal = {
+        tenant: TENANT,
+        mode: 'live',
+        subject,
+        permissions: [],
+        workflows: null,
+        user: null,
+      } as const;
       const { comment } = signal;
       const body = { decision, ...(comment === undefined ? {} : { comment }) } as const;
       await answerApproval(

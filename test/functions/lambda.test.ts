@@ -46,6 +46,7 @@ describeWithPostgres('the deployed functions, as API Gateway calls them', () => 
       PUBLIC_URL: 'https://api.example',
       PREFERRED_RUNTIME: 'engine',
       ALLOWED_ORIGINS: '',
+      RECORDS_TABLE: '',
     });
     workflows = (await import('#functions/workflows/main.ts')).handler;
     executions = (await import('#functions/executions/main.ts')).handler;

@@ -1,10 +1,11 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { PERMISSIONS, type Permission } from '#contract/permissions.ts';
+import { isTenantWide, PERMISSIONS, type Permission } from '#contract/permissions.ts';
 import { type OperationId, operationIds, type Routes, routeOf } from '#contract/routes.ts';
 import { parseInput, validators } from '#contract/validate.ts';
 import type { Json } from '#core/json.ts';
 import { aDefinition, startTestApi, type TestApi } from '#test/support/api.ts';
 import { createTestDatabase, describeWithPostgres } from '#test/support/database.ts';
+import { createPeople, type People } from '#test/support/people.ts';
 
 /**
  * Who may do what, generated from the contract: a new route is covered the day it appears, and one
@@ -20,6 +21,7 @@ const CONNECTION = {
   database: 'shop',
   login: { username: 'cloudflow', secret: 'shop-password' },
 } as const;
+const PROOF = `cfx_${'A'.repeat(43)}`;
 const STATEMENT = { access: 'read', statement: 'select 1 as one' } as const;
 
 const BODIES: { readonly [Id in OfBodies]: Json } = {
@@ -36,6 +38,25 @@ const BODIES: { readonly [Id in OfBodies]: Json } = {
   updateConnection: { connection: CONNECTION },
   createOperation: { name: 'mine', ...STATEMENT },
   updateOperation: STATEMENT,
+  login: { tenant: 'nowhere', email: 'ada@example.com', password: 'x' },
+  verifySecondFactor: { mfa_token: PROOF, code: '123456' },
+  confirmTotp: { code: '123456' },
+  removeTotp: { code: '123456' },
+  stepUp: { code: '123456' },
+  refreshTokens: { refresh_token: PROOF },
+  changePassword: { current_password: 'x', new_password: 'y' },
+  forgotPassword: { tenant: 'nowhere', email: 'ada@example.com' },
+  resetPassword: { token: PROOF, new_password: 'a long walk in the rain' },
+  verifyEmail: { token: PROOF },
+  acceptInvitation: { token: PROOF, password: 'a long walk in the rain' },
+  inviteUser: { email: 'grace@example.com', roles: [] },
+  updateUser: { name: null, roles: [] },
+  updateProfile: { name: null, preferences: {} },
+  createRole: { name: 'mine', about: '', scopes: [] },
+  updateRole: { about: '', scopes: [] },
+  updateTenant: { name: 'mine', settings: { mfa: 'off' } },
+  createApiKey: { name: 'mine', mode: 'test', scopes: ['workflow:read'] },
+  rotateApiKey: {},
 };
 
 /** Path parameters of things that really are there, of tenant one in mode live. */
@@ -44,6 +65,7 @@ const REAL: Record<string, string> = {
   version: '1.0.0',
   connection: 'shop',
   operation: 'count-orders',
+  role: 'helper',
   token: `cfcb_${'A'.repeat(43)}`,
 };
 
@@ -55,7 +77,10 @@ function pathOf(id: OperationId, values: Readonly<Record<string, string>>): stri
   });
 }
 
-const guarded = operationIds.filter((id) => routeOf(id).tenant === 'caller');
+const ofCallers = operationIds.filter((id) => routeOf(id).tenant === 'caller');
+const guarded = ofCallers.filter((id) => routeOf(id).permission !== 'self');
+const aboutSelf = ofCallers.filter((id) => routeOf(id).permission === 'self');
+const proven = operationIds.filter((id) => routeOf(id).tenant === 'proof');
 const withIds = guarded.filter((id) => routeOf(id).params !== undefined);
 
 describeWithPostgres('the walls of the API', () => {
@@ -64,6 +89,7 @@ describeWithPostgres('the walls of the API', () => {
   let oneTest: string;
   let two: string;
   let keysWithout: Map<Permission, string>;
+  let people: People;
 
   beforeAll(async () => {
     const database = await createTestDatabase();
@@ -99,6 +125,13 @@ describeWithPostgres('the walls of the API', () => {
       body: { name: 'count-orders', ...STATEMENT },
     });
     REAL['execution_id'] = execution_id;
+    people = createPeople(api, database);
+    const user = await people.user(tenant);
+    REAL['user_id'] = user.id;
+    REAL['tenant_id'] = tenant;
+    REAL['key_id'] = one.slice(9, 17);
+    REAL['session_id'] = await people.session(tenant, user.id);
+    await client.createRole({ body: { name: 'helper', about: '', scopes: ['workflow:read'] } });
     await api.ownership.requestApproval({
       tenant,
       executionId: execution_id,
@@ -159,13 +192,33 @@ describeWithPostgres('the walls of the API', () => {
     });
   });
 
+  describe.each(aboutSelf)('%s', (id) => {
+    it('answers 401 without a credential, and 403 to a key, which is no user', async () => {
+      expect((await call(id, null)).status).toBe(401);
+      expect(await problemOf(await call(id, one))).toMatchObject({ code: 'PERMISSION_DENIED' });
+    });
+  });
+
+  describe.each(proven)('%s', (id) => {
+    it('refuses a proof that proves nothing, and needs no credential', async () => {
+      const response = await call(id, null);
+      // Whoever forgot a password is told nothing at all.
+      expect(response.status).toBe(id === 'forgotPassword' ? 204 : 401);
+    });
+  });
+
   describe.each(withIds)('%s', (id) => {
-    it('answers 404 to another tenant, and to the same tenant in the other mode', async () => {
-      for (const key of [two, oneTest]) {
-        const response = await call(id, key);
-        expect(response.status).toBe(404);
-        expect(await problemOf(response)).toMatchObject({ code: 'NOT_FOUND', status: 404 });
-      }
+    it('answers 404 to another tenant', async () => {
+      const response = await call(id, two);
+      expect(response.status).toBe(404);
+      expect(await problemOf(response)).toMatchObject({ code: 'NOT_FOUND', status: 404 });
+    });
+
+    const shared = isTenantWide(routeOf(id).permission as Permission);
+    it(`answers ${shared ? 403 : 404} to the same tenant in mode test`, async () => {
+      const response = await call(id, oneTest);
+      const code = shared ? 'PERMISSION_DENIED' : 'NOT_FOUND';
+      expect(await problemOf(response)).toMatchObject({ code });
     });
   });
 

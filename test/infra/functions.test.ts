@@ -76,6 +76,7 @@ describeWithPostgres('the deployed functions, bundled', () => {
       invoke: (_, payload) => lambda('step-runner').invoke(payload) as Promise<Json>,
       secrets: {
         'cursor-key': randomBytes(32).toString('base64'),
+        'identity-key': randomBytes(32).toString('base64'),
         'database-owner': JSON.stringify({
           username: decodeURIComponent(url.username),
           password: decodeURIComponent(url.password),
@@ -88,6 +89,7 @@ describeWithPostgres('the deployed functions, bundled', () => {
       DATABASE_AUTH: 'url',
       DATABASE_OWNER_SECRET: 'database-owner',
       CURSOR_KEY_SECRET: 'cursor-key',
+      IDENTITY_KEY_SECRET: 'identity-key',
       TENANT_SECRETS_PREFIX: 'cloudflow/dev/tenants',
       TENANT_SECRETS_KEY: '',
       PUBLIC_URL: 'https://api.example',
@@ -189,6 +191,27 @@ describeWithPostgres('the deployed functions, bundled', () => {
     });
     expect(await ask(lambda('workflows-api'), 'GET', '/api/v1/workflows')).toMatchObject({
       status: 401,
+    });
+  });
+
+  it('make a key that another part of the API knows, and show where tokens are checked', async () => {
+    const identity = lambda('identity-api');
+    const made = await ask(identity, 'POST', '/api/v1/api-keys', {
+      apiKey,
+      body: { name: 'reader', mode: 'live', scopes: ['workflow:read'] },
+    });
+    expect(made).toMatchObject({ status: 201, body: { key: { name: 'reader' } } });
+    const reader = String(made.body['api_key']);
+    const workflowsApi = lambda('workflows-api');
+    expect(await ask(workflowsApi, 'GET', '/api/v1/workflows', { apiKey: reader })).toMatchObject({
+      status: 200,
+    });
+    expect(await ask(identity, 'GET', '/api/v1/users', { apiKey: reader })).toMatchObject({
+      status: 403,
+    });
+    expect(await ask(identity, 'GET', '/.well-known/jwks.json')).toMatchObject({
+      status: 200,
+      body: { keys: expect.any(Array) },
     });
   });
 

@@ -5,9 +5,10 @@ import { createIds } from '#adapters/local/ids.ts';
 import { createSilentLog } from '#adapters/local/json-log.ts';
 import { createSystemClock } from '#adapters/local/system-clock.ts';
 import { createExecutionAccess } from '#adapters/postgres/access.ts';
-import { createPostgresApiKeys } from '#adapters/postgres/api-keys.ts';
 import { createPostgresConnections } from '#adapters/postgres/connection-store.ts';
 import { createPostgresIdempotencyStore } from '#adapters/postgres/idempotency-store.ts';
+import { createPostgresKeyValue } from '#adapters/postgres/key-value.ts';
+import { createOutboxPublisher } from '#adapters/postgres/outbox-publisher.ts';
 import { createExecutionOwnership } from '#adapters/postgres/ownership.ts';
 import { createPartitions } from '#adapters/postgres/partitions.ts';
 import { createPlainCodec } from '#adapters/postgres/payload-codec.ts';
@@ -21,20 +22,26 @@ import type { Secret } from '#core/secret.ts';
 import type { StepPerformer } from '#engine/deps.ts';
 import { createEngine } from '#engine/engine.ts';
 import { createApi } from '#functions/api/create-api.ts';
+import { createIdentity } from '#functions/identity/create-identity.ts';
+import { createVerifier } from '#functions/identity/create-verifier.ts';
 import { type HttpServer, type HttpServerLimits, startHttpServer } from '#local/http-server.ts';
 import type { ApiKeys } from '#ports/api-keys.ts';
 import type { Clock } from '#ports/clock.ts';
 import type { Adopter, ExecutionOwnership, Mode } from '#ports/execution-store.ts';
 import type { Log } from '#ports/log.ts';
+import type { PasswordHasher } from '#ports/password-hasher.ts';
 import type { ExecutionHint, RuntimeHints } from '#ports/runtime-hints.ts';
 import type { SecretKey, Secrets } from '#ports/secrets.ts';
 import { createApiKey } from '#services/identity/create-api-key.ts';
 import type { TestDatabase } from './database.ts';
+import { createQuickHasher } from './quick-hasher.ts';
+import { createTestSigningKeys, type TestSigningKeys } from './signing-keys.ts';
 
 /** The API over HTTP, PostgreSQL and a running engine, as the platform wires them. */
 export interface TestApi {
   readonly server: HttpServer;
   readonly apiKeys: ApiKeys;
+  readonly signingKeys: TestSigningKeys;
   readonly ownership: ExecutionOwnership;
   readonly secrets: Secrets;
   readonly clock: Clock;
@@ -49,6 +56,7 @@ export interface TestApi {
 export interface KeyOptions {
   readonly mode?: Mode;
   readonly expiresAt?: number;
+  readonly workflows?: readonly string[];
 }
 
 export interface TestApiOptions {
@@ -56,9 +64,13 @@ export interface TestApiOptions {
   /** Does the calls of steps; without it nothing takes executions up. */
   readonly performer?: StepPerformer;
   readonly limits?: Partial<HttpServerLimits>;
+  /** Default: one that is quick, for tests that are not about hashing. */
+  readonly hasher?: PasswordHasher;
   readonly allowedOrigins?: readonly string[];
   readonly log?: Log;
 }
+
+export const ISSUER = 'https://cloudflow.test';
 
 export async function startTestApi(
   database: TestDatabase,
@@ -69,7 +81,7 @@ export async function startTestApi(
   const ids = createIds();
   const codec = createPlainCodec();
   const tokens = createCallbackTokens();
-  const pool = (role: 'cloudflow_app' | 'cloudflow_engine', max: number) =>
+  const pool = (role: 'cloudflow_app' | 'cloudflow_engine' | 'cloudflow_login', max: number) =>
     createPool({ url: database.url, role, max, name: 'test', log });
   const appPool = pool('cloudflow_app', 8);
   const acceptPool = pool('cloudflow_app', 4);
@@ -109,7 +121,35 @@ export async function startTestApi(
     partitions: createPartitions(acceptPool),
     adopter,
   });
-  const apiKeys = createPostgresApiKeys(appPool);
+  const loginPool = pool('cloudflow_login', 4);
+  const signingKeys = createTestSigningKeys();
+  const issuer = () => ISSUER;
+  const verifier = createVerifier({
+    app: appPool,
+    login: loginPool,
+    signingKeys,
+    clock,
+    ids,
+    issuer,
+  });
+  const outbox = createOutboxPublisher({
+    pool: appPool,
+    codec,
+    partitions: createPartitions(enginePool),
+    clock,
+  });
+  const identity = createIdentity({
+    app: appPool,
+    login: loginPool,
+    signingKeys,
+    hasher: options.hasher ?? createQuickHasher(),
+    secret: randomBytes(32),
+    outbox,
+    records: createPostgresKeyValue({ pool: appPool, clock, codec }),
+    issuer,
+    randomBytes,
+  });
+  const { apiKeys } = identity;
   const secrets = memorySecrets();
   const told: ExecutionHint[] = [];
   const hints: RuntimeHints = {
@@ -117,7 +157,8 @@ export async function startTestApi(
     signalled: (hint) => void told.push(hint),
   };
   const handler = createApi({
-    apiKeys,
+    ...verifier,
+    identity,
     workflows: createPostgresWorkflowStore(appPool),
     definitionChecks: createDefinitionChecks(),
     connections: createPostgresConnections(appPool),
@@ -146,6 +187,7 @@ export async function startTestApi(
   return {
     server,
     apiKeys,
+    signingKeys,
     ownership,
     secrets,
     clock,
@@ -166,6 +208,7 @@ export async function startTestApi(
           mode: more.mode ?? 'live',
           name: 'test',
           scopes,
+          workflows: more.workflows ?? null,
           expiresAt: more.expiresAt ?? null,
         },
       );
@@ -175,7 +218,7 @@ export async function startTestApi(
     async close() {
       await server.close(500);
       await engine?.stop();
-      await Promise.all([appPool.end(), acceptPool.end(), enginePool.end()]);
+      await Promise.all([appPool.end(), acceptPool.end(), enginePool.end(), loginPool.end()]);
     },
   };
 }

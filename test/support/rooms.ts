@@ -24,7 +24,16 @@ export const ROOMS = {
   services: {
     folder: 'lib/services',
     rooms: ['core', 'contract', 'ports', 'config'],
-    packages: ['lru-cache', 'typebox', 'ajv', 'ajv-formats', 're2js'],
+    packages: [
+      'lru-cache',
+      'typebox',
+      'ajv',
+      'ajv-formats',
+      're2js',
+      'jose',
+      'otpauth',
+      'fxa-common-password-list',
+    ],
   },
   adapters: { folder: 'lib/adapters', rooms: ['core', 'ports', 'config'], packages: 'any' },
   engine: {

@@ -11,15 +11,22 @@ type Cost = { readonly [Part in keyof typeof COST]: number };
 /**
  * Argon2id. The library is native and lies in a layer of Lambda's, where only CommonJS is looked for
  * (`NODE_PATH`); under a Node older than ours its binary ends the process, so it is loaded here and not
- * by whoever imports this file.
+ * by whoever imports this file, nor before the first password comes.
  */
 export function createArgon2Hasher(): PasswordHasher {
-  const argon2 = createRequire(import.meta.url)('argon2') as typeof import('argon2');
+  let loaded: typeof import('argon2') | null = null;
+  const library = () => {
+    loaded ??= createRequire(import.meta.url)('argon2') as typeof import('argon2');
+    return loaded;
+  };
   return {
-    hash: (password) => argon2.hash(password, { type: argon2.argon2id, ...COST }),
+    async hash(password) {
+      const argon2 = library();
+      return argon2.hash(password, { type: argon2.argon2id, ...COST });
+    },
     async verify(hash, password) {
       costOf(hash);
-      return argon2.verify(hash, password);
+      return library().verify(hash, password);
     },
     needsRehash(hash) {
       const cost = costOf(hash);

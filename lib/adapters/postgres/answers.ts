@@ -47,6 +47,9 @@ export function createAnswers({
       }
       add('execution_id', filter.executionId);
       add('mode', filter.mode);
+      if (filter.workflowIds !== undefined) {
+        where.push(`workflow_id = any ($${values.push(filter.workflowIds)})`);
+      }
       return withTenant(pool, tenant, async (client) => {
         const { rows } = await client.query<ApprovalRow>(
           `select * from approvals where ${where.join(' and ')} order by id desc limit $${values.push(limit + 1)}`,

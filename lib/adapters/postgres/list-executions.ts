@@ -98,6 +98,9 @@ export function listQuery(
   equal('mode', filter.mode);
   equal('root_id', filter.rootId);
   equal('parent_id', filter.parentId);
+  if (filter.workflowIds !== undefined) {
+    where.push(`workflow_id = any ($${values.push(filter.workflowIds)})`);
+  }
   if (filter.rootId !== undefined) where.push('root_id <> id');
   if (filter.statuses !== undefined && filter.statuses.length > 0) {
     where.push(statusCondition(filter.statuses, values));

@@ -9,6 +9,9 @@ const EXPIRED = {
   idempotency_records: 'expires_at <= to_timestamp($1)',
   callbacks: 'expires_at <= to_timestamp($1)',
   records: 'expires_at <= to_timestamp($1)',
+  sessions: `expires_at <= to_timestamp($1) - interval '${REMEMBERED_MS} milliseconds'`,
+  one_time_tokens: 'expires_at <= to_timestamp($1)',
+  login_guesses: 'until <= to_timestamp($1)',
   published_messages: `at <= to_timestamp($1) - interval '${REMEMBERED_MS} milliseconds'`,
 } as const;
 
@@ -27,8 +30,12 @@ export async function purgeExpired(
   now: number,
   limits: PurgeLimits = { batch: 5_000, batches: 1_000 },
 ): Promise<Purged> {
-  const purged = { idempotency_records: 0, callbacks: 0, records: 0, published_messages: 0 };
-  for (const table of Object.keys(EXPIRED) as (keyof typeof EXPIRED)[]) {
+  const tables = Object.keys(EXPIRED) as (keyof typeof EXPIRED)[];
+  const purged = Object.fromEntries(tables.map((table) => [table, 0])) as Record<
+    keyof typeof EXPIRED,
+    number
+  >;
+  for (const table of tables) {
     for (let batches = 0; batches < limits.batches; batches++) {
       const { rowCount } = await pool.query(
         // The condition again: a key that is taken anew meanwhile is not expired.

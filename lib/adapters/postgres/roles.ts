@@ -26,7 +26,39 @@ const all = ['select', 'insert', 'update', 'delete'] as const;
 export const TABLES: Readonly<Record<string, TableRule>> = {
   tenants: {
     tenant: true,
-    grants: { cloudflow_app: ['select'], cloudflow_auditor: ['select'] },
+    // `update` of its name and settings only.
+    grants: {
+      cloudflow_app: ['select'],
+      cloudflow_lookup: ['select'],
+      cloudflow_auditor: ['select'],
+    },
+  },
+  users: {
+    tenant: true,
+    grants: { cloudflow_app: ['select', 'insert', 'update'], cloudflow_lookup: ['select'] },
+  },
+  roles: { tenant: true, grants: { cloudflow_app: all, cloudflow_lookup: ['select'] } },
+  sessions: {
+    tenant: true,
+    grants: {
+      cloudflow_app: all,
+      cloudflow_lookup: ['select'],
+      cloudflow_relay: ['select', 'delete'],
+    },
+  },
+  refresh_tokens: { tenant: true, grants: { cloudflow_app: all, cloudflow_lookup: ['select'] } },
+  one_time_tokens: {
+    tenant: true,
+    grants: {
+      cloudflow_app: all,
+      cloudflow_lookup: ['select'],
+      cloudflow_relay: ['select', 'delete'],
+    },
+  },
+  second_factors: { tenant: true, grants: { cloudflow_app: all } },
+  login_guesses: {
+    tenant: false,
+    grants: { cloudflow_login: all, cloudflow_relay: ['select', 'delete'] },
   },
   workflow_executions: {
     tenant: true,

@@ -52,7 +52,10 @@ export function createPostgresWorkflowStore(pool: Pool): WorkflowStore {
 
     list: (tenant, mode, filter, page) =>
       withTenant(pool, tenant, async (client) => {
-        const ids = await searchIds(client, mode, filter, page);
+        const { workflowIds } = filter;
+        // A key for a hundred workflows at most: they are read and looked at, not searched for.
+        const ids = workflowIds === undefined ? await searchIds(client, mode, filter, page) : null;
+        const looked: typeof filter = workflowIds === undefined ? {} : filter;
         const { rows } = await client.query<WorkflowRow>(
           `select workflow_id, version, description, runtime, step_count, version_count, revision,
                   created_at, updated_at
@@ -60,8 +63,20 @@ export function createPostgresWorkflowStore(pool: Pool): WorkflowStore {
            where tenant_id = $1 and mode = $2 and deleted_at is null
              and ($3::text is null or workflow_id > $3)
              and ($4::text[] is null or workflow_id = any ($4))
-           order by workflow_id limit $5`,
-          [tenant, mode, page.after, ids, page.limit + 1],
+             and ($5::text[] is null or workflow_id = any ($5))
+             and ($6::text is null or search @@ plainto_tsquery('simple', $6))
+             and ($7::jsonb is null or definition @> $7)
+           order by workflow_id limit $8`,
+          [
+            tenant,
+            mode,
+            page.after,
+            ids,
+            workflowIds ?? null,
+            looked.text ?? null,
+            stepTypePattern(looked.stepType),
+            page.limit + 1,
+          ],
         );
         return pageOf(
           rows.map((row) => toWorkflow(tenant, mode, row)),
@@ -118,6 +133,11 @@ export function createPostgresWorkflowStore(pool: Pool): WorkflowStore {
 }
 
 /** What the filter finds, one more than the page; null: there is no filter. */
+/** What a definition contains that has such a step at its top. */
+function stepTypePattern(stepType: string | undefined): string | null {
+  return stepType === undefined ? null : JSON.stringify({ steps: [{ type: stepType }] });
+}
+
 async function searchIds(
   client: PoolClient,
   mode: Mode,
@@ -128,13 +148,7 @@ async function searchIds(
   if (text === null && stepType === undefined) return null;
   const { rows } = await client.query<{ id: string }>(
     'select search_workflows($1, $2, $3, $4, $5) as id',
-    [
-      mode,
-      text,
-      stepType === undefined ? null : JSON.stringify({ steps: [{ type: stepType }] }),
-      page.after,
-      page.limit + 1,
-    ],
+    [mode, text, stepTypePattern(stepType), page.after, page.limit + 1],
   );
   return rows.map(({ id }) => id);
 }

@@ -1,6 +1,7 @@
 import type { Body, Query, ResponseBody } from '#contract/routes.ts';
 import { CloudFlowError } from '#core/errors.ts';
 import type { Principal } from '../identity/principal.ts';
+import { mayTouchWorkflow, workflowsOf } from '../identity/workflow-scope.ts';
 import { iso } from '../shared/present.ts';
 import { notFound } from '../shared/problems.ts';
 import type { ExecutionDeps } from './deps.ts';
@@ -17,6 +18,7 @@ export async function listApprovals(
     principal.tenant,
     {
       mode: principal.mode,
+      ...workflowsOf(principal),
       ...(query.status === undefined ? {} : { status: query.status }),
       ...(query.execution_id === undefined ? {} : { executionId: query.execution_id }),
     },
@@ -34,7 +36,9 @@ export async function answerApproval(
 ): Promise<ResponseBody<'answerApproval'>> {
   const { tenant, mode, subject } = principal;
   const asked = await deps.executions.getApproval(tenant, approvalId);
-  if (asked === null || asked.mode !== mode) throw notFound('approval');
+  if (asked === null || asked.mode !== mode || !mayTouchWorkflow(principal, asked.workflowId)) {
+    throw notFound('approval');
+  }
   const at = deps.clock.now();
   const { decision, comment = null } = body;
   const answer = await deps.executions.answerApproval(tenant, approvalId, {

@@ -17,7 +17,7 @@ export async function authenticateToken(
   token: string,
 ): Promise<Principal> {
   const { tenant, mode } = await findCallback(deps, token);
-  return { tenant, mode, subject: 'callback', permissions: [] };
+  return { tenant, mode, subject: 'callback', permissions: [], workflows: null, user: null };
 }
 
 export async function completeCallback(

@@ -3,6 +3,7 @@ import type { ExecutionState } from '#core/execution/state.ts';
 import type { Program } from '#core/plan/program.ts';
 import type { ExecutionRecord, LoadedExecution } from '#ports/execution-store.ts';
 import type { Principal } from '../identity/principal.ts';
+import { mayTouchWorkflow } from '../identity/workflow-scope.ts';
 import { notFound } from '../shared/problems.ts';
 import type { ExecutionDeps } from './deps.ts';
 
@@ -13,7 +14,13 @@ export async function requireExecution(
   executionId: string,
 ): Promise<ExecutionRecord> {
   const record = await deps.executions.getExecution(principal.tenant, executionId);
-  if (record === null || record.mode !== principal.mode) throw notFound('execution');
+  if (
+    record === null ||
+    record.mode !== principal.mode ||
+    !mayTouchWorkflow(principal, record.workflowId)
+  ) {
+    throw notFound('execution');
+  }
   return record;
 }
 

@@ -7,6 +7,7 @@ import type { Json } from '#core/json.ts';
 import { allSteps, type Program } from '#core/plan/program.ts';
 import type { ExecutionFilter, ExecutionRecord, Labels } from '#ports/execution-store.ts';
 import type { Principal } from '../identity/principal.ts';
+import { workflowsOf } from '../identity/workflow-scope.ts';
 import type { ExecutionDeps } from './deps.ts';
 import { loadState, requireExecution } from './load-state.ts';
 import {
@@ -70,6 +71,7 @@ export async function listExecutions(
   const scope = { principal, operation: 'listExecutions' };
   const filter: ExecutionFilter = {
     mode: principal.mode,
+    ...workflowsOf(principal),
     ...(query.status === undefined ? {} : { statuses: [query.status] }),
     ...(query.workflow_id === undefined ? {} : { workflowId: query.workflow_id }),
     ...(query.version === undefined ? {} : { version: query.version }),

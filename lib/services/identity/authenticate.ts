@@ -2,54 +2,141 @@ import { LRUCache } from 'lru-cache';
 import { CloudFlowError } from '#core/errors.ts';
 import type { ApiKeys, StoredApiKey } from '#ports/api-keys.ts';
 import type { Clock } from '#ports/clock.ts';
+import type { SessionState, SessionStore } from '#ports/sessions.ts';
+import type { AccessTokens } from './access-tokens.ts';
 import { parseApiKey, sameDigest } from './api-key.ts';
+import { permissionsOf } from './permissions-of.ts';
 import type { Principal } from './principal.ts';
 
-/** A revoked key stops working everywhere within this time. */
-const RECHECK_MS = 5_000;
-const BEARER = /^Bearer ([\x21-\x7e]{1,256})$/i;
+/** What was revoked, ended or taken away stops working everywhere within this time. */
+const RECHECK_MS = 1_500;
+/** When a key was last used is kept to the minute. */
+const USED_EVERY_MS = 60_000;
+const BEARER = /^Bearer ([\x21-\x7e]{1,8192})$/i;
 
 export type Authenticate = (authorization: string | undefined) => Promise<Principal>;
 
-/** Turns the Authorization header into a principal, or throws UNAUTHENTICATED. */
-export function createAuthenticate(deps: {
-  readonly apiKeys: ApiKeys;
+export interface AuthenticateDeps {
+  readonly apiKeys: Pick<ApiKeys, 'find' | 'used'>;
+  readonly sessions: Pick<SessionStore, 'state'>;
+  readonly accessTokens: Pick<AccessTokens, 'verify'>;
   readonly clock: Clock;
-}): Authenticate {
-  const known = new LRUCache<string, { readonly key: StoredApiKey; readonly readAt: number }>({
-    max: 1_000,
+}
+
+/** Turns the Authorization header into a principal, or throws UNAUTHENTICATED. */
+export function createAuthenticate(deps: AuthenticateDeps): Authenticate {
+  const { clock } = deps;
+  const keys = createRecheck(clock, (keyId) => deps.apiKeys.find(keyId));
+  const sessions = createRecheck(clock, (key) => {
+    const [tenant, session] = key.split(' ') as [string, string];
+    return deps.sessions.state(tenant, session);
   });
-  const read = async (keyId: string): Promise<StoredApiKey | null> => {
-    const cached = known.get(keyId);
-    const now = deps.clock.monotonic();
-    if (cached !== undefined && now - cached.readAt < RECHECK_MS) return cached.key;
-    const key = await deps.apiKeys.find(keyId);
-    if (key === null) known.delete(keyId);
-    else known.set(keyId, { key, readAt: now });
-    return key;
-  };
   return async (authorization) => {
     if (authorization === undefined) {
-      throw unauthenticated('send an API key: Authorization: Bearer cfk_...');
+      throw unauthenticated('send an API key or an access token: Authorization: Bearer ...');
     }
-    const given = parseApiKey(BEARER.exec(authorization)?.[1] ?? '');
-    if (given === null) throw unauthenticated('the credential is not an API key');
-    const stored = await read(given.keyId);
-    // One answer for unknown, wrong, revoked and expired: none of them is the caller's to know.
-    if (stored === null || !sameDigest(stored.digest, given.digest)) throw refused();
-    if (stored.mode !== given.mode || stored.revokedAt !== null) throw refused();
-    if (stored.expiresAt !== null && stored.expiresAt <= deps.clock.now()) throw refused();
-    return {
-      tenant: stored.tenant,
-      mode: stored.mode,
-      subject: `key:${stored.keyId}`,
-      permissions: stored.scopes,
-    };
+    const text = BEARER.exec(authorization)?.[1];
+    if (text === undefined) throw unauthenticated('the credential is not a bearer token');
+    // Keys have an underscore and no dot, tokens two dots.
+    if (text.includes('.')) return withToken(deps, sessions, text);
+    return withKey(deps, keys, text);
   };
 }
 
+async function withKey(
+  { apiKeys, clock }: AuthenticateDeps,
+  read: Recheck<StoredApiKey>,
+  text: string,
+): Promise<Principal> {
+  const given = parseApiKey(text);
+  if (given === null) throw unauthenticated('the credential is neither an API key nor a token');
+  const stored = await read(given.keyId);
+  // One answer for unknown, wrong, revoked and expired: none of them is the caller's to know.
+  if (stored === null || !sameDigest(stored.digest, given.digest)) throw refused();
+  if (stored.mode !== given.mode || stored.revokedAt !== null) throw refused();
+  const now = clock.now();
+  if (stored.expiresAt !== null && stored.expiresAt <= now) throw refused();
+  if (stored.lastUsedAt === null || now - stored.lastUsedAt >= USED_EVERY_MS) {
+    await apiKeys.used(stored.tenant, stored.keyId, now);
+    read.note(stored.keyId, { ...stored, lastUsedAt: now });
+  }
+  return {
+    tenant: stored.tenant,
+    mode: stored.mode,
+    subject: `key:${stored.keyId}`,
+    permissions: stored.scopes,
+    workflows: stored.workflows,
+    user: null,
+  };
+}
+
+async function withToken(
+  { accessTokens, clock }: AuthenticateDeps,
+  read: Recheck<SessionState>,
+  text: string,
+): Promise<Principal> {
+  const token = await accessTokens.verify(text);
+  // The token says who signed in; what they may do is what holds now.
+  const state = await read(`${token.tenant} ${token.session}`);
+  if (state === null || state.endedAt !== null || state.expiresAt <= clock.now()) throw refused();
+  if (state.user !== token.user || state.mode !== token.mode) throw refused();
+  if (state.userStatus !== 'active') throw refused();
+  return {
+    tenant: token.tenant,
+    mode: token.mode,
+    subject: `user:${token.user}`,
+    permissions: permissionsOf(state.roles, state.scopes),
+    workflows: null,
+    user: {
+      id: token.user,
+      session: token.session,
+      roles: state.roles,
+      secondFactorAt: state.secondFactorAt,
+      mfa: state.settings.mfa,
+    },
+  };
+}
+
+interface Recheck<T> {
+  (key: string): Promise<T | null>;
+  note(key: string, value: T): void;
+}
+
+/** Reads at most once per key and RECHECK_MS; callers at the same moment share a read. */
+function createRecheck<T>(clock: Clock, find: (key: string) => Promise<T | null>): Recheck<T> {
+  const known = new LRUCache<string, { readonly value: T; readonly readAt: number }>({
+    max: 5_000,
+  });
+  const reading = new Map<string, Promise<T | null>>();
+  const read = (key: string): Promise<T | null> => {
+    const cached = known.get(key);
+    if (cached !== undefined && clock.monotonic() - cached.readAt < RECHECK_MS) {
+      return Promise.resolve(cached.value);
+    }
+    let promise = reading.get(key);
+    if (promise === undefined) {
+      const readAt = clock.monotonic();
+      promise = find(key)
+        .then((value) => {
+          if (value === null) known.delete(key);
+          else known.set(key, { value, readAt });
+          return value;
+        })
+        .finally(() => reading.delete(key));
+      reading.set(key, promise);
+    }
+    return promise;
+  };
+  return Object.assign(read, {
+    note(key: string, value: T) {
+      const readAt = known.get(key)?.readAt;
+      if (readAt !== undefined) known.set(key, { value, readAt });
+    },
+  });
+}
+
 function refused(): CloudFlowError {
-  return unauthenticated('the API key is not valid');
+  return unauthenticated('the credential is not valid');
 }
 
 function unauthenticated(message: string): CloudFlowError {

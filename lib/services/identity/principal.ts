@@ -1,11 +1,32 @@
 import type { Mode } from '#ports/execution-store.ts';
+import type { TenantSettings } from '#ports/users.ts';
 
 /** Who calls, as the verified credential says, and nothing that the request says itself. */
 export interface Principal {
   readonly tenant: string;
   readonly mode: Mode;
-  /** `key:<key id>` or `callback`; users come with the identity service. */
+  /** `user:<id>`, `key:<key id>` or `callback`. */
   readonly subject: string;
   /** Scopes; see contract/permissions.ts. Empty: nothing is allowed. */
   readonly permissions: readonly string[];
+  /** The workflows it may touch; null: all. */
+  readonly workflows: readonly string[] | null;
+  /** Null: not a person. */
+  readonly user: SignedInUser | null;
+}
+
+export interface SignedInUser {
+  readonly id: string;
+  readonly session: string;
+  readonly roles: readonly string[];
+  /** When a second factor was last proven in this session; null: never. */
+  readonly secondFactorAt: number | null;
+  /** Who needs one, as the tenant says. */
+  readonly mfa: TenantSettings['mfa'];
+}
+
+/** For routes about whoever calls, which the pipeline lets nobody else through to. */
+export function signedIn(principal: Principal): SignedInUser {
+  if (principal.user === null) throw new TypeError(`${principal.subject} is no user`);
+  return principal.user;
 }

@@ -2,6 +2,7 @@ import type { Query, ResponseBody } from '#contract/routes.ts';
 import type { Mode } from '#ports/execution-store.ts';
 import type { LatestExecution } from '#ports/workflow-store.ts';
 import type { Principal } from '../identity/principal.ts';
+import { workflowsOf } from '../identity/workflow-scope.ts';
 import { coalesce } from '../shared/coalesce.ts';
 import { etagOf } from '../shared/etag.ts';
 import { iso, isoOrNull } from '../shared/present.ts';
@@ -64,6 +65,7 @@ export function createWorkflowReader(deps: WorkflowDeps): WorkflowReader {
         principal.tenant,
         principal.mode,
         {
+          ...workflowsOf(principal),
           ...(query.text === undefined ? {} : { text: query.text }),
           ...(query.step_type === undefined ? {} : { stepType: query.step_type }),
         },

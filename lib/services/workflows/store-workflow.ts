@@ -3,6 +3,7 @@ import type { ResponseBody } from '#contract/routes.ts';
 import { CloudFlowError, type Problem } from '#core/errors.ts';
 import { canonicalJson, type Json, type JsonObject } from '#core/json.ts';
 import type { Principal } from '../identity/principal.ts';
+import { mayTouchWorkflow } from '../identity/workflow-scope.ts';
 import { changed, etagOf, requireMatch } from '../shared/etag.ts';
 import { notFound } from '../shared/problems.ts';
 import { checkDefinition } from './check-definition.ts';
@@ -24,6 +25,10 @@ export async function createWorkflow(
   principal: Principal,
   document: JsonObject,
 ): Promise<StoredWorkflow> {
+  const { workflow_id: id } = document;
+  if (typeof id === 'string' && !mayTouchWorkflow(principal, id)) {
+    throw new CloudFlowError('PERMISSION_DENIED', `this key is not for the workflow '${id}'`);
+  }
   return store(deps, principal, document, null);
 }
 

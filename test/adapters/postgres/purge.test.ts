@@ -6,6 +6,7 @@ import { OTHER_TENANT, TENANT } from '#test/support/platform.ts';
 
 const NOW = Date.parse('2027-03-01T00:00:00Z');
 const DAY = 86_400_000;
+const USER = '33333333-3333-4333-8333-333333333333';
 
 describeWithPostgres('what has expired', () => {
   let admin: Pool;
@@ -16,6 +17,17 @@ describeWithPostgres('what has expired', () => {
     const database = await createTestDatabase();
     admin = database.admin;
     relay = database.pool('cloudflow_relay');
+    await admin.query(
+      `insert into tenants (id, name, created_at)
+       select tenant, 'a tenant', now() from unnest($1::uuid[]) as tenant on conflict do nothing`,
+      [[TENANT, OTHER_TENANT]],
+    );
+    await admin.query(
+      `insert into users (tenant_id, id, email, address, status, roles, revision, created_at, updated_at)
+       select tenant, $1, 'ada@example.com', 'ada@example.com', 'active', '{}', 1, now(), now()
+       from unnest($2::uuid[]) as tenant`,
+      [USER, [TENANT, OTHER_TENANT]],
+    );
     for (let n = 0; n < 13; n++) {
       const tenant = n % 2 === 0 ? TENANT : OTHER_TENANT;
       const expires = new Date(n < 10 ? NOW - n * DAY : NOW + (n - 9) * 1_000);
@@ -34,6 +46,18 @@ describeWithPostgres('what has expired', () => {
          values ($1, 'lock', $2, gen_random_uuid(), '0:null', $3)`,
         [tenant, `record-${n}`, expires],
       );
+      const digest = Buffer.alloc(32, n);
+      await admin.query(
+        `insert into sessions (tenant_id, id, user_id, mode, methods, signed_in_at, last_used_at, expires_at)
+         values ($1, gen_random_uuid(), $2, 'live', '{pwd}', '2027-01-01', '2027-01-01', $3)`,
+        [tenant, USER, new Date(expires.getTime() - 8 * DAY)],
+      );
+      await admin.query(
+        `insert into one_time_tokens (digest, tenant_id, user_id, purpose, created_at, expires_at)
+         values ($1, $2, $3, 'invitation', '2027-01-01', $4)`,
+        [digest, tenant, USER, expires],
+      );
+      await admin.query('insert into login_guesses values ($1, 1, $2)', [digest, expires]);
       await admin.query('insert into published_messages values ($1, gen_random_uuid(), $2)', [
         tenant,
         new Date(expires.getTime() - 8 * DAY),
@@ -46,6 +70,9 @@ describeWithPostgres('what has expired', () => {
       `select (select count(*)::integer from idempotency_records) as idempotency_records,
               (select count(*)::integer from callbacks) as callbacks,
               (select count(*)::integer from records) as records,
+              (select count(*)::integer from sessions) as sessions,
+              (select count(*)::integer from one_time_tokens) as one_time_tokens,
+              (select count(*)::integer from login_guesses) as login_guesses,
               (select count(*)::integer from published_messages) as published_messages`,
     );
     return rows[0];
@@ -54,6 +81,9 @@ describeWithPostgres('what has expired', () => {
     idempotency_records: count,
     callbacks: count,
     records: count,
+    sessions: count,
+    one_time_tokens: count,
+    login_guesses: count,
     published_messages: count,
   });
 

@@ -87,6 +87,10 @@ export const STATEMENTS: { readonly [C in Capability]: readonly Wanted[] } = {
     { sid: 'SecretsCursorKey', actions: actions('secrets:cursor-key'), on: /CursorKey/ },
     key('OpenCursorKey', 'kms:Decrypt'),
   ],
+  'secrets:identity-key': [
+    { sid: 'SecretsIdentityKey', actions: actions('secrets:identity-key'), on: /IdentityKey/ },
+    key('OpenIdentityKey', 'kms:Decrypt'),
+  ],
   'secrets:tenants:read': [
     { sid: 'SecretsTenantsRead', actions: actions('secrets:tenants:read'), on: TENANT_SECRETS },
     key('OpenTenantSecrets', 'kms:Decrypt'),
@@ -127,6 +131,9 @@ export const STATEMENTS: { readonly [C in Capability]: readonly Wanted[] } = {
   ],
   'signing-keys:make': [
     { sid: 'SigningKeysMake', actions: actions('signing-keys:make'), on: /SigningKey/ },
+  ],
+  'signing-keys:open': [
+    { sid: 'SigningKeysOpen', actions: actions('signing-keys:open'), on: /SigningKey/ },
   ],
   'egress:internet': [],
 };

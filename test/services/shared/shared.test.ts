@@ -5,7 +5,14 @@ import { coalesce } from '#services/shared/coalesce.ts';
 import { createCursors } from '#services/shared/cursor.ts';
 import { etagOf, requireMatch } from '#services/shared/etag.ts';
 
-const principal: Principal = { tenant: 't1', mode: 'live', subject: 'key:x', permissions: [] };
+const principal: Principal = {
+  tenant: 't1',
+  mode: 'live',
+  subject: 'key:x',
+  permissions: [],
+  workflows: null,
+  user: null,
+};
 
 describe('cursors', () => {
   const cursors = createCursors(new Uint8Array(32).fill(7));

@@ -1,0 +1,49 @@
+import type { Pool } from 'pg';
+import { createPostgresApiKeys } from '#adapters/postgres/api-keys.ts';
+import { createPostgresLoginGuard } from '#adapters/postgres/login-guard.ts';
+import { createPostgresOneTimeTokens } from '#adapters/postgres/one-time-tokens.ts';
+import { createPostgresRoles } from '#adapters/postgres/role-store.ts';
+import { createPostgresSecondFactors } from '#adapters/postgres/second-factors.ts';
+import { createPostgresSessions } from '#adapters/postgres/session-store.ts';
+import { createPostgresTenants } from '#adapters/postgres/tenant-store.ts';
+import { createPostgresUsers } from '#adapters/postgres/user-store.ts';
+import type { KeyValue } from '#ports/key-value.ts';
+import type { Outbox } from '#ports/outbox.ts';
+import type { PasswordHasher } from '#ports/password-hasher.ts';
+import type { SigningKeys } from '#ports/signing-keys.ts';
+import { boundHashing } from '#services/identity/bound-hashing.ts';
+import { createIdentityKey } from '#services/identity/identity-key.ts';
+import type { IdentityHandlerDeps } from './handlers.ts';
+
+/** What the identity part of the API stands on, as every host wires it. */
+export function createIdentity(deps: {
+  readonly app: Pool;
+  readonly login: Pool;
+  readonly signingKeys: SigningKeys;
+  readonly hasher: PasswordHasher;
+  /** The one secret of the installation: see `IdentityKey`. */
+  readonly secret: Uint8Array;
+  readonly outbox: Outbox;
+  readonly records: KeyValue;
+  readonly issuer: () => string;
+  readonly randomBytes: (count: number) => Uint8Array;
+}): Omit<IdentityHandlerDeps, 'clock' | 'ids' | 'cursors' | 'accessTokens'> {
+  const { app, login, signingKeys, outbox, issuer, randomBytes } = deps;
+  return {
+    users: createPostgresUsers(app),
+    roles: createPostgresRoles(app),
+    tenants: createPostgresTenants(app),
+    sessions: createPostgresSessions(app, login),
+    apiKeys: createPostgresApiKeys(app, login),
+    oneTime: createPostgresOneTimeTokens(app),
+    guard: createPostgresLoginGuard(login),
+    factors: createPostgresSecondFactors(app),
+    records: deps.records,
+    hasher: boundHashing(deps.hasher),
+    key: createIdentityKey(deps.secret),
+    signingKeys,
+    outbox,
+    issuer,
+    randomBytes,
+  };
+}

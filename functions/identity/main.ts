@@ -1,0 +1,42 @@
+import { randomBytes } from 'node:crypto';
+import { KMSClient } from '@aws-sdk/client-kms';
+import { createArgon2Hasher } from '#adapters/argon2/password-hasher.ts';
+import { createKmsSealer } from '#adapters/kms/sealer.ts';
+import { createOutboxPublisher } from '#adapters/postgres/outbox-publisher.ts';
+import { createPartitions } from '#adapters/postgres/partitions.ts';
+import { createSigningKeys } from '#adapters/postgres/signing-keys.ts';
+import { readEnv } from '#config/env.ts';
+import { FUNCTIONS } from '#config/functions.ts';
+import { serveApi } from '../api/serve-api.ts';
+import { connectApi } from '../shared/connect.ts';
+import { lambdaHandler } from '../shared/lambda.ts';
+import { platformSecret } from '../shared/platform-secret.ts';
+import { openRecords } from '../shared/records.ts';
+import { createIdentity } from './create-identity.ts';
+import { createVerifier } from './create-verifier.ts';
+import { identityHandlers } from './handlers.ts';
+
+const env = readEnv('identity-api', process.env);
+const deps = await connectApi('identity-api', env);
+const [{ tags }] = FUNCTIONS['identity-api'].triggers;
+const { pool, login, clock, codec } = deps;
+const sealer = createKmsSealer({ client: new KMSClient({}), keyId: env.SIGNING_SEAL_KEY });
+const signingKeys = createSigningKeys({ pool, clock, sealer });
+const issuer = () => env.PUBLIC_URL;
+const { accessTokens } = createVerifier({ ...deps, app: pool, signingKeys, issuer });
+const identity = createIdentity({
+  app: pool,
+  login,
+  signingKeys,
+  hasher: createArgon2Hasher(),
+  secret: Buffer.from(await platformSecret(env.IDENTITY_KEY_SECRET), 'base64'),
+  outbox: createOutboxPublisher({ pool, codec, partitions: createPartitions(pool), clock }),
+  issuer,
+  records: openRecords(deps, env, pool),
+  randomBytes,
+});
+
+/** Who may do what: signing in, sessions, users, roles, tenants and API keys. */
+export const handler = lambdaHandler(
+  serveApi(deps, tags, identityHandlers({ ...deps, ...identity, accessTokens })),
+);

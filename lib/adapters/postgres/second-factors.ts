@@ -1,0 +1,79 @@
+import type { Pool } from 'pg';
+import type { SecondFactors } from '#ports/second-factors.ts';
+import { withTenant } from './pool.ts';
+import { seconds } from './rows.ts';
+
+interface Row {
+  readonly secret: Buffer;
+  readonly confirmed: boolean;
+  readonly recovery_left: number;
+}
+
+/** `pool`: role `cloudflow_app`. */
+export function createPostgresSecondFactors(pool: Pool): SecondFactors {
+  /** One statement whose condition lets one of many calls through. */
+  const changes = (tenant: string, text: string, values: readonly unknown[]): Promise<boolean> =>
+    withTenant(pool, tenant, async (client) => {
+      const { rowCount } = await client.query(text, [tenant, ...values]);
+      return rowCount === 1;
+    });
+  return {
+    find: (tenant, user) =>
+      withTenant(pool, tenant, async (client) => {
+        const { rows } = await client.query<Row>(
+          `select secret, confirmed_at is not null as confirmed,
+                  cardinality(recovery) as recovery_left
+           from second_factors where tenant_id = $1 and user_id = $2`,
+          [tenant, user],
+        );
+        const row = rows[0];
+        return row === undefined
+          ? null
+          : { secret: row.secret, confirmed: row.confirmed, recoveryLeft: row.recovery_left };
+      }),
+
+    async begin({ tenant, user, secret }, now) {
+      const begun = await changes(
+        tenant,
+        `insert into second_factors as f (tenant_id, user_id, secret, created_at)
+         values ($1, $2, $3, to_timestamp($4))
+         on conflict (tenant_id, user_id) do update
+           set secret = excluded.secret, created_at = excluded.created_at, last_step = 0
+           where f.confirmed_at is null`,
+        [user, Buffer.from(secret), seconds(now)],
+      );
+      return begun ? 'begun' : 'confirmed';
+    },
+
+    confirm: (tenant, user, step, recovery, now) =>
+      changes(
+        tenant,
+        `update second_factors
+         set confirmed_at = to_timestamp($5), last_step = $3, recovery = $4
+         where tenant_id = $1 and user_id = $2 and confirmed_at is null and last_step < $3`,
+        [user, step, recovery.map((digest) => Buffer.from(digest)), seconds(now)],
+      ),
+
+    useStep: (tenant, user, step) =>
+      changes(
+        tenant,
+        `update second_factors set last_step = $3
+         where tenant_id = $1 and user_id = $2 and confirmed_at is not null and last_step < $3`,
+        [user, step],
+      ),
+
+    useRecovery: (tenant, user, digest) =>
+      changes(
+        tenant,
+        `update second_factors set recovery = array_remove(recovery, $3)
+         where tenant_id = $1 and user_id = $2 and confirmed_at is not null and $3 = any (recovery)`,
+        [user, Buffer.from(digest)],
+      ),
+
+    async remove(tenant, user) {
+      await changes(tenant, 'delete from second_factors where tenant_id = $1 and user_id = $2', [
+        user,
+      ]);
+    },
+  };
+}

@@ -1,0 +1,257 @@
+import type { Pool, PoolClient } from 'pg';
+import type { Mode } from '#ports/execution-store.ts';
+import type {
+  ClientInfo,
+  EndReason,
+  Rotation,
+  RotationAnswer,
+  SessionRecord,
+  SessionStore,
+} from '#ports/sessions.ts';
+import type { TenantSettings, UserStatus } from '#ports/users.ts';
+import { paged } from './paging.ts';
+import { withTenant } from './pool.ts';
+import { seconds, secondsOrNull } from './rows.ts';
+import { withDefaults } from './tenant-store.ts';
+
+interface Row {
+  readonly tenant_id: string;
+  readonly id: string;
+  readonly user_id: string;
+  readonly mode: Mode;
+  readonly device: string | null;
+  readonly user_agent: string | null;
+  readonly source: string | null;
+  readonly methods: readonly string[];
+  readonly signed_in_at: number;
+  readonly second_factor_at: number | null;
+  readonly last_used_at: number;
+  readonly expires_at: number;
+  readonly ended_at: number | null;
+}
+
+interface StateRow {
+  readonly user_id: string;
+  readonly mode: Mode;
+  readonly user_status: UserStatus;
+  readonly roles: readonly string[];
+  readonly scopes: readonly string[];
+  readonly settings: Partial<TenantSettings>;
+  readonly second_factor_at: number | null;
+  readonly expires_at: number;
+  readonly ended_at: number | null;
+}
+
+interface TokenRow {
+  readonly session_id: string;
+  readonly expires_at: number;
+  readonly used_at: number | null;
+  readonly used_by: Buffer | null;
+}
+
+const COLUMNS = `tenant_id, id, user_id, mode, device, user_agent, source, methods, signed_in_at,
+  second_factor_at, last_used_at, expires_at, ended_at`;
+
+/** `pool`: role `cloudflow_app`; `lookups` may be of `cloudflow_login`. */
+export function createPostgresSessions(pool: Pool, lookups: Pool = pool): SessionStore {
+  return {
+    open: (session) =>
+      withTenant(pool, session.tenant, async (client) => {
+        await client.query(
+          `insert into sessions (${COLUMNS})
+           values ($1, $2, $3, $4, $5, $6, $7, $8, to_timestamp($9), to_timestamp($10),
+                   to_timestamp($9), to_timestamp($11), null)`,
+          [
+            session.tenant,
+            session.id,
+            session.user,
+            session.mode,
+            session.device,
+            session.client.userAgent,
+            session.client.source,
+            session.methods,
+            seconds(session.now),
+            secondsOrNull(session.secondFactorAt),
+            seconds(session.expiresAt),
+          ],
+        );
+        await addToken(client, session.tenant, session.id, session.refresh, session);
+      }),
+
+    find: (tenant, id) => withTenant(pool, tenant, (client) => findSession(client, tenant, id)),
+
+    async state(tenant, id) {
+      const { rows } = await lookups.query<StateRow>({
+        name: 'find-session',
+        text: 'select * from find_session($1, $2)',
+        values: [tenant, id],
+      });
+      const row = rows[0];
+      return row === undefined
+        ? null
+        : {
+            user: row.user_id,
+            mode: row.mode,
+            userStatus: row.user_status,
+            roles: row.roles,
+            scopes: row.scopes,
+            settings: withDefaults(row.settings),
+            secondFactorAt: row.second_factor_at,
+            expiresAt: row.expires_at,
+            endedAt: row.ended_at,
+          };
+    },
+
+    list: (tenant, user, now, page) =>
+      withTenant(pool, tenant, async (client) => {
+        const { rows } = await client.query<Row>(
+          `select ${COLUMNS} from sessions
+           where tenant_id = $1 and ended_at is null and expires_at > to_timestamp($2)
+             and ($3::uuid is null or user_id = $3) and ($4::uuid is null or id < $4)
+           order by id desc limit $5`,
+          [tenant, seconds(now), user, page.after, page.limit + 1],
+        );
+        return paged(rows.map(toSession), page.limit, (session) => session.id);
+      }),
+
+    async rotate(rotation) {
+      const { rows } = await lookups.query<{ tenant_id: string }>({
+        name: 'find-refresh-token',
+        text: 'select tenant_id from find_refresh_token($1)',
+        values: [Buffer.from(rotation.digest)],
+      });
+      const tenant = rows[0]?.tenant_id;
+      if (tenant === undefined) return { kind: 'unknown' };
+      return withTenant(pool, tenant, (client) => rotate(client, tenant, rotation));
+    },
+
+    secondFactor: (tenant, id, methods, now) =>
+      withTenant(pool, tenant, async (client) => {
+        await client.query(
+          `update sessions set second_factor_at = to_timestamp($4), methods = $3
+           where tenant_id = $1 and id = $2 and ended_at is null`,
+          [tenant, id, methods, seconds(now)],
+        );
+      }),
+
+    end: (tenant, id, because, now) =>
+      withTenant(pool, tenant, (client) => endSession(client, tenant, id, because, now)),
+
+    endAll: (tenant, user, because, now, except) =>
+      withTenant(pool, tenant, async (client) => {
+        const { rowCount } = await client.query(
+          `update sessions set ended_at = to_timestamp($4), ended_because = $3
+           where tenant_id = $1 and user_id = $2 and ended_at is null
+             and ($5::uuid is null or id <> $5)`,
+          [tenant, user, because, seconds(now), except ?? null],
+        );
+        return rowCount ?? 0;
+      }),
+  };
+}
+
+async function rotate(
+  client: PoolClient,
+  tenant: string,
+  rotation: Rotation,
+): Promise<RotationAnswer> {
+  const digest = Buffer.from(rotation.digest);
+  // The row's lock is what lets one of many calls with the same token go first.
+  const { rows } = await client.query<TokenRow>(
+    `select session_id, expires_at, used_at, used_by from refresh_tokens
+     where tenant_id = $1 and digest = $2 for update`,
+    [tenant, digest],
+  );
+  const token = rows[0];
+  if (token === undefined) return { kind: 'unknown' };
+  const session = await findSession(client, tenant, token.session_id);
+  if (session === null || session.endedAt !== null) return { kind: 'ended' };
+  if (token.used_at !== null) {
+    const soon = rotation.now - token.used_at < rotation.graceMs;
+    if (soon && token.used_by?.equals(Buffer.from(rotation.by)) === true) {
+      return { kind: 'rotated', session };
+    }
+    await endSession(client, tenant, session.id, 'refresh_token_reused', rotation.now);
+    return { kind: 'reused', session };
+  }
+  if (token.expires_at <= rotation.now) return { kind: 'expired' };
+  await client.query(
+    `update refresh_tokens set used_at = to_timestamp($3), used_by = $4
+     where tenant_id = $1 and digest = $2`,
+    [tenant, digest, seconds(rotation.now), Buffer.from(rotation.by)],
+  );
+  await addToken(client, tenant, session.id, rotation.next, rotation);
+  await client.query(
+    `update sessions
+     set last_used_at = to_timestamp($3), expires_at = to_timestamp($4), user_agent = $5, source = $6
+     where tenant_id = $1 and id = $2`,
+    [
+      tenant,
+      session.id,
+      seconds(rotation.now),
+      seconds(rotation.expiresAt),
+      rotation.client.userAgent,
+      rotation.client.source,
+    ],
+  );
+  return { kind: 'rotated', session };
+}
+
+async function addToken(
+  client: PoolClient,
+  tenant: string,
+  session: string,
+  digest: Uint8Array,
+  times: { readonly now: number; readonly expiresAt: number },
+): Promise<void> {
+  await client.query(
+    `insert into refresh_tokens (digest, tenant_id, session_id, issued_at, expires_at)
+     values ($1, $2, $3, to_timestamp($4), to_timestamp($5))`,
+    [Buffer.from(digest), tenant, session, seconds(times.now), seconds(times.expiresAt)],
+  );
+}
+
+async function endSession(
+  client: PoolClient,
+  tenant: string,
+  id: string,
+  because: EndReason,
+  now: number,
+): Promise<boolean> {
+  const { rowCount } = await client.query(
+    `update sessions set ended_at = to_timestamp($4), ended_because = $3
+     where tenant_id = $1 and id = $2 and ended_at is null`,
+    [tenant, id, because, seconds(now)],
+  );
+  return rowCount === 1;
+}
+
+async function findSession(
+  client: PoolClient,
+  tenant: string,
+  id: string,
+): Promise<SessionRecord | null> {
+  const { rows } = await client.query<Row>(
+    `select ${COLUMNS} from sessions where tenant_id = $1 and id = $2`,
+    [tenant, id],
+  );
+  return rows[0] === undefined ? null : toSession(rows[0]);
+}
+
+function toSession(row: Row): SessionRecord {
+  const client: ClientInfo = { userAgent: row.user_agent, source: row.source };
+  return {
+    tenant: row.tenant_id,
+    id: row.id,
+    user: row.user_id,
+    mode: row.mode,
+    device: row.device,
+    client,
+    methods: row.methods,
+    signedInAt: row.signed_in_at,
+    secondFactorAt: row.second_factor_at,
+    lastUsedAt: row.last_used_at,
+    expiresAt: row.expires_at,
+    endedAt: row.ended_at,
+  };
+}

@@ -1,0 +1,200 @@
+import type { Pool, PoolClient } from 'pg';
+import type {
+  Preferences,
+  UserChange,
+  UserCredentials,
+  UserRecord,
+  UserStatus,
+  UserStore,
+} from '#ports/users.ts';
+import { paged } from './paging.ts';
+import { withTenant } from './pool.ts';
+import { seconds, secondsOrNull } from './rows.ts';
+
+interface Row {
+  readonly tenant_id: string;
+  readonly id: string;
+  readonly email: string;
+  readonly address: string;
+  readonly name: string | null;
+  readonly status: UserStatus;
+  readonly roles: readonly string[];
+  readonly preferences: Preferences;
+  readonly email_verified_at: number | null;
+  readonly second_factor: boolean;
+  readonly last_signed_in_at: number | null;
+  readonly revision: number;
+  readonly created_at: number;
+  readonly updated_at: number;
+}
+
+const COLUMNS = `u.tenant_id, u.id, u.email, u.address, u.name, u.status, u.roles, u.preferences,
+  u.email_verified_at, u.last_signed_in_at, u.revision, u.created_at, u.updated_at,
+  exists (select from second_factors f
+          where f.tenant_id = u.tenant_id and f.user_id = u.id and f.confirmed_at is not null)
+    as second_factor`;
+
+/** `pool`: role `cloudflow_app`. */
+export function createPostgresUsers(pool: Pool): UserStore {
+  const one = async (tenant: string, where: string, value: string, hash: boolean) =>
+    withTenant(pool, tenant, async (client) => {
+      const { rows } = await client.query<Row & { readonly password_hash?: string | null }>(
+        `select ${COLUMNS}${hash ? ', u.password_hash' : ''} from users u
+         where u.tenant_id = $1 and ${where} = $2`,
+        [tenant, value],
+      );
+      return rows[0] ?? null;
+    });
+  const withHash = async (
+    tenant: string,
+    where: 'u.address' | 'u.id',
+    value: string,
+  ): Promise<UserCredentials | null> => {
+    const row = await one(tenant, where, value, true);
+    return row === null ? null : { ...toUser(row), passwordHash: row.password_hash ?? null };
+  };
+  return {
+    create: (user) =>
+      withTenant(pool, user.tenant, async (client) => {
+        const { rowCount } = await client.query(
+          `insert into users (tenant_id, id, email, address, name, status, roles,
+                              email_verified_at, revision, created_at, updated_at)
+           values ($1, $2, $3, $4, $5, $6, $7, to_timestamp($8), 1, to_timestamp($9), to_timestamp($9))
+           on conflict (tenant_id, address) do nothing`,
+          [
+            user.tenant,
+            user.id,
+            user.email,
+            user.address,
+            user.name,
+            user.status,
+            user.roles,
+            secondsOrNull(user.emailVerifiedAt),
+            seconds(user.now),
+          ],
+        );
+        return rowCount === 1 ? read(client, user.tenant, user.id) : 'taken';
+      }),
+
+    async find(tenant, id) {
+      const row = await one(tenant, 'u.id', id, false);
+      return row === null ? null : toUser(row);
+    },
+    findCredentials: (tenant, address) => withHash(tenant, 'u.address', address),
+    credentialsOf: (tenant, id) => withHash(tenant, 'u.id', id),
+
+    list: (tenant, filter, page) =>
+      withTenant(pool, tenant, async (client) => {
+        const { rows } = await client.query<Row>(
+          `select ${COLUMNS} from users u
+           where u.tenant_id = $1
+             and ($2::text is null or u.status = $2)
+             and ($3::text is null or u.roles @> array[$3])
+             and ($4::text is null
+                  or position(lower($4) in lower(u.address)) > 0
+                  or position(lower($4) in lower(coalesce(u.name, ''))) > 0)
+             and ($5::text is null or u.address > $5)
+           order by u.address limit $6`,
+          [tenant, filter.status, filter.role, filter.text, page.after, page.limit + 1],
+        );
+        const { items, next } = paged(rows, page.limit, (row) => row.address);
+        return { items: items.map(toUser), next };
+      }),
+
+    update: (tenant, id, change, revision, now, keeps) =>
+      withTenant(pool, tenant, async (client) => {
+        if (keeps !== undefined && (await isLast(client, tenant, id, change, keeps))) {
+          return { kind: 'last' };
+        }
+        const { rowCount } = await client.query(
+          `update users
+           set name = case when $4 then $5 else name end,
+               status = coalesce($6, status), roles = coalesce($7, roles),
+               preferences = coalesce($8, preferences),
+               email_verified_at = coalesce(to_timestamp($9), email_verified_at),
+               revision = revision + 1, updated_at = to_timestamp($10)
+           where tenant_id = $1 and id = $2 and ($3::integer is null or revision = $3)`,
+          [
+            tenant,
+            id,
+            revision,
+            change.name !== undefined,
+            change.name ?? null,
+            change.status ?? null,
+            change.roles ?? null,
+            change.preferences === undefined ? null : JSON.stringify(change.preferences),
+            secondsOrNull(change.emailVerifiedAt ?? null),
+            seconds(now),
+          ],
+        );
+        if (rowCount === 1) return { kind: 'replaced', record: await read(client, tenant, id) };
+        const there = await client.query('select 1 from users where tenant_id = $1 and id = $2', [
+          tenant,
+          id,
+        ]);
+        return { kind: there.rowCount === 0 ? 'not_found' : 'changed' };
+      }),
+
+    setPassword: (tenant, id, hash, now) =>
+      withTenant(pool, tenant, async (client) => {
+        await client.query(
+          `update users set password_hash = $3, updated_at = to_timestamp($4)
+           where tenant_id = $1 and id = $2`,
+          [tenant, id, hash, seconds(now)],
+        );
+      }),
+
+    signedIn: (tenant, id, now) =>
+      withTenant(pool, tenant, async (client) => {
+        await client.query(
+          'update users set last_signed_in_at = to_timestamp($3) where tenant_id = $1 and id = $2',
+          [tenant, id, seconds(now)],
+        );
+      }),
+  };
+}
+
+/** Locks whoever has the role, so that the last two cannot both go at the same moment. */
+async function isLast(
+  client: PoolClient,
+  tenant: string,
+  id: string,
+  change: UserChange,
+  role: string,
+): Promise<boolean> {
+  const keepsRole = change.roles === undefined || change.roles.includes(role);
+  const staysActive = change.status === undefined || change.status === 'active';
+  if (keepsRole && staysActive) return false;
+  const { rows } = await client.query<{ id: string }>(
+    `select id from users
+     where tenant_id = $1 and roles @> array[$2] and status = 'active' order by id for update`,
+    [tenant, role],
+  );
+  return rows.length === 1 && rows[0]?.id === id;
+}
+
+async function read(client: PoolClient, tenant: string, id: string): Promise<UserRecord> {
+  const { rows } = await client.query<Row>(
+    `select ${COLUMNS} from users u where u.tenant_id = $1 and u.id = $2`,
+    [tenant, id],
+  );
+  return toUser(rows[0] as Row);
+}
+
+function toUser(row: Row): UserRecord {
+  return {
+    tenant: row.tenant_id,
+    id: row.id,
+    email: row.email,
+    name: row.name,
+    status: row.status,
+    roles: row.roles,
+    preferences: row.preferences,
+    emailVerifiedAt: row.email_verified_at,
+    secondFactor: row.second_factor,
+    lastSignedInAt: row.last_signed_in_at,
+    revision: row.revision,
+    createdAt: row.created_at,
+    updatedAt: row.updated_at,
+  };
+}

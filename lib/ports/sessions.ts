@@ -1,0 +1,111 @@
+import type { Mode, Page, PageRequest } from './execution-store.ts';
+import type { TenantSettings, UserStatus } from './users.ts';
+
+/**
+ * Where users are signed in: the truth, of which access tokens are a copy that ages. A session holds one
+ * live refresh token at a time; only digests (SHA-256) are ever given to the store.
+ */
+export interface SessionStore {
+  open(session: NewSession): Promise<void>;
+  find(tenant: string, id: string): Promise<SessionRecord | null>;
+  /** What an access token says, as it is now; null: no such session. One round trip. */
+  state(tenant: string, id: string): Promise<SessionState | null>;
+  /** Sessions that are not over, newest first; of all users where none is named. */
+  list(
+    tenant: string,
+    user: string | null,
+    now: number,
+    page: PageRequest,
+  ): Promise<Page<SessionRecord>>;
+  /** Trades one refresh token for the next, in one transaction: of many calls at once one does. */
+  rotate(rotation: Rotation): Promise<RotationAnswer>;
+  secondFactor(tenant: string, id: string, methods: readonly string[], now: number): Promise<void>;
+  /** False: no such session, or it is over. */
+  end(tenant: string, id: string, because: EndReason, now: number): Promise<boolean>;
+  /** Ends every session of a user but one; answers how many. */
+  endAll(
+    tenant: string,
+    user: string,
+    because: EndReason,
+    now: number,
+    except?: string,
+  ): Promise<number>;
+}
+
+export type EndReason =
+  | 'logout'
+  | 'revoked'
+  | 'refresh_token_reused'
+  | 'password_changed'
+  | 'password_reset'
+  | 'deactivated'
+  | 'mfa_changed';
+
+export interface NewSession {
+  readonly tenant: string;
+  readonly id: string;
+  readonly user: string;
+  readonly mode: Mode;
+  readonly device: string | null;
+  readonly client: ClientInfo;
+  readonly methods: readonly string[];
+  readonly secondFactorAt: number | null;
+  readonly now: number;
+  readonly expiresAt: number;
+  readonly refresh: Uint8Array;
+}
+
+/** Where a call came from: for people to recognise, never for deciding what they may do. */
+export interface ClientInfo {
+  readonly userAgent: string | null;
+  readonly source: string | null;
+}
+
+export interface SessionRecord {
+  readonly tenant: string;
+  readonly id: string;
+  readonly user: string;
+  readonly mode: Mode;
+  readonly device: string | null;
+  readonly client: ClientInfo;
+  readonly methods: readonly string[];
+  readonly signedInAt: number;
+  readonly secondFactorAt: number | null;
+  readonly lastUsedAt: number;
+  readonly expiresAt: number;
+  readonly endedAt: number | null;
+}
+
+export interface SessionState {
+  readonly user: string;
+  readonly mode: Mode;
+  readonly userStatus: UserStatus;
+  readonly roles: readonly string[];
+  /** Of the tenant's own roles among them. */
+  readonly scopes: readonly string[];
+  readonly settings: TenantSettings;
+  readonly secondFactorAt: number | null;
+  readonly expiresAt: number;
+  readonly endedAt: number | null;
+}
+
+export interface Rotation {
+  /** Of the token that was sent. */
+  readonly digest: Uint8Array;
+  /** Of the token that follows from it. */
+  readonly next: Uint8Array;
+  /** What tells clients apart, hashed. */
+  readonly by: Uint8Array;
+  readonly client: ClientInfo;
+  readonly now: number;
+  readonly expiresAt: number;
+  /** For this long after its first use a token may come again from the same client. */
+  readonly graceMs: number;
+}
+
+export type RotationAnswer =
+  /** Also for a repeat within the grace: the same token follows from the same token. */
+  | { readonly kind: 'rotated'; readonly session: SessionRecord }
+  /** The session was ended by it. */
+  | { readonly kind: 'reused'; readonly session: SessionRecord }
+  | { readonly kind: 'unknown' | 'expired' | 'ended' };

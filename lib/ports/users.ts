@@ -1,0 +1,144 @@
+import type { Removed, Replaced } from './connection-store.ts';
+import type { Page, PageRequest } from './execution-store.ts';
+
+/** People of a tenant. An address is one account, however it is spelled: see `canonicalAddress`. */
+export interface UserStore {
+  /** `taken`: the tenant has a user with this address. */
+  create(user: NewUser): Promise<UserRecord | 'taken'>;
+  find(tenant: string, id: string): Promise<UserRecord | null>;
+  /** With the hash of the password: for signing in and for changing it, and nothing else. */
+  findCredentials(tenant: string, address: string): Promise<UserCredentials | null>;
+  credentialsOf(tenant: string, id: string): Promise<UserCredentials | null>;
+  list(tenant: string, filter: UserFilter, page: PageRequest): Promise<Page<UserRecord>>;
+  /**
+   * `changed`: somebody was faster, where a revision was named. `last`: nobody else who is active would
+   * be left with the role that `keeps` names.
+   */
+  update(
+    tenant: string,
+    id: string,
+    change: UserChange,
+    revision: number | null,
+    now: number,
+    keeps?: string,
+  ): Promise<Replaced<UserRecord> | { readonly kind: 'last' }>;
+  setPassword(tenant: string, id: string, hash: string, now: number): Promise<void>;
+  signedIn(tenant: string, id: string, now: number): Promise<void>;
+}
+
+export type UserStatus = 'invited' | 'active' | 'deactivated';
+
+export interface UserRecord {
+  readonly tenant: string;
+  readonly id: string;
+  readonly email: string;
+  readonly name: string | null;
+  readonly status: UserStatus;
+  readonly roles: readonly string[];
+  readonly preferences: Preferences;
+  readonly emailVerifiedAt: number | null;
+  readonly secondFactor: boolean;
+  readonly lastSignedInAt: number | null;
+  readonly revision: number;
+  readonly createdAt: number;
+  readonly updatedAt: number;
+}
+
+export interface UserCredentials extends UserRecord {
+  /** Null: none was set yet, or the user signs in elsewhere only. */
+  readonly passwordHash: string | null;
+}
+
+export interface Preferences {
+  readonly locale?: string;
+  readonly time_zone?: string;
+  readonly notifications?: {
+    readonly email?: boolean;
+    readonly sms?: boolean;
+    readonly in_app?: boolean;
+  };
+  readonly theme?: 'light' | 'dark' | 'system';
+}
+
+export interface NewUser {
+  readonly tenant: string;
+  readonly id: string;
+  readonly email: string;
+  readonly address: string;
+  readonly name: string | null;
+  readonly status: UserStatus;
+  readonly roles: readonly string[];
+  readonly emailVerifiedAt: number | null;
+  readonly now: number;
+}
+
+/** What is left out stays as it is. */
+export interface UserChange {
+  readonly name?: string | null;
+  readonly status?: UserStatus;
+  readonly roles?: readonly string[];
+  readonly preferences?: Preferences;
+  readonly emailVerifiedAt?: number;
+}
+
+export interface UserFilter {
+  readonly status: UserStatus | null;
+  readonly role: string | null;
+  /** A part of the address or of the name, in any case. */
+  readonly text: string | null;
+}
+
+/** Roles of the tenant's own. */
+export interface RoleStore {
+  create(tenant: string, role: RoleSpec, now: number): Promise<RoleRecord | 'taken'>;
+  find(tenant: string, name: string): Promise<RoleRecord | null>;
+  /** Those of the names that exist. */
+  findAll(tenant: string, names: readonly string[]): Promise<readonly RoleRecord[]>;
+  list(tenant: string, page: PageRequest): Promise<Page<RoleRecord>>;
+  replace(
+    tenant: string,
+    role: RoleSpec,
+    revision: number | null,
+    now: number,
+  ): Promise<Replaced<RoleRecord>>;
+  /** `used`: users have it. */
+  remove(tenant: string, name: string, revision: number | null): Promise<Removed | 'used'>;
+}
+
+export interface RoleSpec {
+  readonly name: string;
+  readonly about: string;
+  readonly scopes: readonly string[];
+}
+
+export interface RoleRecord extends RoleSpec {
+  readonly revision: number;
+  readonly createdAt: number;
+  readonly updatedAt: number;
+}
+
+export interface TenantStore {
+  /** By the short name that people type. Null: no such tenant. */
+  findBySlug(slug: string): Promise<string | null>;
+  find(tenant: string): Promise<TenantRecord | null>;
+  update(
+    tenant: string,
+    change: { readonly name: string; readonly settings: TenantSettings },
+    revision: number | null,
+    now: number,
+  ): Promise<Replaced<TenantRecord>>;
+}
+
+export interface TenantSettings {
+  readonly mfa: 'off' | 'administrative' | 'everyone';
+}
+
+export interface TenantRecord {
+  readonly tenant: string;
+  readonly slug: string;
+  readonly name: string;
+  readonly settings: TenantSettings;
+  readonly revision: number;
+  readonly createdAt: number;
+  readonly updatedAt: number;
+}

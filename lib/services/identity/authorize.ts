@@ -1,0 +1,45 @@
+import { ADMINISTRATIVE, grants, isTenantWide, type Permission } from '#contract/permissions.ts';
+import { CloudFlowError } from '#core/errors.ts';
+import type { Principal } from './principal.ts';
+
+/** How long a proven second factor serves for administrative operations. */
+const SECOND_FACTOR_MS = 1_800_000;
+
+/** Throws PERMISSION_DENIED or MFA_REQUIRED unless the caller may. `self`: any signed-in user. */
+export function requirePermission(
+  principal: Principal,
+  permission: Permission | 'self',
+  now: number,
+): void {
+  const { user } = principal;
+  if (permission === 'self') {
+    if (user !== null) return;
+    throw denied('this is for users; sign in as one');
+  }
+  if (!grants(principal.permissions, permission)) {
+    throw denied(`this needs the permission ${permission}`);
+  }
+  if (principal.mode === 'test' && isTenantWide(permission)) {
+    throw denied('a credential of mode test touches nothing that mode live shares');
+  }
+  if (user === null || user.mfa === 'off') return;
+  const fresh = user.secondFactorAt !== null && now - user.secondFactorAt < SECOND_FACTOR_MS;
+  if (ADMINISTRATIVE.has(permission) && !fresh) {
+    throw new CloudFlowError(
+      'MFA_REQUIRED',
+      user.secondFactorAt === null
+        ? 'this needs a second factor; enrol an authenticator, or sign in with it'
+        : 'the second factor was proven too long ago; prove it again',
+    );
+  }
+  if (user.mfa === 'everyone' && user.secondFactorAt === null) {
+    throw new CloudFlowError(
+      'MFA_REQUIRED',
+      'this tenant asks every user for a second factor; enrol an authenticator, or sign in with it',
+    );
+  }
+}
+
+function denied(message: string): CloudFlowError {
+  return new CloudFlowError('PERMISSION_DENIED', message);
+}

@@ -1,0 +1,43 @@
+import type { TokenPurpose } from '#ports/one-time-tokens.ts';
+import type { UserRecord } from '#ports/users.ts';
+import type { IdentityDeps } from './deps.ts';
+import { makeProofToken, type TokenKind } from './proof-token.ts';
+
+/** Makes a token that proves control of an address, and asks for it to be mailed there. */
+export async function mailToken(
+  deps: Pick<IdentityDeps, 'oneTime' | 'outbox' | 'tenants' | 'clock' | 'ids' | 'randomBytes'>,
+  user: UserRecord,
+  token: { readonly purpose: TokenPurpose; readonly kind: TokenKind; readonly goodMs: number },
+): Promise<void> {
+  const now = deps.clock.now();
+  const { text, digest } = makeProofToken(token.kind, deps.randomBytes);
+  const expiresAt = now + token.goodMs;
+  await deps.oneTime.create({
+    tenant: user.tenant,
+    user: user.id,
+    purpose: token.purpose,
+    digest,
+    details: { email: user.email },
+    now,
+    expiresAt,
+    only: true,
+  });
+  const tenant = await deps.tenants.find(user.tenant);
+  await deps.outbox.publish({
+    tenant: user.tenant,
+    mode: 'live',
+    topic: 'notifications.email',
+    key: user.id,
+    id: deps.ids.next(now),
+    payload: {
+      template: `identity.${token.purpose}`,
+      to: user.email,
+      data: {
+        token: text,
+        tenant: tenant?.slug ?? null,
+        name: user.name,
+        expires_at: new Date(expiresAt).toISOString(),
+      },
+    },
+  });
+}

@@ -1,0 +1,127 @@
+import type { Body } from '#contract/routes.ts';
+import { CloudFlowError } from '#core/errors.ts';
+import type { JsonObject } from '#core/json.ts';
+import type { OneTimeToken, TokenPurpose } from '#ports/one-time-tokens.ts';
+import type { ClientInfo } from '#ports/sessions.ts';
+import type { UserRecord } from '#ports/users.ts';
+import { canonicalAddress } from './address.ts';
+import type { IdentityDeps } from './deps.ts';
+import { mailRequest, passwordGuess } from './guesses.ts';
+import { mailToken } from './mail.ts';
+import { normalPassword, requireSuitable } from './passwords.ts';
+import { type Principal, signedIn } from './principal.ts';
+import { digestOf } from './proof-token.ts';
+import { isPassword } from './sign-in.ts';
+
+const RESET_MS = 3_600_000;
+
+/** Ends every other session: whoever had the old password is out. */
+export async function changePassword(
+  deps: IdentityDeps,
+  principal: Principal,
+  body: Body<'changePassword'>,
+  client: ClientInfo,
+): Promise<void> {
+  const { id, session } = signedIn(principal);
+  const { tenant } = principal;
+  const user = await deps.users.credentialsOf(tenant, id);
+  if (user === null) throw new TypeError('a signed-in user is gone');
+  requireSuitable(body.new_password, '/body/new_password', wordsOf(user));
+  const attempt = await passwordGuess(deps, `change ${id}`, client.source, null);
+  if (!(await isPassword(deps, user, body.current_password))) {
+    throw new CloudFlowError('CREDENTIALS_INVALID', 'the current password is wrong');
+  }
+  await attempt.succeeded();
+  await setPassword(deps, user, body.new_password);
+  await deps.sessions.endAll(tenant, id, 'password_changed', deps.clock.now(), session);
+}
+
+/** Says nothing of whether the account exists, and mails a token where it does. */
+export async function forgotPassword(
+  deps: IdentityDeps,
+  body: Body<'forgotPassword'>,
+  client: ClientInfo,
+): Promise<void> {
+  const address = canonicalAddress(body.email);
+  await mailRequest(deps, `${body.tenant} ${address ?? body.email}`, client.source);
+  const tenant = await deps.tenants.findBySlug(body.tenant);
+  if (tenant === null || address === null) return;
+  const user = await deps.users.findCredentials(tenant, address);
+  if (user === null || user.status !== 'active') return;
+  await mailToken(deps, user, { purpose: 'reset_password', kind: 'cfp', goodMs: RESET_MS });
+}
+
+/** Whoever reads the mail of an account may set its password, and so has confirmed its address. */
+export async function resetPassword(
+  deps: IdentityDeps,
+  body: Body<'resetPassword'>,
+): Promise<void> {
+  const { user } = await takeFor(deps, body.token, 'reset_password', (user) =>
+    requireSuitable(body.new_password, '/body/new_password', wordsOf(user)),
+  );
+  if (user.status !== 'active') throw gone();
+  await setPassword(deps, user, body.new_password);
+  const now = deps.clock.now();
+  await deps.users.update(user.tenant, user.id, { emailVerifiedAt: now }, null, now);
+  await deps.sessions.endAll(user.tenant, user.id, 'password_reset', now);
+}
+
+export async function verifyEmail(deps: IdentityDeps, body: Body<'verifyEmail'>): Promise<void> {
+  const { user, details } = await takeFor(deps, body.token, 'verify_email', () => undefined);
+  // The address may have changed after the mail was sent.
+  if (details['email'] !== user.email) throw gone();
+  const now = deps.clock.now();
+  await deps.users.update(user.tenant, user.id, { emailVerifiedAt: now }, null, now);
+}
+
+export async function acceptInvitation(
+  deps: IdentityDeps,
+  body: Body<'acceptInvitation'>,
+): Promise<void> {
+  const { user } = await takeFor(deps, body.token, 'invitation', (user) =>
+    requireSuitable(body.password, '/body/password', wordsOf(user)),
+  );
+  if (user.status !== 'invited') throw gone();
+  await setPassword(deps, user, body.password);
+  const now = deps.clock.now();
+  const change = {
+    status: 'active' as const,
+    emailVerifiedAt: now,
+    ...(body.name === undefined ? {} : { name: body.name }),
+  };
+  await deps.users.update(user.tenant, user.id, change, null, now);
+}
+
+/** Uses the token up, once everything else about the request is right. */
+async function takeFor(
+  deps: IdentityDeps,
+  text: string,
+  purpose: TokenPurpose,
+  check: (user: UserRecord) => void,
+): Promise<{ readonly user: UserRecord; readonly details: JsonObject }> {
+  const digest = digestOf(text);
+  const found = await deps.oneTime.find(digest, purpose, deps.clock.now());
+  check(await userOf(deps, found));
+  const taken = await deps.oneTime.take(digest, purpose, deps.clock.now());
+  return { user: await userOf(deps, taken), details: taken?.details ?? {} };
+}
+
+async function userOf(deps: IdentityDeps, token: OneTimeToken | null): Promise<UserRecord> {
+  const user = token === null ? null : await deps.users.find(token.tenant, token.user);
+  if (user === null) throw gone();
+  return user;
+}
+
+async function setPassword(deps: IdentityDeps, user: UserRecord, password: string): Promise<void> {
+  const hash = await deps.hasher.hash(normalPassword(password));
+  await deps.users.setPassword(user.tenant, user.id, hash, deps.clock.now());
+}
+
+function wordsOf(user: UserRecord): readonly string[] {
+  const [local = ''] = user.email.split('@', 1);
+  return [user.email, local, ...(user.name?.split(/\s+/) ?? [])];
+}
+
+function gone(): CloudFlowError {
+  return new CloudFlowError('TOKEN_INVALID', 'the token is not valid or was used; ask for another');
+}

@@ -1,0 +1,163 @@
+import { Secret, TOTP } from 'otpauth';
+import type { ResponseBody } from '#contract/routes.ts';
+import { CloudFlowError } from '#core/errors.ts';
+import type { IdentityDeps } from './deps.ts';
+import { secondFactorGuess } from './guesses.ts';
+import { NONCE_BYTES } from './identity-key.ts';
+import { type Principal, signedIn } from './principal.ts';
+
+const ISSUER = 'CloudFlow';
+const PERIOD_SECONDS = 30;
+/** RFC 4226 asks for at least 128 bits and recommends 160. */
+const SECRET_BYTES = 20;
+/** Clocks of phones may be one step off. */
+const WINDOW = 1;
+const RECOVERY_CODES = 10;
+const RECOVERY_ALPHABET = '23456789abcdefghjkmnpqrstuvwxyz';
+const RECOVERY_LENGTH = 10;
+
+/** Words of RFC 8176 for how the second factor was proven. */
+export type SecondFactorMethod = 'otp' | 'kba';
+
+/**
+ * Checks a code of the authenticator, or uses a recovery code up. A code counts once, also when it is
+ * sent twice at the same moment. Throws CREDENTIALS_INVALID, CONFLICT (none is enrolled) or LOCKED_OUT.
+ */
+export async function checkSecondFactor(
+  deps: IdentityDeps,
+  tenant: string,
+  user: string,
+  code: string,
+): Promise<SecondFactorMethod> {
+  const factor = await deps.factors.find(tenant, user);
+  if (factor === null || !factor.confirmed) throw notEnrolled();
+  const attempt = await secondFactorGuess(deps, user);
+  const step = stepOf(deps, openSecret(deps, tenant, user, factor.secret), code);
+  const right =
+    step === null
+      ? await deps.factors.useRecovery(tenant, user, recoveryDigest(deps, user, code))
+      : await deps.factors.useStep(tenant, user, step);
+  if (!right) throw wrongCode();
+  await attempt.succeeded();
+  return step === null ? 'kba' : 'otp';
+}
+
+export async function enrolTotp(
+  deps: IdentityDeps,
+  principal: Principal,
+): Promise<ResponseBody<'enrolTotp'>> {
+  const { id } = signedIn(principal);
+  const { tenant } = principal;
+  const user = await deps.users.find(tenant, id);
+  if (user === null) throw new TypeError('a signed-in user is gone');
+  const secret = deps.randomBytes(SECRET_BYTES);
+  const sealed = deps.key.seal(secret, boundTo(tenant, id), deps.randomBytes(NONCE_BYTES));
+  const begun = await deps.factors.begin({ tenant, user: id, secret: sealed }, deps.clock.now());
+  if (begun === 'confirmed') {
+    throw new CloudFlowError('CONFLICT', 'an authenticator is enrolled; remove it first');
+  }
+  const totp = totpOf(secret, user.email);
+  return { secret: totp.secret.base32, uri: totp.toString() };
+}
+
+export async function confirmTotp(
+  deps: IdentityDeps,
+  principal: Principal,
+  code: string,
+): Promise<ResponseBody<'confirmTotp'>> {
+  const { id, session } = signedIn(principal);
+  const { tenant } = principal;
+  const factor = await deps.factors.find(tenant, id);
+  if (factor === null) throw notEnrolled();
+  if (factor.confirmed) throw new CloudFlowError('CONFLICT', 'the authenticator is confirmed');
+  const attempt = await secondFactorGuess(deps, id);
+  const step = stepOf(deps, openSecret(deps, tenant, id, factor.secret), code);
+  if (step === null) throw wrongCode();
+  const codes = Array.from({ length: RECOVERY_CODES }, () => makeRecoveryCode(deps));
+  const digests = codes.map((each) => recoveryDigest(deps, id, each));
+  const now = deps.clock.now();
+  if (!(await deps.factors.confirm(tenant, id, step, digests, now))) throw wrongCode();
+  await attempt.succeeded();
+  await deps.sessions.secondFactor(tenant, session, ['pwd', 'otp', 'mfa'], now);
+  return { recovery_codes: codes };
+}
+
+/** With a last code, so that a session left open somewhere does not lose its owner the second factor. */
+export async function removeTotp(
+  deps: IdentityDeps,
+  principal: Principal,
+  code: string,
+): Promise<void> {
+  const { id, session } = signedIn(principal);
+  await checkSecondFactor(deps, principal.tenant, id, code);
+  await deps.factors.remove(principal.tenant, id);
+  await deps.sessions.endAll(principal.tenant, id, 'mfa_changed', deps.clock.now(), session);
+}
+
+export async function stepUp(
+  deps: IdentityDeps,
+  principal: Principal,
+  code: string,
+): Promise<void> {
+  const { id, session } = signedIn(principal);
+  const method = await checkSecondFactor(deps, principal.tenant, id, code);
+  const methods = ['pwd', method, 'mfa'];
+  await deps.sessions.secondFactor(principal.tenant, session, methods, deps.clock.now());
+}
+
+/** The step that a code belongs to; null: it belongs to none around now. */
+function stepOf(deps: IdentityDeps, secret: Uint8Array, code: string): number | null {
+  const now = deps.clock.now();
+  const delta = totpOf(secret, '').validate({ token: code, timestamp: now, window: WINDOW });
+  return delta === null ? null : Math.floor(now / 1_000 / PERIOD_SECONDS) + delta;
+}
+
+function totpOf(secret: Uint8Array, label: string): TOTP {
+  const bytes = Uint8Array.from(secret);
+  return new TOTP({
+    issuer: ISSUER,
+    label,
+    algorithm: 'SHA1', // What authenticators understand.
+    digits: 6,
+    period: PERIOD_SECONDS,
+    secret: new Secret({ buffer: bytes.buffer }),
+  });
+}
+
+function openSecret(
+  deps: IdentityDeps,
+  tenant: string,
+  user: string,
+  sealed: Uint8Array,
+): Uint8Array {
+  return deps.key.open(sealed, boundTo(tenant, user));
+}
+
+function boundTo(tenant: string, user: string): string {
+  return `${tenant} ${user} totp`;
+}
+
+function makeRecoveryCode(deps: IdentityDeps): string {
+  let code = '';
+  while (code.length < RECOVERY_LENGTH) {
+    for (const byte of deps.randomBytes(RECOVERY_LENGTH)) {
+      // 248 is the largest multiple of 31 in a byte: beyond it some letters would be likelier.
+      if (byte < 248 && code.length < RECOVERY_LENGTH) {
+        code += RECOVERY_ALPHABET.charAt(byte % RECOVERY_ALPHABET.length);
+      }
+    }
+  }
+  return `${code.slice(0, 5)}-${code.slice(5)}`;
+}
+
+function recoveryDigest(deps: IdentityDeps, user: string, code: string): Uint8Array {
+  return deps.key.mac('recovery', `${user} ${code.toLowerCase().replaceAll('-', '')}`);
+}
+
+function notEnrolled(): CloudFlowError {
+  return new CloudFlowError('CONFLICT', 'no authenticator is enrolled; enrol one first');
+}
+
+function wrongCode(): CloudFlowError {
+  return new CloudFlowError('CREDENTIALS_INVALID', 'the code is wrong or was used before');
+}

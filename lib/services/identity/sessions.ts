@@ -1,0 +1,112 @@
+import type { ResponseBody } from '#contract/routes.ts';
+import { CloudFlowError } from '#core/errors.ts';
+import type { Mode } from '#ports/execution-store.ts';
+import type { ClientInfo, SessionRecord } from '#ports/sessions.ts';
+import type { UserRecord } from '#ports/users.ts';
+import type { IdentityDeps } from './deps.ts';
+import { permissionsOf } from './permissions-of.ts';
+import { digestOf, makeProofToken, withDigest } from './proof-token.ts';
+
+export type TokenAnswer = ResponseBody<'refreshTokens'>;
+
+export const REFRESH_TOKEN_MS = 7 * 86_400_000;
+/** A client whose answer was lost may send the same refresh token again this long. */
+const GRACE_MS = 10_000;
+
+export interface NewSignIn {
+  readonly user: UserRecord;
+  readonly mode: Mode;
+  readonly device: string | null;
+  readonly client: ClientInfo;
+  readonly methods: readonly string[];
+  readonly secondFactor: boolean;
+  readonly deviceToken: string | null;
+}
+
+/** Opens a session for a user who has proven who they are. */
+export async function openSession(deps: IdentityDeps, signIn: NewSignIn): Promise<TokenAnswer> {
+  const now = deps.clock.now();
+  const { user } = signIn;
+  const refresh = makeProofToken('cfr', deps.randomBytes);
+  const session = {
+    tenant: user.tenant,
+    id: deps.ids.next(now),
+    user: user.id,
+    mode: signIn.mode,
+    device: signIn.device,
+    client: signIn.client,
+    methods: signIn.methods,
+    secondFactorAt: signIn.secondFactor ? now : null,
+    signedInAt: now,
+    lastUsedAt: now,
+    expiresAt: now + REFRESH_TOKEN_MS,
+    endedAt: null,
+  };
+  await deps.sessions.open({ ...session, now, refresh: refresh.digest });
+  await deps.users.signedIn(user.tenant, user.id, now);
+  return tokensFor(deps, session, user, refresh.text, signIn.deviceToken);
+}
+
+/**
+ * Trades a refresh token. The next one follows from the one that was sent and a key of ours, so a repeat
+ * within the grace gets the very same token, and of many calls at once one chain lives on.
+ */
+export async function refreshTokens(
+  deps: IdentityDeps,
+  text: string,
+  client: ClientInfo,
+): Promise<TokenAnswer> {
+  const now = deps.clock.now();
+  const next = withDigest(`cfr_${deps.key.mac('refresh', text).toString('base64url')}`);
+  const answer = await deps.sessions.rotate({
+    digest: digestOf(text),
+    next: next.digest,
+    by: deps.key.mac('client', JSON.stringify([client.userAgent, client.source])),
+    client,
+    now,
+    expiresAt: now + REFRESH_TOKEN_MS,
+    graceMs: GRACE_MS,
+  });
+  // One answer for whatever is wrong: which it was helps nobody who is honest.
+  if (answer.kind !== 'rotated') throw refused();
+  const { session } = answer;
+  const user = await deps.users.find(session.tenant, session.user);
+  if (user === null || user.status !== 'active') throw refused();
+  return tokensFor(deps, session, user, next.text, null);
+}
+
+async function tokensFor(
+  deps: IdentityDeps,
+  session: SessionRecord,
+  user: UserRecord,
+  refreshToken: string,
+  deviceToken: string | null,
+): Promise<TokenAnswer> {
+  const own = await deps.roles.findAll(user.tenant, user.roles);
+  const { text, expiresIn } = await deps.accessTokens.issue({
+    tenant: user.tenant,
+    mode: session.mode,
+    user: user.id,
+    session: session.id,
+    email: user.email,
+    roles: user.roles,
+    permissions: permissionsOf(
+      user.roles,
+      own.flatMap((role) => role.scopes),
+    ),
+    methods: session.methods,
+    authenticatedAt: session.secondFactorAt ?? session.signedInAt,
+  });
+  return {
+    token_type: 'Bearer',
+    access_token: text,
+    expires_in: expiresIn,
+    refresh_token: refreshToken,
+    session_id: session.id,
+    device_token: deviceToken,
+  };
+}
+
+function refused(): CloudFlowError {
+  return new CloudFlowError('TOKEN_INVALID', 'the refresh token is not valid; sign in again');
+}

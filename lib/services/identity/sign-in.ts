@@ -1,0 +1,151 @@
+import type { Body, ResponseBody } from '#contract/routes.ts';
+import { CloudFlowError } from '#core/errors.ts';
+import { isJsonObject } from '#core/json.ts';
+import type { RecordKey } from '#core/record.ts';
+import type { Mode } from '#ports/execution-store.ts';
+import type { ClientInfo } from '#ports/sessions.ts';
+import type { UserCredentials } from '#ports/users.ts';
+import { canonicalAddress } from './address.ts';
+import type { IdentityDeps } from './deps.ts';
+import { passwordGuess } from './guesses.ts';
+import { normalPassword } from './passwords.ts';
+import { digestOf, makeProofToken } from './proof-token.ts';
+import { checkSecondFactor } from './second-factor.ts';
+import { openSession, type TokenAnswer } from './sessions.ts';
+
+const DEVICE_KNOWN_MS = 180 * 86_400_000;
+const SECOND_FACTOR_MS = 300_000;
+
+/**
+ * Signs in with a password. An account that does not exist, has no password or is deactivated costs the
+ * same time, locks the same and answers the same as a wrong password.
+ */
+export async function login(
+  deps: IdentityDeps,
+  body: Body<'login'>,
+  client: ClientInfo,
+): Promise<ResponseBody<'login'>> {
+  const address = canonicalAddress(body.email);
+  const tenant = await deps.tenants.findBySlug(body.tenant);
+  const account =
+    tenant === null || address === null ? null : await deps.users.findCredentials(tenant, address);
+  const device = await knownDevice(deps, account, body.device_token ?? null);
+  // The slug and the address, not the ids: what does not exist has none and must lock the same.
+  const name = `${body.tenant} ${address ?? body.email.trim().toLowerCase()}`;
+  const attempt = await passwordGuess(deps, name, client.source, device);
+  if (!(await isPassword(deps, account, body.password)) || account === null) throw wrong();
+  if (account.status !== 'active') throw wrong();
+  await attempt.succeeded();
+
+  const mode: Mode = body.mode ?? 'live';
+  const signIn = { mode, device: body.device ?? null, methods: ['pwd'] };
+  if (account.secondFactor) {
+    const token = makeProofToken('cfm', deps.randomBytes);
+    const now = deps.clock.now();
+    await deps.oneTime.create({
+      tenant: account.tenant,
+      user: account.id,
+      purpose: 'second_factor',
+      digest: token.digest,
+      details: { ...signIn, known: device !== null },
+      now,
+      expiresAt: now + SECOND_FACTOR_MS,
+      only: false,
+    });
+    return { mfa_token: token.text, factors: ['totp', 'recovery_code'] };
+  }
+  return finish(deps, account, signIn, client, false, device !== null);
+}
+
+/** The second half of a sign-in. A wrong code leaves the token good until it expires. */
+export async function verifySecondFactor(
+  deps: IdentityDeps,
+  body: Body<'verifySecondFactor'>,
+  client: ClientInfo,
+): Promise<TokenAnswer> {
+  const digest = digestOf(body.mfa_token);
+  const pending = await deps.oneTime.find(digest, 'second_factor', deps.clock.now());
+  if (pending === null) throw pendingGone();
+  const method = await checkSecondFactor(deps, pending.tenant, pending.user, body.code);
+  // Of two right codes at once one signs in.
+  if ((await deps.oneTime.take(digest, 'second_factor', deps.clock.now())) === null) {
+    throw pendingGone();
+  }
+  const user = await deps.users.credentialsOf(pending.tenant, pending.user);
+  if (user === null || user.status !== 'active') throw pendingGone();
+  const { mode, device, known } = pending.details as {
+    mode: Mode;
+    device: string | null;
+    known: boolean;
+  };
+  return finish(deps, user, { mode, device, methods: ['pwd', method, 'mfa'] }, client, true, known);
+}
+
+async function finish(
+  deps: IdentityDeps,
+  user: UserCredentials,
+  signIn: {
+    readonly mode: Mode;
+    readonly device: string | null;
+    readonly methods: readonly string[];
+  },
+  client: ClientInfo,
+  secondFactor: boolean,
+  known: boolean,
+): Promise<TokenAnswer> {
+  const deviceToken = known ? null : await rememberDevice(deps, user);
+  return openSession(deps, { user, ...signIn, client, secondFactor, deviceToken });
+}
+
+async function rememberDevice(deps: IdentityDeps, user: UserCredentials): Promise<string> {
+  const now = deps.clock.now();
+  const { text, digest } = makeProofToken('cfd', deps.randomBytes);
+  const content = { value: { user: user.id }, expiresAt: now + DEVICE_KNOWN_MS };
+  // Nobody else can have its 256 random bits, so whatever is written over is our own repeat.
+  await deps.records.put(deviceKey(user.tenant, digest), null, content);
+  return text;
+}
+
+/** The device's own text where the user has signed in on it before. */
+async function knownDevice(
+  deps: IdentityDeps,
+  account: UserCredentials | null,
+  token: string | null,
+): Promise<string | null> {
+  if (token === null || account === null) return null;
+  const found = await deps.records.get(deviceKey(account.tenant, digestOf(token)));
+  const known = found !== null && isJsonObject(found.value) && found.value['user'] === account.id;
+  return known ? token : null;
+}
+
+function deviceKey(tenant: string, digest: Uint8Array): RecordKey {
+  return { tenant, kind: 'known_device', id: Buffer.from(digest).toString('hex') };
+}
+
+/** Whether it is the account's password; the same work is done where there is none to compare with. */
+export async function isPassword(
+  deps: Pick<IdentityDeps, 'hasher' | 'users' | 'clock'>,
+  account: UserCredentials | null,
+  password: string,
+): Promise<boolean> {
+  const normal = normalPassword(password);
+  const hash = account?.passwordHash ?? null;
+  if (account === null || hash === null) {
+    await deps.hasher.hash(normal);
+    return false;
+  }
+  if (!(await deps.hasher.verify(hash, normal))) return false;
+  if (deps.hasher.needsRehash(hash)) {
+    const renewed = await deps.hasher.hash(normal);
+    await deps.users.setPassword(account.tenant, account.id, renewed, deps.clock.now());
+  }
+  return true;
+}
+
+function wrong(): CloudFlowError {
+  return new CloudFlowError('CREDENTIALS_INVALID', 'tenant, address or password is wrong');
+}
+
+function pendingGone(): CloudFlowError {
+  return new CloudFlowError('TOKEN_INVALID', 'this sign-in has expired; begin again');
+}

@@ -1,0 +1,5 @@
+/** An answer with the strong ETag of what it shows. */
+export interface Tagged<T> {
+  readonly etag: string;
+  readonly body: T;
+}
