@@ -20,3 +20,6 @@ export const QUEUES = {
 >;
 
 export type QueueName = keyof typeof QUEUES;
+
+/** Where ticks of the clock end that came to nothing. No function reads it: people do. */
+export const DEAD_TICKS = 'ticks-dead';

@@ -14,7 +14,6 @@ import {
   Tracing,
 } from 'aws-cdk-lib/aws-lambda';
 import { LogGroup } from 'aws-cdk-lib/aws-logs';
-import { CfnSchedule } from 'aws-cdk-lib/aws-scheduler';
 import { Duration, RemovalPolicy } from 'aws-cdk-lib/core';
 import { Construct } from 'constructs';
 import type { ProgramEnv } from '#config/env.ts';
@@ -24,6 +23,7 @@ import {
   type FunctionSpec,
   functionSpec,
 } from '#config/functions.ts';
+import { DEAD_TICKS } from '#config/queues.ts';
 import type { StageSettings } from '#config/stage-settings.ts';
 import { allow, type GrantsOf, grantAll } from './grants.ts';
 
@@ -49,15 +49,13 @@ export interface ServiceFunctionProps<Name extends FunctionName> {
 
 /** The alias that everything invokes, so that a new version takes over at once and can be taken back. */
 export const LIVE = 'live';
-/** Longer than any function runs, so that what is late is dropped and the next tick does its work. */
-const TICK_MAX_AGE_SECONDS = 900;
 /** Certificates of RDS, which Node does not trust by itself; Lambda ships them here. */
 const LAMBDA_CERTIFICATES = '/var/runtime/ca-cert.pem';
 
 /**
  * One function of the registry, as all of ours are: arm64, traced, with its own role, its own log that
- * is encrypted and ends, and the environment and permissions that the registry names. Schedules of the
- * registry are made here too; other triggers belong to the stack that owns their source.
+ * is encrypted and ends, and the environment and permissions that the registry names. Triggers belong to
+ * the stack that owns their source.
  */
 export class ServiceFunction<Name extends FunctionName> extends Construct {
   readonly name: Name;
@@ -115,6 +113,16 @@ export class ServiceFunction<Name extends FunctionName> extends Construct {
       star: 'X-Ray knows no resource that these actions could be narrowed to',
     });
 
+    if (this.spec.triggers.some(({ kind }) => kind === 'schedule')) {
+      allow(this.role, {
+        sid: 'TellFailure',
+        actions: ['sqs:SendMessage'],
+        resources: [
+          `arn:aws:sqs:${settings.region}:${settings.account}:cloudflow-${settings.stage}-${DEAD_TICKS}`,
+        ],
+      });
+    }
+
     this.handler = new LambdaFunction(this, 'Function', {
       functionName,
       description: this.spec.about,
@@ -157,32 +165,6 @@ export class ServiceFunction<Name extends FunctionName> extends Construct {
       aliasName: LIVE,
       version: this.handler.currentVersion,
       ...(warm === 0 ? {} : { provisionedConcurrentExecutions: warm }),
-    });
-    for (const trigger of this.spec.triggers) {
-      if (trigger.kind === 'schedule') this.tick(functionName, trigger.everyMinutes);
-    }
-  }
-
-  private tick(functionName: string, everyMinutes: number): void {
-    const role = new Role(this, 'ClockRole', {
-      assumedBy: new ServicePrincipal('scheduler.amazonaws.com'),
-      description: `starts ${functionName} by the clock`,
-    });
-    allow(role, {
-      sid: 'Invoke',
-      actions: ['lambda:InvokeFunction'],
-      resources: [this.live.functionArn],
-    });
-    new CfnSchedule(this, 'Clock', {
-      name: functionName,
-      description: this.spec.about,
-      scheduleExpression: `rate(${everyMinutes} ${everyMinutes === 1 ? 'minute' : 'minutes'})`,
-      flexibleTimeWindow: { mode: 'OFF' },
-      target: {
-        arn: this.live.functionArn,
-        roleArn: role.roleArn,
-        retryPolicy: { maximumRetryAttempts: 2, maximumEventAgeInSeconds: TICK_MAX_AGE_SECONDS },
-      },
     });
   }
 }

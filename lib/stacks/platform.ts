@@ -1,6 +1,7 @@
 import type { Construct } from 'constructs';
+import type { FunctionName } from '#config/functions.ts';
 import type { StageSettings } from '#config/stage-settings.ts';
-import type { Surroundings } from '#constructs/service-function.ts';
+import { ServiceFunction, type Surroundings } from '#constructs/service-function.ts';
 import { ApiStack } from './api-stack.ts';
 import { DataStack } from './data-stack.ts';
 import { EngineStack } from './engine-stack.ts';
@@ -9,13 +10,14 @@ import { IdentityStack } from './identity-stack.ts';
 import { NetworkStack } from './network-stack.ts';
 import { ObservabilityStack } from './observability-stack.ts';
 import { RecoveryStack } from './recovery-stack.ts';
+import { ScheduleStack } from './schedule-stack.ts';
 import { SchemaStack } from './schema-stack.ts';
 import { StandbyKeysStack } from './standby-keys-stack.ts';
 import { StoresStack } from './stores-stack.ts';
 import { WorkflowsStack } from './workflows-stack.ts';
 
 /** All stacks of one stage, each given what it needs of those before it. */
-export function buildPlatform(scope: Construct, settings: StageSettings, dist: string) {
+export function buildPlatform(scope: Construct, settings: StageSettings, dist: string): void {
   const identity = new IdentityStack(scope, settings);
   const network = new NetworkStack(scope, settings, identity.logKey);
   const data = new DataStack(scope, settings, { identity, network });
@@ -43,8 +45,8 @@ export function buildPlatform(scope: Construct, settings: StageSettings, dist: s
   for (const stack of [api, workflows, engine, recovery, observability]) {
     stack.addStackDependency(schema);
   }
-  return {
-    ...{ identity, network, data, events, stores, schema, api, workflows, engine },
-    ...{ recovery, observability },
-  };
+  const programs = scope.node
+    .findAll()
+    .filter((each): each is ServiceFunction<FunctionName> => each instanceof ServiceFunction);
+  new ScheduleStack(scope, settings, programs);
 }

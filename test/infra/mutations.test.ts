@@ -85,6 +85,7 @@ const WHOLE: Readonly<Record<string, (resource: Resource) => string>> = {
       ? 'API Gateway may not'
       : 'EventBridge may not',
   'AWS::Scheduler::Schedule': () => 'no clock',
+  'AWS::Lambda::EventInvokeConfig': () => 'could not use are not kept',
   'AWS::Events::Rule': () => 'no rule',
   'AWS::SQS::Queue': () => 'no queue',
   'AWS::SQS::QueuePolicy': () => 'policy that asks for TLS',

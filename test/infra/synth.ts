@@ -19,6 +19,8 @@ export interface Synthesised {
   readonly settings: StageSettings;
   /** Of all stacks; keys are `Stack/LogicalId`. */
   readonly resources: ReadonlyMap<string, Resource>;
+  /** What stacks tell others; keys are `Stack/OutputName`. */
+  readonly outputs: ReadonlyMap<string, unknown>;
   /** Findings of every check that ran, by rule. */
   readonly findings: readonly string[];
   /** What the account would have to be asked. */
@@ -47,10 +49,15 @@ interface Report {
   }[];
 }
 
+interface Template {
+  readonly Resources: Readonly<Record<string, Resource>>;
+  readonly Outputs?: Readonly<Record<string, { readonly Value: unknown }>>;
+}
+
 /** Runs an app through every check of a synth, and answers what they found. */
 export function findingsOf(make: (app: App) => void): {
   readonly findings: readonly string[];
-  readonly templates: ReadonlyMap<string, { readonly Resources: Record<string, Resource> }>;
+  readonly templates: ReadonlyMap<string, Template>;
   readonly missing: readonly unknown[];
   readonly idle: readonly string[];
   readonly image: readonly string[];
@@ -141,7 +148,12 @@ export function synthesiseParts(settings: StageSettings, make: (app: App) => voi
       Object.entries(Resources).map(([id, resource]) => [`${stack}/${id}`, resource] as const),
     ),
   );
-  return withResources({ settings, resources, findings, missing, idle, image }, resources);
+  const outputs = new Map(
+    [...templates].flatMap(([stack, { Outputs = {} }]) =>
+      Object.entries(Outputs).map(([name, { Value }]) => [`${stack}/${name}`, Value] as const),
+    ),
+  );
+  return withResources({ settings, resources, outputs, findings, missing, idle, image }, resources);
 }
 
 /** The same stage with other resources: what a template would be if something of it were gone. */

@@ -6,6 +6,7 @@ import {
   type KafkaCapability,
 } from '#config/capabilities.ts';
 import { CONTAINERS, type FunctionName, functionNames, functionSpec } from '#config/functions.ts';
+import { DEAD_TICKS } from '#config/queues.ts';
 import { type TopicName, topicNames } from '#config/topics.ts';
 import type { KafkaTrigger } from '#config/triggers.ts';
 import { sidOf } from '#constructs/grants.ts';
@@ -177,6 +178,15 @@ function besides(name: FunctionName): readonly Wanted[] {
           },
         ]
       : []),
+    ...(spec.triggers.some(({ kind }) => kind === 'schedule')
+      ? [
+          {
+            sid: 'TellFailure',
+            actions: ['sqs:SendMessage'],
+            on: new RegExp(`:sqs:.*:cloudflow-[a-z]+-${DEAD_TICKS}"`),
+          },
+        ]
+      : []),
     ...spec.triggers.flatMap((trigger) => (trigger.kind === 'kafka' ? polling(trigger) : [])),
   ];
 }
@@ -196,6 +206,7 @@ function polling({ topic, group, deadLetters }: KafkaTrigger): readonly Wanted[]
 /** Of roles that are no program's. */
 const CLOCK: readonly Wanted[] = [
   { sid: 'Invoke', actions: ['lambda:InvokeFunction'], on: /Live/ },
+  { sid: 'GiveUp', actions: ['sqs:SendMessage'], on: /DeadTicks/ },
 ];
 const MACHINE: readonly Wanted[] = [
   { sid: 'DoSteps', actions: ['lambda:InvokeFunction'], on: /StepRunnerLive/ },

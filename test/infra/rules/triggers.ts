@@ -1,9 +1,19 @@
 import { functionNames, functionSpec } from '#config/functions.ts';
-import { QUEUES } from '#config/queues.ts';
+import { DEAD_TICKS, QUEUES } from '#config/queues.ts';
 import { TOPICS } from '#config/topics.ts';
 import type { Trigger } from '#config/triggers.ts';
 import type { Synthesised } from '../synth.ts';
-import { entriesOf, functionOf, invokedBy, nameOf, type Rule, stackOf } from './view.ts';
+import {
+  calledBy,
+  entriesOf,
+  functionOf,
+  invokedBy,
+  nameOf,
+  type Rule,
+  referred,
+  roleAt,
+  stackOf,
+} from './view.ts';
 
 type OfKind<K extends Trigger['kind']> = Extract<Trigger, { readonly kind: K }>;
 
@@ -139,6 +149,52 @@ export const TRIGGERS: Rule = {
   problems: (made) => Object.values(SEEN).flatMap((seen) => seen?.(made) ?? []),
 };
 
+/** Of one schedule: how a tick is handed over. */
+interface Target {
+  readonly Arn: unknown;
+  readonly RoleArn: unknown;
+  readonly RetryPolicy?: { readonly MaximumEventAgeInSeconds?: number };
+  readonly DeadLetterConfig?: { readonly Arn: unknown };
+}
+
+export const TICKS: Rule = {
+  name: 'hands every tick over at its minute, by a role of its own, and keeps the one that came to nothing',
+  problems: (made) => {
+    const isKept = (stack: string, value: unknown): boolean =>
+      referred(made, stack, value).some((id) => id.includes('DeadTicks'));
+    const given = entriesOf(made, 'AWS::Lambda::EventInvokeConfig').map(([id, { Properties }]) => ({
+      name: calledBy(made, stackOf(id), Properties['FunctionName']),
+      qualifier: Properties['Qualifier'],
+      kept: isKept(stackOf(id), Properties['DestinationConfig']),
+    }));
+    const clocks = entriesOf(made, 'AWS::Scheduler::Schedule').map(([id, { Properties }]) => {
+      const target = Properties['Target'] as Target;
+      const window = Properties['FlexibleTimeWindow'] as { readonly Mode: string };
+      return {
+        name: invokedBy(made, stackOf(id), target.Arn),
+        role: roleAt(stackOf(id), target.RoleArn),
+        problems: [
+          ...(window.Mode === 'OFF' ? [] : ['may be late']),
+          ...(target.RetryPolicy?.MaximumEventAgeInSeconds === undefined ? ['has no age'] : []),
+          ...(isKept(stackOf(id), target.DeadLetterConfig) ? [] : ['has no dead letters']),
+        ],
+      };
+    });
+    return triggers('schedule').flatMap(({ name }) => {
+      const clock = clocks.find((each) => each.name === name);
+      const shared = clocks.filter(({ role }) => role === clock?.role).length > 1;
+      const kept = given.some(
+        (each) => each.name === name && each.qualifier === 'live' && each.kept,
+      );
+      return [
+        ...(clock?.problems ?? []).map((problem) => `the clock of ${name} ${problem}`),
+        ...(shared ? [`the clock of ${name} has no role of its own`] : []),
+        ...(kept ? [] : [`ticks that ${name} could not use are not kept`]),
+      ];
+    });
+  },
+};
+
 export const QUEUES_WITH_DEAD_LETTERS: Rule = {
   name: 'has every queue with dead letters, sealed, for TLS only',
   problems: (made) => {
@@ -148,7 +204,9 @@ export const QUEUES_WITH_DEAD_LETTERS: Rule = {
       ...compare(
         'queue',
         sealed.map(({ Properties }) => String(Properties['QueueName'])),
-        Object.keys(QUEUES).flatMap((name) => [nameOf(made, name), nameOf(made, `${name}-dead`)]),
+        Object.keys(QUEUES)
+          .flatMap((name) => [nameOf(made, name), nameOf(made, `${name}-dead`)])
+          .concat(nameOf(made, DEAD_TICKS)),
       ),
       ...(made.ofType('AWS::SQS::QueuePolicy').length === queues.length
         ? []

@@ -41,15 +41,35 @@ export function engineTask(made: Synthesised): Resource | undefined {
 
 /** The function behind an alias that `value` refers to, in the template of `stack`; null: none of ours. */
 export function invokedBy(made: Synthesised, stack: string, value: unknown): FunctionName | null {
-  const text = JSON.stringify(value ?? null);
+  const said = referred(made, stack, value);
   for (const [id, { Properties }] of entriesOf(made, 'AWS::Lambda::Alias')) {
-    const [of, alias] = id.split('/') as [string, string];
-    if (of !== stack || !text.includes(`{"Ref":"${alias}"}`)) continue;
-    const target = `${stack}/${(Properties['FunctionName'] as { Ref: string }).Ref}`;
-    const called = made.resources.get(target)?.Properties['FunctionName'];
-    return functionNames.find((name) => nameOf(made, name) === called) ?? null;
+    if (!said.includes(id)) continue;
+    return calledBy(made, stackOf(id), Properties['FunctionName']);
   }
   return null;
+}
+
+/** The function that `value` refers to by itself. */
+export function calledBy(made: Synthesised, stack: string, value: unknown): FunctionName | null {
+  const called = referred(made, stack, value)
+    .map((id) => made.resources.get(id))
+    .find((resource) => resource?.Type === 'AWS::Lambda::Function')?.Properties['FunctionName'];
+  return functionNames.find((name) => nameOf(made, name) === called) ?? null;
+}
+
+/** Every resource that `value` refers to, as `Stack/LogicalId`: in its own template, or told by another. */
+export function referred(made: Synthesised, stack: string, value: unknown): readonly string[] {
+  const text = JSON.stringify(value ?? null);
+  const own = [...text.matchAll(/"(?:Ref":"|Fn::GetAtt":\[")(\w+)"/g)].map(
+    ([, id]) => `${stack}/${id}`,
+  );
+  const told = [
+    ...text.matchAll(/"StackName":"cloudflow-\w+-(\w+)"[^}]*"OutputName":"(\w+)"/g),
+  ].flatMap(([, area = '', output]) => {
+    const id = `${area.charAt(0).toUpperCase()}${area.slice(1)}`;
+    return referred(made, id, made.outputs.get(`${id}/${output}`));
+  });
+  return [...own, ...told];
 }
 
 export const stackOf = (id: string): string => id.slice(0, id.indexOf('/'));
