@@ -56,9 +56,20 @@ export interface StageSettings {
     /** Requests in five minutes from one address, beyond which the firewall blocks it. */
     readonly requestsPerAddress: number;
   };
+  /** What mail of the platform is sent from; null: the stage sends none. */
+  readonly mail: MailSettings | null;
   /** Instances kept warm of each function that asks for it. */
   readonly warmInstances: number;
   readonly preferredRuntime: 'engine' | 'step_functions';
+}
+
+export interface MailSettings {
+  /** Mail is from addresses of this domain, which is ours to write records for. */
+  readonly domain: string;
+  /** Of the domain, where Route 53 keeps it: records are made there. Null: a person makes them elsewhere. */
+  readonly hostedZoneId: string | null;
+  /** Addresses that nobody shares, which AWS warms up and adds to as mail grows. */
+  readonly ownAddresses: boolean;
 }
 
 type Shape = Omit<StageSettings, 'stage' | 'account'>;
@@ -97,6 +108,7 @@ const SHAPES: { readonly [S in Stage]: Shape } = {
       firewall: false,
       requestsPerAddress: 10_000,
     },
+    mail: null,
     warmInstances: 0,
     preferredRuntime: 'step_functions',
   },
@@ -129,6 +141,7 @@ const SHAPES: { readonly [S in Stage]: Shape } = {
       firewall: true,
       requestsPerAddress: 50_000,
     },
+    mail: { domain: 'staging.cloudflow.com', hostedZoneId: null, ownAddresses: false },
     warmInstances: 1,
     preferredRuntime: 'step_functions',
   },
@@ -162,6 +175,7 @@ const SHAPES: { readonly [S in Stage]: Shape } = {
       firewall: true,
       requestsPerAddress: 300_000,
     },
+    mail: { domain: 'cloudflow.com', hostedZoneId: null, ownAddresses: true },
     warmInstances: 5,
     preferredRuntime: 'step_functions',
   },
@@ -198,7 +212,7 @@ export function readStageSettings(
 
 /** Why no platform can be made of these settings; null when one can. */
 export function problemOf(settings: StageSettings): string | null {
-  const { stage, region, zones, standby, retain, network, database, events, engine, api } =
+  const { stage, region, zones, standby, retain, network, database, events, engine, api, mail } =
     settings;
   if (zones.length < 2) return `it has ${zones.length} zones; Aurora needs at least 2`;
   if (network.natGateways < 1 || network.natGateways > zones.length) {
@@ -218,6 +232,9 @@ export function problemOf(settings: StageSettings): string | null {
   if (eventsProblem !== null) return eventsProblem;
   if (api.allowedOrigins.some((origin) => !/^https:\/\/[^/\s,]+$/.test(origin))) {
     return `allowed origins are ${api.allowedOrigins.join(', ')}; write each as https://host`;
+  }
+  if (mail !== null && !/^([a-z0-9-]+\.)+[a-z]{2,}$/.test(mail.domain)) {
+    return `mail is from ${mail.domain}; write the domain alone, in small letters, as mail.example.com`;
   }
   if (stage !== 'prod') return null;
   if (!retain) return 'it does not retain its data; set retain';

@@ -8,6 +8,7 @@ import { EngineStack } from './engine-stack.ts';
 import { EventsStack } from './events-stack.ts';
 import { IdentityStack } from './identity-stack.ts';
 import { NetworkStack } from './network-stack.ts';
+import { NotificationsStack } from './notifications-stack.ts';
 import { ObservabilityStack } from './observability-stack.ts';
 import { RecoveryStack } from './recovery-stack.ts';
 import { ScheduleStack } from './schedule-stack.ts';
@@ -21,12 +22,13 @@ export function buildPlatform(scope: Construct, settings: StageSettings, dist: s
   const identity = new IdentityStack(scope, settings);
   const network = new NetworkStack(scope, settings, identity.logKey);
   const data = new DataStack(scope, settings, { identity, network });
-  const events = new EventsStack(scope, settings, { identity, network });
+  new EventsStack(scope, settings, { identity, network });
   const stores = new StoresStack(scope, settings, { identity });
   if (settings.standby !== null) {
     // A copy of the table is made there as soon as the table is.
     stores.addStackDependency(new StandbyKeysStack(scope, settings, settings.standby));
   }
+  new NotificationsStack(scope, settings);
   const around: Surroundings = {
     settings,
     dist,

@@ -63,6 +63,10 @@ describe('settings of stages', () => {
       '468 copies of partitions; kafka.t3.small takes 300',
       { events: { ...prod.events, broker: 'kafka.t3.small', storage: STORAGE } },
     ],
+    [
+      'mail is from https://cloudflow.com; write the domain alone',
+      { mail: { domain: 'https://cloudflow.com', hostedZoneId: null, ownAddresses: false } },
+    ],
     ['no firewall', { api: { ...prod.api, firewall: false } }],
     ['write each as https://host', { api: { ...prod.api, allowedOrigins: ['http://here'] } }],
     ['spare capacity', { engine: { ...prod.engine, spot: true } }],
