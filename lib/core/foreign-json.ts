@@ -32,9 +32,14 @@ export function parseForeignJson(text: string): ForeignJson {
   }
 }
 
+/** Whether any store takes the text: no NUL and no half of a surrogate pair. */
+export function isClean(text: string): boolean {
+  return text.isWellFormed() && !text.includes('\0');
+}
+
 /** Text without what cannot be stored. */
 export function cleanText(text: string): string {
-  return text.replaceAll('\0', '\ufffd').toWellFormed();
+  return isClean(text) ? text : text.replaceAll('\0', '\ufffd').toWellFormed();
 }
 
 function settle(value: Json, depth: number, budget: { values: number }, dirty: boolean): Json {

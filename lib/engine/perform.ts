@@ -4,7 +4,7 @@ import { indexOf, placeOf } from '#core/execution/program-index.ts';
 import { type ExecutionState, keyRootOf } from '#core/execution/state.ts';
 import { type Expression, expressionsOf, type Program, type Step } from '#core/plan/program.ts';
 import type { ExecutionHeader } from '#ports/execution-store.ts';
-import { parseApprovalConfig } from '#steps/child-config.ts';
+import { parseApprovalConfig } from '#steps/approval-config.ts';
 import type { EngineDeps } from './deps.ts';
 import type { Slots } from './slots.ts';
 

@@ -286,7 +286,9 @@ async function start(
   engineHolder.current = engine;
   hintsTo.engine = engine.hints;
 
+  const runnerLog = log.with({ part: 'step runner' });
   const runnerDeps: RunnerDeps = Object.create(stepDeps, {
+    log: { value: runnerLog },
     clock: { value: clock },
     ids: { value: ids },
     executions: { value: executions },
@@ -299,7 +301,7 @@ async function start(
     log: { value: log.with({ part: 'step runner' }) },
     metrics: { value: metrics },
   }) as RunnerDeps;
-  const tasks = createStepRunnerTasks(runnerDeps, log.with({ part: 'step runner' }));
+  const tasks = createStepRunnerTasks(runnerDeps, runnerLog);
   const machines = createStateMachineRuntime({
     clock,
     ids,

@@ -11,6 +11,7 @@
  */
 import { type StepError, stepErrorCode } from '#core/errors.ts';
 import type { StepKey } from '#core/execution/events.ts';
+import { failures } from '#core/execution/failures.ts';
 import type { Json } from '#core/json.ts';
 import type { Step } from '#core/plan/program.ts';
 import type { Mode } from '#ports/execution-store.ts';
@@ -124,8 +125,7 @@ export async function withinTime(
       return { ok: false, error: { code: stepErrorCode('Cancelled'), message: 'abandoned' } };
     }
     if (deadline.signal.aborted) {
-      const message = `no result within ${attempt.timeoutMs} ms`;
-      return { ok: false, error: { code: stepErrorCode('Timeout'), message } };
+      return { ok: false, error: failures.attemptTimedOut(attempt.timeoutMs) };
     }
     return { ok: false, error: error.error };
   } finally {

@@ -1,10 +1,10 @@
 import { durationMs } from '#core/dsl/durations.ts';
 import { type StepError, stepErrorCode } from '#core/errors.ts';
+import { parseChildConfig } from '#core/execution/child-config.ts';
 import type { CompensationRecord, StepKey } from '#core/execution/events.ts';
 import { isJsonObject, type Json } from '#core/json.ts';
 import type { Step } from '#core/plan/program.ts';
 import type { Mode } from '#ports/execution-store.ts';
-import { readChild } from './child-config.ts';
 import type { Caller, StepDeps } from './deps.ts';
 import { StepFailure, stepFailure } from './failure.ts';
 import { withinTime } from './perform-call.ts';
@@ -54,7 +54,8 @@ export async function performCompensation(
 }
 
 async function undoByChild(deps: StepDeps, caller: Caller, config: Json): Promise<void> {
-  const child = readChild(config);
+  const child = parseChildConfig(config);
+  if (!child.ok) throw new StepFailure(child.error);
   const { tenant, mode } = caller;
   const answer = await deps.children.start({
     tenant,
@@ -62,7 +63,7 @@ async function undoByChild(deps: StepDeps, caller: Caller, config: Json): Promis
     parentId: caller.executionId,
     step: caller.key,
     purpose: 'compensation',
-    ...child,
+    ...child.value,
     detach: false,
   });
   if (answer.kind === 'refused') throw new StepFailure(answer.error);

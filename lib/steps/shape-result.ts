@@ -1,14 +1,16 @@
-import { type StepError, stepErrorCode } from '#core/errors.ts';
+import type { StepError } from '#core/errors.ts';
 import { compensationRecord } from '#core/execution/complete.ts';
+import { oversize } from '#core/execution/decision.ts';
 import {
   type Evaluated,
-  expressionError,
   outside,
+  required,
   type Values,
   valuesOf,
 } from '#core/execution/evaluation.ts';
 import type { CompensationRecord } from '#core/execution/events.ts';
-import { isJsonObject, type Json, type JsonObject, jsonBytes } from '#core/json.ts';
+import { failures } from '#core/execution/failures.ts';
+import { isJsonObject, type Json, type JsonObject } from '#core/json.ts';
 import { type Expression, expressionsOf, type Step } from '#core/plan/program.ts';
 import type { Evaluator } from '#ports/evaluator.ts';
 
@@ -43,20 +45,12 @@ export async function shapeResult(
   if (result !== null) {
     const sees = { ...bindings, result: raw };
     const values = await evaluateAll(evaluator, tenant, [result], sees);
-    const evaluated = values(result);
-    if (!evaluated.ok) return failed(expressionError(evaluated.message));
-    if (evaluated.value === undefined) {
-      return failed(expressionError(`'${result.source}' yields no value`));
-    }
-    output = evaluated.value;
+    const shaped = required(result, values);
+    if (!shaped.ok) return failed(failures.expression(shaped.message));
+    output = shaped.value;
   }
-  const bytes = jsonBytes(output);
-  if (bytes > step.maxOutputBytes) {
-    return failed({
-      code: stepErrorCode('OutputTooLarge'),
-      message: `the output has ${bytes} bytes of at most ${step.maxOutputBytes}`,
-    });
-  }
+  const tooLarge = oversize(step, output);
+  if (tooLarge !== null) return failed(tooLarge);
   return { ok: true, output, compensation: await undoOf(evaluator, shaping, output) };
 }
 
@@ -82,7 +76,7 @@ async function undoOf(
 }
 
 /** Simple expressions here, all others in one round trip to the evaluator. */
-async function evaluateAll(
+export async function evaluateAll(
   evaluator: Evaluator,
   tenant: string,
   expressions: readonly Expression[],

@@ -49,17 +49,17 @@ function reportDifferences(
   };
   compare('status', a.status, b.status);
   compare('output', a.output, b.output);
-  compare(
-    'error',
-    a.error === null ? null : { code: a.error.code, step: a.error.step ?? null },
-    b.error === null ? null : { code: b.error.code, step: b.error.step ?? null },
-  );
+  compare('error', errorOf(a.error), errorOf(b.error));
   compare('compensation', a.compensation, b.compensation);
   for (const key of keysOf(a.steps, b.steps)) {
     compare(`step ${key}`, comparable(a.steps[key]), comparable(b.steps[key]));
   }
   for (const key of keysOf(a.calls, b.calls)) {
     compare(`calls of ${key}`, a.calls[key] ?? null, b.calls[key] ?? null);
+  }
+  const [before, after] = [retriesOf(left), retriesOf(right)];
+  for (const key of keysOf(before, after)) {
+    compare(`retries of ${key}`, before[key] ?? null, after[key] ?? null);
   }
   const isOrdered = options.timed === true;
   compare('compensations', undone(a, isOrdered), undone(b, isOrdered));
@@ -70,16 +70,29 @@ function keysOf(a: object, b: object): string[] {
   return [...new Set([...Object.keys(a), ...Object.keys(b)])].sort();
 }
 
-/**
- * Messages are for people and differ where a platform's own words come through; names of errors are
- * the language. What an author wrote (`fail`, a callback's failure) has a name of its own.
- */
+/** Code and message: expressions read both. */
+function errorOf(error: ExecutionReport['error']): Json {
+  return error === null ? null : { ...error };
+}
+
 function comparable(step: StepReport | undefined): Json {
   if (step === undefined) return 'absent';
   const { status, reason, output, error, attempts } = step;
-  const code = error?.code ?? null;
-  const message = code === null || code.startsWith('CloudFlow.') ? null : (error?.message ?? null);
-  return { status, class: step.class, reason, output, code, message, attempts };
+  return { status, class: step.class, reason, output, error: errorOf(error), attempts };
+}
+
+/** Attempts that failed and were repeated, by step, with what each failed of. */
+function retriesOf({ events }: ExecutionResult): { readonly [step: string]: Json } {
+  const found: { [step: string]: Json[] } = {};
+  for (const { event } of events) {
+    if (event.type !== 'step_retry_scheduled' && event.type !== 'compensation_retry_scheduled') {
+      continue;
+    }
+    const key = event.type === 'step_retry_scheduled' ? event.step : `undo:${event.step}`;
+    found[key] ??= [];
+    found[key].push({ attempt: event.attempt, error: errorOf(event.error) });
+  }
+  return found;
 }
 
 /** As a set where a barrier may delay a completion; what order there must be, `orderProblems` says. */
@@ -88,7 +101,7 @@ function undone(report: ExecutionReport, isOrdered: boolean): Json {
     step,
     status,
     attempts,
-    code: error?.code ?? null,
+    error: errorOf(error),
   }));
   return isOrdered ? entries : entries.sort((a, b) => (a.step < b.step ? -1 : 1));
 }
@@ -141,6 +154,13 @@ export function violations(run: RunResult): string[] {
       }
       if (wanted === 'FAILED' && machine.error !== report.error?.code) {
         say(`the machine's error is ${machine.error}, not ${report.error?.code}`);
+      }
+      if (wanted === 'FAILED') {
+        const { code = null, message = null, step = null } = report.error ?? {};
+        const cause = canonicalJson({ code, message, step, compensation: report.compensation });
+        if (canonicalJson(JSON.parse(machine.cause ?? 'null') as Json) !== cause) {
+          say(`the machine's cause is ${machine.cause}, not ${cause}`);
+        }
       }
     }
     for (const [key, step] of Object.entries(report.steps)) {

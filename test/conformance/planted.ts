@@ -2,6 +2,7 @@
  * Faults of meaning, each put between the parts of one side through a seam: what the suite is worth is
  * how soon it notices them.
  */
+import { failureCause } from '#core/asl/payload.ts';
 import type { Machine } from '#core/asl/types.ts';
 import { isJsonObject, type Json, type JsonObject } from '#core/json.ts';
 import type { Program, Scope, Step } from '#core/plan/program.ts';
@@ -80,6 +81,10 @@ export const PLANTED_FAULTS: readonly PlantedFault[] = [
   }),
   onMachine('a loop is tested after its body', { machine: loopsTestAfter }),
   onMachine('the name of an error is lost', { tasks: losingNames }),
+  onMachine('the words of an error are lost', { tasks: losingWords }),
+  onMachine('a timeout says something else', {
+    machine: rewritten([['no answer within', 'nobody answered within']]),
+  }),
   onMachine('the default output misses its last step', { machine: eachState(outputMissesOne) }),
   onMachine('items of a for_each come in reverse', {
     tasks: answering('items', (answer) => ({
@@ -214,6 +219,20 @@ function losingNames(tasks: Tasks): Tasks {
     async invokeLambda(request) {
       const outcome = await tasks.invokeLambda(request);
       return outcome.ok ? outcome : { ...outcome, error: 'CloudFlow.Internal' };
+    },
+  };
+}
+
+function losingWords(tasks: Tasks): Tasks {
+  return {
+    ...tasks,
+    async invokeLambda(request) {
+      const outcome = await tasks.invokeLambda(request);
+      if (outcome.ok || outcome.cause === null) return outcome;
+      const failure = JSON.parse(outcome.cause) as { errorType: string; errorMessage: string };
+      if (!failure.errorMessage.startsWith('{')) return outcome;
+      const { attempts } = JSON.parse(failure.errorMessage) as { attempts: number };
+      return { ...outcome, cause: failureCause(failure.errorType, { attempts, message: '' }) };
     },
   };
 }

@@ -191,6 +191,7 @@ export function createProcess(around: Surroundings): Process {
     ...stepDeps,
     clock,
     ids,
+    log,
     executions: access,
     recorder,
     known: createKnownExecutions(),

@@ -1,16 +1,17 @@
 import type { BranchStep, Scope, Step } from '#core/plan/program.ts';
 import { failedCount, inside, outputsTemplate } from './container.ts';
-import { bound } from './expressions.ts';
-import { guard, viaDefault, viaRule } from './gate.ts';
+import { bound, isInline } from './expressions.ts';
+import { viaDefault, viaRule } from './gate.ts';
 import { expression } from './records.ts';
 import { stepTask } from './task.ts';
+import { testTask } from './test-task.ts';
 import type { ChoiceState } from './types.ts';
 import type { Exit, Place, Writing } from './writing.ts';
 import { addState, arrivalOf, arrive, recordOf } from './writing.ts';
 
 /**
  * The state with the branch's name chooses the arm; each arm closes itself. Cases are tested in order:
- * in the Choice when all of them are total, else by one guarded evaluation that answers with the key.
+ * in the Choice when all of them can stand there, else by the runner, which answers with the key.
  */
 export function emitBranch(
   writing: Writing,
@@ -21,15 +22,14 @@ export function emitBranch(
   const done: Exit[] = [];
   let ways = incoming;
   let conditions: readonly string[];
-  if (step.cases.every(({ when }) => when.total)) {
-    conditions = step.cases.map(({ when }) => `${bound(writing, place, when)} = true`);
+  const whens = step.cases.map(({ when }) => when);
+  if (whens.every(isInline)) {
+    conditions = whens.map((when) => `${bound(place, when)} = true`);
   } else {
-    const tests = step.cases.map(({ when }, i) => `${bound(writing, place, when)} = true ? '${i}'`);
-    const source = `${tests.join(' : ')} : 'else'`;
-    const guarded = guard(writing, place, step, 'test', source, 1, ways);
-    done.push(guarded.failed);
-    ways = [guarded.value];
-    conditions = step.cases.map((_, i) => `$${guarded.variable} = '${i}'`);
+    const test = testTask(writing, place, step, 'cases', whens, ways);
+    done.push(...test.failed);
+    ways = [test.value];
+    conditions = whens.map((_, i) => `$${test.variable} = '${i}'`);
   }
   const name = writing.names.step(step.path);
   const arrival = arrive(ways, name);

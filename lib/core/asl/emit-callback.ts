@@ -1,5 +1,5 @@
 import type { CallbackStep } from '#core/plan/program.ts';
-import { templateValue } from './expressions.ts';
+import { expressionsOf } from '#core/plan/program.ts';
 import { stepTask, waitedSeconds } from './task.ts';
 import type { Exit, Place, Writing } from './writing.ts';
 
@@ -19,7 +19,8 @@ export function emitCallback(
     step,
     {
       kind: 'callback',
-      payload: { config: templateValue(writing, place, step.config) },
+      payload: {},
+      evaluates: expressionsOf(step.config),
       byToken: true,
       timeoutSeconds,
       // AWS refuses a heartbeat that is not shorter than the timeout; it would never be missed.

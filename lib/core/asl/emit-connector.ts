@@ -1,5 +1,5 @@
 import type { ConnectorStep } from '#core/plan/program.ts';
-import { templateValue } from './expressions.ts';
+import { expressionsOf } from '#core/plan/program.ts';
 import { backstopSeconds, stepTask } from './task.ts';
 import type { Exit, Place, Writing } from './writing.ts';
 
@@ -16,7 +16,8 @@ export function emitConnector(
     step,
     {
       kind: 'call',
-      payload: { type: step.type, config: templateValue(writing, place, step.config) },
+      payload: { type: step.type },
+      evaluates: expressionsOf(step.config),
       timeoutSeconds: backstopSeconds(step.timeoutMs),
       retry: step.retry,
     },

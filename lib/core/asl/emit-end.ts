@@ -1,8 +1,10 @@
 import { stepErrorCode } from '#core/errors.ts';
+import { failures } from '#core/execution/failures.ts';
 import type { Step } from '#core/plan/program.ts';
+import { expressionsOf } from '#core/plan/program.ts';
 import { CLASS, classesOf } from './classes.ts';
 import { classesThatMayFail, outputsTemplate } from './container.ts';
-import { templateValue } from './expressions.ts';
+import { runnerBindings } from './expressions.ts';
 import { viaDefault, viaRule } from './gate.ts';
 import { caughtError, expression, quote } from './records.ts';
 import { INFRASTRUCTURE_RETRIER, RETRYABLE, runnerTask } from './task.ts';
@@ -93,7 +95,7 @@ function firstFailure(place: Place, arrival: Arrival): AslValue {
   );
 }
 
-/** Reports the output, which is evaluated here (rule 33); answers with the ways on which that fails. */
+/** Reports the output, which the runner evaluates (rule 33); answers with the ways on which that fails. */
 function complete(writing: Writing, place: Place, good: readonly Exit[]): Exit[] {
   if (good.length === 0) return [];
   const { output } = writing.program;
@@ -107,10 +109,9 @@ function complete(writing: Writing, place: Place, good: readonly Exit[]): Exit[]
       kind: 'report',
       payload: {
         status: 'COMPLETED',
-        output:
-          output === null
-            ? outputsTemplate(place.scope, (step) => recordOf(place, step))
-            : templateValue(writing, place, output),
+        ...(output === null
+          ? { output: outputsTemplate(place.scope, (step) => recordOf(place, step)) }
+          : runnerBindings(place, [...expressionsOf(output)], null)),
       },
     },
     arrival,
@@ -120,16 +121,11 @@ function complete(writing: Writing, place: Place, good: readonly Exit[]): Exit[]
   const catchers = [
     outputFailed(['States.DataLimitExceeded'], {
       step: null,
-      code: stepErrorCode('OutputTooLarge'),
-      message: 'the output is more than Step Functions can carry',
+      ...failures.tooLargeToCarry(),
     }),
     outputFailed(
-      [
-        'States.QueryEvaluationError',
-        stepErrorCode('ExpressionError'),
-        stepErrorCode('OutputTooLarge'),
-      ],
-      expression(`$merge([{'step': null}, ${caughtError()}])`),
+      [stepErrorCode('ExpressionError'), stepErrorCode('OutputTooLarge')],
+      expression(`$merge([{'step': null}, ${caughtError(failures.internal().message)}])`),
     ),
   ];
   state.Catch = catchers;
@@ -262,7 +258,9 @@ function undoOne(writing: Writing): Chart {
             ErrorEquals: ['States.ALL'],
             Output: {
               step: expression('$states.input.step'),
-              error: expression(caughtError()),
+              error: expression(
+                caughtError(failures.attemptTimedOut(COMPENSATION_SECONDS * 1_000).message),
+              ),
             },
             Next: failed,
           },

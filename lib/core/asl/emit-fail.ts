@@ -1,5 +1,5 @@
 import type { FailStep } from '#core/plan/program.ts';
-import { templateValue } from './expressions.ts';
+import { expressionsOf } from '#core/plan/program.ts';
 import { stepTask } from './task.ts';
 import type { Exit, Place, Writing } from './writing.ts';
 
@@ -10,7 +10,7 @@ export function emitFail(
   step: FailStep,
   incoming: readonly Exit[],
 ): Exit[] {
-  const message = templateValue(writing, place, step.message);
-  const payload = { error: step.error, message };
-  return stepTask(writing, place, step, { kind: 'fail', payload }, incoming);
+  const payload = { error: step.error };
+  const evaluates = expressionsOf(step.message);
+  return stepTask(writing, place, step, { kind: 'fail', payload, evaluates }, incoming);
 }

@@ -1,6 +1,7 @@
 import type { ForEachStep } from '#core/plan/program.ts';
+import { expressionsOf } from '#core/plan/program.ts';
 import { classesThatMayFail, inside, outputsSource, outputsTemplate } from './container.ts';
-import { itemsValue } from './expressions.ts';
+import { runnerBindings } from './expressions.ts';
 import { expression } from './records.ts';
 import { failing, recordTask, runnerTask, stepPayload, stepTask } from './task.ts';
 import type { AslValue, Chart, MapState } from './types.ts';
@@ -8,7 +9,7 @@ import type { Arrival, Exit, Place, Sources, Writing } from './writing.ts';
 import { addState, arrive, finishAll, leaving, newAslScope, startOf, variable } from './writing.ts';
 
 /**
- * `items` counts them with the runner; the Map with the step's name runs the body for each; `done`
+ * `items` has them from the runner; the Map with the step's name runs the body for each; `done`
  * closes. Iterations never fail: they end with `{status, output}`, which is the step's output.
  */
 export function emitForEach(
@@ -28,7 +29,7 @@ export function emitForEach(
       kind: 'items',
       payload: {
         ...stepPayload(writing, place, step),
-        items: itemsValue(writing, place, step.items),
+        ...runnerBindings(place, [...expressionsOf(step.items)], step),
       },
     },
     arrival,

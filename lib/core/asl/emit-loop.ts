@@ -1,11 +1,13 @@
-import { stepErrorCode } from '#core/errors.ts';
+import type { StepError } from '#core/errors.ts';
+import { failures } from '#core/execution/failures.ts';
 import type { LoopStep, Step } from '#core/plan/program.ts';
 import { CLASS } from './classes.ts';
 import { classesThatMayFail, inside, outputsTemplate } from './container.ts';
-import { bound } from './expressions.ts';
-import { guard, viaDefault, viaRule } from './gate.ts';
+import { bound, isInline } from './expressions.ts';
+import { viaDefault, viaRule } from './gate.ts';
 import { expression, plainSource } from './records.ts';
 import { recordTask, stepTask } from './task.ts';
+import { testTask } from './test-task.ts';
 import type { ChoiceState } from './types.ts';
 import type { Exit, Place, Writing } from './writing.ts';
 import { addState, after, arrivalOf, arrive, leaving, recordOf, variable } from './writing.ts';
@@ -25,7 +27,8 @@ export function emitLoop(
 ): Exit[] {
   const index = variable(place.asl, 'i', step.no);
   const last = variable(place.asl, 'l', step.no);
-  const counted: Place = { ...place, loop: { index, last } };
+  const lastBytes = step.body.steps.reduce((sum, each) => sum + each.maxOutputBytes, 0);
+  const counted: Place = { ...place, loop: { index, last, lastBytes } };
   const failed: Exit[] = [];
 
   const start = writing.names.helper(step.path, 'start');
@@ -35,15 +38,17 @@ export function emitLoop(
 
   let head = writing.names.step(step.path);
   const name = head;
-  const test = `${bound(writing, counted, step.test)} = true`;
-  let goesOn = step.negate ? `$not(${test})` : `(${test})`;
-  if (!step.test.total) {
-    const guarded = guard(writing, counted, step, 'test', `${goesOn} ? 'on' : 'off'`, 1, [way]);
-    failed.push(guarded.failed);
-    // The test is made again for each round, so the way back leads to the guard.
-    head = guarded.name;
-    way = guarded.value;
-    goesOn = `$${guarded.variable} = 'on'`;
+  let goesOn: string;
+  if (isInline(step.test)) {
+    const test = `${bound(counted, step.test)} = true`;
+    goesOn = step.negate ? `$not(${test})` : `(${test})`;
+  } else {
+    const test = testTask(writing, counted, step, 'loop', [step.test], [way]);
+    failed.push(...test.failed);
+    // The test is made again for each round, so the way back leads to it.
+    head = test.name;
+    way = test.value;
+    goesOn = `$${test.variable} = 'on'`;
   }
   arrival = arrive([way], name);
   const choice: ChoiceState = addState(place, name, { Type: 'Choice', Choices: [], Default: '' });
@@ -74,8 +79,8 @@ export function emitLoop(
     back: next.name,
   });
   failed.push(
-    ...failedLoop(writing, place, step, 'failed', 'IterationFailed', next.broken),
-    ...failedLoop(writing, place, step, 'limit', 'LoopLimitExceeded', [
+    ...failedLoop(writing, place, step, 'failed', failures.loop(), next.broken),
+    ...failedLoop(writing, place, step, 'limit', failures.loopLimit(step.maxIterations), [
       viaRule(writing, choice, over, arrival, false),
     ]),
   );
@@ -148,7 +153,7 @@ function failedLoop(
   place: Place,
   step: LoopStep,
   suffix: string,
-  error: 'IterationFailed' | 'LoopLimitExceeded',
+  error: StepError,
   ways: readonly Exit[],
 ): Exit[] {
   if (ways.length === 0) return [];
@@ -156,14 +161,6 @@ function failedLoop(
   const arrival = arrive(ways, name);
   const state = addState(place, name, { Type: 'Pass' });
   const k = step.continueOnFailure ? 'S' : 'F';
-  const message =
-    error === 'IterationFailed'
-      ? 'a step of the body failed'
-      : `the test still holds after ${step.maxIterations} iterations`;
-  const source = plainSource(k, {
-    status: 'FAILED',
-    error: { code: stepErrorCode(error), message },
-    attempts: 1,
-  });
+  const source = plainSource(k, { status: 'FAILED', error: { ...error }, attempts: 1 });
   return [leaving(place, state, new Map([[step, source]]), after(arrival, step, CLASS[k], false))];
 }

@@ -1,5 +1,5 @@
 import type { SubWorkflowStep } from '#core/plan/program.ts';
-import { templateValue } from './expressions.ts';
+import { expressionsOf } from '#core/plan/program.ts';
 import { stepTask, waitedSeconds } from './task.ts';
 import type { Exit, Place, Writing } from './writing.ts';
 
@@ -16,7 +16,8 @@ export function emitSubWorkflow(
     step,
     {
       kind: 'child',
-      payload: { mode: step.mode, config: templateValue(writing, place, step.config) },
+      payload: {},
+      evaluates: expressionsOf(step.config),
       byToken: step.mode === 'wait',
       ...(step.timeoutMs === null ? {} : { timeoutSeconds: waitedSeconds(step.timeoutMs) }),
     },

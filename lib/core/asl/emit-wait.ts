@@ -1,6 +1,7 @@
 import type { WaitStep } from '#core/plan/program.ts';
+import { expressionsOf } from '#core/plan/program.ts';
 import { CLASS } from './classes.ts';
-import { templateValue } from './expressions.ts';
+import { runnerBindings } from './expressions.ts';
 import { expression, plainSource } from './records.ts';
 import { failing, runnerTask, stepPayload, stepTask } from './task.ts';
 import type { WaitState } from './types.ts';
@@ -25,7 +26,6 @@ export function emitWait(
   }
   const timer = writing.names.helper(step.path, 'timer');
   const arrival = arrive(incoming, timer);
-  const given = step.duration === null ? 'until' : 'duration';
   const template = step.duration ?? step.until;
   if (template === null) throw new TypeError(`wait '${step.path}' has neither duration nor until`);
   const task = runnerTask(
@@ -36,7 +36,7 @@ export function emitWait(
       kind: 'timer',
       payload: {
         ...stepPayload(writing, place, step),
-        [given]: templateValue(writing, place, template),
+        ...runnerBindings(place, [...expressionsOf(template)], step),
       },
     },
     arrival,
@@ -70,7 +70,7 @@ function waited(
   if (step.compensate !== null) {
     const over = { ...leaving(place, state, new Map(), arrival), finish: null };
     const done = writing.names.helper(step.path, 'done');
-    const task = { kind: 'transform', name: done, payload: { value: null } } as const;
+    const task = { kind: 'transform', name: done, payload: {} } as const;
     return stepTask(writing, place, step, task, [over]);
   }
   const source = plainSource('S', { status: 'SUCCESS', attempts: 1 });

@@ -1,30 +1,21 @@
 import type { Step } from '#core/plan/program.ts';
 import { CLASS, classesOf, learn, RULES, verdictOf } from './classes.ts';
-import { bound } from './expressions.ts';
-import { evaluationError, expression, plainSource, skippedSource } from './records.ts';
+import { bound, isInline } from './expressions.ts';
+import { expression, skippedSource } from './records.ts';
 import { skipOf } from './skip-ahead.ts';
-import { catching, keyOf } from './task.ts';
-import type { Catcher, ChoiceRule, ChoiceState } from './types.ts';
+import { keyOf } from './task.ts';
+import { testTask } from './test-task.ts';
+import type { ChoiceRule, ChoiceState } from './types.ts';
 import type { Arrival, Exit, Place, Writing } from './writing.ts';
-import {
-  addState,
-  after,
-  arrivalOf,
-  arrive,
-  leaving,
-  recordOf,
-  recordVariable,
-  stillPending,
-  variable,
-} from './writing.ts';
+import { addState, after, arrivalOf, arrive, leaving, recordOf, stillPending } from './writing.ts';
 
 /**
  * The way to a step: its trigger rule, then `when` (rules 3, 8 and 9 of docs/language.md).
  *
  * G1 A gate is written only where the classes on the way leave the rule open. After a success the
  *    next step of a chain follows directly, and after a failure its `skip` does.
- * G2 Choice cannot catch, so only total expressions stand in a Condition; anything else is evaluated
- *    by a Pass in a Parallel of one branch, which can.
+ * G2 Choice cannot catch, so only conditions that cannot fail stand in one; any other is the step
+ *    runner's to evaluate, and the Choice looks at its answer.
  */
 export interface Entered {
   /** Ways on which the step runs. */
@@ -53,8 +44,8 @@ export function enter(
     return { run: met.run, done: [...met.done, ...skip(writing, place, step, skips)] };
   }
 
-  // One Choice decides the rule and, when it is total, the condition as well.
-  const inline = step.when?.total === true ? step.when : null;
+  // One Choice decides the rule and, where it can stand there, the condition as well.
+  const inline = step.when !== null && isInline(step.when) ? step.when : null;
   const name = writing.names.helper(step.path, 'gate');
   const arrival = arrive(inline === null ? open : [...open, ...runs], name);
   const satisfied = ruleCondition(place, step);
@@ -72,16 +63,11 @@ export function enter(
     return { run: rest.run, done: [...rest.done, ...skip(writing, place, step, skips)] };
   }
   const not = { Condition: expression(`$not(${satisfied})`), Next: '' };
-  const run = { Condition: expression(`${bound(writing, place, inline)} = true`), Next: '' };
+  const value = bound(place, inline);
+  const run = { Condition: expression(`${value} = true`), Next: '' };
   choice.Choices.push(not, run);
   skips.push(viaRule(writing, choice, not, arrival, false));
-  const unmet = unmetBecause(
-    writing,
-    place,
-    step,
-    `${bound(writing, place, inline)} = false`,
-    viaDefault(choice, met),
-  );
+  const unmet = unmetBecause(writing, place, step, `${value} = false`, viaDefault(choice, met));
   return {
     run: [viaRule(writing, choice, run, met, true)],
     done: [...unmet, ...skip(writing, place, step, skips)],
@@ -136,8 +122,8 @@ function condition(
   ways: readonly Exit[],
 ): { readonly run: readonly Exit[]; readonly done: readonly Exit[] } {
   if (step.when === null || ways.length === 0) return { run: ways, done: [] };
-  const value = bound(writing, place, step.when);
-  if (step.when.total) {
+  if (isInline(step.when)) {
+    const value = bound(place, step.when);
     const name = writing.names.helper(step.path, 'when');
     const arrival = arrive(ways, name);
     const run: ChoiceRule = { Condition: expression(`${value} = true`), Next: '' };
@@ -147,80 +133,18 @@ function condition(
       done: unmetBecause(writing, place, step, `${value} = false`, viaDefault(choice, arrival)),
     };
   }
-  const guarded = guard(
-    writing,
-    place,
-    step,
-    'when',
-    `($v := ${value}; $v = true ? 'true' : $v = false ? 'false' : 'other')`,
-    0,
-    ways,
-  );
+  const test = testTask(writing, place, step, 'when', [step.when], ways);
   const name = writing.names.helper(step.path, 'if');
-  const arrival = arrive([guarded.value], name);
-  const run: ChoiceRule = {
-    Condition: expression(`$${guarded.variable} = 'true'`),
-    Next: '',
-  };
+  const arrival = arrive([test.value], name);
+  const run: ChoiceRule = { Condition: expression(`$${test.variable} = 'true'`), Next: '' };
   const choice = addState(place, name, { Type: 'Choice', Choices: [run], Default: '' });
-  const because = `$${guarded.variable} = 'false'`;
+  const because = `$${test.variable} = 'false'`;
   return {
     run: [viaRule(writing, choice, run, arrival, true)],
     done: [
       ...unmetBecause(writing, place, step, because, viaDefault(choice, arrival)),
-      guarded.failed,
+      ...test.failed,
     ],
-  };
-}
-
-export interface Guarded {
-  /** The state to come back to for another evaluation. */
-  readonly name: string;
-  /** Holds what the expression yielded. */
-  readonly variable: string;
-  readonly value: Exit;
-  /** The step has failed with ExpressionError. */
-  readonly failed: Exit;
-}
-
-/** Evaluates where an error can be caught: the step's record then says so. */
-export function guard(
-  writing: Writing,
-  place: Place,
-  step: Step,
-  suffix: string,
-  source: string,
-  attempts: number,
-  ways: readonly Exit[],
-): Guarded {
-  const name = writing.names.helper(step.path, suffix);
-  const inside = writing.names.helper(step.path, `${suffix}.evaluate`);
-  const arrival = arrive(ways, name);
-  const held = variable(place.asl, 'w', step.no);
-  const k = step.continueOnFailure ? 'S' : 'F';
-  const failure = plainSource(k, { status: 'FAILED', error: evaluationError(), attempts });
-  const catcher: Catcher = {
-    ErrorEquals: ['States.ALL'],
-    Assign: { [recordVariable(place, step)]: failure.value },
-    Output: {},
-    Next: '',
-  };
-  const state = addState(place, name, {
-    Type: 'Parallel',
-    Branches: [
-      {
-        StartAt: inside,
-        States: { [inside]: { Type: 'Pass', Output: expression(source), End: true } },
-      },
-    ],
-    Catch: [catcher],
-    Assign: { [held]: expression('$states.result[0]') },
-  });
-  return {
-    name,
-    variable: held,
-    value: { ...leaving(place, state, new Map(), arrival), finish: null },
-    failed: catching([catcher], after(arrival, step, CLASS[k], false)),
   };
 }
 

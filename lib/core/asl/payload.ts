@@ -5,13 +5,12 @@ import type { ConnectorType, StepType } from '#core/plan/program.ts';
 
 /**
  * The contract between a compiled machine and the step runner, the one function that every Task
- * invokes. The machine orders and evaluates; the runner does the work, measures it and records it.
+ * invokes. The machine orders; the runner evaluates, does the work, measures it and records it.
  *
  *  1. Every output passes the runner: it measures it (`max_output_bytes`, canonical JSON in UTF-8),
  *     records it and returns it. Hence `transform` and the ends of containers are Tasks as well: one
  *     implementation counts bytes on both runtimes, which JSONata cannot do exactly ($string rounds
- *     numbers to 15 digits), and one Task is a transition less than the Parallel and Pass that a
- *     guarded evaluation inside the machine would take. (2025-11)
+ *     numbers to 15 digits). (2025-11)
  *  2. What does not pass the runner (skips, short waits, conditions that failed, calls that failed
  *     before they were made) has no output. It rides along as `records` with the next Task, and the
  *     last report carries the rest. The same record may arrive more than once, and after the runner
@@ -24,14 +23,18 @@ import type { ConnectorType, StepType } from '#core/plan/program.ts';
  *     `CloudFlow.Internal`.
  *  5. `RUNNER_UNAVAILABLE` asks for a repetition that is no attempt (rule 18): the database is away,
  *     the process is being stopped.
- *  6. What the machine evaluated may still break a rule that AWS does not know (results over 64 KiB,
- *     numbers that are no JSON): the runner compares it with the program's template and fails the
- *     step with `CloudFlow.ExpressionError` as the engine would.
- *  7. Expressions of `result` and `compensate` are evaluated by the runner with `bindings`, the input
- *     and the execution from the database, and `$result` or `$steps.<self>`.
+ *  6. Expressions are the program's and the runner evaluates them, by the code and the evaluator of the
+ *     engine, so that bounds, numbers and messages are the same (rules 10 to 14 and 41). What they read
+ *     it takes from `bindings`, or from the log where the machine brings none (that has room for more),
+ *     and the input and the execution from the log always. What it evaluated for a step's start is
+ *     recorded and not evaluated again. Only conditions that cannot fail are the machine's own
+ *     (`isInline`).
+ *  7. What the platform says of an error is in no message: a record brings its name as `platform`, for
+ *     the log. The rest is in Amazon's history of the execution.
  */
 export type StepRunnerPayload =
   | CallPayload
+  | TestPayload
   | TransformPayload
   | TimerPayload
   | FailPayload
@@ -74,7 +77,7 @@ interface StepPayload extends PayloadBase {
 }
 
 interface Bound {
-  /** Only what `result` and `compensate` read; absent when they read nothing of this. */
+  /** Only what the expressions of this payload's step read; absent: nothing, or more than may travel. */
   readonly bindings?: RunnerBindings;
 }
 
@@ -93,54 +96,49 @@ export interface RunnerBindings {
 /** One attempt of a connector. The answer is its output after `result`. */
 export interface CallPayload extends StepPayload, Bound {
   readonly kind: 'call';
+  /** For whoever reads the machine. */
   readonly type: ConnectorType;
-  readonly config: Json;
 }
 
-/** The value of a transform, or null for a wait that something undoes: measured, recorded, returned. */
+/** Conditions of a step: its `when`, the cases of a branch, the test of a loop. Answer: `TestResult`. */
+export interface TestPayload extends StepPayload, Bound {
+  readonly kind: 'test';
+  readonly of: 'when' | 'cases' | 'loop';
+}
+
+/** A transform, or a wait that is over and that something undoes: measured, recorded, returned. */
 export interface TransformPayload extends StepPayload, Bound {
   readonly kind: 'transform';
-  readonly value: Json;
 }
 
-/** A wait that is long or computed begins: exactly one of the two is given. Answer: `TimerResult`. */
-export interface TimerPayload extends StepPayload {
+/** A wait that is long or computed begins. Answer: `TimerResult`. */
+export interface TimerPayload extends StepPayload, Bound {
   readonly kind: 'timer';
-  readonly duration?: Json;
-  readonly until?: Json;
 }
 
-/** A `fail` step: the runner records it and throws `error`. */
-export interface FailPayload extends StepPayload {
+/** A `fail` step: the runner records it and throws its error. */
+export interface FailPayload extends StepPayload, Bound {
   readonly kind: 'fail';
+  /** For whoever reads the machine. */
   readonly error: string;
-  readonly message: Json;
 }
 
 export interface ApprovalPayload extends StepPayload, Bound, Answered {
   readonly kind: 'approval';
-  readonly config: Json;
 }
 
 export interface CallbackPayload extends StepPayload, Bound, Answered {
   readonly kind: 'callback';
-  readonly config: Json;
 }
 
 /** A child. Without a token (`detach`) the answer is `{execution_id}`, else the child's end. */
 export interface ChildPayload extends StepPayload, Bound, Partial<Answered> {
   readonly kind: 'child';
-  readonly mode: 'wait' | 'detach';
-  readonly config: Json;
 }
 
-/**
- * A for_each begins. The machine has normalised the items to an array; the runner refuses too many
- * (`CloudFlow.TooManyItems`). Answer: `ItemsResult`.
- */
-export interface ItemsPayload extends StepPayload {
+/** A for_each begins: its items are evaluated and counted. Answer: `ItemsResult`. */
+export interface ItemsPayload extends StepPayload, Bound {
   readonly kind: 'items';
-  readonly items: readonly Json[];
 }
 
 /**
@@ -148,7 +146,7 @@ export interface ItemsPayload extends StepPayload {
  * error (`IterationFailed`, `ArmFailed`, `GroupFailed`); else it measures, records and returns the
  * output. A loop that failed does not come here: it has no output, so it rides along.
  */
-export interface ContainerPayload extends StepPayload, Bound {
+export interface ContainerPayload extends StepPayload {
   readonly kind: 'container';
   readonly type: Extract<StepType, 'for_each' | 'branch' | 'loop' | 'group'>;
   readonly output: Json;
@@ -175,8 +173,10 @@ export interface CompensatePayload extends PayloadBase {
 }
 
 /** The end. The answer to COMPLETED is `CompletionResult`, to FAILED `FailureResult`. */
-export type ReportPayload = PayloadBase & { readonly kind: 'report' } & (
-    | { readonly status: 'COMPLETED'; readonly output: Json }
+export type ReportPayload = PayloadBase & {
+  readonly kind: 'report';
+} /** `output`: where the author wrote none; else the runner evaluates what was written. */ & (
+    | ({ readonly status: 'COMPLETED'; readonly output?: Json } & Bound)
     | {
         readonly status: 'FAILED';
         readonly error: FailureReport;
@@ -208,6 +208,8 @@ export interface StepRecord {
   readonly k: StepClass;
   readonly why?: string;
   readonly v: VisibleRecord;
+  /** The platform's name for a failure that the runner did not hear of. */
+  readonly platform?: string;
 }
 
 /** Null: on the way that the execution took, the runner has recorded the step itself. */
@@ -221,6 +223,14 @@ export interface StepRunnerResult {
   readonly output: Json;
   /** Calls made, without infrastructure repetitions (rule 18). */
   readonly attempts: number;
+}
+
+/**
+ * `when`: true, false or other; `cases`: the key of the arm, or none; `loop`: on or off. Texts, since a
+ * variable of a machine cannot be absent.
+ */
+export interface TestResult {
+  readonly value: string;
 }
 
 /** RFC 3339, in UTC. */

@@ -1,4 +1,6 @@
+import { type StepError, stepErrorCode } from '#core/errors.ts';
 import type { SkipReason, StepClass } from '#core/execution/events.ts';
+import { failures } from '#core/execution/failures.ts';
 import { OWN_CAUSE_MARK } from './payload.ts';
 import type { AslValue } from './types.ts';
 
@@ -87,46 +89,47 @@ export function plainSource(
   };
 }
 
-const MESSAGE_CHARS = 1_024;
-
-/** The message of a caught error; some have no Cause, and `&` takes that as an empty text. */
-const MESSAGE = `$substring($states.errorOutput.Cause & '', 0, ${MESSAGE_CHARS})`;
-
 /**
- * Platform errors by what they become (docs/language.md, errors of steps). `States.DataLimitExceeded` has a Catcher
- * of its own, since `States.ALL` does not include it. Everything else is `CloudFlow.Internal`.
+ * JSONata for what a caught error becomes (docs/language.md, errors of steps). An error of the runner
+ * says everything itself. Of the platform's, timeouts are the step's, with the sentence `late`; all
+ * others are its own trouble, and their names are for the log, not for the language (`platform`,
+ * beside what expressions see). `States.DataLimitExceeded` has a Catcher of its own, since
+ * `States.ALL` does not include it.
  */
-const PLATFORM_CODE =
-  `$e.Error in ['States.Timeout', 'States.HeartbeatTimeout'] ? 'CloudFlow.Timeout' : ` +
-  `$e.Error = 'States.QueryEvaluationError' ? 'CloudFlow.ExpressionError' : ` +
-  `$e.Error = 'Lambda.TooManyRequestsException' ? 'CloudFlow.Transient' : 'CloudFlow.Internal'`;
-
-/**
- * JSONata for the record of a step whose Task failed. An error of the runner carries JSON with
- * message and attempts; an error of the platform does not, and its attempts are `attempts`.
- */
-export function caughtRecord(k: StepClass, attempts: string): AslValue {
-  return expression(
-    `($e := $states.errorOutput; $own := $contains($e.Cause, ${quoteSingle(OWN_CAUSE_MARK)}); ` +
-      `$f := $own ? $parse($parse($e.Cause).errorMessage) : ` +
-      `{'attempts': ${attempts}, 'message': ${MESSAGE}}; ` +
-      `{'k': '${k}', 'v': {'status': 'FAILED', 'output': null, 'error': {'code': ` +
-      `$own ? $e.Error : ${PLATFORM_CODE}, 'message': $f.message}, 'attempts': $f.attempts}})`,
-  );
-}
-
-/** An error caught where only an evaluation can have failed. */
-export function evaluationError(): AslValue {
-  return { code: 'CloudFlow.ExpressionError', message: expression(MESSAGE) };
-}
-
-/** JSONata for `{code, message}` of a caught error, of ours or not. */
-export function caughtError(): string {
+function caught(late: string, attempts: string, then: string): string {
   return (
-    `($e := $states.errorOutput; $own := $contains($e.Cause, ${quoteSingle(OWN_CAUSE_MARK)}); ` +
-    `{'code': $own ? $e.Error : ${PLATFORM_CODE}, 'message': ` +
-    `$own ? $parse($parse($e.Cause).errorMessage).message : ${MESSAGE}})`
+    `($e := $states.errorOutput; ` +
+    `$f := $contains($e.Cause, ${quoteSingle(OWN_CAUSE_MARK)}) ` +
+    `? $merge([{'code': $e.Error}, $parse($parse($e.Cause).errorMessage)]) ` +
+    `: $merge([$e.Error in ['States.Timeout', 'States.HeartbeatTimeout'] ` +
+    `? ${error({ code: stepErrorCode('Timeout'), message: late })} ` +
+    `: $merge([$e.Error = 'Lambda.TooManyRequestsException' ` +
+    `? ${error(failures.busy())} : ${error(failures.internal())}, ` +
+    `{'platform': $e.Error}]), ` +
+    `{'attempts': ${attempts}}]); ${then})`
   );
+}
+
+function error({ code, message }: StepError): string {
+  return `{'code': ${quoteSingle(code)}, 'message': ${quoteSingle(message)}}`;
+}
+
+/** The record of a step whose Task failed; the attempts of one that the platform failed are `attempts`. */
+export function caughtRecord(k: StepClass, attempts: string, late: string): AslValue {
+  return expression(
+    caught(
+      late,
+      attempts,
+      `{'k': '${k}', 'v': {'status': 'FAILED', 'output': null, ` +
+        `'error': {'code': $f.code, 'message': $f.message}, 'attempts': $f.attempts}, ` +
+        `'platform': $f.platform}`,
+    ),
+  );
+}
+
+/** JSONata for `{code, message}` of a caught error. */
+export function caughtError(late: string): string {
+  return caught(late, '1', `{'code': $f.code, 'message': $f.message}`);
 }
 
 function quoteSingle(text: string): string {

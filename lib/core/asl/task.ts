@@ -1,9 +1,10 @@
 import type { StepErrorName } from '#core/errors.ts';
 import { isRetryableStepError, STEP_ERRORS, stepErrorCode } from '#core/errors.ts';
-import type { JsonObject } from '#core/json.ts';
+import { failures, timedOut } from '#core/execution/failures.ts';
 import type { Expression, RetryPolicy, Step } from '#core/plan/program.ts';
+import { expressionsOf } from '#core/plan/program.ts';
 import { CLASS } from './classes.ts';
-import { boundSteps, runnerBindings } from './expressions.ts';
+import { runnerBindings } from './expressions.ts';
 import type { StepRunnerKind } from './payload.ts';
 import { HALTED, RUNNER_UNAVAILABLE } from './payload.ts';
 import type { RecordSource } from './records.ts';
@@ -155,15 +156,13 @@ export function failing(
   const k = step.continueOnFailure ? 'S' : 'F';
   const tooLarge = plainSource(k, {
     status: 'FAILED',
-    error: {
-      code: stepErrorCode('OutputTooLarge'),
-      message: 'more than Step Functions can carry',
-    },
-    attempts: 1,
+    error: { ...failures.tooLargeToCarry() },
+    attempts: attempts === '0' ? 0 : 1,
   });
+  const caught = caughtRecord(k, attempts, timedOut(step).message);
   const catchers = [
     catcher(place, step, ['States.DataLimitExceeded'], tooLarge.value),
-    catcher(place, step, ['States.ALL'], caughtRecord(k, attempts)),
+    catcher(place, step, ['States.ALL'], caught),
   ];
   const exits = [catching(catchers, after(arrival, step, CLASS[k], false))];
   if (writing.program.onFailure === 'halt') {
@@ -194,26 +193,6 @@ export function catching(catchers: readonly Catcher[], arrival: Arrival): Exit {
   };
 }
 
-/** Records that one payload may carry for the runner's expressions: AWS takes 256 KiB in all. */
-const BOUND_BYTES = 192 * 1_024;
-
-function checkBound(
-  writing: Writing,
-  place: Place,
-  step: Step,
-  bindings: { readonly [name: string]: AslValue } | null,
-): void {
-  const bytes = boundSteps(place, bindings).reduce((sum, read) => sum + read.maxOutputBytes, 0);
-  if (bytes <= BOUND_BYTES) return;
-  writing.problems.push({
-    code: 'E_ASL_PAYLOAD',
-    pointer: step.pointer,
-    message: `result and compensate of '${step.path}' read outputs of up to ${bytes} bytes`,
-    given: String(bytes),
-    allowed: `at most ${BOUND_BYTES}; lower max_output_bytes of the steps that they read`,
-  });
-}
-
 /**
  * Behind the Task that closes a container, what was in it is out of sight: another arm has other
  * variables. The runner has the records, unless the platform failed at this very Task.
@@ -232,7 +211,9 @@ export interface StepTask {
   readonly kind: StepRunnerKind;
   /** Unset: the step's own name. */
   readonly name?: string;
-  readonly payload: JsonObject;
+  readonly payload: { readonly [name: string]: AslValue };
+  /** What the runner evaluates when the step starts. */
+  readonly evaluates?: Iterable<Expression>;
   readonly byToken?: boolean;
   readonly timeoutSeconds?: number;
   readonly heartbeatSeconds?: number;
@@ -249,8 +230,7 @@ export function stepTask(
 ): Exit[] {
   const name = task.name ?? writing.names.step(step.path);
   const arrival = arrive(incoming, name);
-  const bindings = runnerBindings(place, step);
-  checkBound(writing, place, step, bindings);
+  const expressions = [...(task.evaluates ?? []), ...expressionsAfter(step)];
   const byToken = task.byToken === true;
   const state = runnerTask(
     writing,
@@ -261,7 +241,7 @@ export function stepTask(
       payload: {
         ...stepPayload(writing, place, step),
         ...task.payload,
-        ...(bindings === null ? {} : { bindings }),
+        ...runnerBindings(place, expressions, step),
       },
       retry: task.retry === undefined ? null : retrierOf(task.retry, RETRYABLE, PLATFORM_TIMEOUTS),
     },
@@ -273,6 +253,14 @@ export function stepTask(
   return [
     leaving(place, state, new Map([[step, success]]), after(arrival, step, CLASS.S, true)),
     ...failed,
+  ];
+}
+
+/** What the runner evaluates once the step has its result. */
+function expressionsAfter(step: Step & { readonly result?: Expression | null }): Expression[] {
+  return [
+    ...(step.result === undefined || step.result === null ? [] : [step.result]),
+    ...(step.compensate === null ? [] : expressionsOf(step.compensate.config)),
   ];
 }
 

@@ -65,7 +65,12 @@ export interface Place {
   readonly indices: readonly string[];
   readonly item: string | null;
   readonly index: string | null;
-  readonly loop: { readonly index: string; readonly last: string } | null;
+  readonly loop: {
+    readonly index: string;
+    readonly last: string;
+    /** Bytes that `last` may have. */
+    readonly lastBytes: number;
+  } | null;
 }
 
 export type Sources = (step: Step) => RecordSource;

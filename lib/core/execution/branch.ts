@@ -1,11 +1,12 @@
+import type { StepError } from '#core/errors.ts';
 import type { Expression, StepOf } from '#core/plan/program.ts';
 import type { Behaviour } from './behaviour.ts';
 import { outputsOf } from './bindings.ts';
 import { completeStep } from './complete.ts';
-import { containerFailure } from './container-failure.ts';
 import { beginScope, failStep, record } from './decision.ts';
 import type { Values } from './evaluation.ts';
-import { expressionError } from './evaluation.ts';
+import { tested } from './evaluation.ts';
+import { failures } from './failures.ts';
 import { keyOf, scopeInside } from './program-index.ts';
 import { armOf, bodyOf } from './state.ts';
 
@@ -19,11 +20,11 @@ export const branch: Behaviour<'branch'> = {
     for (const { when } of step.cases) yield when;
   },
   start: (decision, place, step, values) => {
-    const chosen = choose(step, values);
+    const chosen = chooseArm(step, values);
     const key = keyOf(place);
     if (!chosen.ok) {
       record(decision, { type: 'step_started', step: key, config: null });
-      failStep(decision, place, expressionError(chosen.message));
+      failStep(decision, place, chosen.error);
       return;
     }
     record(decision, { type: 'step_started', step: key, config: { case: chosen.arm } });
@@ -42,21 +43,22 @@ export const branch: Behaviour<'branch'> = {
     const body = bodyOf(decision.state, scope, current, 0, place.indices);
     if (body.open > 0) return;
     if (body.failed > 0) {
-      failStep(decision, place, containerFailure.branch(arm));
+      failStep(decision, place, failures.arm(arm));
     } else {
       completeStep(decision, place, { case: arm, steps: outputsOf(place.info, arm, body) });
     }
   },
 };
 
-function choose(
+/** The arm that runs; null: none. */
+export function chooseArm(
   step: StepOf<'branch'>,
   values: Values,
-): { ok: true; arm: string | null } | { ok: false; message: string } {
+): { ok: true; arm: string | null } | { ok: false; error: StepError } {
   for (const [i, { when }] of step.cases.entries()) {
-    const tested = values(when);
-    if (!tested.ok) return tested;
-    if (tested.value === true) return { ok: true, arm: String(i) };
+    const test = tested(values(when));
+    if (!test.ok) return test;
+    if (test.is === 'true') return { ok: true, arm: String(i) };
   }
   return { ok: true, arm: step.otherwise === null ? null : 'else' };
 }

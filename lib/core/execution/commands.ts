@@ -84,7 +84,7 @@ export type Outcome =
       /** In the order of the command's expressions; `value` absent: the expression yields nothing. */
       readonly results: readonly (
         | { readonly ok: true; readonly value?: Json }
-        | { readonly ok: false; readonly message: string }
+        | { readonly ok: false; readonly message: string; readonly unfit?: true }
       )[];
     }
   /** Business time reached a timer; the core looks at `now`, not at which timer it was. */

@@ -7,7 +7,6 @@ import {
   askEvaluator,
   COMMAND_ID,
   command,
-  controlError,
   endStep,
   failStep,
   oversize,
@@ -15,8 +14,9 @@ import {
   valuesFor,
 } from './decision.ts';
 import type { Values } from './evaluation.ts';
-import { expressionError, outside, render } from './evaluation.ts';
+import { outside, render, required } from './evaluation.ts';
 import type { CompensationRecord } from './events.ts';
+import { failures } from './failures.ts';
 import type { Place } from './program-index.ts';
 import { keyOf } from './program-index.ts';
 import type { StepState } from './state.ts';
@@ -57,18 +57,14 @@ export function shapeAnswer(
   if (shape === null) return;
   const values = valuesFor(decision, place, 'result', [shape], results, { result: raw });
   if (values === null) return;
-  const shaped = values(shape);
-  if (shaped.ok && shaped.value !== undefined) {
-    completeStep(decision, place, shaped.value);
-    return;
-  }
-  const message = shaped.ok ? `'${shape.source}' yields no value` : shaped.message;
-  failStep(decision, place, expressionError(message));
+  const shaped = required(shape, values);
+  if (shaped.ok) completeStep(decision, place, shaped.value);
+  else failStep(decision, place, failures.expression(shaped.message));
 }
 
 /** Ends a step with SUCCESS, or with OutputTooLarge. */
 export function completeStep(decision: Decision, place: Place, output: Json): void {
-  const tooLarge = oversize(place, output);
+  const tooLarge = oversize(place.info.step, output);
   if (tooLarge !== null) {
     failStep(decision, place, tooLarge);
     return;
@@ -113,11 +109,10 @@ function selfRecord(decision: Decision, place: Place, output: Json): Json {
 export function compensationRecord(compensate: Compensation, values: Values): CompensationRecord {
   const { type, maxBytes } = compensate;
   const rendered = render(compensate.config, values, 'null');
-  if (!rendered.ok) return { type, config: null, bad: expressionError(rendered.message) };
+  if (!rendered.ok) return { type, config: null, bad: failures.expression(rendered.message) };
   const bytes = jsonBytes(rendered.value);
   if (bytes <= maxBytes) return { type, config: rendered.value };
-  const message = `the compensation's config has ${bytes} bytes of at most ${maxBytes}`;
-  return { type, config: null, bad: controlError('OutputTooLarge', message) };
+  return { type, config: null, bad: failures.compensationTooLarge(bytes, maxBytes) };
 }
 
 function succeed(

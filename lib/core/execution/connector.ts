@@ -7,7 +7,8 @@ import type { CommandOf, Outcome } from './commands.ts';
 import type { Decision } from './decision.ts';
 import { COMMAND_ID, command, endStep, failStep, record } from './decision.ts';
 import type { Values } from './evaluation.ts';
-import { expressionError, render } from './evaluation.ts';
+import { render } from './evaluation.ts';
+import { failures } from './failures.ts';
 import type { Place } from './program-index.ts';
 import { keyOf } from './program-index.ts';
 import type { StepState } from './state.ts';
@@ -49,7 +50,7 @@ function startCall(
   const key = keyOf(place);
   record(decision, { type: 'step_started', step: key, config: config.ok ? config.value : null });
   if (!config.ok) {
-    failStep(decision, place, expressionError(config.message));
+    failStep(decision, place, failures.expression(config.message));
     return;
   }
   const { step } = place.info;

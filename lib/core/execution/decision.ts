@@ -2,7 +2,7 @@ import type { StepError } from '#core/errors.ts';
 import { stepErrorCode } from '#core/errors.ts';
 import type { Json } from '#core/json.ts';
 import { jsonBytes } from '#core/json.ts';
-import type { Expression, Program } from '#core/plan/program.ts';
+import type { Expression, Program, Step } from '#core/plan/program.ts';
 import { applyNext } from './apply.ts';
 import type { Extras } from './bindings.ts';
 import { bind } from './bindings.ts';
@@ -10,6 +10,7 @@ import type { Command, Outcome } from './commands.ts';
 import type { Values } from './evaluation.ts';
 import { outside, valuesOf } from './evaluation.ts';
 import type { EventOf, ExecutionEvent, SkipReason, StepKey } from './events.ts';
+import { errorMessage, failures } from './failures.ts';
 import type { Place, ProgramIndex } from './program-index.ts';
 import { containerOf, indexOf, iterationOf, keyOf } from './program-index.ts';
 import type { Quota } from './quota.ts';
@@ -138,7 +139,13 @@ export function skipStep(
 /** Fails a step with the attempts it has begun. */
 export function failStep(decision: Decision, place: Place, error: StepError): void {
   const { attempts } = stepAt(decision.state, place);
-  endStep(decision, place, { type: 'step_failed', step: keyOf(place), error, attempts });
+  const { code, message } = error;
+  endStep(decision, place, {
+    type: 'step_failed',
+    step: keyOf(place),
+    error: { code, message: errorMessage(message) },
+    attempts,
+  });
 }
 
 export function controlError(
@@ -168,11 +175,9 @@ export function beginScope(
 }
 
 /** An output over the step's budget in canonical JSON: the error of rule 19, else null. */
-export function oversize(place: Place, output: Json): StepError | null {
-  const limit = place.info.step.maxOutputBytes;
+export function oversize({ maxOutputBytes }: Step, output: Json): StepError | null {
   const bytes = jsonBytes(output);
-  if (bytes <= limit) return null;
-  return controlError('OutputTooLarge', `the output has ${bytes} bytes of at most ${limit}`);
+  return bytes <= maxOutputBytes ? null : failures.outputTooLarge(bytes, maxOutputBytes);
 }
 
 /**

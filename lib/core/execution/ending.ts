@@ -1,14 +1,19 @@
+import { LIMITS } from '#core/dsl/limits.ts';
 import type { StepError } from '#core/errors.ts';
 import { isRetryableStepError } from '#core/errors.ts';
-import type { Program } from '#core/plan/program.ts';
+import type { Json } from '#core/json.ts';
+import { jsonBytes } from '#core/json.ts';
+import type { Program, Template } from '#core/plan/program.ts';
 import { expressionsOf } from '#core/plan/program.ts';
 import { bind, outputsAtRoot } from './bindings.ts';
 import type { Outcome } from './commands.ts';
 import type { Decision, EvaluatorResults } from './decision.ts';
 import { askEvaluator, COMMAND_ID, command, controlError, record } from './decision.ts';
-import { expressionError, outside, render, valuesOf } from './evaluation.ts';
+import type { Values } from './evaluation.ts';
+import { outside, render, valuesOf } from './evaluation.ts';
 import type { CompensationState, StepKey } from './events.ts';
 import { isFinal } from './events.ts';
+import { failures } from './failures.ts';
 import type { ProgramIndex } from './program-index.ts';
 import { quotaError } from './quota.ts';
 import type { ExecutionState, LedgerEntry } from './state.ts';
@@ -61,14 +66,27 @@ function complete(decision: Decision, results: EvaluatorResults | null): void {
   const values = valuesOf(asked, results ?? [], (expression) =>
     bind(decision.index, decision.state, null, [expression], {}),
   );
-  const rendered = render(output, values);
-  if (rendered.ok) {
-    ended(decision, { type: 'execution_completed', output: rendered.value });
+  const made = outputOf(output, values);
+  if (made.ok) {
+    ended(decision, { type: 'execution_completed', output: made.value });
     return;
   }
-  const error = expressionError(rendered.message);
+  const { error } = made;
   record(decision, { type: 'expression_evaluated', step: '', slot: 'output', error });
   finish(decision);
+}
+
+/** The output that an author wrote (rule 33), within the bound of every output of a workflow (R39). */
+export function outputOf(
+  template: Template,
+  values: Values,
+): { ok: true; value: Json } | { ok: false; error: StepError } {
+  const rendered = render(template, values);
+  if (!rendered.ok) return { ok: false, error: failures.expression(rendered.message) };
+  const bytes = jsonBytes(rendered.value);
+  return bytes > LIMITS.regionBytes
+    ? { ok: false, error: failures.outputTooLarge(bytes, LIMITS.regionBytes) }
+    : rendered;
 }
 
 function startSaga(decision: Decision): void {

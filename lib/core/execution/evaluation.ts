@@ -1,11 +1,10 @@
 import type { StepError } from '#core/errors.ts';
-import { stepErrorCode } from '#core/errors.ts';
 import { evaluateSimple } from '#core/expr/evaluate-simple.ts';
 import type { Json } from '#core/json.ts';
 import { canonicalJson } from '#core/json.ts';
 import type { Expression, Template } from '#core/plan/program.ts';
-
 import type { Outcome } from './commands.ts';
+import { failures } from './failures.ts';
 
 /**
  * How expressions and templates get their values. Simple expressions are evaluated here; the values
@@ -17,7 +16,8 @@ import type { Outcome } from './commands.ts';
  */
 export type Evaluated =
   | { readonly ok: true; readonly value?: Json }
-  | { readonly ok: false; readonly message: string };
+  /** `unfit`: there is a value, and rules 13 and 14 do not let it be kept. */
+  | { readonly ok: false; readonly message: string; readonly unfit?: true };
 
 /** Values by expression; evaluates simple ones when asked and not before. */
 export type Values = (expression: Expression) => Evaluated;
@@ -65,6 +65,7 @@ function checked(result: Evaluated): Evaluated {
   if (!result.ok || result.value === undefined || !hasForeignNumber(result.value)) return result;
   return {
     ok: false,
+    unfit: true,
     message: 'the value holds a number that is not finite or an integer beyond 9007199254740991',
   };
 }
@@ -81,9 +82,30 @@ function hasForeignNumber(value: Json): boolean {
   return false;
 }
 
-/** An `evaluated` failure as the error of a step. */
-export function expressionError(message: string): StepError {
-  return { code: stepErrorCode('ExpressionError'), message };
+/** What a condition says (rule 9). */
+export type Condition = 'true' | 'false' | 'other';
+
+/**
+ * A condition is asked for nothing but whether it is true, and its value is not kept: so one that no
+ * template could hold is just another value that is neither true nor false.
+ */
+export function tested(
+  value: Evaluated,
+):
+  | { readonly ok: true; readonly is: Condition }
+  | { readonly ok: false; readonly error: StepError } {
+  if (!value.ok && value.unfit !== true) {
+    return { ok: false, error: failures.expression(value.message) };
+  }
+  if (!value.ok || typeof value.value !== 'boolean') return { ok: true, is: 'other' };
+  return { ok: true, is: value.value ? 'true' : 'false' };
+}
+
+/** The value of an expression that stands for itself, as `result` does: there must be one. */
+export function required(expression: Expression, values: Values): Rendered {
+  const result = values(expression);
+  if (!result.ok) return result;
+  return result.value === undefined ? noValue(expression) : { ok: true, value: result.value };
 }
 
 export type Rendered =
@@ -100,10 +122,9 @@ export function render(
     case 'literal':
       return { ok: true, value: template.value };
     case 'expression': {
+      if (absent === 'error') return required(template.expression, values);
       const result = values(template.expression);
-      if (!result.ok) return result;
-      if (result.value !== undefined) return { ok: true, value: result.value };
-      return absent === 'null' ? { ok: true, value: null } : noValue(template.expression);
+      return result.ok ? { ok: true, value: result.value ?? null } : result;
     }
     case 'text':
       return renderText(template.parts, values);
@@ -135,10 +156,9 @@ function renderText(parts: readonly (string | Expression)[], values: Values): Re
       text += part;
       continue;
     }
-    const result = values(part);
+    const result = required(part, values);
     if (!result.ok) return result;
     const { value } = result;
-    if (value === undefined) return noValue(part);
     if (typeof value === 'object') {
       return {
         ok: false,

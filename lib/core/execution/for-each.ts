@@ -1,14 +1,15 @@
+import type { StepError } from '#core/errors.ts';
 import type { Json } from '#core/json.ts';
-import type { Template } from '#core/plan/program.ts';
+import type { StepOf } from '#core/plan/program.ts';
 import { expressionsOf } from '#core/plan/program.ts';
 import type { Behaviour } from './behaviour.ts';
 import { outputsOf } from './bindings.ts';
 import { completeStep } from './complete.ts';
-import { containerFailure } from './container-failure.ts';
 import type { Decision } from './decision.ts';
-import { beginScope, controlError, failStep, record } from './decision.ts';
+import { beginScope, failStep, record } from './decision.ts';
 import type { Evaluated, Values } from './evaluation.ts';
-import { expressionError, render } from './evaluation.ts';
+import { render } from './evaluation.ts';
+import { failures } from './failures.ts';
 import type { Place } from './program-index.ts';
 import { keyOf, scopeInside } from './program-index.ts';
 import { bodyOf, stepAt } from './state.ts';
@@ -22,17 +23,11 @@ import { bodyOf, stepAt } from './state.ts';
 export const forEach: Behaviour<'for_each'> = {
   expressions: (step) => expressionsOf(step.items),
   start: (decision, place, step, values) => {
-    const items = itemsOf(step.items, values);
+    const items = itemsOf(step, values);
     const key = keyOf(place);
     if (!items.ok) {
       record(decision, { type: 'step_started', step: key, config: null });
-      failStep(decision, place, expressionError(items.message));
-      return;
-    }
-    if (items.value.length > step.maxItems) {
-      record(decision, { type: 'step_started', step: key, config: null });
-      const message = `${items.value.length} items where at most ${step.maxItems} are allowed`;
-      failStep(decision, place, controlError('TooManyItems', message));
+      failStep(decision, place, items.error);
       return;
     }
     record(decision, { type: 'step_started', step: key, config: items.value });
@@ -57,21 +52,23 @@ export const forEach: Behaviour<'for_each'> = {
       return { status: 'SUCCESS', output: outputsOf(place.info, 'body', scope) };
     });
     if (failed === 0) completeStep(decision, place, output);
-    else failStep(decision, place, containerFailure.for_each(failed, items.length));
+    else failStep(decision, place, failures.iterations(failed, items.length));
   },
 };
 
 /** JSONata unwraps single matches, so nothing is `[]` and one value is `[value]`. */
-function itemsOf(
-  template: Template,
+export function itemsOf(
+  { items: template, maxItems }: StepOf<'for_each'>,
   values: Values,
-): { ok: true; value: readonly Json[] } | { ok: false; message: string } {
+): { ok: true; value: readonly Json[] } | { ok: false; error: StepError } {
   const items: Evaluated =
     template.kind === 'expression' ? values(template.expression) : render(template, values);
-  if (!items.ok) return items;
-  const { value } = items;
-  if (value === undefined) return { ok: true, value: [] };
-  return { ok: true, value: Array.isArray(value) ? value : [value] };
+  if (!items.ok) return { ok: false, error: failures.expression(items.message) };
+  const value: readonly Json[] =
+    items.value === undefined ? [] : Array.isArray(items.value) ? items.value : [items.value];
+  return value.length > maxItems
+    ? { ok: false, error: failures.tooManyItems(value.length, maxItems) }
+    : { ok: true, value };
 }
 
 /** Begins iterations that the fold has let start. */

@@ -1,8 +1,8 @@
 import type { Behaviour } from './behaviour.ts';
 import { outputsOf } from './bindings.ts';
 import { completeStep } from './complete.ts';
-import { containerFailure } from './container-failure.ts';
 import { beginScope, failStep, record } from './decision.ts';
+import { failures } from './failures.ts';
 import { keyOf, scopeInside } from './program-index.ts';
 import { bodyOf } from './state.ts';
 
@@ -19,7 +19,7 @@ export const group: Behaviour<'group'> = {
     const body = bodyOf(decision.state, scope, current, 0, place.indices);
     if (body.open > 0) return;
     if (body.failed > 0) {
-      failStep(decision, place, containerFailure.group());
+      failStep(decision, place, failures.group());
     } else {
       completeStep(decision, place, outputsOf(place.info, 'body', body));
     }

@@ -1,9 +1,13 @@
+import type { StepError } from '#core/errors.ts';
 import type { Json } from '#core/json.ts';
+import type { StepOf } from '#core/plan/program.ts';
 import { expressionsOf } from '#core/plan/program.ts';
 import type { Behaviour } from './behaviour.ts';
 import { completeStep } from './complete.ts';
 import { COMMAND_ID, command, failStep, record } from './decision.ts';
-import { expressionError, messageOf, render } from './evaluation.ts';
+import type { Rendered } from './evaluation.ts';
+import { messageOf, render } from './evaluation.ts';
+import { failures } from './failures.ts';
 import { keyOf } from './program-index.ts';
 
 /**
@@ -17,7 +21,7 @@ export const transform: Behaviour<'transform'> = {
     const value = render(step.value, values);
     record(decision, { type: 'step_started', step: keyOf(place), config: null });
     if (value.ok) completeStep(decision, place, value.value);
-    else failStep(decision, place, expressionError(value.message));
+    else failStep(decision, place, failures.expression(value.message));
   },
 };
 
@@ -26,15 +30,16 @@ export const fail: Behaviour<'fail'> = {
   start: (decision, place, step, values) => {
     const message = render(step.message, values);
     record(decision, { type: 'step_started', step: keyOf(place), config: null });
-    failStep(
-      decision,
-      place,
-      message.ok
-        ? { code: step.error, message: messageOf(message.value) }
-        : expressionError(message.message),
-    );
+    failStep(decision, place, failError(step, message));
   },
 };
+
+/** The error of a `fail` step, or why its message cannot be had. */
+export function failError({ error }: StepOf<'fail'>, message: Rendered): StepError {
+  return message.ok
+    ? { code: error, message: messageOf(message.value) }
+    : failures.expression(message.message);
+}
 
 export const wait: Behaviour<'wait'> = {
   expressions: function* (step) {
@@ -51,7 +56,7 @@ export const wait: Behaviour<'wait'> = {
     const key = keyOf(place);
     if (typeof due === 'string') {
       record(decision, { type: 'step_started', step: key, config: null });
-      failStep(decision, place, expressionError(due));
+      failStep(decision, place, failures.expression(due));
       return;
     }
     record(decision, { type: 'step_started', step: key, config: { due_at: due } });

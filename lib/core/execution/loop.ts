@@ -2,10 +2,11 @@ import type { StepOf } from '#core/plan/program.ts';
 import type { Behaviour } from './behaviour.ts';
 import { loopRecord, outputsOf } from './bindings.ts';
 import { completeStep } from './complete.ts';
-import { containerFailure } from './container-failure.ts';
 import type { Decision, EvaluatorResults } from './decision.ts';
 import { beginScope, controlError, failStep, record, valuesFor } from './decision.ts';
-import { expressionError } from './evaluation.ts';
+import type { Condition } from './evaluation.ts';
+import { tested } from './evaluation.ts';
+import { failures } from './failures.ts';
 import type { Place } from './program-index.ts';
 import { keyOf, scopeInside } from './program-index.ts';
 import type { StepState } from './state.ts';
@@ -31,7 +32,7 @@ export const loop: Behaviour<'loop'> = {
     if (!isBetween(current)) return;
     const last = current.bodies?.at(-1) ?? null;
     if (last !== null && last.failed > 0) {
-      failStep(decision, place, containerFailure.loop());
+      failStep(decision, place, failures.loop());
     } else if (decision.state.halted) {
       failStep(decision, place, controlError('Cancelled', 'the workflow halts after a failure'));
     } else {
@@ -39,6 +40,11 @@ export const loop: Behaviour<'loop'> = {
     }
   },
 };
+
+/** Whether another iteration is asked for; `until` asks for one while it is anything but true. */
+export function goesOn({ negate }: StepOf<'loop'>, test: Condition): boolean {
+  return (test === 'true') !== negate;
+}
 
 /** Whether no iteration is running. */
 function isBetween(current: StepState): boolean {
@@ -67,21 +73,19 @@ export function testLoop(
     loop: $loop,
   });
   if (values === null) return;
-  const tested = values(step.test);
-  if (!tested.ok) {
-    failStep(decision, place, expressionError(tested.message));
+  const test = tested(values(step.test));
+  if (!test.ok) {
+    failStep(decision, place, test.error);
     return;
   }
-  const goesOn = (tested.value === true) !== step.negate;
-  if (!goesOn) {
+  if (!goesOn(step, test.is)) {
     const last = current.bodies?.at(-1) ?? null;
     completeStep(decision, place, {
       iterations: index,
       last: last === null ? null : outputsOf(place.info, 'body', last),
     });
   } else if (index >= step.maxIterations) {
-    const message = `the test still holds after ${index} iterations`;
-    failStep(decision, place, controlError('LoopLimitExceeded', message));
+    failStep(decision, place, failures.loopLimit(index));
   } else {
     record(decision, { type: 'iteration_started', step: keyOf(place), index });
     const body = scopeInside(place.info, 'body');

@@ -5,15 +5,14 @@ import { bind } from './bindings.ts';
 import { branch } from './branch.ts';
 import { connector } from './connector.ts';
 import type { Decision, EvaluatorResults } from './decision.ts';
-import { askEvaluator, endStep, skipStep } from './decision.ts';
+import { askEvaluator, failStep, skipStep } from './decision.ts';
 import type { Evaluated } from './evaluation.ts';
-import { expressionError, outside, valuesOf } from './evaluation.ts';
+import { outside, tested, valuesOf } from './evaluation.ts';
 import { forEach } from './for-each.ts';
 import { group } from './group.ts';
 import { fail, transform, wait } from './inner-steps.ts';
 import { loop } from './loop.ts';
 import type { Place, StepInfo } from './program-index.ts';
-import { keyOf } from './program-index.ts';
 import { verdict } from './readiness.ts';
 import { dependenciesDone, scopeAt, startsNothing } from './state.ts';
 import { approval, callback, subWorkflow } from './waiting-steps.ts';
@@ -85,18 +84,14 @@ export function startStep(
 }
 
 /** Rule 9: whether `when` lets the step run; if not, the step is ended here. */
-function admits(decision: Decision, place: Place, tested: Evaluated): boolean {
-  if (!tested.ok) {
-    endStep(decision, place, {
-      type: 'step_failed',
-      step: keyOf(place),
-      error: expressionError(tested.message),
-      attempts: 0,
-    });
+function admits(decision: Decision, place: Place, value: Evaluated): boolean {
+  const test = tested(value);
+  if (!test.ok) {
+    failStep(decision, place, test.error);
     return false;
   }
-  if (tested.value === true) return true;
-  const reason = tested.value === false ? 'CONDITION_FALSE' : 'CONDITION_NOT_BOOLEAN';
+  if (test.is === 'true') return true;
+  const reason = test.is === 'false' ? 'CONDITION_FALSE' : 'CONDITION_NOT_BOOLEAN';
   skipStep(decision, place, 'K', reason);
   return false;
 }

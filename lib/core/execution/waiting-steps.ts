@@ -1,15 +1,17 @@
 import type { Json } from '#core/json.ts';
-import { isJsonObject } from '#core/json.ts';
 import type { StepOf } from '#core/plan/program.ts';
 import { expressionsOf } from '#core/plan/program.ts';
 import type { Behaviour } from './behaviour.ts';
 import { instant } from './bindings.ts';
+import type { ChildConfig } from './child-config.ts';
+import { parseChildConfig } from './child-config.ts';
 import type { Outcome, Signal } from './commands.ts';
 import { answerStep, dropTimer } from './complete.ts';
 import { callCommand } from './connector.ts';
 import type { Decision } from './decision.ts';
-import { COMMAND_ID, command, controlError, failStep, record } from './decision.ts';
-import { expressionError, render } from './evaluation.ts';
+import { COMMAND_ID, command, failStep, record } from './decision.ts';
+import { render } from './evaluation.ts';
+import { failures, timedOut } from './failures.ts';
 import type { Place } from './program-index.ts';
 import { keyOf } from './program-index.ts';
 import type { StepState } from './state.ts';
@@ -34,7 +36,7 @@ export const approval: Behaviour<'approval'> = {
   deadline: (step, current) => (isOpen(current) ? startOf(current) + step.timeoutMs : null),
   expire: (decision, place, step) => {
     command(decision, { kind: 'abandon', id: COMMAND_ID.approval(keyOf(place)) });
-    timeOut(decision, place, `no answer within ${step.timeoutMs} ms`);
+    failStep(decision, place, timedOut(step));
   },
 };
 
@@ -71,7 +73,7 @@ export function approvalAnswered(
 ): void {
   dropTimer(decision, place);
   if (answer.decision === 'rejected' && step.onReject === 'fail') {
-    failStep(decision, place, controlError('ApprovalRejected', `rejected by ${answer.by}`));
+    failStep(decision, place, failures.rejected(answer.by));
     return;
   }
   answerStep(decision, place, approvalResult(answer));
@@ -99,13 +101,7 @@ export const callback: Behaviour<'callback'> = {
   deadline: (step, current) => (isOpen(current) ? callbackDeadline(step, current) : null),
   expire: (decision, place, step, current) => {
     abandonRequest(decision, place, current);
-    timeOut(
-      decision,
-      place,
-      heartbeatIsNext(step, current)
-        ? `no heartbeat within ${step.heartbeatMs} ms`
-        : `not called back within ${step.timeoutMs} ms`,
-    );
+    failStep(decision, place, timedOut(step));
   },
 };
 
@@ -187,18 +183,20 @@ export function heartbeat(
 export const subWorkflow: Behaviour<'sub_workflow'> = {
   expressions: (step) => expressionsOf(step.config),
   start: (decision, place, step, values) => {
-    startWaiting(decision, place, render(step.config, values), (value) => {
-      if (!isChildConfig(value)) {
-        failStep(decision, place, BAD_CHILD);
+    startWaiting(decision, place, render(step.config, values), (config) => {
+      const child = parseChildConfig(config);
+      if (!child.ok) {
+        failStep(decision, place, child.error);
         return;
       }
-      startChild(decision, place, step, value);
+      startChild(decision, place, step, child.value);
       setChildTimer(decision, place, step, decision.now);
     });
   },
   pursue: (decision, place, step, current) => {
     if (!isOpen(current)) return;
-    if (current.childId === null) startChild(decision, place, step, current.config);
+    const child = parseChildConfig(current.config);
+    if (current.childId === null && child.ok) startChild(decision, place, step, child.value);
     setChildTimer(decision, place, step, startOf(current));
   },
   deadline: (step, current) =>
@@ -207,43 +205,22 @@ export const subWorkflow: Behaviour<'sub_workflow'> = {
       : null,
   expire: (decision, place, step) => {
     command(decision, { kind: 'abandon', id: COMMAND_ID.child(keyOf(place)) });
-    timeOut(decision, place, `the child did not end within ${step.timeoutMs} ms`);
+    failStep(decision, place, timedOut(step));
   },
 };
-
-const BAD_CHILD = controlError(
-  'InvalidConfig',
-  'workflow_id must be a string, and version a string where given',
-);
-
-function isChildConfig(config: Json): boolean {
-  if (!isJsonObject(config)) return false;
-  const { workflow_id: workflowId, version } = config;
-  return (
-    typeof workflowId === 'string' &&
-    (version === undefined || version === null || typeof version === 'string')
-  );
-}
 
 function startChild(
   decision: Decision,
   place: Place,
   step: StepOf<'sub_workflow'>,
-  config: Json,
+  child: ChildConfig,
 ): void {
   const key = keyOf(place);
-  const { workflow_id, version, input } = config as {
-    readonly workflow_id: string;
-    readonly version?: string | null;
-    readonly input?: Json;
-  };
   command(decision, {
     kind: 'start_child',
     id: COMMAND_ID.child(key),
     step: key,
-    workflowId: workflow_id,
-    version: version ?? null,
-    input: input ?? {},
+    ...child,
     detach: step.mode === 'detach',
   });
 }
@@ -294,12 +271,7 @@ export function childEnded(
     answerStep(decision, place, signal.output);
     return;
   }
-  failStep(
-    decision,
-    place,
-    signal.error ??
-      controlError('SubWorkflowFailed', `child ${signal.executionId} ended ${signal.status}`),
-  );
+  failStep(decision, place, signal.error ?? failures.childEnded(signal.executionId, signal.status));
 }
 
 function dropChildTimer(decision: Decision, place: Place, step: StepOf<'sub_workflow'>): void {
@@ -324,9 +296,5 @@ function startWaiting(
   const value = config.ok ? config.value : null;
   record(decision, { type: 'step_started', step: keyOf(place), config: value });
   if (config.ok) go(config.value);
-  else failStep(decision, place, expressionError(config.message));
-}
-
-function timeOut(decision: Decision, place: Place, message: string): void {
-  failStep(decision, place, controlError('Timeout', message));
+  else failStep(decision, place, failures.expression(config.message));
 }

@@ -7,7 +7,7 @@ import { functionsFor } from '#core/expr/functions.ts';
 import type { Dialect } from '#core/expr/limits.ts';
 import { DIALECT_LIMITS, SEQUENCE_ITEMS, SORTED_SEQUENCE_ITEMS } from '#core/expr/limits.ts';
 import type { EvaluationResult } from '#core/expr/outcome.ts';
-import { ExpressionFault, failed } from '#core/expr/outcome.ts';
+import { ExpressionFault, failed, faulted } from '#core/expr/outcome.ts';
 import { parseSource } from '#core/expr/parse.ts';
 import { LinearRegexEngine } from '#core/expr/regex-engine.ts';
 import type { Bindings } from '#core/expr/simple.ts';
@@ -192,7 +192,7 @@ function originals(): Promise<{ readonly [N in OriginalName]: Original }> {
 
 /** Messages of jsonata quote the values at hand; ours never do, since they are stored and shown. */
 function explain(error: unknown): EvaluationResult {
-  if (error instanceof ExpressionFault) return failed(error.reason, error.message);
+  if (error instanceof ExpressionFault) return faulted(error);
   if (error instanceof RangeError) {
     return error.message.includes('string length')
       ? failed('memory', 'a string grew too long')

@@ -3,7 +3,13 @@ import type { Json } from '#core/json.ts';
 export type EvaluationResult =
   /** `value` is absent when the expression yields nothing (JSONata's undefined). */
   | { readonly ok: true; readonly value?: Json }
-  | { readonly ok: false; readonly reason: EvaluationFailure; readonly message: string };
+  | {
+      readonly ok: false;
+      readonly reason: EvaluationFailure;
+      readonly message: string;
+      /** There is a value, and rules 13 and 14 do not let it be kept: too large, or no JSON. */
+      readonly unfit?: true;
+    };
 
 /**
  * Why an evaluation failed. All are `CloudFlow.ExpressionError` in an execution; the reason is for
@@ -31,6 +37,15 @@ export class ExpressionFault extends Error {
     this.name = 'ExpressionFault';
     this.reason = reason;
   }
+}
+
+/** Ends an evaluation that has yielded its value, for what the value is. */
+export class UnfitValue extends ExpressionFault {}
+
+/** The answer to an evaluation that a fault has ended. */
+export function faulted(fault: ExpressionFault): EvaluationResult {
+  const { reason, message } = fault;
+  return { ok: false, reason, message, ...(fault instanceof UnfitValue ? { unfit: true } : {}) };
 }
 
 export function failed(reason: EvaluationFailure, message: string): EvaluationResult {

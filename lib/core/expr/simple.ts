@@ -13,7 +13,7 @@ import {
   typeName,
 } from '#core/expr/operators.ts';
 import type { EvaluationResult } from '#core/expr/outcome.ts';
-import { ExpressionFault } from '#core/expr/outcome.ts';
+import { ExpressionFault, faulted } from '#core/expr/outcome.ts';
 import type { PathStep } from '#core/expr/simple-path.ts';
 import {
   asItems,
@@ -60,16 +60,15 @@ function run(compiled: Compiled, constructs: boolean, bindings: Bindings): Evalu
   try {
     const value = compiled(bindings);
     if (value === undefined) return NOTHING;
-    if (constructs) return { ok: true, value: toJson(value, MAX_BYTES) };
-    checkJson(value as Json, MAX_BYTES);
+    if (constructs || !checkJson(value as Json, MAX_BYTES)) {
+      return { ok: true, value: toJson(value, MAX_BYTES) };
+    }
     if (isSequence(value)) {
       return { ok: true, value: Array.from(value) as Json };
     }
     return { ok: true, value: Object.is(value, -0) ? 0 : (value as Json) };
   } catch (error) {
-    if (error instanceof ExpressionFault) {
-      return { ok: false, reason: error.reason, message: error.message };
-    }
+    if (error instanceof ExpressionFault) return faulted(error);
     if (error instanceof RangeError) {
       return { ok: false, reason: 'too_deep', message: 'the value is nested too deep' };
     }

@@ -21,8 +21,9 @@ const ORDERINGS: ReadonlySet<unknown> = new Set(['<', '<=', '>', '>=']);
 export function isTotal(node: AstNode): boolean {
   if (node.predicate !== undefined || node.group !== undefined) return false;
   switch (node.type) {
-    case 'string':
     case 'number':
+      return isExact(node.value);
+    case 'string':
     case 'value':
       return true;
     case 'variable':
@@ -36,8 +37,17 @@ export function isTotal(node: AstNode): boolean {
         rest.every((step) => step.type === 'name' && step.predicate === undefined)
       );
     }
-    case 'binary':
-      return TOTAL_OPERATORS.has(node.value) && (operandsOf(node) ?? []).every(isTotal);
+    case 'binary': {
+      const [left, right] = operandsOf(node) ?? [];
+      if (left === undefined || right === undefined || !isTotal(left) || !isTotal(right)) {
+        return false;
+      }
+      if (ORDERINGS.has(node.value)) {
+        const type = typeOf(left);
+        return type !== null && type === typeOf(right);
+      }
+      return TOTAL_OPERATORS.has(node.value);
+    }
     case 'unary':
       return node.value === '[' && (node.expressions ?? []).every(isTotal);
     case 'condition':
@@ -63,6 +73,34 @@ export function isTotal(node: AstNode): boolean {
       return false;
   }
 }
+
+/** Integers that every runtime reads alike. */
+function isExact(value: unknown): boolean {
+  return typeof value === 'number' && Math.abs(value) <= Number.MAX_SAFE_INTEGER;
+}
+
+/** The type of a total expression where all values of what it reads give one; null: it depends. */
+function typeOf(node: AstNode): 'number' | 'string' | null {
+  switch (node.type) {
+    case 'number':
+    case 'string':
+      return node.type;
+    case 'variable':
+      return node.value === 'index' ? 'number' : null;
+    case 'function':
+      return node.procedure?.value === 'count' ? 'number' : null;
+    case 'block': {
+      const [only] = node.expressions ?? [];
+      return only === undefined ? null : typeOf(only);
+    }
+    case 'path':
+      return ALWAYS_NUMBERS.test(pathText(node) ?? '') ? 'number' : null;
+    default:
+      return null;
+  }
+}
+
+const ALWAYS_NUMBERS = /^(?:\$loop\."index"|\$steps\."[^"]*"\."attempts")$/;
 
 function isTuple(step: AstNode): boolean {
   return step.focus !== undefined || step.index !== undefined;

@@ -1,30 +1,42 @@
 import { ALLOCATED_BYTES, RESULT_DEPTH, SEQUENCE_ITEMS, STRING_UNITS } from '#core/expr/limits.ts';
-import { ExpressionFault } from '#core/expr/outcome.ts';
+import { ExpressionFault, UnfitValue } from '#core/expr/outcome.ts';
+import { cleanText } from '#core/foreign-json.ts';
 import type { Json } from '#core/json.ts';
 import { utf8Length } from '#core/json.ts';
 
 /**
  * Turns what an evaluation yields into plain JSON: sequences become arrays, objects without a
- * prototype become ordinary ones, -0 becomes 0. Refuses what is not JSON.
+ * prototype become ordinary ones, -0 becomes 0, and NUL and halves of surrogate pairs become U+FFFD,
+ * since no store keeps them: a value must be the same before and after it was stored. Refuses what is
+ * not JSON.
  *
  * V1 The result shares no array or object with the value.
  * V2 Work is bounded by `maxBytes`, whatever the value is.
  */
 export function toJson(value: unknown, maxBytes: number): Json {
-  const budget = { left: maxBytes };
-  const copy = copyValue(value, 0, budget, maxBytes);
-  return copy;
+  return copyValue(value, 0, { left: maxBytes, clean: true }, maxBytes);
 }
 
-/** As `toJson` for a value that is known to be JSON: checks it, and copies nothing. */
-export function checkJson(value: Json, maxBytes: number): void {
-  const budget = { left: maxBytes };
+/**
+ * As `toJson` for a value that is known to be JSON: checks it, and copies nothing. False: it holds
+ * text that has to be cleaned.
+ */
+export function checkJson(value: Json, maxBytes: number): boolean {
+  const budget = { left: maxBytes, clean: true };
   measure(value, 0, budget, maxBytes);
+  return budget.clean;
 }
 
-function copyValue(value: unknown, depth: number, budget: { left: number }, max: number): Json {
+interface Budget {
+  left: number;
+  /** No text so far has held what has to be cleaned. */
+  clean: boolean;
+}
+
+function copyValue(value: unknown, depth: number, budget: Budget, max: number): Json {
   if (typeof value !== 'object' || value === null) {
     spendScalar(value, budget, max);
+    if (typeof value === 'string') return cleanText(value);
     return Object.is(value, -0) ? 0 : (value as Json);
   }
   checkDepth(depth);
@@ -35,12 +47,17 @@ function copyValue(value: unknown, depth: number, budget: { left: number }, max:
   const keys = objectKeys(value as Record<string, unknown>, budget, max);
   const copy: Record<string, Json> = {};
   for (const key of keys) {
-    copy[key] = copyValue((value as Record<string, unknown>)[key], depth + 1, budget, max);
+    copy[cleanText(key)] = copyValue(
+      (value as Record<string, unknown>)[key],
+      depth + 1,
+      budget,
+      max,
+    );
   }
   return copy;
 }
 
-function measure(value: unknown, depth: number, budget: { left: number }, max: number): void {
+function measure(value: unknown, depth: number, budget: Budget, max: number): void {
   if (typeof value !== 'object' || value === null) {
     spendScalar(value, budget, max);
     return;
@@ -62,25 +79,25 @@ function arrayBytes(length: number): number {
 
 function objectKeys(
   value: Record<string, unknown>,
-  budget: { left: number },
+  budget: Budget,
   max: number,
 ): readonly string[] {
-  if (isFunctionValue(value)) throw new ExpressionFault('not_json', 'the result holds a function');
+  if (isFunctionValue(value)) throw new UnfitValue('not_json', 'the result holds a function');
   const keys = Object.keys(value);
   spend(budget, arrayBytes(keys.length) + keys.length, max);
   for (const key of keys) {
     if (key === '__proto__') {
-      throw new ExpressionFault('not_json', 'the result holds a member named __proto__');
+      throw new UnfitValue('not_json', 'the result holds a member named __proto__');
     }
-    spend(budget, stringBytes(key), max);
+    spendText(key, budget, max);
   }
   return keys;
 }
 
-function spendScalar(value: unknown, budget: { left: number }, max: number): void {
+function spendScalar(value: unknown, budget: Budget, max: number): void {
   switch (typeof value) {
     case 'string':
-      spend(budget, value.length + 2 > budget.left ? value.length + 2 : stringBytes(value), max);
+      spendText(value, budget, max);
       return;
     case 'number':
       spend(budget, checkedNumber(value), max);
@@ -92,20 +109,26 @@ function spendScalar(value: unknown, budget: { left: number }, max: number): voi
       spend(budget, 4, max);
       return;
     case 'function':
-      throw new ExpressionFault('not_json', 'the result holds a function');
+      throw new UnfitValue('not_json', 'the result holds a function');
     default:
-      throw new ExpressionFault('not_json', 'the result holds something that is not JSON');
+      throw new UnfitValue('not_json', 'the result holds something that is not JSON');
   }
+}
+
+function spendText(given: string, budget: Budget, max: number): void {
+  const text = cleanText(given);
+  if (text !== given) budget.clean = false;
+  spend(budget, text.length + 2 > budget.left ? text.length + 2 : stringBytes(text), max);
 }
 
 /** Characters of a number in JSON; refuses what rule 13 refuses. */
 function checkedNumber(value: number): number {
   if (!Number.isFinite(value)) {
-    throw new ExpressionFault('non_finite', 'the result is not a finite number');
+    throw new UnfitValue('non_finite', 'the result is not a finite number');
   }
   if (Number.isInteger(value)) {
     if (!Number.isSafeInteger(value)) {
-      throw new ExpressionFault(
+      throw new UnfitValue(
         'non_finite',
         'the result is an integer beyond 9007199254740991; carry such numbers as strings',
       );
@@ -122,16 +145,16 @@ function stringBytes(text: string): number {
 
 const PLAIN = /^[ !#-[\]-~]*$/;
 
-function spend(budget: { left: number }, bytes: number, max: number): void {
+function spend(budget: Budget, bytes: number, max: number): void {
   budget.left -= bytes;
   if (budget.left < 0) {
-    throw new ExpressionFault('too_large', `the result is larger than ${max} bytes of JSON`);
+    throw new UnfitValue('too_large', `the result is larger than ${max} bytes of JSON`);
   }
 }
 
 function checkDepth(depth: number): void {
   if (depth >= RESULT_DEPTH) {
-    throw new ExpressionFault('too_deep', `the result nests deeper than ${RESULT_DEPTH} levels`);
+    throw new UnfitValue('too_deep', `the result nests deeper than ${RESULT_DEPTH} levels`);
   }
 }
 

@@ -17,12 +17,16 @@ import {
   COMPENSATION_RETRIES,
   compensationDelay,
   compensationState,
+  outputOf,
 } from '#core/execution/ending.ts';
 import { isFinal } from '#core/execution/events.ts';
 import { keyRootOf, type LedgerEntry } from '#core/execution/state.ts';
 import type { Json } from '#core/json.ts';
+import { expressionsOf } from '#core/plan/program.ts';
 import { performCompensation } from '../perform-compensation.ts';
+import { evaluateAll } from '../shape-result.ts';
 import { add, addRecords, addStarted } from './draft.ts';
+import { bindingsFor } from './evaluating.ts';
 import { RunnerFailure } from './failure.ts';
 import { planStep, recordIn, type Task } from './task.ts';
 
@@ -122,15 +126,50 @@ function isPending(entries: readonly LedgerEntry[], step: string): boolean {
 
 export async function report(task: Task, payload: PayloadOf<'report'>): Promise<Json> {
   const { deps, header } = task;
-  const answer = await recordIn(task, (draft): CompletionResult | FailureResult => {
+  const answer =
+    payload.status === 'COMPLETED' ? await complete(task, payload) : await failed(task, payload);
+  await deps.tokens.forget(header.tenant, header.id);
+  return answer as unknown as Json;
+}
+
+/** Rule 33: an output that cannot be had fails the workflow, and the machine goes on to undo. */
+async function complete(
+  task: Task,
+  payload: Extract<PayloadOf<'report'>, { status: 'COMPLETED' }>,
+): Promise<CompletionResult> {
+  const { deps, header } = task;
+  const template = task.program.output;
+  const expressions = template === null ? [] : [...expressionsOf(template)];
+  const bindings = await bindingsFor(task, payload, expressions);
+  const values = await evaluateAll(deps.evaluator, header.tenant, expressions, bindings);
+  const made =
+    template === null
+      ? { ok: true as const, value: payload.output ?? null }
+      : outputOf(template, values);
+  const answer = await recordIn(task, (draft): CompletionResult | StepError => {
     addStarted(draft);
     addRecords(draft, payload.records);
-    if (payload.status === 'COMPLETED') {
-      if (!isFinal(draft.state.status)) {
-        add(draft, { type: 'execution_completed', output: payload.output });
-      }
-      return { output: draft.state.output };
+    if (!isFinal(draft.state.status) && draft.state.outputError === null) {
+      add(
+        draft,
+        made.ok
+          ? { type: 'execution_completed', output: made.value }
+          : { type: 'expression_evaluated', step: '', slot: 'output', error: made.error },
+      );
     }
+    return draft.state.outputError ?? { output: draft.state.output };
+  });
+  if ('code' in answer) throw new RunnerFailure(answer, 1);
+  return answer;
+}
+
+async function failed(
+  task: Task,
+  payload: Extract<PayloadOf<'report'>, { status: 'FAILED' }>,
+): Promise<FailureResult> {
+  return recordIn(task, (draft): FailureResult => {
+    addStarted(draft);
+    addRecords(draft, payload.records);
     if (!isFinal(draft.state.status)) {
       for (const failed of payload.compensations) {
         if (!('step' in failed)) continue;
@@ -158,6 +197,4 @@ export async function report(task: Task, payload: PayloadOf<'report'>): Promise<
       }),
     };
   });
-  await deps.tokens.forget(header.tenant, header.id);
-  return answer as unknown as Json;
 }

@@ -19,6 +19,7 @@ import {
   type StepRunnerPayload,
 } from '#core/asl/payload.ts';
 import type { Json } from '#core/json.ts';
+import { test } from './conditions.ts';
 import { compensate, ledger, report } from './ending.ts';
 import { RunnerFailure, unavailable } from './failure.ts';
 import { openTask, type RunnerDeps, type Task } from './task.ts';
@@ -29,6 +30,7 @@ type Run<K extends StepRunnerKind> = (task: Task, payload: PayloadOf<K>) => Prom
 
 const RUN: { readonly [K in StepRunnerKind]: Run<K> } = {
   call,
+  test,
   transform,
   timer,
   fail,
@@ -50,11 +52,24 @@ export async function runTask(
   payload: StepRunnerPayload,
 ): Promise<Json> {
   try {
+    logPlatformErrors(deps, tenant, payload);
     const task = await openTask(deps, tenant, payload.execution);
     return await (RUN[payload.kind] as Run<StepRunnerKind>)(task, payload);
   } catch (error) {
     if (error instanceof Error && (error instanceof RunnerFailure || error.name === HALTED))
       throw error;
     throw unavailable(error);
+  }
+}
+
+/** No expression and no report sees what a platform says of itself (contract 7): the log has it. */
+function logPlatformErrors(
+  { log }: RunnerDeps,
+  tenant: string,
+  { execution, records }: StepRunnerPayload,
+): void {
+  for (const { record } of records ?? []) {
+    if (record?.platform === undefined) continue;
+    log.warn('TASK_FAILED_OUTSIDE', { tenant, execution_id: execution, code: record.platform });
   }
 }

@@ -4,17 +4,12 @@
  *  T1 What is answered is what is recorded: the first record of a step stands for every repetition.
  *  T2 Attempts are counted in the log (contract, R3 of run-task.ts).
  */
-import {
-  HALTED,
-  type PayloadOf,
-  type StepRunnerPayload,
-  type StepRunnerResult,
-} from '#core/asl/payload.ts';
+import { HALTED, type StepRunnerPayload, type StepRunnerResult } from '#core/asl/payload.ts';
 import { type StepError, stepErrorCode } from '#core/errors.ts';
-import { instant } from '#core/execution/bindings.ts';
 import { isRetried, retryDelay } from '#core/execution/connector.ts';
 import type { CompensationRecord, StepKey } from '#core/execution/events.ts';
 import { isFinal } from '#core/execution/events.ts';
+import { errorMessage } from '#core/execution/failures.ts';
 import { foldOn } from '#core/execution/fold.ts';
 import { indexOf, placeOf } from '#core/execution/program-index.ts';
 import { project } from '#core/execution/project.ts';
@@ -35,6 +30,7 @@ import type {
   ExecutionRecorder,
 } from '#ports/execution-store.ts';
 import type { Ids } from '#ports/ids.ts';
+import type { Log } from '#ports/log.ts';
 import type { Programs } from '#ports/programs.ts';
 import type { TaskTokens } from '#ports/task-tokens.ts';
 import type { StepDeps } from '../deps.ts';
@@ -59,6 +55,7 @@ export interface RunnerDeps extends StepDeps, Witness {
   readonly programs: Programs;
   readonly tokens: TaskTokens;
   readonly callbackTokens: CallbackTokens;
+  readonly log: Log;
 }
 
 /** One task of one execution. */
@@ -212,10 +209,11 @@ export async function succeed(
 export async function failWith(
   task: Task,
   key: StepKey,
-  error: StepError,
+  given: StepError,
   attempts: number,
   policy: RetryPolicy | null = null,
 ): Promise<never> {
+  const error: StepError = { code: given.code, message: errorMessage(given.message) };
   const entry = await recordIn(task, (draft): Entry => {
     const { step } = stepOf(draft, key);
     if (isTerminal(step)) return recorded(step);
@@ -254,20 +252,6 @@ export function settle(entry: Entry): Json {
     case 'go':
       throw new TypeError('a step that is to go on has no answer yet');
   }
-}
-
-export function bindingsFor(task: Task, bindings: PayloadOf<'call'>['bindings']): Bindings {
-  const { header, state, deps } = task;
-  return {
-    input: state.input,
-    execution: {
-      id: header.id,
-      workflow_id: header.workflowId,
-      version: header.version,
-      started_at: instant(state.startedAt ?? deps.clock.now()),
-    },
-    ...(bindings === undefined ? {} : (bindings as Bindings)),
-  };
 }
 
 export function planStep(task: Task, key: StepKey): Step {

@@ -6,23 +6,24 @@
  *     record stands and nothing is lost.
  */
 import { failureCause, type PayloadOf } from '#core/asl/payload.ts';
-import { stepErrorCode } from '#core/errors.ts';
 import { bindingsOf } from '#core/execution/bindings.ts';
+import { parseChildConfig } from '#core/execution/child-config.ts';
 import type { Signal } from '#core/execution/commands.ts';
 import type { StepKey } from '#core/execution/events.ts';
+import { failures } from '#core/execution/failures.ts';
 import { exceededBy, QUOTA } from '#core/execution/quota.ts';
 import { keyRootOf } from '#core/execution/state.ts';
 import { approvalResult } from '#core/execution/waiting-steps.ts';
 import type { Json } from '#core/json.ts';
 import { expressionsOf } from '#core/plan/program.ts';
 import type { StateMachines } from '#ports/state-machines.ts';
-import { parseApprovalConfig, parseChildConfig } from '../child-config.ts';
+import { parseApprovalConfig } from '../approval-config.ts';
 import { performCall } from '../perform-call.ts';
 import type { Bindings } from '../shape-result.ts';
 import { add, stepOf } from './draft.ts';
+import { begin, bindingsFor, expressionsAfter } from './evaluating.ts';
 import { RunnerFailure } from './failure.ts';
 import {
-  bindingsFor,
   enter,
   failWith,
   openTask,
@@ -41,9 +42,10 @@ export async function approval(task: Task, payload: PayloadOf<'approval'>): Prom
   const step = planStep(task, payload.step);
   if (step.type !== 'approval') throw new TypeError(`${payload.step} is no approval`);
   const { deps, header } = task;
-  const entry = await enter(task, payload, payload.config);
-  if (entry.kind !== 'go') return settle(entry);
-  const config = parseApprovalConfig(payload.config);
+  const bindings = await bindingsFor(task, payload, [...expressionsOf(step.config)]);
+  const begun = await begin(task, payload, step.config, bindings);
+  if (begun.kind !== 'go') return settle(begun);
+  const config = parseApprovalConfig(begun.config);
   if (!config.ok) return failWith(task, payload.step, config.error, 1);
   await deps.tokens.put(header.tenant, header.id, payload.step, payload.token);
   const now = deps.clock.now();
@@ -65,8 +67,9 @@ export async function callback(task: Task, payload: PayloadOf<'callback'>): Prom
   const step = planStep(task, payload.step);
   if (step.type !== 'callback') throw new TypeError(`${payload.step} is no callback`);
   const { deps, header } = task;
-  const entry = await enter(task, payload, payload.config);
-  if (entry.kind !== 'go') return settle(entry);
+  const bindings = await bindingsFor(task, payload, [...expressionsOf(step.config)]);
+  const begun = await begin(task, payload, step.config, bindings);
+  if (begun.kind !== 'go') return settle(begun);
   await deps.tokens.put(header.tenant, header.id, payload.step, payload.token);
   const own = deps.callbackTokens.create();
   await deps.operating.openCallback(own.hash, {
@@ -83,13 +86,13 @@ export async function callback(task: Task, payload: PayloadOf<'callback'>): Prom
     rootId: keyRootOf(task.state, payload.step),
     key: payload.step,
     step,
-    attempt: entry.attempt,
-    config: payload.config,
+    attempt: begun.attempt,
+    config: begun.config,
     timeoutMs: Math.min(step.timeoutMs, REQUEST_TIMEOUT_MS),
-    bindings: bindingsFor(task, payload.bindings),
+    bindings,
     callback: { token: own.token },
   });
-  if (!result.ok) return failWith(task, payload.step, result.error, entry.attempt);
+  if (!result.ok) return failWith(task, payload.step, result.error, begun.attempt);
   await recordIn(task, (draft) => {
     const { step: current } = stepOf(draft, payload.step);
     if (current.status !== 'EXECUTING' || current.suspended) return;
@@ -103,11 +106,15 @@ export async function callback(task: Task, payload: PayloadOf<'callback'>): Prom
 
 export async function child(task: Task, payload: PayloadOf<'child'>): Promise<Json> {
   const { deps, header } = task;
-  const entry = await enter(task, payload, payload.config);
-  if (entry.kind !== 'go') return settle(entry);
-  const config = parseChildConfig(payload.config);
+  const step = planStep(task, payload.step);
+  if (step.type !== 'sub_workflow') throw new TypeError(`${payload.step} is no sub_workflow`);
+  const expressions = [...expressionsOf(step.config), ...expressionsAfter(step)];
+  const bindings = await bindingsFor(task, payload, expressions);
+  const begun = await begin(task, payload, step.config, bindings);
+  if (begun.kind !== 'go') return settle(begun);
+  const config = parseChildConfig(begun.config);
   if (!config.ok) return failWith(task, payload.step, config.error, 1);
-  const detach = payload.mode === 'detach';
+  const detach = step.mode === 'detach';
   if (payload.token !== undefined) {
     await deps.tokens.put(header.tenant, header.id, payload.step, payload.token);
   }
@@ -128,7 +135,6 @@ export async function child(task: Task, payload: PayloadOf<'child'>): Promise<Js
     add(draft, { type: 'child_started', step: payload.step, execution_id: executionId });
   });
   if (detach) {
-    const bindings = bindingsFor(task, payload.bindings);
     return shapeAndSucceed(task, payload.step, { execution_id: executionId }, 1, bindings);
   }
   return {};
@@ -176,11 +182,7 @@ export async function answerTask(
  * brought the records of what happened inside the machine, so the log has all that is visible here.
  */
 async function bindingsAtAnswer(task: Task, key: StepKey): Promise<Bindings> {
-  const step = planStep(task, key);
-  const expressions = [
-    ...('result' in step && step.result !== null ? [step.result] : []),
-    ...(step.compensate === null ? [] : expressionsOf(step.compensate.config)),
-  ];
+  const expressions = expressionsAfter(planStep(task, key));
   return recordIn(task, (draft) => bindingsOf(task.program, draft.state, key, expressions));
 }
 
@@ -211,11 +213,7 @@ async function outcomeOf(
     case 'approval_answered': {
       const step = planStep(task, key);
       if (step.type === 'approval' && answer.decision === 'rejected' && step.onReject === 'fail') {
-        const error = {
-          code: stepErrorCode('ApprovalRejected'),
-          message: `rejected by ${answer.by}`,
-        };
-        return failWith(task, key, error, 1);
+        return failWith(task, key, failures.rejected(answer.by), 1);
       }
       return succeedWith(approvalResult(answer));
     }
@@ -225,10 +223,7 @@ async function outcomeOf(
       return failWith(task, key, answer.error, 1);
     case 'child_ended': {
       if (answer.status === 'COMPLETED') return succeedWith(answer.output);
-      const error = answer.error ?? {
-        code: stepErrorCode('SubWorkflowFailed'),
-        message: `child ${answer.executionId} ended ${answer.status}`,
-      };
+      const error = answer.error ?? failures.childEnded(answer.executionId, answer.status);
       return failWith(task, key, error, 1);
     }
   }

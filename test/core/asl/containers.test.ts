@@ -20,12 +20,12 @@ describe('for_each', () => {
     },
   ]);
 
-  it('counts its items with the runner, as an array in any case', () => {
+  it('has its items from the runner', () => {
     expect(orders.machine.StartAt).toBe('orders.items');
     expect(orders.payload('orders.items')).toMatchObject({ kind: 'items', step: 'orders' });
-    expect(orders.payload('orders.items')['items']).toContain(
-      "$exists($v) ? ($type($v) = 'array' ? $v : [$v]) : []",
-    );
+    expect(orders.task('orders.items').Assign).toEqual({
+      m0: '{% $states.result.Payload.items %}',
+    });
   });
 
   it('runs its body in a Map that bears its name', () => {
@@ -41,7 +41,7 @@ describe('for_each', () => {
   it('binds item and index, and counts them in the key of the step', () => {
     expect(orders.payload('orders.charge')).toMatchObject({
       step: "{% 'orders.charge[' & $i0_1 & ']' %}",
-      config: { body: '{% ($index := $i0_1; $item := $x0_1; ($item.id & $index)) %}' },
+      bindings: { item: '{% $x0_1 %}', index: '{% $i0_1 %}' },
     });
   });
 
@@ -78,17 +78,6 @@ describe('for_each', () => {
     });
   });
 
-  it('takes literal items as they are and one value as an array of one', () => {
-    const { payload } = steps([
-      {
-        id: 'a',
-        type: 'for_each',
-        config: { items: [1, [2]], max_items: 2, steps: [call('x', SMALL)] },
-      },
-    ]);
-    expect(payload('a.items')['items']).toEqual([1, [2]]);
-  });
-
   it('lets inner items hide outer ones and reads outer records from inside', () => {
     const { payload } = steps([
       call('first'),
@@ -119,14 +108,14 @@ describe('for_each', () => {
         },
       },
     ]);
-    expect(payload('outer.inner.items')['items']).toContain('$item := $x1_1');
+    expect(payload('outer.inner.items')['bindings']).toEqual({ item: '{% $x1_1 %}' });
     expect(payload('outer.inner.t')).toMatchObject({
       step: "{% 'outer.inner.t[' & $i1_1 & ',' & $i2_2 & ']' %}",
-      value: [
-        '{% ($item := $x2_2; ($item)) %}',
-        '{% ($index := $i2_2; ($index)) %}',
-        "{% ($steps := {'first': $s0.v}; ($steps.first.output)) %}",
-      ],
+      bindings: {
+        item: '{% $x2_2 %}',
+        index: '{% $i2_2 %}',
+        steps: { first: '{% $s0.v %}' },
+      },
     });
   });
 });
@@ -189,20 +178,25 @@ describe('loop', () => {
     expect(poll.stats.transitions.worst).toBeGreaterThan(5 * 4);
   });
 
-  it('comes back to the guard when its test can throw', () => {
-    const { choice, parallel } = steps([
+  it('comes back to the runner when its test can fail', () => {
+    const { choice, next, payload } = steps([
       {
         id: 'poll',
         type: 'loop',
         config: {
-          while: '{% $loop.index < 3 %}',
+          while: '{% $loop.last.check.n < 3 %}',
           max_iterations: 5,
           steps: [call('check', SMALL)],
         },
       },
     ]);
     expect(choice('poll.next').Default).toBe('poll.test');
-    expect(parallel('poll.test').Next).toBe('poll');
+    expect(payload('poll.test')).toMatchObject({
+      kind: 'test',
+      of: 'loop',
+      bindings: { loop: { index: '{% $i0 %}', last: '{% $l0 %}' } },
+    });
+    expect(next('poll.test')).toBe('poll');
     expect(choice('poll').Choices[0]?.Condition).toBe("{% $w0 = 'on' and $i0 < 5 %}");
   });
 });
@@ -245,8 +239,8 @@ describe('branch', () => {
     expect(payload('kind.case-none')['output']).toEqual({ case: null, steps: {} });
   });
 
-  it('tests cases that can throw in order, in one place where that can be caught', () => {
-    const { choice, parallel, states } = steps([
+  it('has the runner test the cases when one of them can fail', () => {
+    const { choice, failsTo, payload } = steps([
       {
         id: 'kind',
         type: 'branch',
@@ -258,10 +252,8 @@ describe('branch', () => {
         },
       },
     ]);
-    expect(states.get('kind.test.evaluate')).toMatchObject({
-      Output: expect.stringMatching(/> 10\)\) = true \? '0' : .*> 5\)\) = true \? '1' : 'else'/),
-    });
-    expect(parallel('kind.test').Catch?.[0]?.Next).toBe('cf.decide');
+    expect(payload('kind.test')).toMatchObject({ kind: 'test', step: 'kind', of: 'cases' });
+    expect(failsTo('kind.test')).toBe('cf.decide');
     expect(choice('kind').Choices.map(({ Condition }) => Condition)).toEqual([
       "{% $w0 = '0' %}",
       "{% $w0 = '1' %}",

@@ -1,6 +1,7 @@
 import jsonata from 'jsonata';
 import { describe, expect, it } from 'vitest';
 import { failureCause, failureMessage } from '#core/asl/payload.ts';
+import { failures } from '#core/execution/failures.ts';
 import { call, lastCatcher, steps } from './support.ts';
 
 const undoable = (id: string, more = {}) =>
@@ -23,15 +24,12 @@ describe('the end of a workflow', () => {
     });
   });
 
-  it('evaluates the output where an error makes the workflow fail', () => {
+  it('leaves an output of its own to the runner, where an error makes the workflow fail', () => {
     const { payload, task } = steps([call('a')], { output: '{% $steps.a.output.n + 1 %}' });
-    expect(payload('cf.report')['output']).toContain('$steps.a.output.n + 1');
+    expect(payload('cf.report')).toMatchObject({ bindings: { steps: { a: '{% $s0.v %}' } } });
+    expect(payload('cf.report')).not.toHaveProperty('output');
     expect(lastCatcher(task('cf.report'))).toMatchObject({
-      ErrorEquals: [
-        'States.QueryEvaluationError',
-        'CloudFlow.ExpressionError',
-        'CloudFlow.OutputTooLarge',
-      ],
+      ErrorEquals: ['CloudFlow.ExpressionError', 'CloudFlow.OutputTooLarge'],
       Next: 'cf.report-failure',
     });
   });
@@ -149,19 +147,26 @@ describe('what a Catch makes of an error', () => {
     expect(await caught({ Error: name, Cause: failureCause(name, failure) })).toEqual(record);
   });
 
+  it.each(['States.Timeout', 'States.HeartbeatTimeout'])(
+    'says of %s what the engine says when the time is up',
+    async (name) => {
+      const error = { code: 'CloudFlow.Timeout', message: 'no result within 30000 ms' };
+      const record = { k: 'F', v: { status: 'FAILED', output: null, error, attempts: 2 } };
+      expect(await caught({ Error: name })).toEqual(record);
+      expect(await caught({ Error: name, Cause: '{ no JSON' })).toEqual(record);
+    },
+  );
+
   it.each([
-    ['States.Timeout', 'CloudFlow.Timeout'],
-    ['States.HeartbeatTimeout', 'CloudFlow.Timeout'],
-    ['States.QueryEvaluationError', 'CloudFlow.ExpressionError'],
-    ['Lambda.TooManyRequestsException', 'CloudFlow.Transient'],
-    ['Lambda.Unknown', 'CloudFlow.Internal'],
-    ['States.Permissions', 'CloudFlow.Internal'],
-    ['TypeError', 'CloudFlow.Internal'],
-  ])('turns %s into %s, with a Cause or without', async (name, code) => {
-    const record = { k: 'F', v: { error: { code, message: '' }, attempts: 2 } };
-    expect(await caught({ Error: name })).toMatchObject(record);
-    expect(await caught({ Error: name, Cause: '{ no JSON' })).toMatchObject({
-      v: { error: { code, message: '{ no JSON' } },
-    });
+    ['States.QueryEvaluationError', failures.internal()],
+    ['Lambda.TooManyRequestsException', failures.busy()],
+    ['Lambda.Unknown', failures.internal()],
+    ['States.Permissions', failures.internal()],
+    ['TypeError', failures.internal()],
+  ])('keeps the words of %s from expressions, and for the log', async (name, error) => {
+    const v = { status: 'FAILED', output: null, error, attempts: 2 };
+    const record = { k: 'F', v, platform: name };
+    expect(await caught({ Error: name })).toEqual(record);
+    expect(await caught({ Error: name, Cause: '{ no JSON' })).toEqual(record);
   });
 });

@@ -62,7 +62,7 @@ describe('a gate', () => {
 });
 
 describe('a condition', () => {
-  it('that is total stands in a Choice', () => {
+  it('that cannot fail stands in a Choice', () => {
     const { choice, states } = steps([call('a', { when: "{% $input.kind = 'vip' %}" })]);
     expect(choice('a.when')).toMatchObject({
       Choices: [
@@ -84,23 +84,21 @@ describe('a condition', () => {
     });
   });
 
-  it('that can throw is evaluated where the error can be caught', () => {
-    const { parallel, choice, failsTo, states } = steps([
-      call('a', { when: '{% $input.n > 3 %}' }),
+  it.each([
+    '$input.n > 3',
+    '$input.a in $input.b',
+    "$execution.id = 'x'",
+    '$input.n = 1e21',
+    '$contains($input.t, "x")',
+  ])("that can fail, or may have two answers, is the runner's: %s", (condition) => {
+    const { payload, task, next, choice, failsTo, states } = steps([
+      call('a', { when: `{% ${condition} %}` }),
       call('b', { depends_on: ['a'] }),
     ]);
-    const guard = parallel('a.when');
-    expect(guard.Branches).toHaveLength(1);
-    expect(guard.Catch).toMatchObject([
-      {
-        ErrorEquals: ['States.ALL'],
-        Assign: {
-          s0: { k: 'F', v: { attempts: 0, error: { code: 'CloudFlow.ExpressionError' } } },
-        },
-        Next: 'b.skip',
-      },
-    ]);
-    expect(guard.Next).toBe('a.if');
+    expect(payload('a.when')).toMatchObject({ kind: 'test', step: 'a', of: 'when' });
+    expect(task('a.when').Assign).toEqual({ w0: '{% $states.result.Payload.value %}' });
+    expect(failsTo('a.when')).toBe('b.skip');
+    expect(next('a.when')).toBe('a.if');
     expect(choice('a.if').Choices[0]).toEqual({ Condition: "{% $w0 = 'true' %}", Next: 'a' });
     expect(states.has('a.gate')).toBe(false);
     expect(failsTo('a')).toBe('b.skip');
@@ -117,7 +115,28 @@ describe('a condition', () => {
     expect(choice('c.gate').Default).toBe('c.unmet');
   });
 
-  it('that can throw is not evaluated before the rule is satisfied', () => {
+  it.each([
+    '$index < 2',
+    '$count($input.xs) >= 1',
+    '($count($input.xs)) > $count($input.ys)',
+    '$input.flag',
+    '$not($input.flag) and $input.n in [1, 2]',
+  ])("that no value can make fail is the Choice's: %s", (condition) => {
+    const { states } = steps([
+      {
+        id: 'each',
+        type: 'for_each',
+        config: {
+          items: [1],
+          max_items: 1,
+          steps: [call('a', { max_output_bytes: 50, when: `{% ${condition} %}` })],
+        },
+      },
+    ]);
+    expect(states.get('each.a.when')?.Type).toBe('Choice');
+  });
+
+  it('that can fail is not evaluated before the rule is satisfied', () => {
     const { choice } = steps([
       call('a'),
       call('b'),

@@ -2,7 +2,8 @@ import { bindingsOf } from '#core/execution/bindings.ts';
 import type { Outcome } from '#core/execution/commands.ts';
 import { compensationRecord } from '#core/execution/complete.ts';
 import type { Evaluated, Values } from '#core/execution/evaluation.ts';
-import { expressionError, outside, valuesOf } from '#core/execution/evaluation.ts';
+import { outside, required, valuesOf } from '#core/execution/evaluation.ts';
+import { failures } from '#core/execution/failures.ts';
 import { indexOf, placeOf } from '#core/execution/program-index.ts';
 import type { ExecutionState } from '#core/execution/state.ts';
 import type { Json } from '#core/json.ts';
@@ -26,9 +27,9 @@ export async function succeeded(
   if ('result' in step && step.result !== null) {
     const shape = step.result;
     const bindings = { ...bindingsOf(program, state, key, [shape]), result: raw };
-    const shaped = (await valuesFor([shape], bindings))(shape);
-    if (!shaped.ok || shaped.value === undefined) {
-      const error = expressionError(shaped.ok ? 'no value' : shaped.message);
+    const shaped = required(shape, await valuesFor([shape], bindings));
+    if (!shaped.ok) {
+      const error = failures.expression(shaped.message);
       return { kind: 'call_failed', step: key, attempt, error };
     }
     output = shaped.value;

@@ -19,6 +19,7 @@ import { programOf, TENANT } from '#test/support/platform.ts';
 import { createWorld, http } from '../support.ts';
 
 const ITEMS = 200;
+const ALL = Array.from({ length: ITEMS }, (_, i) => i);
 const program = programOf({
   workflow_id: 'wide',
   version: '1.0.0',
@@ -67,7 +68,14 @@ describe('recording of tasks', () => {
         runtime: 'step_functions',
       },
       ...{ workflowId: program.workflowId, version: program.version, programHash: program.hash },
-      ...{ input: { items: [] }, parent: null, depth: 0, retryOf: null, carried: null, labels: {} },
+      ...{
+        input: { items: ALL },
+        parent: null,
+        depth: 0,
+        retryOf: null,
+        carried: null,
+        labels: {},
+      },
       ...{ correlationId: null, idempotency: null, now },
     });
   });
@@ -105,12 +113,11 @@ describe('recording of tasks', () => {
   const begin = (deps: RunnerDeps) =>
     runTask(deps, TENANT, {
       ...{ kind: 'items', execution, step: 'each', repetition: 0 },
-      items: Array.from({ length: ITEMS }, (_, i) => i),
     } as StepRunnerPayload);
   const call = (deps: RunnerDeps, i: number) =>
     runTask(deps, TENANT, {
       ...{ kind: 'call', execution, step: `each.call[${i}]`, repetition: 0 },
-      ...{ type: 'http_request', config: { url: 'https://example.com' } },
+      type: 'http_request',
     } as StepRunnerPayload);
   const eventTypes = (): string[] => store.events(execution).map(({ event }) => event.type);
 

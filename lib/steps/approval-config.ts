@@ -3,12 +3,6 @@ import { isJsonObject, type Json } from '#core/json.ts';
 import { invalidConfig, StepFailure } from './failure.ts';
 import { short, typeName } from './http-config.ts';
 
-export interface ChildConfig {
-  readonly workflowId: string;
-  readonly version: string | null;
-  readonly input: Json;
-}
-
 export interface ApprovalConfig {
   /** Who may answer, each a user or a role. */
   readonly assignees: readonly string[];
@@ -19,37 +13,14 @@ type Parsed<T> =
   | { readonly ok: true; readonly value: T }
   | { readonly ok: false; readonly error: StepError };
 
-/** The evaluated config of a sub_workflow. */
-export function parseChildConfig(config: Json): Parsed<ChildConfig> {
-  return parsed(() => readChild(config));
-}
-
 /** The evaluated config of an approval. */
 export function parseApprovalConfig(config: Json): Parsed<ApprovalConfig> {
-  return parsed(() => readApproval(config));
-}
-
-export function readChild(config: Json): ChildConfig {
-  const members = membersOf(config, [
-    'workflow_id',
-    'version',
-    'input',
-    'mode',
-    'timeout',
-    'retry',
-  ]);
-  const workflowId = members['workflow_id'];
-  const version = members['version'] ?? null;
-  if (typeof workflowId !== 'string' || !/^[a-z0-9][a-z0-9-]{0,62}$/.test(workflowId)) {
-    throw invalidConfig('workflow_id is not the id of a workflow');
+  try {
+    return { ok: true, value: readApproval(config) };
+  } catch (error) {
+    if (error instanceof StepFailure) return { ok: false, error: error.error };
+    throw error;
   }
-  if (
-    version !== null &&
-    (typeof version !== 'string' || !/^\d{1,9}\.\d{1,9}\.\d{1,9}$/.test(version))
-  ) {
-    throw invalidConfig('version is not a version such as 2.1.0');
-  }
-  return { workflowId, version, input: members['input'] ?? {} };
 }
 
 function readApproval(config: Json): ApprovalConfig {
@@ -76,13 +47,4 @@ function membersOf(config: Json, known: readonly string[]): { readonly [name: st
   if (unknown !== undefined)
     throw invalidConfig(`config has an unknown member '${short(unknown)}'`);
   return config;
-}
-
-function parsed<T>(read: () => T): Parsed<T> {
-  try {
-    return { ok: true, value: read() };
-  } catch (error) {
-    if (error instanceof StepFailure) return { ok: false, error: error.error };
-    throw error;
-  }
 }
