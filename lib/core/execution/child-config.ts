@@ -24,14 +24,14 @@ export function parseChildConfig(
   const unknown = Object.keys(config).find((member) => !MEMBERS.includes(member));
   if (unknown !== undefined)
     return invalid(`config has an unknown member '${unknown.slice(0, 40)}'`);
-  const { workflow_id: workflowId, version = null, input = {} } = config;
+  const { workflow_id: workflowId, version = null, input } = config;
   if (typeof workflowId !== 'string' || !ID.test(workflowId)) {
     return invalid('workflow_id is not the id of a workflow');
   }
   if (version !== null && (typeof version !== 'string' || !VERSION.test(version))) {
     return invalid('version is not a version such as 2.1.0');
   }
-  return { ok: true, value: { workflowId, version, input } };
+  return { ok: true, value: { workflowId, version, input: input ?? {} } };
 }
 
 function invalid(message: string): { readonly ok: false; readonly error: StepError } {

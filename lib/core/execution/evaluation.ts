@@ -1,5 +1,6 @@
 import type { StepError } from '#core/errors.ts';
 import { evaluateSimple } from '#core/expr/evaluate-simple.ts';
+import { concatenate } from '#core/expr/operators.ts';
 import type { Json } from '#core/json.ts';
 import { canonicalJson } from '#core/json.ts';
 import type { Expression, Template } from '#core/plan/program.ts';
@@ -118,6 +119,31 @@ export function render(
   values: Values,
   absent: 'error' | 'null' = 'error',
 ): Rendered {
+  const one = template.kind === 'literal' || template.kind === 'expression';
+  return fill(template, one ? values : within(TEMPLATE_CHARACTERS, values), absent);
+}
+
+/** Characters of JSON that all values in one template may have (rule 14): each has its own bound. */
+export const TEMPLATE_CHARACTERS = 1_048_576;
+
+/** The same values, until they are more than that together. */
+function within(characters: number, values: Values): Values {
+  let left = characters;
+  return (expression) => {
+    const result = values(expression);
+    if (!result.ok || result.value === undefined) return result;
+    left -= charactersOf(result.value);
+    if (left >= 0) return result;
+    return { ok: false, message: `the values have more than ${characters} characters together` };
+  };
+}
+
+function charactersOf(value: Json): number {
+  if (typeof value === 'string') return value.length;
+  return typeof value === 'object' ? JSON.stringify(value).length : 1;
+}
+
+function fill(template: Template, values: Values, absent: 'error' | 'null'): Rendered {
   switch (template.kind) {
     case 'literal':
       return { ok: true, value: template.value };
@@ -131,7 +157,7 @@ export function render(
     case 'array': {
       const items: Json[] = [];
       for (const item of template.items) {
-        const rendered = render(item, values, absent);
+        const rendered = fill(item, values, absent);
         if (!rendered.ok) return rendered;
         items.push(rendered.value);
       }
@@ -140,7 +166,7 @@ export function render(
     case 'object': {
       const members: [string, Json][] = [];
       for (const [key, member] of template.members) {
-        const rendered = render(member, values, absent);
+        const rendered = fill(member, values, absent);
         if (!rendered.ok) return rendered;
         members.push([key, rendered.value]);
       }
@@ -165,7 +191,7 @@ function renderText(parts: readonly (string | Expression)[], values: Values): Re
         message: `'${part.source}' yields ${kindOf(value)}; text takes a string, a number or a boolean`,
       };
     }
-    text += textOf(value);
+    text += concatenate('', value);
   }
   return { ok: true, value: text };
 }
@@ -177,11 +203,6 @@ function noValue(expression: Expression): Rendered {
 function kindOf(value: Json): string {
   if (value === null) return 'null';
   return Array.isArray(value) ? 'an array' : 'an object';
-}
-
-/** As JSONata joins text: numbers with 15 significant digits. */
-function textOf(value: string | number | boolean): string {
-  return typeof value === 'number' ? String(Number(value.toPrecision(15))) : String(value);
 }
 
 /** The text of a value for a message: strings as they are. */

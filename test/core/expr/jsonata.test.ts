@@ -1,7 +1,9 @@
 import jsonata from 'jsonata';
 import { describe, expect, it } from 'vitest';
+import { evaluateSimple } from '#core/expr/evaluate-simple.ts';
 import { functionsFor } from '#core/expr/functions.ts';
 import type { Dialect } from '#core/expr/limits.ts';
+import { parseExpression } from '#core/expr/parse.ts';
 import { Meter } from '#core/expr/values.ts';
 import { evaluate, host } from '#test/core/expr/support.ts';
 
@@ -91,6 +93,38 @@ describe('the full evaluator', () => {
     const theirs: unknown = await jsonata(source).evaluate(undefined, {});
     const ours = await value(`(${source})`.replace('$none', '$input.none'), { input: {} });
     expect(ours).toEqual(theirs === undefined ? undefined : JSON.parse(JSON.stringify(theirs)));
+  });
+
+  it.each([
+    ['$sum', 'not_json'],
+    ['[$sum]', 'not_json'],
+    ['[9007199254740991 * 2]', 'non_finite'],
+    ['$pad("x", 65535)', 'too_large'],
+    ['$reduce([1..65], function($a, $i) { {"a": $a} }, 1)', 'too_deep'],
+  ])('tells a value that cannot be kept from an error: %s', async (source, reason) => {
+    expect(await evaluate(source)).toMatchObject({ ok: false, unfit: true, reason });
+  });
+
+  it.each(['1 / 0', '[1 / 0]', '$error("no")', '$number("x")', '1 / 0 > 5'])(
+    'tells an error from a value that cannot be kept: %s',
+    async (source) => {
+      const result = await evaluate(source);
+      expect(result.ok).toBe(false);
+      expect(result).not.toHaveProperty('unfit');
+    },
+  );
+
+  it.each([
+    ['$split("🙂", "")', ['\ufffd', '\ufffd']],
+    ['{"\\ud83d": 1}', { '\ufffd': 1 }],
+    ['"a\\u0000b"', 'a\ufffdb'],
+    ['["\\ude42"]', ['\ufffd']],
+    ['$join($split("🙂", ""))', '🙂'],
+  ])('yields text that every store keeps as it is: %s', async (source, wanted) => {
+    expect(await value(source)).toEqual(wanted);
+    const parsed = parseExpression(source);
+    if (!parsed.ok || !parsed.expression.simple) return;
+    expect(evaluateSimple(parsed.expression, {})).toEqual({ ok: true, value: wanted });
   });
 
   it('fails where jsonata fails', async () => {

@@ -176,6 +176,14 @@ describe('what an expression reads', () => {
     ['$exists($sum)', false, false],
     ['($x := 1; $x)', false, false],
     ['$input.a[]', false, true],
+    ['$loop.index < 3', true, true],
+    ['$index >= 1 and 2 > $steps.a.attempts', true, true],
+    ['$count($input.a) > ($count($input.b))', true, true],
+    ['"a" < "b"', true, true],
+    ['$count($input.a) > "2"', true, false],
+    ['$loop.last < 3', true, false],
+    ['$input.a = 1e21', true, false],
+    ['$input.a = 9007199254740991', true, true],
   ])('%s: simple %s, total %s', (source, simple, total) => {
     expect(read(source)).toMatchObject({ simple, total });
   });
