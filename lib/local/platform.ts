@@ -286,9 +286,7 @@ async function start(
   engineHolder.current = engine;
   hintsTo.engine = engine.hints;
 
-  const runnerLog = log.with({ part: 'step runner' });
   const runnerDeps: RunnerDeps = Object.create(stepDeps, {
-    log: { value: runnerLog },
     clock: { value: clock },
     ids: { value: ids },
     executions: { value: executions },
@@ -301,7 +299,7 @@ async function start(
     log: { value: log.with({ part: 'step runner' }) },
     metrics: { value: metrics },
   }) as RunnerDeps;
-  const tasks = createStepRunnerTasks(runnerDeps, runnerLog);
+  const tasks = createStepRunnerTasks(runnerDeps, runnerDeps.log);
   const machines = createStateMachineRuntime({
     clock,
     ids,

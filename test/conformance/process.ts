@@ -191,7 +191,6 @@ export function createProcess(around: Surroundings): Process {
     ...stepDeps,
     clock,
     ids,
-    log,
     executions: access,
     recorder,
     known: createKnownExecutions(),
