@@ -9,6 +9,7 @@ import { readEnv } from '#config/env.ts';
 import { FUNCTIONS } from '#config/functions.ts';
 import { serveApi } from '../api/serve-api.ts';
 import { connectApi } from '../shared/connect.ts';
+import { invoked } from '../shared/invoked.ts';
 import { lambdaHandler } from '../shared/lambda.ts';
 import { platformSecret } from '../shared/platform-secret.ts';
 import { openRecords } from '../shared/records.ts';
@@ -37,6 +38,7 @@ const identity = createIdentity({
 });
 
 /** Who may do what: signing in, sessions, users, roles, tenants and API keys. */
-export const handler = lambdaHandler(
-  serveApi(deps, tags, identityHandlers({ ...deps, ...identity, accessTokens })),
+export const handler = invoked(
+  deps,
+  lambdaHandler(serveApi(deps, tags, identityHandlers({ ...deps, ...identity, accessTokens }))),
 );
