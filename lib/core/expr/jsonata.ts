@@ -1,15 +1,18 @@
-import jsonata from 'jsonata';
+import type jsonata from 'jsonata';
 import type { AstNode } from '#core/expr/ast.ts';
+import type { Implementation } from '#core/expr/built-ins.ts';
+import { announced, builtIns, originalOf } from '#core/expr/built-ins.ts';
 import { readTree } from '#core/expr/fence.ts';
 import type { ExpressionHost, Original, OriginalName } from '#core/expr/function-context.ts';
 import { ORIGINALS } from '#core/expr/function-context.ts';
 import { functionsFor } from '#core/expr/functions.ts';
 import type { Dialect } from '#core/expr/limits.ts';
 import { DIALECT_LIMITS, SEQUENCE_ITEMS, SORTED_SEQUENCE_ITEMS } from '#core/expr/limits.ts';
+import { FUNCTIONS } from '#core/expr/names.ts';
 import type { EvaluationResult } from '#core/expr/outcome.ts';
 import { ExpressionFault, failed, faulted } from '#core/expr/outcome.ts';
 import { parseSource } from '#core/expr/parse.ts';
-import { LinearRegexEngine } from '#core/expr/regex-engine.ts';
+import { linearRegexEngine } from '#core/expr/regex-engine.ts';
 import type { Bindings } from '#core/expr/simple.ts';
 import { CONCATENATE } from '#core/expr/text-functions.ts';
 import { childrenOf } from '#core/expr/traits.ts';
@@ -19,20 +22,23 @@ import { checkItems, checkStringUnits, Meter, toJson } from '#core/expr/values.t
 //
 // J1 A result is JSON within the dialect's limits, or a failure with a reason; nothing throws.
 // J2 Every string and array that an evaluation makes is counted before or as soon as it exists.
-// J3 What this cannot stop (one built-in that runs long, a heap that fills between two counts) is
+// J3 Between two looks at the time lies one call of a built-in at most, or a loop of ours that ticks.
+// J4 What this cannot stop (one built-in that runs long, a heap that fills between two counts) is
 //    stopped by the process around it; see lib/evaluator.
 
 /** An expression ready to be evaluated, one evaluation at a time. */
 export interface FullExpression {
-  evaluate(bindings: Bindings): Promise<EvaluationResult>;
+  /** Gives up after `budgetMs`, at the evaluation's next step, with the reason `wall_clock`. */
+  evaluate(bindings: Bindings, budgetMs: number): Promise<EvaluationResult>;
 }
 
 export interface EvaluationOptions {
   readonly host: ExpressionHost;
-  /** Milliseconds after which an evaluation is given up at its next step. */
-  readonly timeoutMs: number;
-  /** Milliseconds from an arbitrary start, of real time or of processor time. */
-  readonly elapsed: () => number;
+  /**
+   * Begins to count so many milliseconds, of real time or of processor time; the answer says whether
+   * they are over. It is asked at every step of an evaluation, so it must cost little.
+   */
+  readonly deadline: (ms: number) => () => boolean;
 }
 
 export type FullResult =
@@ -47,14 +53,14 @@ export function createJsonata(
 ): FullResult {
   const sorts = source.includes('^');
   const sequence = sorts ? SORTED_SEQUENCE_ITEMS : SEQUENCE_ITEMS;
+  const running: Running = { meter: null };
+  // No timeout of jsonata's own: it counts real time, of which a busy machine takes any amount.
   const parsed = parseSource(source, dialect, {
-    // Real time; the meter's own count is the finer one and may be of processor time.
-    timeout: options.timeoutMs * 4,
     // Counts evaluations that are open at once: an array of 2,000 members alone opens 4,000. It is
     // here for recursion through a function that is passed to itself.
     stack: 10_000,
     sequence,
-    RegexEngine: LinearRegexEngine,
+    RegexEngine: linearRegexEngine(() => running.meter?.turn()),
   });
   if (!parsed.ok) {
     const { code, message, allowed } = parsed.problem;
@@ -65,7 +71,13 @@ export function createJsonata(
   if (problem !== undefined) {
     return { ok: false, result: failed('fence', `${problem.message} (${problem.allowed})`) };
   }
-  return { ok: true, expression: prepare(parsed.compiled, parsed.ast, dialect, sequence, options) };
+  const work = { compiled: parsed.compiled, ast: parsed.ast, dialect, sequence, running };
+  return { ok: true, expression: prepare(work, options) };
+}
+
+/** What an evaluation that is under way has used. */
+interface Running {
+  meter: Meter | null;
 }
 
 function tooLarge(ast: AstNode): { message: string; allowed: string } | undefined {
@@ -83,40 +95,52 @@ function tooLarge(ast: AstNode): { message: string; allowed: string } | undefine
   };
 }
 
+interface Work {
+  readonly compiled: jsonata.Expression;
+  readonly ast: AstNode;
+  readonly dialect: Dialect;
+  readonly sequence: number;
+  readonly running: Running;
+}
+
 function prepare(
-  compiled: jsonata.Expression,
-  ast: AstNode,
-  dialect: Dialect,
-  sequence: number,
+  { compiled, ast, dialect, sequence, running }: Work,
   options: EvaluationOptions,
 ): FullExpression {
   const limits = DIALECT_LIMITS[dialect];
-  let meter: Meter | null = null;
-  const currentMeter = (): Meter => {
-    if (meter === null) throw new TypeError('no evaluation is running');
-    return meter;
+  const meter = (): Meter => {
+    if (running.meter === null) throw new TypeError('no evaluation is running');
+    return running.meter;
   };
   let registered = false;
   const register = async (): Promise<void> => {
-    const original = await originals();
-    const context = { meter: currentMeter, host: options.host, original };
-    for (const { name, signature, implementation } of functionsFor(dialect, context)) {
-      compiled.registerFunction(name, implementation as (...args: unknown[]) => unknown, signature);
+    const builtIn = await builtIns(FUNCTIONS);
+    const turn = (): void => meter().turn();
+    for (const [name, found] of builtIn) {
+      compiled.assign(name, { ...found, implementation: announced(found.implementation, turn) });
+    }
+    const original = Object.fromEntries(
+      ORIGINALS.map((name) => [name, originalOf(builtIn, name)]),
+    ) as { [N in OriginalName]: Original };
+    for (const own of functionsFor(dialect, { meter, host: options.host, original })) {
+      const implementation = announced(own.implementation as Implementation, turn);
+      compiled.registerFunction(own.name, implementation, own.signature);
     }
     // Step Functions answers T1006 for $eval, as for anything that is not a function.
     compiled.assign('eval', undefined);
     // jsonata calls this after every node; the symbol is its debugging interface.
     const afterNode = Symbol.for('jsonata.__evaluate_exit') as unknown as string;
-    compiled.assign(afterNode, countNode(currentMeter, dialect));
+    compiled.assign(afterNode, countNode(meter, dialect));
     boundConcatenations(ast);
     registered = true;
   };
 
   return {
-    async evaluate(bindings) {
-      if (meter !== null) throw new TypeError('an evaluation of this expression is running');
-      const start = options.elapsed();
-      meter = new Meter(sequence, () => options.elapsed() - start > options.timeoutMs);
+    async evaluate(bindings, budgetMs) {
+      if (running.meter !== null) {
+        throw new TypeError('an evaluation of this expression is running');
+      }
+      running.meter = new Meter(sequence, options.deadline(budgetMs));
       try {
         if (!registered) await register();
         const value: unknown = await compiled.evaluate(undefined, bindings);
@@ -125,7 +149,7 @@ function prepare(
       } catch (error) {
         return explain(error);
       } finally {
-        meter = null;
+        running.meter = null;
       }
     },
   };
@@ -139,7 +163,7 @@ function countNode(
   dialect: Dialect,
 ): (node: AstNode, input: unknown, environment: unknown, result: unknown) => void {
   return (node, _input, _environment, result) => {
-    meter().tick();
+    meter().turn();
     if (typeof result === 'string') {
       if (ALLOCATING.has(node.type)) meter().chargeString(result.length);
       else checkStringUnits(result.length);
@@ -170,26 +194,6 @@ function boundConcatenations(node: AstNode): void {
   delete node.rhs;
 }
 
-let loading: Promise<{ readonly [N in OriginalName]: Original }> | null = null;
-
-/** jsonata exports none of its functions, but an expression that names one yields it. */
-function originals(): Promise<{ readonly [N in OriginalName]: Original }> {
-  loading ??= (async () => {
-    const found = await Promise.all(
-      ORIGINALS.map(async (name) => {
-        const definition: unknown = await jsonata(`$${name}`).evaluate(undefined);
-        const { implementation } = definition as {
-          implementation: (this: unknown, ...args: readonly unknown[]) => unknown;
-        };
-        const call: Original = (focus, ...args) => implementation.apply(focus, [...args]);
-        return [name, call] as const;
-      }),
-    );
-    return Object.fromEntries(found) as { [N in OriginalName]: Original };
-  })();
-  return loading;
-}
-
 /** Messages of jsonata quote the values at hand; ours never do, since they are stored and shown. */
 function explain(error: unknown): EvaluationResult {
   if (error instanceof ExpressionFault) return faulted(error);
@@ -204,7 +208,6 @@ function explain(error: unknown): EvaluationResult {
     position?: unknown;
     message?: unknown;
   };
-  if (code === 'D1012') return failed('wall_clock', 'the expression ran too long');
   if (code === 'D1011') return failed('too_deep', 'too many calls were open at once');
   if (code === 'D2014' || code === 'D2015') return failed('sequence', 'a sequence grew too long');
   if (code === 'D1001' || code === 'D3001') {

@@ -61,6 +61,36 @@ export function listFunctions({ meter }: FunctionContext): FunctionDefinition[] 
       },
     },
     {
+      name: 'keys',
+      signature: '<x-:a<s>>',
+      implementation(arg: unknown) {
+        const names = new Set<string>();
+        namesInto(arg, names, meter());
+        // jsonata collects the names of several objects in one object, which puts whole numbers first
+        const ordered = Array.isArray(arg) ? inObjectOrder(names) : [...names];
+        const results: unknown[] = this.createSequence();
+        for (const name of ordered) results.push(name);
+        return results;
+      },
+    },
+    {
+      name: 'merge',
+      signature: '<a<o>:o>',
+      implementation(arg: unknown) {
+        if (arg === undefined) return undefined;
+        const merged = Object.create(null) as Record<string, unknown>;
+        for (const object of list(arg, 'merge')) {
+          meter().tick();
+          if (typeof object !== 'object' || object === null) continue;
+          for (const [name, value] of Object.entries(object)) {
+            meter().tick();
+            merged[name] = value;
+          }
+        }
+        return merged;
+      },
+    },
+    {
       name: 'zip',
       signature: '<a+>',
       implementation() {
@@ -71,6 +101,7 @@ export function listFunctions({ meter }: FunctionContext): FunctionDefinition[] 
         meter().chargeItems(rows);
         const zipped: unknown[][] = [];
         for (let i = 0; i < rows; i++) {
+          meter().tick();
           meter().chargeItems(columns.length);
           zipped.push(columns.map((column) => (column as readonly unknown[])[i]));
         }
@@ -136,6 +167,24 @@ function same(left: unknown, right: unknown, meter: Meter): boolean {
       Object.hasOwn(right, key) &&
       same((left as Record<string, unknown>)[key], (right as Record<string, unknown>)[key], meter),
   );
+}
+
+function namesInto(value: unknown, names: Set<string>, meter: Meter): void {
+  meter.tick();
+  if (Array.isArray(value)) {
+    for (const item of value) namesInto(item, names, meter);
+  } else if (typeof value === 'object' && value !== null && !isFunctionValue(value)) {
+    for (const name of Object.keys(value)) {
+      meter.tick();
+      names.add(name);
+    }
+  }
+}
+
+function inObjectOrder(names: ReadonlySet<string>): string[] {
+  const object = Object.create(null) as Record<string, true>;
+  for (const name of names) object[name] = true;
+  return Object.keys(object);
 }
 
 function spreadInto(value: unknown, results: unknown[], meter: Meter): void {

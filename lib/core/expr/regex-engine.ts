@@ -7,8 +7,10 @@ import { RE2JS } from 're2js';
 class LinearRegExp {
   lastIndex = 0;
   private readonly pattern: RE2JS;
+  private readonly turn: () => void;
 
-  constructor(literal: RegExp) {
+  constructor(literal: RegExp, turn: () => void) {
+    this.turn = turn;
     const flags =
       (literal.ignoreCase ? RE2JS.CASE_INSENSITIVE : 0) | (literal.multiline ? RE2JS.MULTILINE : 0);
     this.pattern = RE2JS.compile(literal.source, flags);
@@ -17,6 +19,7 @@ class LinearRegExp {
   exec(
     text: string,
   ): { [group: number]: string | undefined; index: number; length: number } | null {
+    this.turn();
     if (this.lastIndex > text.length) {
       this.lastIndex = 0;
       return null;
@@ -33,5 +36,14 @@ class LinearRegExp {
   }
 }
 
-/** For jsonata's `RegexEngine` option, which asks for the whole constructor but uses this much. */
-export const LinearRegexEngine = LinearRegExp as unknown as RegExpConstructor;
+/**
+ * For jsonata's `RegexEngine` option, which asks for the whole constructor but uses this much.
+ * `turn` is called before each search.
+ */
+export function linearRegexEngine(turn: () => void): RegExpConstructor {
+  return class extends LinearRegExp {
+    constructor(literal: RegExp) {
+      super(literal, turn);
+    }
+  } as unknown as RegExpConstructor;
+}

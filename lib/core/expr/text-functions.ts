@@ -45,15 +45,38 @@ export function textFunctions({ meter, host, original }: FunctionContext): Funct
         const wanted = Math.trunc(finiteNumber(width, 'pad'));
         const filler = char === undefined || char === '' ? ' ' : text(char, 'pad');
         checkStringUnits(Math.abs(wanted));
-        const missing = Math.abs(wanted) - [...value].length;
+        const missing = Math.abs(wanted) - countCharacters(value);
         if (missing <= 0) return value;
-        const characters = [...filler];
         meter().chargeString(missing * 2 + value.length);
-        const padding = Array.from(
-          { length: missing },
-          (_, i) => characters[i % characters.length],
-        );
-        return wanted > 0 ? value + padding.join('') : padding.join('') + value;
+        const each = countCharacters(filler);
+        const rest = filler.slice(0, unitsOf(filler, missing % each));
+        const padding = filler.repeat(Math.floor(missing / each)) + rest;
+        return wanted > 0 ? value + padding : padding + value;
+      },
+    },
+    {
+      name: 'length',
+      signature: '<s-:n>',
+      implementation(str: unknown) {
+        return str === undefined ? undefined : countCharacters(text(str, 'length'));
+      },
+    },
+    {
+      name: 'substring',
+      signature: '<s-nn?:s>',
+      implementation(str: unknown, start: unknown, length: unknown) {
+        if (str === undefined) return undefined;
+        const value = text(str, 'substring');
+        const count = countCharacters(value);
+        // a missing start is no number: the first character, and no end that `length` could count to
+        let from = start === undefined ? Number.NaN : finiteNumber(start, 'substring');
+        if (count + from < 0) from = 0;
+        if (length === undefined) return value.slice(unitsOf(value, place(from, count)));
+        const wanted = finiteNumber(length, 'substring');
+        if (wanted <= 0) return '';
+        const end = from >= 0 ? from + wanted : count + from + wanted;
+        const first = unitsOf(value, place(from, count));
+        return value.slice(first, Math.max(first, unitsOf(value, place(end, count))));
       },
     },
     {
@@ -119,6 +142,32 @@ export function textFunctions({ meter, host, original }: FunctionContext): Funct
       },
     },
   ];
+}
+
+/** Characters as JSONata counts them: a surrogate pair is one. Makes no list of them. */
+function countCharacters(value: string): number {
+  let pairs = 0;
+  for (let i = 0; i < value.length - 1; i++) if (isPair(value, i)) pairs += 1;
+  return value.length - pairs;
+}
+
+function isPair(value: string, at: number): boolean {
+  return (
+    (value.charCodeAt(at) & 0xfc00) === 0xd800 && (value.charCodeAt(at + 1) & 0xfc00) === 0xdc00
+  );
+}
+
+/** UTF-16 units that the first `count` characters take. */
+function unitsOf(value: string, count: number): number {
+  let at = 0;
+  for (let seen = 0; seen < count && at < value.length; seen++) at += isPair(value, at) ? 2 : 1;
+  return at;
+}
+
+/** Where `Array.prototype.slice` puts an index into a list of `count`. */
+function place(index: number, count: number): number {
+  const whole = Math.trunc(index);
+  return whole < 0 ? Math.max(0, count + whole) : Math.min(whole, count);
 }
 
 /** How many pieces a separator cuts a string into, counted up to `most`. */

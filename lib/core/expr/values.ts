@@ -204,12 +204,15 @@ export class Meter {
     this.charge(items * 8);
   }
 
-  /** Called once per turn of a loop that jsonata's own time guard does not see. */
+  /** Called after each node and before each function: work that may take milliseconds. */
+  turn(): void {
+    if (this.expired()) throw new ExpressionFault('wall_clock', 'the expression ran too long');
+  }
+
+  /** Called once per turn of a loop of ours, whose turns take less than a look at the time. */
   tick(): void {
     this.ticks += 1;
-    if ((this.ticks & 0xff) === 0 && this.expired()) {
-      throw new ExpressionFault('wall_clock', 'the expression ran too long');
-    }
+    if ((this.ticks & 0xff) === 0) this.turn();
   }
 
   private charge(bytes: number): void {

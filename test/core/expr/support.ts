@@ -23,8 +23,10 @@ export async function evaluate(
 ): Promise<EvaluationResult> {
   const created = createJsonata(source, dialect, {
     host,
-    timeoutMs: 2_000,
-    elapsed: () => performance.now(),
+    deadline(ms) {
+      const end = performance.now() + ms;
+      return () => performance.now() > end;
+    },
   });
-  return created.ok ? await created.expression.evaluate(bindings) : created.result;
+  return created.ok ? await created.expression.evaluate(bindings, 2_000) : created.result;
 }
