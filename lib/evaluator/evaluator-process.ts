@@ -1,10 +1,9 @@
-import type { ChildProcess } from 'node:child_process';
-import { spawn } from 'node:child_process';
-import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import type { EvaluationFailure, EvaluationResult } from '#core/expr/outcome.ts';
 import type { ProcessMessage, WorkMessage } from '#evaluator/protocol.ts';
 import { createFrameReader, encodeFrame, MAX_REPLY_BYTES } from '#evaluator/protocol.ts';
+import type { Priority } from '#evaluator/spawn-limited.ts';
+import { processorMs, residentBytes, spawnLimited } from '#evaluator/spawn-limited.ts';
 
 // One evaluator process as its parent sees it.
 //
@@ -12,11 +11,11 @@ import { createFrameReader, encodeFrame, MAX_REPLY_BYTES } from '#evaluator/prot
 // Pool owns: who gets it, and what becomes of the work of a process that ended.
 //
 // E1 A process works on at most one piece of work, and every answer belongs to that one.
-// E2 It is killed when one expression takes longer than `wallMs`, when its resident memory passes
-//    `rssBytes`, or when it says something unexpected. An expression that has not had its share of
-//    the processor by then has `BUSY_MACHINE` times as long: a busy machine is not its doing.
-// E3 It has no environment, no permission to write, spawn or load native code, and may use
-//    `CPU_SECONDS` of processor time at most, so that it cannot outlive a parent that was killed.
+// E2 It is killed when one expression takes more processor time than `killMs` of the run, when its
+//    resident memory passes `rssBytes`, or when it says something unexpected. Time that the machine
+//    gave to others is not counted, so a busy machine makes an expression slower and never fails it.
+// E3 It has no environment, no permission to write, spawn or load native code, and may use some
+//    minutes of processor time at most, so that it cannot outlive a parent that was killed.
 // E4 It uses one core.
 
 export interface ProcessOptions {
@@ -26,15 +25,28 @@ export interface ProcessOptions {
   readonly readable: readonly string[];
   readonly heapMegabytes: number;
   readonly rssBytes: number;
-  readonly wallMs: number;
+}
+
+/** How long the process may be at one expression. */
+export interface Run {
+  /** As in `WorkMessage`. */
+  readonly limitMs: number;
+  readonly runMs: number;
+  readonly quick: boolean;
+  /** Processor time at which an expression is stopped from outside: its own guard came not to it. */
+  readonly killMs: number;
 }
 
 export type Failure = EvaluationResult & { readonly ok: false };
 
 /** What the pool learns of a process. Exactly one of `onReady` and `onEnd` comes first. */
 export interface ProcessListener {
-  onReady(): void;
+  /** `cpuMs` is what its start took. */
+  onReady(cpuMs: number): void;
+  /** Times are of the processor. */
   onResult(index: number, result: EvaluationResult, cpuMs: number): void;
+  /** The run is over before this expression is answered. */
+  onUnfinished(index: number, cpuMs: number): void;
   /**
    * The process is gone; nothing follows. `failure` is null when neither we nor its work ended it:
    * somebody killed it, and its work deserves another process.
@@ -45,7 +57,7 @@ export interface ProcessListener {
 export interface EvaluatorProcess {
   readonly pid: number | undefined;
   /** Hands over work; `envelope` is a `WorkMessage` without its `work`, which is JSON already. */
-  start(envelope: Omit<WorkMessage, 'work'>, work: string): void;
+  start(envelope: Pick<WorkMessage, 'id' | 'from' | 'now'>, run: Run, work: string): void;
   /** The work is done: the clock stops. */
   finish(): void;
   /** Kills it unless it has ended; `onEnd` follows. */
@@ -67,21 +79,23 @@ export function bundledEntry(entry: string): { entry: string; readable: readonly
   return { entry, readable: [dirname(entry)] };
 }
 
-const BUSY_MACHINE = 2;
-/** Processor time that an expression may use, as a share of `wallMs`: 100 of 250 ms. */
-const CPU_SHARE = 0.4;
 /** How often the time of an expression is looked at; most are done before the first look. */
-const LOOK_MS = 50;
-const CPU_SECONDS = 1_200;
+const LOOK_MS = 25;
+/** The system counts processor time in steps of this. */
+const STEP_MS = 10;
+/** Where the system does not tell processor time, real time counts, and so much more of it. */
+const REAL_TIME = 3;
+/** An expression without a processor for so long: something is wrong, but not with the expression. */
+const STUCK_MS = 120_000;
 const DIAGNOSIS_CHARS = 2_000;
-const PAGE_BYTES = 4_096;
 const TOO_MUCH_MEMORY = 'the expression used more memory than it may';
 
 export function startEvaluatorProcess(
   options: ProcessOptions,
+  priority: Priority,
   listener: ProcessListener,
 ): EvaluatorProcess {
-  const child = spawnLimited([
+  const flags = [
     '--permission',
     ...options.readable.map((folder) => `--allow-fs-read=${folder}`),
     `--max-old-space-size=${options.heapMegabytes}`,
@@ -90,14 +104,13 @@ export function startEvaluatorProcess(
     '--single-threaded-gc',
     '--disable-warning=ExperimentalWarning',
     '--no-addons',
-    options.entry,
-    // the guard inside ends most of what runs long, and the process lives on
-    String(Math.ceil(options.wallMs * CPU_SHARE)),
-  ]);
+  ];
+  const child = spawnLimited([...flags, options.entry], priority);
   let diagnosis = '';
   let ending: Failure | null = null;
   let ended = false;
   let current: number | null = null;
+  let killMs = 0;
   let clock: NodeJS.Timeout | null = null;
   /** When the expression began, and what the process had used by the first look at it. */
   let since = 0;
@@ -109,27 +122,24 @@ export function startEvaluatorProcess(
     ending ??= { ok: false, reason, message };
     child.kill('SIGKILL');
   };
-  const isOverTime = (): boolean => {
+  /** Kills what is over its time, but first hears what it may have said meanwhile. */
+  const look = (): void => {
     const elapsed = performance.now() - since;
     const used = processorMs(child.pid);
-    if (used === null) return elapsed >= options.wallMs;
-    usedBefore ??= used;
-    // The first look came one interval after the start; the system counts in steps of 10 ms.
-    const own = used - usedBefore + LOOK_MS + 10;
-    const limit = own >= options.wallMs * CPU_SHARE ? 1 : BUSY_MACHINE;
-    return elapsed >= options.wallMs * limit;
-  };
-  const look = (): void => {
-    if (!isOverTime()) {
+    if (used !== null) usedBefore ??= used;
+    // The first look came one interval after the start.
+    const own = used === null || usedBefore === null ? null : used - usedBefore + LOOK_MS + STEP_MS;
+    const over = own === null ? elapsed >= killMs * REAL_TIME : own >= killMs;
+    if (!over && elapsed < STUCK_MS) {
       clock?.refresh();
       return;
     }
     // This process may have been busy itself: an answer that lies in the pipe counts.
     const seen = progress;
     setImmediate(() => {
-      if (current !== null && progress === seen) {
-        kill('wall_clock', `the expression ran longer than ${options.wallMs} ms`);
-      }
+      if (current === null || progress !== seen) return;
+      if (over) kill('wall_clock', `the expression took more than ${killMs} ms`);
+      else child.kill('SIGKILL');
     });
   };
   const startClock = (): void => {
@@ -147,10 +157,11 @@ export function startEvaluatorProcess(
   const reader = createFrameReader(MAX_REPLY_BYTES, (json) => {
     const message = JSON.parse(json) as ProcessMessage;
     progress += 1;
-    if ('ready' in message) listener.onReady();
+    if ('ready' in message) listener.onReady(message.cpuMs);
     else if (message.id === current) {
       startClock();
-      listener.onResult(message.index, message.result, message.cpuMs);
+      if ('unfinished' in message) listener.onUnfinished(message.index, message.cpuMs);
+      else listener.onResult(message.index, message.result, message.cpuMs);
     } else kill('unavailable', 'the evaluator answered something that was not asked');
   });
   child.stdout?.on('data', (chunk: Buffer) => {
@@ -183,9 +194,11 @@ export function startEvaluatorProcess(
 
   return {
     pid: child.pid,
-    start({ id, from, now }, work) {
-      current = id;
-      child.stdin?.write(encodeFrame(`{"id":${id},"from":${from},"now":${now},"work":${work}}`));
+    start(envelope, { killMs: kills, ...run }, work) {
+      current = envelope.id;
+      killMs = kills;
+      const message = JSON.stringify({ ...envelope, ...run });
+      child.stdin?.write(encodeFrame(`${message.slice(0, -1)},"work":${work}}`));
       startClock();
     },
     finish: stopClock,
@@ -196,37 +209,4 @@ export function startEvaluatorProcess(
       }
     },
   };
-}
-
-/** Through a shell where there is one, since only it can set the limits of E3 on itself. */
-function spawnLimited(args: readonly string[]): ChildProcess {
-  const options = { env: {}, stdio: ['pipe', 'pipe', 'pipe'] as const, windowsHide: true };
-  if (process.platform === 'win32')
-    return spawn(process.execPath, [...args], { ...options, stdio: [...options.stdio] });
-  const script = `ulimit -c 0; ulimit -t ${CPU_SECONDS}; exec "$0" "$@"`;
-  return spawn('/bin/sh', ['-c', script, process.execPath, ...args], {
-    ...options,
-    stdio: [...options.stdio],
-  });
-}
-
-/** Processor time of a process so far; null where the system does not tell. */
-function processorMs(pid: number | undefined): number | null {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    // the name in parentheses may hold blanks; user and system time are fields 14 and 15, in 10 ms
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    return (Number(fields[11]) + Number(fields[12])) * 10;
-  } catch {
-    return null;
-  }
-}
-
-/** Zero where the system does not tell; the heap limit of the process then stands alone. */
-function residentBytes(pid: number): number {
-  try {
-    return Number(readFileSync(`/proc/${pid}/statm`, 'utf8').split(' ')[1] ?? 0) * PAGE_BYTES;
-  } catch {
-    return 0;
-  }
 }

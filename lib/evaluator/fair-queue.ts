@@ -8,15 +8,21 @@
 export interface FairQueue<T> {
   /** False when the queue is full for this tenant. */
   add(tenant: string, item: T, bytes: number): boolean;
-  /** The next piece of work of a tenant that has none out, which then has. */
-  take(): { readonly tenant: string; readonly item: T } | null;
+  /** The next piece of work of a tenant that has none out and may be served; it then has. */
+  take(
+    mayBeServed?: (tenant: string) => boolean,
+  ): { readonly tenant: string; readonly item: T } | null;
   /** The tenant's work is done; with `delayMs` it waits that long before its next. */
   release(tenant: string, delayMs: number): void;
   /** Puts back what was taken, to be the tenant's next. */
   putBack(tenant: string, item: T): void;
+  /** Takes out what waits of one tenant, and the tenant out of its turn; its work out stays out. */
+  remove(tenant: string): T[];
   /** Takes everything out. */
   drain(): T[];
   readonly size: number;
+  /** What waits of one tenant, and what it has out. */
+  pending(tenant: string): number;
 }
 
 export interface QueueBounds {
@@ -62,8 +68,9 @@ export function createFairQueue<T>(bounds: QueueBounds, onRunnable: () => void):
       settle(tenant, line);
       return true;
     },
-    take() {
+    take(mayBeServed) {
       for (const tenant of turn) {
+        if (mayBeServed?.(tenant) === false) continue;
         turn.delete(tenant);
         const line = lines.get(tenant);
         const next = line?.waiting.shift();
@@ -91,6 +98,16 @@ export function createFairQueue<T>(bounds: QueueBounds, onRunnable: () => void):
       lineOf(tenant).waiting.unshift({ item, bytes: 0 });
       size += 1;
     },
+    remove(tenant) {
+      const line = lines.get(tenant);
+      if (line === undefined) return [];
+      const taken = line.waiting.splice(0);
+      turn.delete(tenant);
+      for (const { bytes } of taken) bytesHeld -= bytes;
+      size -= taken.length;
+      settle(tenant, line);
+      return taken.map(({ item }) => item);
+    },
     drain() {
       const items: T[] = [];
       for (const line of lines.values()) {
@@ -105,6 +122,10 @@ export function createFairQueue<T>(bounds: QueueBounds, onRunnable: () => void):
     },
     get size() {
       return size;
+    },
+    pending(tenant) {
+      const line = lines.get(tenant);
+      return line === undefined ? 0 : line.waiting.length + (line.out ? 1 : 0);
     },
   };
 }

@@ -18,9 +18,12 @@ export function createInProcessEvaluator(
 ): Evaluator {
   const expressions = createExpressions({
     host: createNodeHost(() => options.clock?.now() ?? null),
-    timeoutMs: options.timeoutMs ?? 2_000,
-    elapsed: () => performance.now(),
+    deadline(ms) {
+      const end = performance.now() + ms;
+      return () => performance.now() > end;
+    },
   });
+  const budgetMs = options.timeoutMs ?? 2_000;
   let closed = false;
   let last: Promise<unknown> = Promise.resolve();
   return {
@@ -33,7 +36,7 @@ export function createInProcessEvaluator(
         // JSONata's `in` compares objects by identity.
         const bindings = JSON.parse(JSON.stringify(request.bindings)) as typeof request.bindings;
         for (const source of request.expressions) {
-          results.push(await expressions.evaluate(source, request.dialect, bindings));
+          results.push(await expressions.evaluate(source, request.dialect, bindings, budgetMs));
         }
         return results;
       });

@@ -13,17 +13,31 @@ export interface WorkMessage {
   readonly from: number;
   /** Business time for `$now` and `$millis`; null where there is no clock. */
   readonly now: number | null;
+  /** Processor time that one expression may take. */
+  readonly limitMs: number;
+  /** Processor time after which the process goes no further with this work. */
+  readonly runMs: number;
+  /** Whether an expression under way is given up then, unanswered: another process begins it anew. */
+  readonly quick: boolean;
   readonly work: Work;
 }
 
-/** The first frame of a process, when it can take work; then one frame per expression, in order. */
+/**
+ * The first frame of a process, when it can take work; then one frame per expression, in order, up to
+ * the last or to the first that it leaves to another run. Times are of the processor.
+ */
 export type ProcessMessage =
-  | { readonly ready: true }
+  | { readonly ready: true; readonly cpuMs: number }
   | {
       readonly id: number;
       readonly index: number;
       readonly result: EvaluationResult;
-      /** Processor time that the expression took. */
+      readonly cpuMs: number;
+    }
+  | {
+      readonly id: number;
+      readonly index: number;
+      readonly unfinished: true;
       readonly cpuMs: number;
     };
 

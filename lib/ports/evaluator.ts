@@ -10,15 +10,15 @@ export type { EvaluationFailure, EvaluationResult } from '#core/expr/outcome.ts'
 export interface Evaluator {
   /**
    * Evaluates every expression against the same bindings in one round trip and answers in order.
-   * Never rejects for what an expression does; rejects only when no evaluator can be had at all
-   * (closed, or its queue is full).
+   * Never rejects for what an expression does; rejects with UNAVAILABLE when no evaluator can be had
+   * (closed, its queue is full, or the tenant has too much waiting): the same may be asked again.
    */
   evaluate(request: EvaluationRequest): Promise<readonly EvaluationResult[]>;
   close(): Promise<void>;
 }
 
 export interface EvaluationRequest {
-  /** Whose work this is: one tenant holds at most one slot of the pool. */
+  /** Whose work this is: what one tenant's expressions cost must not be felt by the others. */
   readonly tenant: string;
   /** Sources without `{%` and `%}`. */
   readonly expressions: readonly string[];

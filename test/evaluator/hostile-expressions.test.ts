@@ -7,7 +7,8 @@ import corpus from './hostile-expressions.json' with { type: 'json' };
 
 // Each expression is stopped with a code: `stopped` is the problem code where the checks refuse it,
 // else the reason with which its evaluation fails. `limit` is any of the limits: which one is met
-// first depends on the machine, and a busy machine may meet one before the reason named here.
+// first depends on the machine, and a busy machine may meet one before the reason named here. That each
+// is stopped within 300 ms is measured by test/bench/hostile.ts.
 const LIMITS = ['wall_clock', 'memory', 'sequence', 'too_deep', 'too_large'];
 
 const request = (tenant: string, source: string): EvaluationRequest => ({
@@ -61,16 +62,12 @@ describe('hostile expressions', () => {
         expect(parsed.ok ? [] : parsed.problems.map(({ code }) => code)).toContain(stopped);
       } else expect(parsed.ok).toBe(true);
 
-      const start = performance.now();
       const [result] = await pool.evaluate(request(name, source));
-      const took = performance.now() - start;
       expect(result?.ok).toBe(false);
       if (result === undefined || result.ok) return;
       if (stopped.startsWith('E_')) expect(['fence', 'syntax']).toContain(result.reason);
       else expect([stopped, ...LIMITS]).toContain(result.reason);
       expect(result.message.length).toBeLessThanOrEqual(1_000);
-      // 300 ms on a machine of our own (measured by test/bench/hostile.ts); a busy one gets more.
-      expect(took).toBeLessThan(5_000);
     });
   }
 
