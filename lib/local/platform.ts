@@ -142,7 +142,7 @@ async function start(
   const { log } = options;
   const state = await openStateFolder(options.folder, { fresh: options.fresh });
   onStop(() => state.close());
-  const { tenant, cursorKey } = state.identity;
+  const { cursorKey } = state.identity;
   const database = options.databaseUrl === null ? await startDatabase(state, onStop) : null;
   const postgresUrl = options.databaseUrl ?? (database as Database).url;
   await migrate(postgresUrl);
