@@ -25,6 +25,7 @@ export type CliErrorCode =
   | 'FILE_UNWRITABLE'
   | 'NOT_JSON'
   | 'NO_PLATFORM'
+  | 'NOT_SIGNED_IN'
   | 'PORT_IN_USE'
   | 'FOLDER_IN_USE'
   | 'FOLDER_UNUSABLE'

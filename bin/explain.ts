@@ -17,7 +17,9 @@ export interface Explanation {
 const HINTS: { readonly [code: string]: string } = {
   UNAVAILABLE: 'is it running? `cloudflow dev` starts one on this machine',
   UNAUTHENTICATED:
-    'the key is taken from --api-key, CLOUDFLOW_API_KEY, or stack.json in the folder of --data-dir',
+    'the credential is --api-key, CLOUDFLOW_API_KEY, whoever `cloudflow login` signed in, or the key in stack.json in the folder of --data-dir',
+  MFA_REQUIRED:
+    'enrol with POST /api/v1/auth/mfa/totp (see docs/identity.md), then `cloudflow login --code`',
 };
 
 /** Says why a command ended: one sentence for what a user can mend; a trace only for our mistakes. */

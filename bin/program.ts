@@ -2,7 +2,7 @@ import { Argument, Command, InvalidArgumentError, Option } from 'commander';
 import manifest from '../package.json' with { type: 'json' };
 import type { ExitName } from './cli-error.ts';
 import type { Terminal } from './output/terminal.ts';
-import { openSession, type SessionOptions } from './session.ts';
+import { findPlace, openSession, type SessionOptions } from './session.ts';
 
 /**
  * The command line as data: every command, argument and option, each with an example. Commands are
@@ -167,7 +167,7 @@ export function createProgram(host: Host): Command {
     ],
     async ([file], own, globals) => {
       const { run } = await import('./commands/run.ts');
-      return run(terminal, openSession(globals), file as string, own);
+      return run(terminal, await openSession(globals), file as string, own);
     },
   );
 
@@ -193,7 +193,7 @@ export function createProgram(host: Host): Command {
     ],
     async (_, own, globals) => {
       const { list } = await import('./commands/executions.ts');
-      return list(terminal, openSession(globals), own);
+      return list(terminal, await openSession(globals), own);
     },
   );
 
@@ -205,7 +205,7 @@ export function createProgram(host: Host): Command {
     [option('--follow', 'go on watching until it ends')],
     async ([id], own, globals) => {
       const { show } = await import('./commands/executions.ts');
-      return show(terminal, openSession(globals), id as string, own);
+      return show(terminal, await openSession(globals), id as string, own);
     },
     [execution()],
   );
@@ -222,7 +222,7 @@ export function createProgram(host: Host): Command {
     ],
     async ([id], own, globals) => {
       const { cancel } = await import('./commands/operate.ts');
-      return cancel(terminal, openSession(globals), id as string, own);
+      return cancel(terminal, await openSession(globals), id as string, own);
     },
     [execution()],
   );
@@ -239,7 +239,7 @@ export function createProgram(host: Host): Command {
       [],
       async ([id], _, globals) => {
         const commands = await import('./commands/operate.ts');
-        return commands[name](terminal, openSession(globals), id as string);
+        return commands[name](terminal, await openSession(globals), id as string);
       },
       [execution()],
     );
@@ -262,7 +262,7 @@ export function createProgram(host: Host): Command {
     ],
     async ([id], own, globals) => {
       const { retry } = await import('./commands/operate.ts');
-      return retry(terminal, openSession(globals), id as string, own);
+      return retry(terminal, await openSession(globals), id as string, own);
     },
     [execution()],
   );
@@ -275,7 +275,7 @@ export function createProgram(host: Host): Command {
     [option('--reject', 'reject instead'), option('--comment <text>', 'why, for the history')],
     async ([id], own, globals) => {
       const { answer, approvals } = await import('./commands/approvals.ts');
-      const client = openSession(globals);
+      const client = await openSession(globals);
       return id === undefined ? approvals(terminal, client) : answer(terminal, client, id, own);
     },
     [uuid('[approval]', 'an approval, as `cloudflow approve` lists them')],
@@ -302,6 +302,123 @@ export function createProgram(host: Host): Command {
       return integrity(terminal, dataDir, own);
     },
   );
+
+  add<Omit<import('./commands/identity.ts').LoginOptions, 'mode'> & { mode: 'live' | 'test' }>(
+    program,
+    'login',
+    'sign in as a user; the local stack knows its first one',
+    ['cloudflow login', 'cloudflow login --url https://api.example.com --tenant acme'],
+    [
+      option('--tenant <tenant>', 'the short name of the tenant'),
+      option('--email <address>', 'the address of the user'),
+      option('--password-stdin', 'read the password from stdin'),
+      option('--code <code>', 'of the authenticator, where one is enrolled'),
+      option('--mode <mode>', 'which data the session is about')
+        .choices(['live', 'test'])
+        .default('live'),
+    ],
+    async (_, own, globals) => {
+      const { login } = await import('./commands/identity.ts');
+      return login(terminal, findPlace(globals), own);
+    },
+  );
+
+  add(
+    program,
+    'logout',
+    'end the session that `cloudflow login` began',
+    ['cloudflow logout'],
+    [],
+    async (_, __, globals) => {
+      const { logout } = await import('./commands/identity.ts');
+      return logout(terminal, findPlace(globals), await openSession(globals));
+    },
+  );
+
+  add(
+    program,
+    'whoami',
+    'who the platform takes you for, and what you may do',
+    ['cloudflow whoami'],
+    [],
+    async (_, __, globals) => {
+      const { whoami } = await import('./commands/identity.ts');
+      return whoami(terminal, await openSession(globals));
+    },
+  );
+
+  const users = program.command('users').description('people of the tenant');
+  add<{ text?: string }>(
+    users,
+    'list',
+    'list users by address',
+    ['cloudflow users list --text ada'],
+    [option('--text <text>', 'a part of the address or of the name')],
+    async (_, own, globals) => {
+      const commands = await import('./commands/identity.ts');
+      return commands.users(terminal, await openSession(globals), own);
+    },
+  );
+  add<{ role?: readonly string[]; name?: string }>(
+    users,
+    'invite <address>',
+    'invite a user; a token is mailed that sets the first password',
+    ['cloudflow users invite ada@example.com --role author --role approver'],
+    [
+      option('--role <role>', 'a role; may be repeated').argParser(collect),
+      option('--name <name>', 'how to call them'),
+    ],
+    async ([email], own, globals) => {
+      const commands = await import('./commands/identity.ts');
+      return commands.invite(terminal, await openSession(globals), email as string, own);
+    },
+  );
+
+  const keys = program.command('keys').description('credentials of programs');
+  add(
+    keys,
+    'list',
+    'list API keys, newest first',
+    ['cloudflow keys list'],
+    [],
+    async (_, __, g) => {
+      const commands = await import('./commands/identity.ts');
+      return commands.keys(terminal, await openSession(g));
+    },
+  );
+  add<import('./commands/identity.ts').NewKeyOptions>(
+    keys,
+    'create <name>',
+    'create an API key and print it, this once',
+    ['cloudflow keys create ci --mode test --scope workflow:read --scope workflow:write'],
+    [
+      option('--scope <scope>', 'a permission, an area or *; may be repeated')
+        .argParser(collect)
+        .makeOptionMandatory(),
+      option('--workflow <workflow>', 'for these only; may be repeated').argParser(collect),
+      option('--mode <mode>', 'which data it is about').choices(['live', 'test']).default('test'),
+    ],
+    async ([name], own, globals) => {
+      const commands = await import('./commands/identity.ts');
+      return commands.createKey(terminal, await openSession(globals), name as string, own);
+    },
+  );
+  for (const [name, description, run] of [
+    ['rotate', 'make a key that may do the same; the old one goes on for a day', 'rotateKey'],
+    ['revoke', 'revoke an API key', 'revokeKey'],
+  ] as const) {
+    add(
+      keys,
+      `${name} <key>`,
+      description,
+      [`cloudflow keys ${name} Ax6fv0yi`],
+      [],
+      async ([id], _, globals) => {
+        const commands = await import('./commands/identity.ts');
+        return commands[run](terminal, await openSession(globals), id as string);
+      },
+    );
+  }
 
   const asl = program.command('asl').description('work with Amazon States Language');
   add<{ input?: string; tasks?: string }>(

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { type Client, createClient } from '#client/client.ts';
 import { isJsonObject, type JsonObject } from '#core/json.ts';
 import { CliError } from './cli-error.ts';
+import { accessTokenOf, readSignIn } from './credentials.ts';
 import { parseJson } from './input.ts';
 
 /** What every command that talks to a platform takes. */
@@ -12,16 +13,31 @@ export interface SessionOptions {
   readonly dataDir: string;
 }
 
+/** The platform that the user means, and what the local stack says of itself where it is that. */
+export interface Place {
+  readonly baseUrl: string;
+  readonly stack: Stack | null;
+}
+
 /**
  * A client for the platform the user means: options first, then `CLOUDFLOW_URL` and
- * `CLOUDFLOW_API_KEY`, then the stack that `cloudflow dev` left in the data directory. The key of the
- * local stack goes to the local stack and nowhere else.
+ * `CLOUDFLOW_API_KEY`, then whoever signed in there (`cloudflow login`), then the stack that
+ * `cloudflow dev` left in the data directory. The key of the local stack goes to the local stack and
+ * nowhere else.
  */
-export function openSession(options: SessionOptions): Client {
+export async function openSession(options: SessionOptions): Promise<Client> {
+  const { baseUrl, stack } = findPlace(options);
+  const given = options.apiKey ?? process.env['CLOUDFLOW_API_KEY'];
+  if (given !== undefined) return createClient({ baseUrl, credential: given });
+  const signIn = await readSignIn(baseUrl);
+  const credential = signIn === null ? stack?.api_key : accessTokenOf(baseUrl, signIn);
+  return createClient({ baseUrl, ...(credential === undefined ? {} : { credential }) });
+}
+
+export function findPlace(options: SessionOptions): Place {
   const named = options.url ?? process.env['CLOUDFLOW_URL'];
   const stack = named === undefined ? readStack(options.dataDir) : null;
-  const baseUrl = named ?? stack?.base_url;
-  const apiKey = options.apiKey ?? process.env['CLOUDFLOW_API_KEY'] ?? stack?.api_key;
+  const baseUrl = (named ?? stack?.base_url)?.replace(/\/+$/, '');
   if (baseUrl === undefined) {
     throw new CliError(
       'usage',
@@ -36,16 +52,16 @@ export function openSession(options: SessionOptions): Client {
       `the platform's URL is '${baseUrl}'; use one such as http://127.0.0.1:7411`,
     );
   }
-  return createClient({ baseUrl, ...(apiKey === undefined ? {} : { apiKey }) });
+  return { baseUrl, stack };
 }
 
 export interface Stack {
   readonly base_url: string;
   readonly api_key: string;
-  readonly postgres_url: string;
+  readonly postgres_url?: string;
+  readonly admin?: { readonly tenant: string; readonly email: string; readonly password: string };
 }
 
-/** Null: no local stack was started there. */
 export function readStack(dataDir: string): Stack | null {
   const name = join(dataDir, 'stack.json');
   let text: string;
@@ -61,14 +77,10 @@ export function readStack(dataDir: string): Stack | null {
   throw new CliError(
     'usage',
     'FILE_UNREADABLE',
-    `${name} was not written by \`cloudflow dev\`: it has no base_url, api_key and postgres_url`,
+    `${name} was not written by \`cloudflow dev\`: it has no base_url and api_key`,
   );
 }
 
 function isStack(value: JsonObject): value is JsonObject & Stack {
-  return (
-    typeof value['base_url'] === 'string' &&
-    typeof value['api_key'] === 'string' &&
-    typeof value['postgres_url'] === 'string'
-  );
+  return typeof value['base_url'] === 'string' && typeof value['api_key'] === 'string';
 }

@@ -13,8 +13,11 @@ import { type ApiErrorCode, CloudFlowError, type Problem } from '#core/errors.ts
 
 export interface ClientOptions {
   readonly baseUrl: string;
-  /** Left out for what needs none: the schema, health, callbacks. */
-  readonly apiKey?: string;
+  /**
+   * An API key or an access token, or how to get one that is good now. Left out for what needs none:
+   * the schema, health, callbacks, signing in.
+   */
+  readonly credential?: string | (() => Promise<string>);
   readonly fetch?: typeof globalThis.fetch;
   /** How often a call is repeated after 429, 503 or a lost connection. Default 3. */
   readonly maxRetries?: number;
@@ -89,7 +92,7 @@ async function call<Id extends OperationId>(
   input: CallInput<Id>,
   options: ClientOptions,
 ): Promise<Answer<Id>> {
-  const request = buildRequest(id, input as Loose, options);
+  const request = await buildRequest(id, input as Loose, options);
   const maxRetries = options.maxRetries ?? 3;
   const sleep = options.sleep ?? sleepFor;
   for (let attempt = 0; ; attempt += 1) {
@@ -112,11 +115,17 @@ interface Request {
   readonly body: string | undefined;
 }
 
-function buildRequest(id: OperationId, input: Loose, options: ClientOptions): Request {
+async function buildRequest(
+  id: OperationId,
+  input: Loose,
+  options: ClientOptions,
+): Promise<Request> {
   const route = routeOf(id);
   const headers: Record<string, string> = { accept: 'application/json, application/problem+json' };
-  if (options.apiKey !== undefined && route.tenant === 'caller') {
-    headers['authorization'] = `Bearer ${options.apiKey}`;
+  const { credential } = options;
+  if (credential !== undefined && route.tenant === 'caller') {
+    const text = typeof credential === 'string' ? credential : await credential();
+    headers['authorization'] = `Bearer ${text}`;
   }
   if (options.correlationId !== undefined) headers['x-correlation-id'] = options.correlationId;
   if (input.ifMatch !== undefined) headers['if-match'] = input.ifMatch;

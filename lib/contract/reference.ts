@@ -71,9 +71,9 @@ const COMMON: ReadonlySet<ApiErrorCode> = new Set([
 function credential(route: Route): string {
   switch (route.tenant) {
     case 'caller':
-      return route.permission === 'self'
-        ? 'for signed-in users, about themselves'
-        : `needs \`${route.permission}\``;
+      if (route.permission === 'self') return 'for signed-in users, about themselves';
+      if (route.permission === 'known') return 'for any credential';
+      return `needs \`${route.permission}\``;
     case 'token':
       return 'the token is the credential';
     case 'proof':

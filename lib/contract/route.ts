@@ -26,15 +26,15 @@ export type Tag = (typeof TAGS)[number];
  * Who may call, and whose data it is about. The combinations that exist, so that a route which says
  * nothing, or half of it, does not type-check:
  *
- *  - `caller`: the tenant of the verified credential; an id of another tenant is not found. With the
- *    permission `self` it is for users, about themselves, and needs none beyond being signed in.
+ *  - `caller`: the tenant of the verified credential; an id of another tenant is not found. Instead of
+ *    a permission it may say `self`, for users about themselves, or `known`, for whoever is known.
  *  - `token`: an unguessable token in the path is the credential and names its tenant.
  *  - `proof`: the body holds what proves who calls (a password, a token that was mailed), and only
  *    data of the account that it proves is touched.
  *  - `none`: no tenant's data is read or written.
  */
 export type Access =
-  | { readonly tenant: 'caller'; readonly permission: Permission | 'self' }
+  | { readonly tenant: 'caller'; readonly permission: Permission | 'self' | 'known' }
   | { readonly tenant: 'token'; readonly permission: 'token' }
   | { readonly tenant: 'proof'; readonly permission: 'public' }
   | { readonly tenant: 'none'; readonly permission: 'public' };
@@ -94,7 +94,7 @@ export function errorsOf(route: Route): ApiErrorCode[] {
   const codes = new Set<ApiErrorCode>(['REQUEST_INVALID', 'INTERNAL', 'UNAVAILABLE']);
   if (route.tenant === 'caller') {
     codes.add('UNAUTHENTICATED').add('PERMISSION_DENIED').add('RATE_LIMITED');
-    if (route.permission !== 'self' && ADMINISTRATIVE.has(route.permission)) {
+    if (ADMINISTRATIVE.has(route.permission as Permission)) {
       codes.add('MFA_REQUIRED');
     }
   }

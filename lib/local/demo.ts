@@ -43,7 +43,7 @@ export async function openDemo(platform: Platform): Promise<Demo> {
 }
 
 async function runDemo(platform: Platform, servicePort: number): Promise<readonly DemoResult[]> {
-  const client = createClient({ baseUrl: platform.baseUrl, apiKey: platform.apiKey });
+  const client = createClient({ baseUrl: platform.baseUrl, credential: platform.apiKey });
   await prepareDatabase(platform);
   await register(platform, client, servicePort);
   const definition = JSON.parse(await readFile(EXAMPLE, 'utf8')) as JsonObject;

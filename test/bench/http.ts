@@ -48,7 +48,7 @@ export async function measureHttp(stores: Stores, options: HttpOptions): Promise
   const bare = await startServer('http-bare.ts', [], {});
   try {
     const { baseUrl, apiKey } = JSON.parse(platform.firstLine) as Record<string, string>;
-    const client = createClient({ baseUrl: baseUrl as string, apiKey: apiKey as string });
+    const client = createClient({ baseUrl: baseUrl as string, credential: apiKey as string });
     await client.createWorkflow({ body: DEFINITION });
     const url = new URL(baseUrl as string);
     const ours = (method: string, path: string, body: string | null): string =>

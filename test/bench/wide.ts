@@ -35,7 +35,7 @@ const platform = await startPlatform({
   restartCommand: 'none',
 });
 try {
-  const client = createClient({ baseUrl: platform.baseUrl, apiKey: platform.apiKey });
+  const client = createClient({ baseUrl: platform.baseUrl, credential: platform.apiKey });
   const definition = {
     workflow_id: 'wide',
     version: '1.0.0',

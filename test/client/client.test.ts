@@ -18,7 +18,7 @@ function clientOf(
   const slept: number[] = [];
   const client = createClient({
     baseUrl: 'https://api.example/',
-    apiKey: 'cfk_test_x',
+    credential: 'cfk_test_x',
     newIdempotencyKey: () => 'fresh',
     sleep: (ms) => {
       slept.push(ms);

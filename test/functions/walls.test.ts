@@ -78,7 +78,7 @@ function pathOf(id: OperationId, values: Readonly<Record<string, string>>): stri
 }
 
 const ofCallers = operationIds.filter((id) => routeOf(id).tenant === 'caller');
-const guarded = ofCallers.filter((id) => routeOf(id).permission !== 'self');
+const guarded = ofCallers.filter((id) => !['self', 'known'].includes(routeOf(id).permission));
 const aboutSelf = ofCallers.filter((id) => routeOf(id).permission === 'self');
 const proven = operationIds.filter((id) => routeOf(id).tenant === 'proof');
 const withIds = guarded.filter((id) => routeOf(id).params !== undefined);

@@ -150,7 +150,7 @@ function running(launched: Launched, stack: Stack): RunningPlatform {
     pid: launched.pid,
     baseUrl: stack.base_url,
     postgresUrl: stack.postgres_url,
-    client: createClient({ baseUrl: stack.base_url, apiKey: stack.api_key, maxRetries: 0 }),
+    client: createClient({ baseUrl: stack.base_url, credential: stack.api_key, maxRetries: 0 }),
     ended: launched.ended,
     get alive() {
       return launched.alive;

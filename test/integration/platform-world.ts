@@ -78,7 +78,7 @@ export async function startWorld(databaseUrl: string): Promise<PlatformWorld> {
     restartCommand: 'none',
   });
   const clock = platform.virtualClock as VirtualClock;
-  const client = createClient({ baseUrl: platform.baseUrl, apiKey: platform.apiKey });
+  const client = createClient({ baseUrl: platform.baseUrl, credential: platform.apiKey });
   return {
     platform,
     clock,

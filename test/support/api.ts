@@ -214,7 +214,7 @@ export async function startTestApi(
       );
       return text;
     },
-    client: (apiKey) => createClient({ baseUrl: server.url, apiKey, maxRetries: 0 }),
+    client: (apiKey) => createClient({ baseUrl: server.url, credential: apiKey, maxRetries: 0 }),
     async close() {
       await server.close(500);
       await engine?.stop();

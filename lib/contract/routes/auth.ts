@@ -131,7 +131,7 @@ export const authRoutes = {
     path: '/api/v1/auth/me',
     tag: 'auth',
     tenant: 'caller',
-    permission: 'self',
+    permission: 'known',
     summary: 'get who calls, and what they may do',
     response: Me,
     status: 200,

@@ -5,13 +5,14 @@ import type { Principal } from './principal.ts';
 /** How long a proven second factor serves for administrative operations. */
 const SECOND_FACTOR_MS = 1_800_000;
 
-/** Throws PERMISSION_DENIED or MFA_REQUIRED unless the caller may. `self`: any signed-in user. */
+/** Throws PERMISSION_DENIED or MFA_REQUIRED unless the caller may. `self`: any signed-in user; `known`: anybody. */
 export function requirePermission(
   principal: Principal,
-  permission: Permission | 'self',
+  permission: Permission | 'self' | 'known',
   now: number,
 ): void {
   const { user } = principal;
+  if (permission === 'known') return;
   if (permission === 'self') {
     if (user !== null) return;
     throw denied('this is for users; sign in as one');
