@@ -58,7 +58,7 @@ export function findPlace(options: SessionOptions): Place {
 export interface Stack {
   readonly base_url: string;
   readonly api_key: string;
-  readonly postgres_url?: string;
+  readonly postgres_url: string;
   readonly admin?: { readonly tenant: string; readonly email: string; readonly password: string };
 }
 
@@ -77,10 +77,14 @@ export function readStack(dataDir: string): Stack | null {
   throw new CliError(
     'usage',
     'FILE_UNREADABLE',
-    `${name} was not written by \`cloudflow dev\`: it has no base_url and api_key`,
+    `${name} was not written by \`cloudflow dev\`: it has no base_url, api_key and postgres_url`,
   );
 }
 
 function isStack(value: JsonObject): value is JsonObject & Stack {
-  return typeof value['base_url'] === 'string' && typeof value['api_key'] === 'string';
+  return (
+    typeof value['base_url'] === 'string' &&
+    typeof value['api_key'] === 'string' &&
+    typeof value['postgres_url'] === 'string'
+  );
 }
