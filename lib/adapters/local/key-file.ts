@@ -84,6 +84,6 @@ export async function readIfThere(path: string): Promise<Buffer | null> {
   }
 }
 
-function codeOf(error: unknown): string {
+export function codeOf(error: unknown): string {
   return error instanceof Error && 'code' in error ? String(error.code) : '';
 }
