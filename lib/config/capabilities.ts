@@ -1,3 +1,4 @@
+import { BUCKETS, type BucketName, type BucketUse, bucketNames } from './buckets.ts';
 import { type TopicName, topicNames } from './topics.ts';
 
 /**
@@ -67,6 +68,26 @@ function kafkaRules(): { readonly [C in KafkaCapability]: Rule } {
   return Object.fromEntries(topicNames.flatMap(uses)) as { [C in KafkaCapability]: Rule };
 }
 
+/** Actions on a bucket itself, and on what lies in it. */
+export const BUCKET_ACTIONS = {
+  write: { bucket: [], objects: ['s3:PutObject', 's3:AbortMultipartUpload'] },
+  read: { bucket: ['s3:ListBucket'], objects: ['s3:GetObject'] },
+  delete: { bucket: [], objects: ['s3:DeleteObject'] },
+} as const satisfies Record<BucketUse, Record<'bucket' | 'objects', readonly string[]>>;
+
+export type BucketCapability = {
+  [Name in BucketName]: `bucket:${Name}:${(typeof BUCKETS)[Name]['uses'][number]}`;
+}[BucketName];
+
+function bucketRules(): { readonly [C in BucketCapability]: Rule } {
+  const uses = (name: BucketName): [string, Rule][] =>
+    BUCKETS[name].uses.map((use) => [
+      `bucket:${name}:${use}`,
+      { about: `${use} objects of ${name}`, actions: Object.values(BUCKET_ACTIONS[use]).flat() },
+    ]);
+  return Object.fromEntries(bucketNames.flatMap(uses)) as { [C in BucketCapability]: Rule };
+}
+
 export const CAPABILITIES = {
   'postgres:cloudflow_app': login('cloudflow_app'),
   'postgres:cloudflow_engine': login('cloudflow_engine'),
@@ -134,6 +155,7 @@ export const CAPABILITIES = {
     actions: ['sqs:SendMessage'],
   },
   ...kafkaRules(),
+  ...bucketRules(),
   records: {
     about: 'keep small records that expire, in DynamoDB',
     actions: ['dynamodb:GetItem', 'dynamodb:PutItem', 'dynamodb:DeleteItem', 'dynamodb:Query'],

@@ -17,6 +17,8 @@ export interface StageSettings {
   readonly standby: { readonly region: string; readonly zones: readonly string[] } | null;
   /** Data and keys outlive their stack, and stacks refuse to be deleted. */
   readonly retain: boolean;
+  /** What is locked for years cannot be deleted before, by anybody, and is paid for as long. */
+  readonly lockAudit: boolean;
   readonly logDays: 7 | 30 | 90;
   readonly network: {
     readonly cidr: string;
@@ -83,6 +85,7 @@ const SHAPES: { readonly [S in Stage]: Shape } = {
     zones: zonesOf(REGION, 2),
     standby: null,
     retain: false,
+    lockAudit: false,
     logDays: 7,
     network: { cidr: '10.10.0.0/16', natGateways: 1, interfaceEndpoints: false },
     database: {
@@ -117,6 +120,7 @@ const SHAPES: { readonly [S in Stage]: Shape } = {
     zones: zonesOf(REGION, 3),
     standby: null,
     retain: false,
+    lockAudit: false,
     logDays: 30,
     network: { cidr: '10.20.0.0/16', natGateways: 1, interfaceEndpoints: false },
     database: {
@@ -150,6 +154,7 @@ const SHAPES: { readonly [S in Stage]: Shape } = {
     zones: zonesOf(REGION, 3),
     standby: { region: STANDBY_REGION, zones: zonesOf(STANDBY_REGION, 3) },
     retain: true,
+    lockAudit: true,
     logDays: 90,
     network: { cidr: '10.30.0.0/16', natGateways: 3, interfaceEndpoints: true },
     database: {
@@ -212,8 +217,20 @@ export function readStageSettings(
 
 /** Why no platform can be made of these settings; null when one can. */
 export function problemOf(settings: StageSettings): string | null {
-  const { stage, region, zones, standby, retain, network, database, events, engine, api, mail } =
-    settings;
+  const {
+    stage,
+    region,
+    zones,
+    standby,
+    retain,
+    lockAudit,
+    network,
+    database,
+    events,
+    engine,
+    api,
+    mail,
+  } = settings;
   if (zones.length < 2) return `it has ${zones.length} zones; Aurora needs at least 2`;
   if (network.natGateways < 1 || network.natGateways > zones.length) {
     return `it has ${network.natGateways} NAT gateways; use 1 to ${zones.length}, the number of zones`;
@@ -238,6 +255,7 @@ export function problemOf(settings: StageSettings): string | null {
   }
   if (stage !== 'prod') return null;
   if (!retain) return 'it does not retain its data; set retain';
+  if (!lockAudit) return 'its audit trail could be deleted; set lockAudit';
   if (standby === null) return 'it has no standby region; set standby';
   if (standby.region === region) return `its standby region is ${region} itself; use another`;
   if (zones.length < 3) return `it has ${zones.length} zones; use 3`;

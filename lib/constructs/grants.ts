@@ -55,7 +55,7 @@ export function actionsOf(capability: Capability): readonly string[] {
 }
 
 /** A statement id out of the name of a capability: `states:run` is `StatesRun`. */
-export function sidOf(capability: Capability): string {
+export function sidOf(capability: string): string {
   return capability
     .split(/[^a-z]+/)
     .map((word) => word.charAt(0).toUpperCase() + word.slice(1))

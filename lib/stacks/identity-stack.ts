@@ -150,7 +150,7 @@ export class IdentityStack extends StageStack {
     role: Parameters<Grant>[0],
     sid: string,
     actions: readonly string[],
-    service: 'secretsmanager' | 'dynamodb' = 'secretsmanager',
+    service: 'secretsmanager' | 'dynamodb' | 's3' = 'secretsmanager',
   ): void {
     allow(role, {
       sid,

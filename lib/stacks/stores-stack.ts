@@ -1,24 +1,27 @@
 import { AttributeType, Billing, TableEncryptionV2, TableV2 } from 'aws-cdk-lib/aws-dynamodb';
 import { RemovalPolicy } from 'aws-cdk-lib/core';
 import type { Construct } from 'constructs';
+import { BUCKETS, bucketNameOf, bucketNames } from '#config/buckets.ts';
+import { BUCKET_ACTIONS, type BucketCapability } from '#config/capabilities.ts';
 import type { StageSettings } from '#config/stage-settings.ts';
 import { RECORDS_TABLE } from '#config/tables.ts';
 import { actionsOf, allow, type Grant, sidOf } from '#constructs/grants.ts';
+import { Buckets } from './buckets.ts';
 import type { IdentityStack } from './identity-stack.ts';
 import { StageStack } from './stage-stack.ts';
 import { standbyKeyArn } from './standby-keys-stack.ts';
 
-/** What is kept outside of the database: small records that expire. */
+/** What is kept outside of the database: small records that expire, and whole objects. */
 export class StoresStack extends StageStack {
   readonly recordsTable: string;
-  readonly grants: { readonly records: Grant };
+  readonly grants: { readonly records: Grant } & { readonly [C in BucketCapability]: Grant };
 
   constructor(
     scope: Construct,
     settings: StageSettings,
     { identity }: { identity: IdentityStack },
   ) {
-    super(scope, 'Stores', settings, 'small records');
+    super(scope, 'Stores', settings, 'small records and buckets');
     const { stage, retain, standby } = settings;
 
     const records = new TableV2(this, 'Records', {
@@ -48,7 +51,35 @@ export class StoresStack extends StageStack {
     });
     this.recordsTable = records.tableName;
 
+    new Buckets(this, 'Buckets', settings, identity.dataKey);
+    const bucketGrants = bucketNames.flatMap((name) =>
+      BUCKETS[name].uses.map((use): [string, Grant] => {
+        const { bucket: onBucket, objects } = BUCKET_ACTIONS[use];
+        const bucket = `arn:aws:s3:::${bucketNameOf(settings, name)}`;
+        const sid = sidOf(`bucket:${name}:${use}`);
+        return [
+          `bucket:${name}:${use}`,
+          (role) => {
+            allow(role, {
+              sid,
+              actions: objects,
+              resources: [`${bucket}/*`],
+              star: 'objects are named at run time',
+            });
+            if (onBucket.length > 0) {
+              allow(role, { sid: `${sid}List`, actions: onBucket, resources: [bucket] });
+            }
+            if (use === 'delete') return;
+            const actions =
+              use === 'read' ? ['kms:Decrypt'] : ['kms:Decrypt', 'kms:GenerateDataKey'];
+            identity.allowKey(role, `${sid}Key`, actions, 's3');
+          },
+        ];
+      }),
+    );
+
     this.grants = {
+      ...(Object.fromEntries(bucketGrants) as { readonly [C in BucketCapability]: Grant }),
       records: (role) => {
         allow(role, {
           sid: sidOf('records'),

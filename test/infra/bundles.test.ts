@@ -118,6 +118,7 @@ describe('what is deployed', () => {
       'client-kafka': ['kafka:'],
       'client-dynamodb': ['records'],
       'client-kms': ['signing-keys:'],
+      'client-s3': ['bucket:'],
       'client-secrets-manager': ['secrets:', 'postgres:owner'],
     };
     for (const name of programNames) {

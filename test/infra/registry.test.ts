@@ -127,10 +127,10 @@ describe('the one registry', () => {
     const told = new Set<string>(programNames.flatMap((name) => [...PROGRAMS[name].env]));
     expect([...told].sort()).toEqual(Object.keys(VARIABLES).sort());
     const allowed = new Set<string>(programNames.flatMap(can));
-    // Whoever may write or read a topic follows from the topics.
-    const written = Object.keys(CAPABILITIES).filter((each) => !each.startsWith('kafka:'));
-    expect([...allowed].filter((each) => !each.startsWith('kafka:')).sort()).toEqual(
-      written.sort(),
+    // Whoever may write or read a topic or a bucket follows from the topics and buckets.
+    const written = (each: string): boolean => !/^(?:kafka|bucket):/.test(each);
+    expect([...allowed].filter(written).sort()).toEqual(
+      Object.keys(CAPABILITIES).filter(written).sort(),
     );
   });
 
@@ -177,13 +177,16 @@ describe('the one registry', () => {
       'client-kafka': 'kafka',
       'client-dynamodb': 'dynamodb',
       'client-kms': 'kms',
+      'client-s3': 's3',
     };
+    // Where IAM calls it otherwise.
+    const renamed: Record<string, string> = { ListObjectsV2: 'ListBucket' };
     const asked = globSync('lib/adapters/**/*.ts', { cwd: ROOT }).flatMap((file) => {
       const text = readFileSync(join(ROOT, file), 'utf8');
-      return [...text.matchAll(/import \{([^}]+)\} from '@aws-sdk\/(client-[a-z-]+)'/g)].flatMap(
+      return [...text.matchAll(/import \{([^}]+)\} from '@aws-sdk\/(client-[a-z0-9-]+)'/g)].flatMap(
         ([, names = '', client = '']) =>
-          [...names.matchAll(/\b([A-Z][A-Za-z]+)Command\b/g)].map(
-            ([, name]) => `${clients[client] ?? client}:${name}`,
+          [...names.matchAll(/\b([A-Z][A-Za-z0-9]+)Command\b/g)].map(
+            ([, name = '']) => `${clients[client] ?? client}:${renamed[name] ?? name}`,
           ),
       );
     });
@@ -198,6 +201,7 @@ describe('the one registry', () => {
       'states:TagResource',
       'states:PublishStateMachineVersion',
       'secretsmanager:TagResource',
+      's3:AbortMultipartUpload',
     ];
     const allowed = new Set(Object.values(CAPABILITIES).flatMap(({ actions }) => [...actions]));
     expect([...allowed].sort()).toEqual([...new Set([...asked, ...implied])].sort());

@@ -1,4 +1,7 @@
+import { BUCKETS, type BucketName, type BucketUse, bucketNames } from '#config/buckets.ts';
 import {
+  BUCKET_ACTIONS,
+  type BucketCapability,
   CAPABILITIES,
   type Capability,
   DATABASE_ROLES,
@@ -67,6 +70,24 @@ const KAFKA = Object.fromEntries(
   ]),
 ) as { readonly [C in KafkaCapability]: readonly Wanted[] };
 
+function bucket(name: BucketName, use: BucketUse): readonly Wanted[] {
+  const sid = sidOf(`bucket:${name}:${use}`);
+  const { bucket: own, objects } = BUCKET_ACTIONS[use];
+  const arn = `arn:aws:s3:::cloudflow-[a-z]+-${name}-\\d{12}`;
+  return [
+    { sid, actions: objects, on: new RegExp(`"${arn}/\\*"`) },
+    ...(own.length === 0 ? [] : [{ sid: `${sid}List`, actions: own, on: new RegExp(`"${arn}"`) }]),
+    ...(use === 'read' ? [key(`${sid}Key`, 'kms:Decrypt')] : []),
+    ...(use === 'write' ? [key(`${sid}Key`, 'kms:Decrypt', 'kms:GenerateDataKey')] : []),
+  ];
+}
+
+const BUCKET = Object.fromEntries(
+  bucketNames.flatMap((name) =>
+    BUCKETS[name].uses.map((use) => [`bucket:${name}:${use}`, bucket(name, use)]),
+  ),
+) as { readonly [C in BucketCapability]: readonly Wanted[] };
+
 /** What each capability is in IAM: one that has no line does not compile. */
 export const STATEMENTS: { readonly [C in Capability]: readonly Wanted[] } = {
   'postgres:cloudflow_app': login('PostgresCloudflowApp', 'cloudflow_app'),
@@ -126,6 +147,7 @@ export const STATEMENTS: { readonly [C in Capability]: readonly Wanted[] } = {
     },
   ],
   ...KAFKA,
+  ...BUCKET,
   records: [
     { sid: 'Records', actions: actions('records'), on: /Records/ },
     key('OpenRecords', 'kms:Decrypt', 'kms:GenerateDataKey'),

@@ -1,0 +1,58 @@
+/**
+ * Buckets of the platform: what a deployment makes, and how what is in them ages. Days count from when an
+ * object was written.
+ */
+export interface BucketSpec {
+  readonly about: string;
+  /** What programs may be allowed to do with its objects. */
+  readonly uses: readonly BucketUse[];
+  /** Nobody, the account's owner included, deletes or replaces an object before it has been kept. */
+  readonly locked: boolean;
+  /** To storage that answers in hours and costs a sixth; null: never. */
+  readonly coldAfterDays: number | null;
+  /** To storage that answers in half a day and costs a twentieth. */
+  readonly deepAfterDays: number | null;
+  readonly keptDays: number;
+}
+
+export type BucketUse = 'write' | 'read' | 'delete';
+
+const SEVEN_YEARS = 7 * 365 + 2;
+
+export const BUCKETS = {
+  audit: {
+    about: 'who did what',
+    uses: ['write', 'read'],
+    locked: true,
+    coldAfterDays: 90,
+    deepAfterDays: 365,
+    keptDays: SEVEN_YEARS,
+  },
+  archive: {
+    about: 'executions that have left the database',
+    uses: ['write', 'read', 'delete'],
+    locked: false,
+    coldAfterDays: 30,
+    deepAfterDays: 365,
+    keptDays: SEVEN_YEARS,
+  },
+  exports: {
+    about: 'what tenants and operators asked to have written out',
+    uses: ['write', 'read', 'delete'],
+    locked: false,
+    coldAfterDays: null,
+    deepAfterDays: null,
+    keptDays: 30,
+  },
+} as const satisfies Record<string, BucketSpec>;
+
+export type BucketName = keyof typeof BUCKETS;
+export const bucketNames = Object.keys(BUCKETS) as BucketName[];
+
+/** Names of buckets are one namespace for the whole world, so each ends in the account. */
+export function bucketNameOf(
+  { stage, account }: { readonly stage: string; readonly account: string },
+  name: BucketName | 'access-log',
+): string {
+  return `cloudflow-${stage}-${name}-${account}`;
+}
