@@ -23,9 +23,11 @@ export interface IdempotencyName {
 export interface IdempotentRequest extends IdempotencyName {
   /** Hash of what makes two requests the same request, the operation included. */
   readonly fingerprint: string;
+  /** Business time. */
   readonly now: number;
-  /** How long others believe that this try is alive. */
+  /** Real milliseconds for which others believe that this try is alive. */
   readonly leaseMs: number;
+  /** From `now`. */
   readonly keptMs: number;
 }
 

@@ -28,14 +28,14 @@ export function createPostgresIdempotencyStore(deps: {
       const { rows } = await pool.query<Row>({
         name: 'begin-idempotent',
         text: `select kind, response from begin_idempotent(
-                 $1, $2, $3, $4, to_timestamp($5), to_timestamp($6), to_timestamp($7))`,
+                 $1, $2, $3, $4, make_interval(secs => $5), to_timestamp($6), to_timestamp($7))`,
         values: [
           request.tenant,
           keyOf(request),
           request.fingerprint,
           attempt,
+          seconds(request.leaseMs),
           seconds(request.now),
-          seconds(request.now + request.leaseMs),
           seconds(request.now + request.keptMs),
         ],
       });

@@ -6,13 +6,19 @@ import { createTestDatabase, describeWithPostgres } from '#test/support/database
 
 describeWithPostgres('kept answers', () => {
   let store: IdempotencyStore;
-  const ask = (key: string, now: number, fingerprint = 'f'): IdempotentRequest => ({
+  const HOUR = 3_600_000;
+  const ask = (
+    key: string,
+    now: number,
+    fingerprint = 'f',
+    leaseMs = HOUR,
+  ): IdempotentRequest => ({
     tenant: '33333333-3333-4333-8333-333333333333',
     mode: 'live',
     key,
     fingerprint,
     now,
-    leaseMs: 1_000,
+    leaseMs,
     keptMs: 10_000,
   });
   const answer = { status: 201, headers: { etag: '"1"' }, body: { a: 1 } };
@@ -32,15 +38,24 @@ describeWithPostgres('kept answers', () => {
   });
 
   it('a try that died is taken over after its lease, and its late answer is not kept', async () => {
-    const first = await store.begin(ask('dead', 0));
-    expect((await store.begin(ask('dead', 999))).kind).toBe('in_progress');
-    const second = await store.begin(ask('dead', 1_000));
-    expect(second.kind).toBe('begun');
+    const first = await store.begin(ask('dead', 0, 'f', 0));
+    const second = await store.begin(ask('dead', 0));
+    expect([first.kind, second.kind]).toEqual(['begun', 'begun']);
     const attempt = (each: typeof first) => (each.kind === 'begun' ? each.attempt : '');
     expect(await store.finish(ask('dead', 0), attempt(first), answer)).toBe(false);
     expect((await store.begin(ask('dead', 1_001))).kind).toBe('in_progress');
     expect(await store.finish(ask('dead', 0), attempt(second), answer)).toBe(true);
     expect(await store.begin(ask('dead', 9_999))).toEqual({ kind: 'answered', answer });
+  });
+
+  it('a try that is alive stays so when business time jumps, however far', async () => {
+    const year = 365 * 24 * HOUR;
+    expect((await store.begin(ask('alive', 0))).kind).toBe('begun');
+    expect((await store.begin(ask('alive', year))).kind).toBe('in_progress');
+    expect((await store.begin(ask('alive', year, 'other'))).kind).toBe('reused');
+    // And one that died is found dead though business time stands still.
+    expect((await store.begin(ask('still', 0, 'f', 0))).kind).toBe('begun');
+    expect((await store.begin(ask('still', 0))).kind).toBe('begun');
   });
 
   it('an answer is kept as long as it was promised, and then the key is free', async () => {
