@@ -34,7 +34,6 @@ const engine = createEngine(
     children: runner.children,
     tokens: runner.callbackTokens,
     clock,
-    realClock: clock,
     ids,
     log,
     metrics,

@@ -1,7 +1,7 @@
 import type { Clock } from '#ports/clock.ts';
 
 /**
- * Does something again and again, `pauseMs` after it ended, first at once. Answers how to stop: resolves
+ * Does something again and again, `pauseMs` of real time after it ended, first at once. Answers how to stop: resolves
  * when the turn under way has ended. `act` must not reject: what can fail logs for itself.
  */
 export function every(
@@ -14,7 +14,7 @@ export function every(
   let turn: Promise<void> = Promise.resolve();
   const next = (): void => {
     turn = act().finally(() => {
-      if (!stopped) timer = clock.schedule(clock.now() + pauseMs, next);
+      if (!stopped) timer = clock.after(pauseMs, next);
     });
   };
   next();

@@ -132,7 +132,6 @@ export function connectSteps(
         hints: nudges.hints,
         runtimes: new Set(['engine', 'step_functions']),
         clock,
-        realClock: clock,
         deriveId,
       }),
       publicUrl: env.PUBLIC_URL,

@@ -36,6 +36,7 @@ import type { Log } from '#ports/log.ts';
 import type { Metrics } from '#ports/metrics.ts';
 import { lifecycleMessages, signalsToChildren, signalToParent } from '#steps/lifecycle.ts';
 import { measureEvents } from '#steps/measure.ts';
+import { LAY_ASIDE_MS } from './deps.ts';
 import { createErrands } from './errands.ts';
 
 import type { Perform } from './perform.ts';
@@ -43,7 +44,6 @@ import { decideTogether, type Item, type Turn } from './turn.ts';
 
 export interface ActorHost {
   readonly clock: Clock;
-  readonly realClock: Clock;
   readonly ids: Ids;
   readonly log: Log;
   readonly metrics: Metrics;
@@ -74,6 +74,8 @@ export type Gone =
   | { readonly kind: 'ended' }
   | { readonly kind: 'parked'; readonly wakeAt: number | null; readonly again: boolean }
   | { readonly kind: 'lost' }
+  /** Given back for a while: it could not be decided or written here. */
+  | { readonly kind: 'aside' }
   /** It may still be this process's in the database, although it is not here any more. */
   | { readonly kind: 'stranded' };
 
@@ -95,7 +97,6 @@ export interface Actor {
 const RELOAD_DELAYS_MS = [20, 100, 300, 1_000, 2_000, 2_000];
 /** How often one write may fail in a row before the execution is laid aside (E6). */
 const MAX_FAILURES = 4;
-const LAY_ASIDE_MS = 60_000;
 
 export function createActor(
   host: ActorHost,
@@ -104,7 +105,7 @@ export function createActor(
   folded: ExecutionState,
 ): Actor {
   const { header, epoch } = loaded;
-  const { clock, realClock } = host;
+  const { clock } = host;
   let state = folded;
   let inbox: Item[] = [];
   let writing = false;
@@ -116,7 +117,6 @@ export function createActor(
   const knownSignals = new Set<string>();
   const errands = createErrands({
     clock,
-    realClock,
     ring: () => deliver({ kind: 'clock' }),
     failed: (command, error) =>
       // The rest of its id names a step, which is the tenant's word.
@@ -283,7 +283,8 @@ export function createActor(
     } catch (error) {
       log.warn('EXECUTION_NOT_LAID_ASIDE', { error });
     }
-    leave({ kind: answer === 'released' || answer === 'fenced' ? 'lost' : 'stranded' });
+    if (answer === 'released') leave({ kind: 'aside' });
+    else leave({ kind: answer === 'fenced' ? 'lost' : 'stranded' });
   }
 
   /** Takes up what the log leaves to be done, and that alone. */
@@ -308,7 +309,7 @@ export function createActor(
     if (parking !== null) return;
     const due = errands.nextTimer ?? Number.POSITIVE_INFINITY;
     if (due - clock.now() <= host.parkBeyondMs) return;
-    parking = realClock.schedule(realClock.now() + host.parkAfterMs, () => {
+    parking = clock.after(host.parkAfterMs, () => {
       parking = null;
       if (!gone && isIdle()) void park();
     });
@@ -341,7 +342,7 @@ export function createActor(
 
   function pause(ms: number): Promise<void> {
     return new Promise((resolve) => {
-      realClock.schedule(realClock.now() + ms, resolve);
+      clock.after(ms, resolve);
     });
   }
 

@@ -31,15 +31,15 @@ export interface EngineDeps {
   readonly evaluator: Evaluator;
   readonly children: Pick<Children, 'start'>;
   readonly tokens: CallbackTokens;
-  /** Business time: what definitions mean by seconds. */
   readonly clock: Clock;
-  /** Real time: leases, polls, back-off. The same as `clock` where business time is real. */
-  readonly realClock: Clock;
   readonly ids: Ids;
   readonly log: Log;
   /** Default: nobody listens. */
   readonly metrics?: Metrics;
 }
+
+/** For how long an execution that could not be decided, written or loaded is left alone. */
+export const LAY_ASIDE_MS = 60_000;
 
 export interface EngineLimits {
   /** Executions in memory. More are left to others, or until there is room. */

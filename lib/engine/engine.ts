@@ -22,7 +22,7 @@ import type { LogFields } from '#ports/log.ts';
 import { NO_METRICS } from '#ports/metrics.ts';
 import type { RuntimeHints } from '#ports/runtime-hints.ts';
 import { type Actor, type ActorHost, createActor, type Gone } from './actor.ts';
-import { DEFAULT_LIMITS, type EngineDeps, type EngineLimits } from './deps.ts';
+import { DEFAULT_LIMITS, type EngineDeps, type EngineLimits, LAY_ASIDE_MS } from './deps.ts';
 
 import { createLoop } from './loop.ts';
 import { createPerform } from './perform.ts';
@@ -66,10 +66,10 @@ const SETTLE_LOOK_MS = 2;
 
 export function createEngine(deps: EngineDeps, given: Partial<EngineLimits> = {}): Engine {
   const limits: EngineLimits = { ...DEFAULT_LIMITS, ...given };
-  const { store, clock, realClock, ids, log } = deps;
+  const { store, clock, ids, log } = deps;
   const metrics = deps.metrics ?? NO_METRICS;
   const slots = createSlots(limits.slots);
-  const programs = createProgramCache(deps.programs, realClock);
+  const programs = createProgramCache(deps.programs, clock);
   const actors = new Map<string, Actor>();
   const wakeHints = new Map<string, { cancel(): void }>();
   let owner: string | null = null;
@@ -85,11 +85,10 @@ export function createEngine(deps: EngineDeps, given: Partial<EngineLimits> = {}
 
   const room = (): number => limits.maxActive - actors.size - reserved - arriving;
   const isOurs = (): boolean =>
-    state === 'running' && owner !== null && realClock.monotonic() < leaseUntil;
+    state === 'running' && owner !== null && clock.monotonic() < leaseUntil;
 
   const host: ActorHost = {
     clock,
-    realClock,
     ids,
     log,
     metrics,
@@ -168,9 +167,10 @@ export function createEngine(deps: EngineDeps, given: Partial<EngineLimits> = {}
   /** It cannot run here now: whoever looks in a minute may do better. */
   function refuse({ header, epoch, signalCount }: LoadedExecution, cause: unknown): void {
     log.error('EXECUTION_NOT_TAKEN_UP', { ...about(header), error: cause });
-    host.release(header, epoch, clock.now() + 60_000, signalCount).then(
+    host.release(header, epoch, clock.now() + LAY_ASIDE_MS, signalCount).then(
       (answer) => {
-        if (answer !== 'released') suspicious = true; // ours still, and nobody works on it
+        if (answer === 'released') tryLater(header.tenant, header.id);
+        else suspicious = true; // ours still, and nobody works on it
       },
       (error: unknown) => {
         suspicious = true;
@@ -183,20 +183,36 @@ export function createEngine(deps: EngineDeps, given: Partial<EngineLimits> = {}
     const { id, tenant } = actor.header;
     if (actors.get(id) === actor) actors.delete(id);
     if (why.kind === 'stranded') suspicious = true;
+    if (why.kind === 'aside') tryLater(tenant, id);
     if (why.kind !== 'parked') return;
     if (why.again) claimOne(tenant, id);
-    else if (why.wakeAt !== null && state === 'running') remember(tenant, id, why.wakeAt);
+    else if (why.wakeAt !== null) {
+      remember(
+        id,
+        clock.schedule(why.wakeAt, () => wake(tenant, id)),
+      );
+    }
+  }
+
+  /** Others find it by its time, which is business time and may stand still: here it is tried again. */
+  function tryLater(tenant: string, id: string): void {
+    remember(
+      id,
+      clock.after(LAY_ASIDE_MS, () => wake(tenant, id)),
+    );
   }
 
   /** To be on time for what was parked here; found by looking otherwise (N4). */
-  function remember(tenant: string, id: string, wakeAt: number): void {
+  function remember(id: string, hint: { cancel(): void }): void {
     wakeHints.get(id)?.cancel();
-    if (wakeHints.size >= MAX_WAKE_HINTS) return;
-    const hint = clock.schedule(wakeAt, () => {
-      wakeHints.delete(id);
-      claimOne(tenant, id);
-    });
-    wakeHints.set(id, hint);
+    wakeHints.delete(id);
+    if (wakeHints.size >= MAX_WAKE_HINTS || state !== 'running') hint.cancel();
+    else wakeHints.set(id, hint);
+  }
+
+  function wake(tenant: string, id: string): void {
+    wakeHints.delete(id);
+    claimOne(tenant, id);
   }
 
   function claimOne(tenant: string, id: string): void {
@@ -224,7 +240,7 @@ export function createEngine(deps: EngineDeps, given: Partial<EngineLimits> = {}
 
   // ── loops ────────────────────────────────────────────────────────────────────────────────
 
-  const polling = createLoop(realClock, limits.pollMs, host, 'poll', async () => {
+  const polling = createLoop(clock, limits.pollMs, host, 'poll', async () => {
     if (owner === null || !isOurs()) return;
     const from = owner;
     if (actors.size > 0) {
@@ -235,7 +251,7 @@ export function createEngine(deps: EngineDeps, given: Partial<EngineLimits> = {}
     await claimWith((limit) => store.claim(from, limit, clock.now()));
   });
 
-  const takingOver = createLoop(realClock, limits.leaseMs / 2, host, 'take over', async () => {
+  const takingOver = createLoop(clock, limits.leaseMs / 2, host, 'take over', async () => {
     if (owner === null || !isOurs()) return;
     const from = owner;
     await claimWith(async (limit) => {
@@ -283,12 +299,12 @@ export function createEngine(deps: EngineDeps, given: Partial<EngineLimits> = {}
     }
   }
 
-  const beating = createLoop(realClock, limits.heartbeatMs, host, 'heartbeat', async () => {
+  const beating = createLoop(clock, limits.heartbeatMs, host, 'heartbeat', async () => {
     if (owner === null) {
       if (state === 'running') await open(); // what begins anew may find the database away
       return;
     }
-    const asked = realClock.monotonic();
+    const asked = clock.monotonic();
     if (asked >= leaseUntil) {
       await beginAnew('the lease ran out before it was renewed');
     } else if (await store.heartbeat(owner, limits.leaseMs)) {
@@ -300,7 +316,7 @@ export function createEngine(deps: EngineDeps, given: Partial<EngineLimits> = {}
 
   async function open(): Promise<void> {
     const name = ids.random();
-    const asked = realClock.monotonic();
+    const asked = clock.monotonic();
     if (!(await store.heartbeat(name, limits.leaseMs)))
       throw new Error(`lease ${name} was refused`);
     owner = name;
@@ -367,7 +383,7 @@ export function createEngine(deps: EngineDeps, given: Partial<EngineLimits> = {}
       wakeHints.clear();
       let late: { cancel(): void } | null = null;
       const deadline = new Promise<void>((resolve) => {
-        late = realClock.schedule(realClock.now() + limits.drainMs, resolve);
+        late = clock.after(limits.drainMs, resolve);
       });
       await Promise.race([
         Promise.all([...actors.values()].map((actor) => actor.handOver())),
@@ -388,7 +404,7 @@ export function createEngine(deps: EngineDeps, given: Partial<EngineLimits> = {}
       };
       while (state === 'running' && busy()) {
         await new Promise<void>((resolve) => {
-          realClock.schedule(realClock.now() + SETTLE_LOOK_MS, resolve);
+          clock.after(SETTLE_LOOK_MS, resolve);
         });
       }
     },

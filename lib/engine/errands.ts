@@ -1,5 +1,4 @@
 import type { Command } from '#core/execution/commands.ts';
-import type { Clock } from '#ports/clock.ts';
 import { createAlarm } from './alarm.ts';
 import { createUndertakings, type UndertakingsHost } from './undertakings.ts';
 
@@ -17,8 +16,6 @@ export interface Errands {
 }
 
 export interface ErrandsHost extends UndertakingsHost {
-  /** Business time, for timers. */
-  readonly clock: Clock;
   /** A timer is due. */
   ring(): void;
   /** An approval is taken back: its step has ended without an answer. */

@@ -26,7 +26,7 @@ export function createLoop(
 
   function arm(ms: number): void {
     timer?.cancel();
-    timer = stopped ? null : clock.schedule(clock.now() + ms, run);
+    timer = stopped ? null : clock.after(ms, run);
   }
 
   function run(): void {

@@ -16,7 +16,7 @@ export interface ProgramCache {
   find(header: ExecutionHeader): Promise<Program>;
 }
 
-export function createProgramCache(programs: Programs, realClock: Clock): ProgramCache {
+export function createProgramCache(programs: Programs, clock: Clock): ProgramCache {
   const cache = new LRUCache<string, Program>({ max: MAX_PROGRAMS });
   const reading = new Map<string, Promise<Program>>();
   const keyOf = (header: ExecutionHeader): string => `${header.tenant}/${header.programHash}`;
@@ -29,7 +29,7 @@ export function createProgramCache(programs: Programs, realClock: Clock): Progra
         if (tries === TRIES) throw error;
         const ms = FIRST_PAUSE_MS * 2 ** (tries - 1);
         await new Promise<void>((resolve) => {
-          realClock.schedule(realClock.now() + ms, resolve);
+          clock.after(ms, resolve);
         });
       }
     }

@@ -13,7 +13,7 @@ export interface Undertakings {
 }
 
 export interface UndertakingsHost {
-  readonly realClock: Clock;
+  readonly clock: Clock;
   /** `wait`: not now. `leave`: not here, the next owner gets it from the log. */
   permission(): 'go' | 'wait' | 'leave';
   perform(work: Work, signal: AbortSignal): Promise<Outcome | null>;
@@ -52,7 +52,7 @@ export function createUndertakings(host: UndertakingsHost): Undertakings {
       }
       const delay = REPEAT_DELAYS_MS[Math.min(tries, REPEAT_DELAYS_MS.length - 1)] as number;
       await new Promise<void>((resolve) => {
-        host.realClock.schedule(host.realClock.now() + delay, resolve);
+        host.clock.after(delay, resolve);
       });
     }
   }

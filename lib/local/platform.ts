@@ -248,10 +248,9 @@ async function start(
     hints,
     runtimes,
     clock,
-    realClock,
     deriveId,
   });
-  const gate = createOutboundGate(realClock, DEFAULT_GATE_LIMITS, metrics);
+  const gate = createOutboundGate(clock, DEFAULT_GATE_LIMITS, metrics);
   const Program = 'platform';
   metrics.watch(METRICS.CircuitsOpen, { Program }, () => gate.open);
   metrics.watch(METRICS.EvaluatorWaiting, { Program }, () => evaluator.stats().queued);
@@ -278,7 +277,6 @@ async function start(
     children,
     tokens,
     clock,
-    realClock,
     ids,
     log: log.with({ part: 'engine' }),
     metrics,
@@ -392,7 +390,7 @@ async function start(
   // On our own server nobody else can be alive: what a killed process had is free at once.
   if (options.databaseUrl === null) await recovery.endLeases(postgresUrl);
   await engine.start();
-  onStop(async () => void (await Promise.all([engine.stop(), tasks.close(realClock)])));
+  onStop(async () => void (await Promise.all([engine.stop(), tasks.close()])));
   if (virtualClock !== null) {
     // A virtual clock goes from timer to timer, so it must know of what no process holds.
     for (const { tenant, executionId, wakeAt } of await recovery.parked()) {
@@ -404,7 +402,7 @@ async function start(
   await machines.resume();
   onStop(() => machines.close());
   onStop(
-    startCounterparts(realClock, {
+    startCounterparts(clock, {
       'step-functions-driver': [{ everyMs: DRIVER_LOOK_MS, act: () => driver.look() }],
       'state-changed': [{ everyMs: RECONCILE_MS, act: () => driver.reconcile() }],
       partitions: [

@@ -1,6 +1,5 @@
 import { RUNNER_UNAVAILABLE, type StepRunnerPayload } from '#core/asl/payload.ts';
 import type { Json } from '#core/json.ts';
-import type { Clock } from '#ports/clock.ts';
 import type { ExecutionRecorder } from '#ports/execution-store.ts';
 import type { Log } from '#ports/log.ts';
 import { runTask } from '#steps/runner/run-task.ts';
@@ -18,7 +17,7 @@ export interface StepRunnerTasks extends Tasks {
   /** Resolves when all that is under way now has ended. */
   idle(): Promise<void>;
   /** Waits a while for what is under way; what has not ended by then leaves no record any more. */
-  close(realClock: Clock): Promise<void>;
+  close(): Promise<void>;
 }
 
 /**
@@ -79,10 +78,10 @@ export function createStepRunnerTasks(deps: RunnerDeps, log: Log): StepRunnerTas
     async idle() {
       await Promise.all(running);
     },
-    async close(realClock) {
+    async close() {
       let late: { cancel(): void } | null = null;
       const deadline = new Promise<void>((resolve) => {
-        late = realClock.schedule(realClock.now() + DRAIN_MS, resolve);
+        late = deps.clock.after(DRAIN_MS, resolve);
       });
       await Promise.race([Promise.all(running), deadline]);
       (late as { cancel(): void } | null)?.cancel();

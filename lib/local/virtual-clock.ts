@@ -1,7 +1,7 @@
 /**
  * A clock that moves only when it is told to.
  *
- * Owns business time of a local stack or a test. `advance` goes timer by timer: before each timer
+ * Owns business time of a local stack or a test; its real time is the machine's. `advance` goes timer by timer: before each timer
  * it lets the work that the previous one released come to rest, so that what this work schedules
  * still fires in its right place.
  *
@@ -12,6 +12,7 @@
  *     than what it recorded.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import { afterReal } from '#adapters/local/system-clock.ts';
 import type { Clock } from '#ports/clock.ts';
 
 /** Resolves when the work it stands for is at rest: only timers or the outside can wake it. */
@@ -132,6 +133,7 @@ export function createVirtualClock(options: VirtualClockOptions = {}): VirtualCl
         },
       };
     },
+    after: afterReal,
     advance(ms) {
       if (!(ms >= 0))
         return Promise.reject(new TypeError(`cannot advance by ${ms} ms; use 0 or more`));

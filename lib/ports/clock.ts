@@ -1,7 +1,8 @@
 /**
- * The only source of time. `now` is business time in milliseconds since the epoch and moves when a
- * test or `POST /local/clock/advance` moves it; `monotonic` is real and is what sockets, leases and
- * pools measure with.
+ * The only source of time, and it has two. Business time (`now`, `schedule`) is milliseconds since the
+ * epoch and moves when a test or `POST /local/clock/advance` moves it: what definitions mean by
+ * seconds. Real time (`monotonic`, `after`) never stands still and is never set: what leases, polls,
+ * pauses, sockets and pools measure with. A pause in business time may never end.
  */
 export interface Clock {
   now(): number;
@@ -12,4 +13,6 @@ export interface Clock {
    * must not throw.
    */
   schedule(at: number, callback: () => void): { cancel(): void };
+  /** Calls back once when `ms` real milliseconds have passed; otherwise as `schedule`. */
+  after(ms: number, callback: () => void): { cancel(): void };
 }

@@ -111,15 +111,18 @@ export function createProcess(around: Surroundings): Process {
     });
   const clockOf = (clock: Clock): Clock => ({
     now: () => clock.now(),
-    monotonic: () => clock.monotonic(),
+    monotonic: () => real.monotonic(),
     schedule: (at, callback) =>
       clock.schedule(at, () => {
+        if (!dead) callback();
+      }),
+    after: (ms, callback) =>
+      real.after(ms, () => {
         if (!dead) callback();
       }),
   });
 
   const clock = clockOf(around.clock);
-  const realClock = clockOf(real);
   const access = guard(store.access, ['accept']);
   const ownership = guard(
     {
@@ -155,14 +158,13 @@ export function createProcess(around: Surroundings): Process {
     hints,
     runtimes: RUNTIMES,
     clock,
-    realClock,
     deriveId,
   });
   const stepDeps: StepDeps = {
     evaluator: guard(evaluator),
     deadlines: world.deadlines,
     // Each tenant and host has its own; a breaker that opens is no part of the language.
-    gate: createOutboundGate(realClock, {
+    gate: createOutboundGate(clock, {
       ...{ concurrency: 1_000, waiting: 1_000, failures: 1_000_000, openMs: 1 },
     }),
     connections: guard(world.connections),
@@ -182,7 +184,7 @@ export function createProcess(around: Surroundings): Process {
       evaluator: stepDeps.evaluator,
       children,
       tokens,
-      ...{ clock, realClock, ids, log },
+      ...{ clock, ids, log },
     },
     // Calls are not bounded here: a call that waits for its turn would be late on one side only.
     { slots: () => ({ perKind: 100_000, perTenant: 100_000 }) },

@@ -5,7 +5,7 @@ import type { Clock } from '#ports/clock.ts';
  * "Real" time of a test: it stands still while work is under way and is moved by the harness, so that
  * polls and leases run in their order without anybody waiting for them.
  */
-export interface TestRealTime extends Clock {
+export interface TestRealTime extends Pick<Clock, 'monotonic' | 'after'> {
   /** Fires what is due within `ms`, in order. */
   advance(ms: number): Promise<void>;
   /** Resolves when nothing is due at once. */
@@ -32,16 +32,15 @@ export function createTestRealTime(): TestRealTime {
   }
 
   return {
-    now: () => now,
     monotonic: () => now,
-    schedule(at, callback) {
-      const timer: Timer = { at, callback, live: true };
+    after(ms, callback) {
+      const timer: Timer = { at: now + ms, callback, live: true };
       const fire = (): void => {
         if (!timer.live) return;
         timer.live = false;
         callback();
       };
-      if (at - now <= AT_ONCE_MS) {
+      if (ms <= AT_ONCE_MS) {
         soon += 1;
         setImmediate(() => {
           soon -= 1;

@@ -41,7 +41,7 @@ const platform = createTestPlatform({
     parkBeyondMs: 100,
   },
   performer: { call: callLedger, compensate: async () => ({ ok: true }) },
-  ...(options.blind ? { deps: { realClock: { ...system, monotonic: () => 0 } } } : {}),
+  ...(options.blind ? { deps: { clock: { ...system, monotonic: () => 0 } } } : {}),
   decorateStore: (store) => ({
     ...store,
     heartbeat: async (owner, leaseMs) => (await store.heartbeat(owner, leaseMs)) || options.blind,

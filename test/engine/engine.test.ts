@@ -4,6 +4,7 @@ import type { ExecutionEvent } from '#core/execution/events.ts';
 import type { Program } from '#core/plan/program.ts';
 import type { StepPerformer } from '#engine/deps.ts';
 import { createVirtualClock } from '#local/virtual-clock.ts';
+import type { Clock } from '#ports/clock.ts';
 import type { StepCall } from '#steps/perform-call.ts';
 import {
   createTestDatabase,
@@ -380,6 +381,40 @@ describeWithPostgres('the engine over PostgreSQL', () => {
       })
       .toBeGreaterThan(Date.now() + 30_000);
     expect(platform.engine.stats.active).toBe(0);
+  });
+
+  it('tries again what it laid aside after a minute of its own, though business time stands still', async () => {
+    const minutes: (() => void)[] = [];
+    const virtual = createVirtualClock({ start: START });
+    const clock = Object.create(virtual, {
+      after: {
+        value: (ms: number, callback: () => void) => {
+          if (ms < 60_000) return virtual.after(ms, callback);
+          minutes.push(callback);
+          return { cancel: () => undefined };
+        },
+      },
+    }) as Clock;
+    let away = true;
+    const program = chainOf(1);
+    const platform = await start({
+      programs: [program],
+      clock,
+      decorateStore: (store) => ({
+        ...store,
+        append: (request) =>
+          away && request.events.some((each) => each.event.type === 'step_succeeded')
+            ? Promise.reject(new Error('cannot be written'))
+            : store.append(request),
+      }),
+    });
+    const request = platform.request(program);
+    await platform.access.accept(request);
+    await expect.poll(() => minutes.length, { timeout: 60_000 }).toBe(1);
+    away = false;
+    for (const minute of minutes) minute();
+    expect((await ended(platform, request.id)).status).toBe('COMPLETED');
+    expect(virtual.now()).toBe(START);
   });
 
   it('gives up what it has when it stops, and another goes on at once', async () => {

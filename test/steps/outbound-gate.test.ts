@@ -8,6 +8,7 @@ function gateWith(limits: Partial<GateLimits> = {}) {
     now: () => 0,
     monotonic: () => time.now,
     schedule: () => ({ cancel: () => undefined }),
+    after: () => ({ cancel: () => undefined }),
   };
   const gate = createOutboundGate(clock, {
     concurrency: 2,

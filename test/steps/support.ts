@@ -71,6 +71,7 @@ export function createWorld(): World {
       now: () => 0,
       monotonic: () => 0,
       schedule: () => ({ cancel: () => undefined }),
+      after: () => ({ cancel: () => undefined }),
     }),
     expire: () => {
       for (const each of deadlines) each.abort();

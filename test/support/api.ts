@@ -107,7 +107,6 @@ export async function startTestApi(
           children: { start: () => Promise.reject(new Error('no children in this test')) },
           tokens,
           clock,
-          realClock: createSystemClock(),
           ids,
           log,
         });

@@ -77,7 +77,6 @@ export function createTestPlatform(options: TestPlatformOptions): TestPlatform {
     },
     tokens: createCallbackTokens(),
     clock,
-    realClock: createSystemClock(),
     ids,
     log,
     ...options.deps,

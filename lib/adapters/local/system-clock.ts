@@ -22,5 +22,13 @@ export function createSystemClock(): Clock {
       arm();
       return { cancel: () => clearTimeout(handle) };
     },
+    after: afterReal,
   };
+}
+
+/** The `after` of every clock outside tests: Node's timers run in monotonic time. */
+export function afterReal(ms: number, callback: () => void): { cancel(): void } {
+  if (!(ms <= LONGEST_DELAY_MS)) throw new TypeError(`a pause of ${ms} ms is too long`);
+  const handle = setTimeout(callback, ms);
+  return { cancel: () => clearTimeout(handle) };
 }

@@ -58,7 +58,7 @@ export class Actor {
   readonly #children = new Map<string, { readonly arn: string; readonly turn: number }>();
   readonly #evaluatorTries = new Map<string, number>();
   #timer: { readonly at: number; readonly handle: { cancel(): void } } | null = null;
-  readonly #pauses = new Set<{ cancel(): void }>();
+  readonly #pauses = new Set<() => void>();
 
   /** `execution` is the fold of stored rows. */
   constructor(execution: Execution, host: ActorHost) {
@@ -126,7 +126,7 @@ export class Actor {
     if (this.#closed) return;
     this.#closed = true;
     this.#timer?.handle.cancel();
-    for (const pause of this.#pauses) pause.cancel();
+    for (const end of [...this.#pauses]) end();
     this.#journal.close(reason);
   }
 
@@ -266,13 +266,26 @@ export class Actor {
     }
     const { turn } = lane;
     this.#asked.set(lane.id, turn);
-    const { clock } = this.#host;
-    const pause = clock.schedule(clock.now() + EVALUATOR_WAIT_MS * 2 ** (tries - 1), () => {
-      this.#pauses.delete(pause);
+    void this.#pause(EVALUATOR_WAIT_MS * 2 ** (tries - 1)).then(() => {
       if (this.#asked.get(lane.id) === turn) this.#asked.delete(lane.id);
       this.drive();
     });
-    this.#pauses.add(pause);
+  }
+
+  /** A pause of ours, in real time. It counts as work: business time is not to pass meanwhile. */
+  #pause(ms: number): Promise<void> {
+    const { busy, clock } = this.#host;
+    return busy(
+      new Promise((resolve) => {
+        const end = (): void => {
+          timer.cancel();
+          this.#pauses.delete(end);
+          resolve();
+        };
+        const timer = clock.after(ms, end);
+        this.#pauses.add(end);
+      }),
+    );
   }
 
   #end(

@@ -111,7 +111,7 @@ export function createStateMachineRuntime(options: RuntimeOptions): StateMachine
     const count = faults.get(arn) ?? 0;
     faults.set(arn, count + 1);
     const delay = Math.min(REOPEN_MS * 2 ** count, REOPEN_MAX_MS);
-    const timer = clock.schedule(clock.now() + delay, () => {
+    const timer = clock.after(delay, () => {
       reopening.delete(arn);
       track(open(arn)).catch((error: unknown) => {
         options.onFault(error, arn);

@@ -15,7 +15,6 @@ export interface ChildrenDeps
   extends Pick<ExecutionDeps, 'catalog' | 'clock' | 'executions' | 'hints' | 'runtimes'> {
   /** The same id for the same parent and name, with the parent's time. */
   readonly deriveId: (parentId: string, name: string) => string;
-  readonly realClock: Clock;
 }
 
 /** Starts executions for steps through the accept path that everybody uses. */
@@ -101,7 +100,7 @@ async function ended(
       // isFinal leaves these three.
       return { status: child.status as ChildEnd['status'], error: child.error };
     }
-    await pause(deps.realClock, signal);
+    await pause(deps.clock, signal);
   }
   return null;
 }
@@ -113,7 +112,7 @@ function pause(clock: Clock, signal: AbortSignal): Promise<void> {
       signal.removeEventListener('abort', done);
       resolve();
     };
-    const timer = clock.schedule(clock.now() + LOOK_MS, done);
+    const timer = clock.after(LOOK_MS, done);
     signal.addEventListener('abort', done, { once: true });
   });
 }

@@ -7,12 +7,7 @@ import { createTestDatabase, describeWithPostgres } from '#test/support/database
 describeWithPostgres('kept answers', () => {
   let store: IdempotencyStore;
   const HOUR = 3_600_000;
-  const ask = (
-    key: string,
-    now: number,
-    fingerprint = 'f',
-    leaseMs = HOUR,
-  ): IdempotentRequest => ({
+  const ask = (key: string, now: number, fingerprint = 'f', leaseMs = HOUR): IdempotentRequest => ({
     tenant: '33333333-3333-4333-8333-333333333333',
     mode: 'live',
     key,

@@ -12,6 +12,7 @@ import type {
   Tasks,
 } from '#local/asl/runtime-types.ts';
 import { createVirtualClock, type VirtualClock } from '#local/virtual-clock.ts';
+import type { Clock } from '#ports/clock.ts';
 import type { EvaluationRequest, Evaluator } from '#ports/evaluator.ts';
 import type { HistoryStore } from '#ports/history-store.ts';
 
@@ -32,6 +33,10 @@ export interface World {
   readonly calls: Invocation[];
   readonly faults: unknown[];
   readonly machines: Map<string, JsonObject>;
+  /** Milliseconds of each pause in real time that the runtime asked for; here none takes any. */
+  readonly pauses: number[];
+  /** Resolves when no pause is under way. */
+  rested(): Promise<void>;
 }
 
 export const START = Date.parse('2026-01-01T00:00:00.000Z');
@@ -64,6 +69,24 @@ export function createWorld(
   const faults: unknown[] = [];
   const machines = new Map<string, JsonObject>();
   let ids = 0;
+  const pauses: number[] = [];
+  let pausing = 0;
+  const pause: Clock['after'] = (ms, callback) => {
+    pauses.push(ms);
+    pausing += 1;
+    const end = (act: () => void): void => {
+      if (over) return;
+      over = true;
+      pausing -= 1;
+      act();
+    };
+    let over = false;
+    const timer = clock.after(0, () => end(callback));
+    return { cancel: () => end(() => timer.cancel()) };
+  };
+  const rested = async (): Promise<void> => {
+    while (pausing > 0) await new Promise((resolve) => setTimeout(resolve, 1));
+  };
   const runtime = createStateMachineRuntime({
     evaluator,
     tasks: {
@@ -81,11 +104,22 @@ export function createWorld(
     onFault: (error) => faults.push(error),
     ...options,
     store,
-    clock,
+    clock: Object.create(clock, { after: { value: pause } }) as Clock,
   });
   const live = options.live ?? { runtime };
   live.runtime = runtime;
-  const world: World = { runtime, live, clock, store, asked, calls, faults, machines };
+  const world: World = {
+    runtime,
+    live,
+    clock,
+    store,
+    asked,
+    calls,
+    faults,
+    machines,
+    pauses,
+    rested,
+  };
   return world;
 }
 
@@ -139,6 +173,8 @@ export interface Outcome extends ExecutionDescription {
 export async function finish(world: World, arn: string): Promise<Outcome> {
   for (let moves = 0; moves < 100_000; moves++) {
     await world.clock.settle();
+    await world.rested();
+    await world.runtime.idle();
     const description = await world.runtime.describeExecution(arn);
     if (description === null) throw new Error('no such execution');
     const moved = description.status === 'RUNNING' && (await world.clock.advanceToNext());

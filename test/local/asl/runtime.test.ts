@@ -303,6 +303,17 @@ describe('faults', () => {
     expect(world.faults).toHaveLength(4);
   });
 
+  it('pauses of its own are real time: they end though business time stands still', async () => {
+    const world = createWorld(echo, { store: flaky(new Map([[2, 'lost']])) });
+    const definition = machine({ P: { Type: 'Pass', Output: '{% 1 + 1 %}', End: true } });
+    const arn = await begin(world, definition);
+    while (world.pauses.length === 0) await new Promise((resolve) => setImmediate(resolve));
+    const ended = await finish(world, arn);
+    expect(ended).toMatchObject({ status: 'SUCCEEDED', output: 2, seconds: 0 });
+    expect(world.clock.now()).toBe(START);
+    expect(world.pauses).toEqual([1_000]);
+  });
+
   it('an evaluator that is away is asked again, and in the end the execution says so', async () => {
     const clock = createVirtualClock({ start: START });
     const real = createInProcessEvaluator();
@@ -314,7 +325,10 @@ describe('faults', () => {
     };
     const definition = machine({ P: { Type: 'Pass', Output: '{% 1 + 1 %}', End: true } });
     const world = createWorld(echo, { clock, evaluator });
-    expect((await finish(world, await begin(world, definition))).output).toBe(2);
+    const first = await finish(world, await begin(world, definition));
+    // No business time passes while the evaluator is away: that is nobody's delay.
+    expect([first.output, first.seconds]).toEqual([2, 0]);
+    expect(world.pauses).toEqual([100, 200, 400]);
     away = Number.POSITIVE_INFINITY;
     const outcome = await finish(world, await begin(world, definition, {}, 'second'));
     expect(outcome).toMatchObject({ status: 'FAILED', error: 'States.Runtime' });
