@@ -67,6 +67,8 @@ export interface EvaluatorPool extends Evaluator {
   stats(): {
     readonly pids: readonly number[];
     readonly lanes: ByLane<readonly number[]>;
+    /** Processes that are not up yet. */
+    readonly starting: number;
     readonly killed: number;
     readonly queued: number;
   };
@@ -312,6 +314,7 @@ export function createEvaluatorPool(options: EvaluatorPoolOptions): EvaluatorPoo
           heavy: pidsOf(workers.filter(({ lane }) => lane === 'heavy')),
           probation: pidsOf(workers.filter(({ lane }) => lane === 'probation')),
         },
+        starting: workers.filter(({ state }) => state === 'starting').length,
         killed,
         queued: LANES.reduce((sum, lane) => sum + queues[lane].size, 0),
       };

@@ -1,7 +1,8 @@
 // What hostile expressions do to other tenants: `node test/bench/hostile.ts [--rounds 5] [--seconds 4]`.
 //
 // A neighbour evaluates a small expression every few milliseconds, alone, then beside attackers who
-// send the hostile corpus without pause: one tenant, then five. Phases take turns in one run, since the
+// send the hostile corpus without pause: one tenant, then five; and beside nobody, which tells how much of
+// a ratio is the machine's own noise. Phases take turns in one run, since the
 // machine is never quite still, and the median of the ratios counts. Attackers are other tenants in
 // each round, so that each round has their first offence in it.
 

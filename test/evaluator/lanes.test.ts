@@ -19,13 +19,17 @@ interface Run {
 }
 
 const pools: EvaluatorPool[] = [];
-function start(options: Partial<EvaluatorPoolOptions> = {}): { pool: EvaluatorPool; runs: Run[] } {
+/** A pool whose processes are all up: until then they stand in for each other. */
+async function start(
+  options: Partial<EvaluatorPoolOptions> = {},
+): Promise<{ pool: EvaluatorPool; runs: Run[] }> {
   const runs: Run[] = [];
   // nobody's probation ends within a test, however slow the machine is
   const conduct = createConduct({ firstProbationMs: 3_600_000 });
   const onRun = (run: Run): unknown => runs.push(run);
   const pool = createEvaluatorPool({ processes: 1, conduct, onRun, ...options });
   pools.push(pool);
+  await until(() => pool.stats().starting === 0);
   return { pool, runs };
 }
 
@@ -56,7 +60,7 @@ const reasons = (results: readonly EvaluationResult[]): string[] =>
 
 describe('the lanes of the pool', () => {
   it('L1: quick work does not wait for heavy work', async () => {
-    const { pool, runs } = start({ limitMs: LONG_LIMIT / 100 });
+    const { pool, runs } = await start({ limitMs: LONG_LIMIT / 100 });
     const heavy = begin(pool, 'heavy', ENDLESS);
     await until(() => runs.some(({ lane }) => lane === 'heavy'));
     for (const tenant of ['a', 'b', 'heavy']) {
@@ -73,7 +77,7 @@ describe('the lanes of the pool', () => {
   });
 
   it('L2: a tenant that was stopped by a limit is served by the process of probation alone', async () => {
-    const { pool, runs } = start();
+    const { pool, runs } = await start();
     expect(reasons(await evaluate(pool, 'hostile', ENDLESS))).toEqual(['wall_clock']);
     const before = pool.stats().lanes;
     runs.length = 0;
@@ -94,7 +98,7 @@ describe('the lanes of the pool', () => {
   });
 
   it('L2: what a tenant has waiting when it is struck waits for the process of probation', async () => {
-    const { pool, runs } = start();
+    const { pool, runs } = await start();
     const results = await Promise.all(
       Array.from({ length: 6 }, () => evaluate(pool, 'hostile', ENDLESS)),
     );
@@ -107,7 +111,7 @@ describe('the lanes of the pool', () => {
   });
 
   it('L2: neither quick nor heavy work of others waits for a tenant on probation', async () => {
-    const { pool, runs } = start({ limitMs: 400 });
+    const { pool, runs } = await start({ limitMs: 400 });
     // struck by what costs a process, whatever the limit
     const hangs = `($f := function($n) { $reduce([1..40], function($a, $i) { {"l": $a, "r": $a} }, $n) }; $f(1) = $f(1))`;
     expect(reasons(await evaluate(pool, 'hostile', hangs))).toEqual(['wall_clock']);
@@ -122,7 +126,7 @@ describe('the lanes of the pool', () => {
   });
 
   it('L3: one quick process is kept for tenants that are proven', async () => {
-    const { pool, runs } = start({ processes: 2, limitMs: LONG_LIMIT });
+    const { pool, runs } = await start({ processes: 2, limitMs: LONG_LIMIT });
     for (let i = 0; i < 5; i++) await evaluate(pool, 'proven', '1');
     runs.length = 0;
     const first = begin(pool, 'first', ENDLESS);
@@ -133,7 +137,7 @@ describe('the lanes of the pool', () => {
   });
 
   it('L3: a tenant with work in the heavy lane goes on with quick work, up to a measure', async () => {
-    const { pool, runs } = start({ limitMs: LONG_LIMIT / 100 });
+    const { pool, runs } = await start({ limitMs: LONG_LIMIT / 100 });
     for (let i = 0; i < 4; i++) begin(pool, 'eager', `${ENDLESS} + ${i}`);
     await until(() => runs.length >= 3);
     await evaluate(pool, 'other', '1');
@@ -143,7 +147,7 @@ describe('the lanes of the pool', () => {
   });
 
   it('L4: answers or rejects all that it accepted, also when it closes with all lanes full', async () => {
-    const { pool } = start({ maxQueuedPerTenant: 3 });
+    const { pool } = await start({ maxQueuedPerTenant: 3 });
     await evaluate(pool, 'hostile', ENDLESS);
     const outcomes = Promise.allSettled(
       ['hostile', 'a', 'b'].flatMap((tenant) =>
@@ -159,7 +163,7 @@ describe('the lanes of the pool', () => {
   });
 
   it('L5: an expression yields the same in every lane', async () => {
-    const { pool, runs } = start({ limitMs: 1_000 });
+    const { pool, runs } = await start({ limitMs: 1_000 });
     const honest = '$join($map([1..20000], function($i) { $string($i % 7) }), "") ~> $length()';
     const fresh = await evaluate(pool, 'honest', honest);
     const known = await evaluate(pool, 'honest', honest);
