@@ -8,6 +8,7 @@
  *  G3 Names are stable: they are names of functions, of bundles and of connections to the database.
  */
 import type { Capability } from './capabilities.ts';
+import type { LayerName } from './layers.ts';
 import type { Trigger } from './triggers.ts';
 import type { EnvKey } from './variables.ts';
 
@@ -31,6 +32,8 @@ export interface FunctionSpec extends Program {
   readonly reservedConcurrency: number | null;
   /** On the hot path of a caller: kept warm where the stage pays for it. */
   readonly keptWarm: boolean;
+  /** Default: none. */
+  readonly layers?: readonly LayerName[];
 }
 
 export interface ContainerSpec extends Program {
@@ -151,6 +154,7 @@ export const FUNCTIONS = {
     // A flood of sign-ins must not take the concurrency of the account.
     reservedConcurrency: 50,
     keptWarm: true,
+    layers: ['argon2'],
     maxBundleBytes: MEGABYTE,
   },
   'platform-api': {

@@ -8,6 +8,7 @@ import {
   Architecture,
   Code,
   Function as LambdaFunction,
+  LayerVersion,
   LoggingFormat,
   Runtime,
   RuntimeFamily,
@@ -23,6 +24,7 @@ import {
   type FunctionSpec,
   functionSpec,
 } from '#config/functions.ts';
+import { LAYERS, type LayerName } from '#config/layers.ts';
 import { DEAD_TICKS } from '#config/queues.ts';
 import type { StageSettings } from '#config/stage-settings.ts';
 import { allow, type GrantsOf, grantAll } from './grants.ts';
@@ -136,6 +138,7 @@ export class ServiceFunction<Name extends FunctionName> extends Construct {
       tracing: Tracing.ACTIVE,
       loggingFormat: LoggingFormat.JSON,
       logGroup,
+      layers: (this.spec.layers ?? []).map((layer) => this.layer(layer, around)),
       memorySize: this.spec.memoryMb,
       timeout: Duration.seconds(this.spec.timeoutSeconds),
       environment: {
@@ -165,6 +168,19 @@ export class ServiceFunction<Name extends FunctionName> extends Construct {
       aliasName: LIVE,
       version: this.handler.currentVersion,
       ...(warm === 0 ? {} : { provisionedConcurrentExecutions: warm }),
+    });
+  }
+
+  private layer(name: LayerName, { settings, dist }: Surroundings): LayerVersion {
+    const folder = join(dist, 'layers', name);
+    if (!existsSync(folder)) {
+      throw new TypeError(`there is no layer ${name}; run npm run build first`);
+    }
+    return new LayerVersion(this, `Layer${name}`, {
+      layerVersionName: `cloudflow-${settings.stage}-${this.name}-${name}`,
+      description: LAYERS[name].about,
+      code: Code.fromAsset(folder),
+      compatibleArchitectures: [Architecture.ARM_64],
     });
   }
 }

@@ -10,6 +10,7 @@ import { join } from 'node:path';
 import type { TestProject } from 'vitest/node';
 import { functionNames } from '#config/functions.ts';
 import { type Bundle, buildPrograms } from '../../bin/build/bundle.ts';
+import { buildLayers, LAMBDA_PLATFORM } from '../../bin/build/layers.ts';
 import { packageOf, release, unpack } from './packages.ts';
 
 declare module 'vitest' {
@@ -28,6 +29,9 @@ export async function setup(project: TestProject): Promise<void> {
   const dist = join(folder, 'dist');
   const unpacked = join(folder, 'unpacked');
   project.provide('bundles', await buildPrograms(dist));
+  await buildLayers(join(dist, 'layers'), LAMBDA_PLATFORM);
+  // Of the machine that tests run on, below where Lambda would have /opt.
+  await buildLayers(join(unpacked, 'layers'), `${process.platform}-${process.arch}`);
   project.provide('dist', dist);
   for (const name of functionNames) unpack(packageOf(join(dist, name)), join(unpacked, name));
   project.provide('unpacked', unpacked);

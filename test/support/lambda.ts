@@ -1,8 +1,8 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
-import { join } from 'node:path';
+import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { FunctionName } from '#config/functions.ts';
+import { type FunctionName, functionSpec } from '#config/functions.ts';
 
 const HOST = fileURLToPath(new URL('./lambda-host.ts', import.meta.url));
 
@@ -39,9 +39,16 @@ export async function startLambda(
   env: Readonly<Record<string, string>>,
 ): Promise<TestLambda> {
   const task = join(folder, name);
+  const layers = (functionSpec(name).layers ?? []).map((layer) =>
+    join(folder, 'layers', layer, 'nodejs/node_modules'),
+  );
   const child = fork(HOST, [join(task, 'index.mjs')], {
     cwd: task,
-    env: { ...env },
+    // As Lambda finds layers.
+    env: {
+      ...env,
+      ...(layers.length === 0 ? {} : { NODE_PATH: layers.join(delimiter) }),
+    },
     execArgv: [],
     stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
   });
