@@ -160,6 +160,10 @@ export const CAPABILITIES = {
     about: 'keep small records that expire, in DynamoDB',
     actions: ['dynamodb:GetItem', 'dynamodb:PutItem', 'dynamodb:DeleteItem', 'dynamodb:Query'],
   },
+  'sockets:manage': {
+    about: 'send over WebSockets that API Gateway holds, and end them',
+    actions: ['execute-api:ManageConnections'],
+  },
   'signing-keys:make': {
     about: 'seal keys that sign tokens, and open them again to see that they can be opened',
     actions: ['kms:Encrypt', 'kms:Decrypt'],

@@ -171,6 +171,20 @@ export const FUNCTIONS = {
     keptWarm: false,
     maxBundleBytes: MEGABYTE,
   },
+  realtime: {
+    about: 'WebSockets: who may connect, who is connected, and what they say',
+    entry: 'functions/realtime/main.ts',
+    triggers: [{ kind: 'socket' }],
+    env: ['STAGE', ...DATABASE, 'PUBLIC_URL', 'RECORDS_TABLE', 'SOCKETS_URL'],
+    can: ['postgres:cloudflow_app', 'postgres:cloudflow_login', 'records', 'sockets:manage'],
+    beside: [],
+    memoryMb: 512,
+    timeoutSeconds: HTTP_SECONDS,
+    // Strangers may ask to connect: a flood of them must not take the others' share.
+    reservedConcurrency: 50,
+    keptWarm: false,
+    maxBundleBytes: MEGABYTE,
+  },
   'step-runner': {
     about: 'the work of steps on Step Functions',
     entry: 'functions/step-runner/main.ts',

@@ -5,6 +5,8 @@ import type { TopicName } from './topics.ts';
 export type Trigger =
   /** Routes of the contract by tag, behind API Gateway. */
   | { readonly kind: 'http'; readonly tags: readonly string[] }
+  /** Everything that API Gateway says of WebSockets, and its question who may connect. */
+  | { readonly kind: 'socket' }
   /** Invoked by Task states of compiled machines, with `StepRunnerPayload`. */
   | { readonly kind: 'machine-task' }
   | { readonly kind: 'schedule'; readonly everyMinutes: number }

@@ -24,6 +24,7 @@ export const VARIABLES = {
   MACHINE_LOG_GROUP_ARN: 'where machines of workflows log to; empty: nowhere',
   MACHINE_PREFIX: 'what names of machines of workflows begin with, at most 32 characters',
   RECORDS_TABLE: 'the table of DynamoDB for small records; empty: they are kept in PostgreSQL',
+  SOCKETS_URL: 'where API Gateway is told what to send over WebSockets: https, host and stage',
   SIGNING_SEAL_KEY: 'id of the KMS key under which keys that sign tokens are sealed',
   EGRESS_ALLOW: 'private host:port pairs that steps may reach, for development; may be empty',
   EGRESS_PORTS: 'ports for HTTP besides 80, 443 and 8443, separated by commas; may be empty',

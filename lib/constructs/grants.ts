@@ -1,7 +1,7 @@
 import { PolicyStatement, type Role } from 'aws-cdk-lib/aws-iam';
 import { CAPABILITIES, type Capability } from '#config/capabilities.ts';
 import { PROGRAMS, type ProgramName } from '#config/functions.ts';
-import { acknowledge } from './acknowledge.ts';
+import { acknowledge, spelled } from './acknowledge.ts';
 
 /** Gives a role one capability on the resources that this deployment made. */
 export type Grant = (role: Role) => void;
@@ -45,7 +45,7 @@ export function allow(role: Role, { sid, actions, resources, conditions, star }:
   );
   if (star === undefined) return;
   for (const resource of resources.filter((each) => each.includes('*'))) {
-    acknowledge(role, `AwsSolutions-IAM5[Resource::${resource}]`, star);
+    acknowledge(role, `AwsSolutions-IAM5[Resource::${spelled(role, resource)}]`, star);
   }
 }
 

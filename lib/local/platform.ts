@@ -432,6 +432,7 @@ async function start(
       'signing-keys': [{ everyMs: LET_GO_MS, act: rotateKeys }],
       'collect-machines': 'machines are compiled when they are needed and kept nowhere',
       migrate: 'done before anything else',
+      realtime: 'no WebSockets are served here yet',
       integrity: 'asked for by `cloudflow integrity`',
     }),
   );

@@ -10,6 +10,7 @@ import { IdentityStack } from './identity-stack.ts';
 import { NetworkStack } from './network-stack.ts';
 import { NotificationsStack } from './notifications-stack.ts';
 import { ObservabilityStack } from './observability-stack.ts';
+import { RealtimeStack } from './realtime-stack.ts';
 import { RecoveryStack } from './recovery-stack.ts';
 import { ScheduleStack } from './schedule-stack.ts';
 import { SchemaStack } from './schema-stack.ts';
@@ -39,12 +40,13 @@ export function buildPlatform(scope: Construct, settings: StageSettings, dist: s
   };
   const schema = new SchemaStack(scope, settings, { around, data, identity });
   const api = new ApiStack(scope, settings, { around, data, stores, identity });
+  const realtime = new RealtimeStack(scope, settings, { around, data, stores, api });
   const workflows = new WorkflowsStack(scope, settings, { around, data, identity, api });
   const engine = new EngineStack(scope, settings, { around, data, identity, api });
   const recovery = new RecoveryStack(scope, settings, { around, data });
   const observability = new ObservabilityStack(scope, settings, { around, data });
   // No program of the new version runs before the schema has gone forward.
-  for (const stack of [api, workflows, engine, recovery, observability]) {
+  for (const stack of [api, realtime, workflows, engine, recovery, observability]) {
     stack.addStackDependency(schema);
   }
   const programs = scope.node

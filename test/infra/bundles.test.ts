@@ -117,6 +117,7 @@ describe('what is deployed', () => {
       'client-sqs': ['queue:'],
       'client-kafka': ['kafka:'],
       'client-dynamodb': ['records'],
+      'client-apigatewaymanagementapi': ['sockets:'],
       'client-kms': ['signing-keys:'],
       'client-s3': ['bucket:'],
       'client-secrets-manager': ['secrets:', 'postgres:owner'],

@@ -24,6 +24,7 @@ import {
   type TestDatabase,
 } from '#test/support/database.ts';
 import { ask } from '#test/support/gateway.ts';
+import { type GatewaySockets, startGatewaySockets } from '#test/support/gateway-sockets.ts';
 import { startLambda, type TestLambda } from '#test/support/lambda.ts';
 import { digestOf } from '#test/support/packages.ts';
 import { type Synthesised, synthesise } from './synth.ts';
@@ -59,6 +60,7 @@ describeWithPostgres('the deployed functions, bundled', () => {
   /** Where Lambda has a file of certificates, this machine need not. */
   let certificates: string;
   let aws: TestAws;
+  let sockets: GatewaySockets;
   let database: TestDatabase;
   let api: TestApi;
   let apiKey: string;
@@ -83,6 +85,7 @@ describeWithPostgres('the deployed functions, bundled', () => {
         }),
       },
     });
+    sockets = await startGatewaySockets();
     env = {
       STAGE: 'dev',
       DATABASE_URL: database.url,
@@ -105,6 +108,7 @@ describeWithPostgres('the deployed functions, bundled', () => {
       HEALTH_PORT: '0',
       RECORDS_TABLE: '',
       SIGNING_SEAL_KEY: 'alias/cloudflow/dev/signing',
+      SOCKETS_URL: sockets.url,
     };
     for (const name of functionNames) lambdas.set(name, await begin(name, envOf(name)));
   });
@@ -113,6 +117,7 @@ describeWithPostgres('the deployed functions, bundled', () => {
     rmSync(dirname(certificates), { recursive: true });
     await api?.close();
     await aws?.close();
+    await sockets?.close();
     expect(aws?.faults).toEqual([]);
     // Their sessions end a moment after the processes that held them.
     await database?.admin.query(
@@ -213,6 +218,36 @@ describeWithPostgres('the deployed functions, bundled', () => {
       status: 200,
       body: { keys: expect.any(Array) },
     });
+  });
+
+  it('let a client with a key open a WebSocket, remember it, and answer what it says', async () => {
+    const realtime = lambda('realtime');
+    const methodArn = 'arn:aws:execute-api:eu-central-1:000000000000:abc123/live/$connect';
+    const ask = (headers: Record<string, string>) =>
+      realtime.invoke({ type: 'REQUEST', methodArn, headers }) as Promise<{
+        policyDocument: { Statement: { Effect: string }[] };
+        context: Record<string, string>;
+      }>;
+    const refused = await ask({});
+    expect(refused.policyDocument.Statement[0]?.Effect).toBe('Deny');
+    const { policyDocument, context } = await ask({ Authorization: `Bearer ${apiKey}` });
+    expect(policyDocument.Statement[0]?.Effect).toBe('Allow');
+    const tell = (eventType: string, body: string | null = null) =>
+      realtime.invoke({
+        requestContext: { eventType, connectionId: 'L0SM9=', authorizer: context },
+        headers: {},
+        body,
+      });
+    const count = async () =>
+      (await database.admin.query("select 1 from records where kind = 'socket'")).rows.length;
+    expect(await tell('CONNECT')).toEqual({ statusCode: 200 });
+    expect(await count()).toBe(1);
+    expect(await tell('MESSAGE', '{"type":"ping"}')).toEqual({
+      statusCode: 200,
+      body: '{"type":"pong"}',
+    });
+    expect(await tell('DISCONNECT')).toEqual({ statusCode: 200 });
+    expect(await count()).toBe(0);
   });
 
   it('keep a connection in PostgreSQL and its secret in Secrets Manager', async () => {

@@ -85,6 +85,10 @@ const WHOLE: Readonly<Record<string, (resource: Resource) => string>> = {
       ? 'API Gateway may not'
       : 'EventBridge may not',
   'AWS::Scheduler::Schedule': () => 'no clock',
+  'AWS::ApiGatewayV2::Route': () => 'is not served',
+  'AWS::ApiGatewayV2::Integration': () => 'does not go to realtime',
+  'AWS::ApiGatewayV2::Authorizer': () => 'does not say who may connect',
+  'AWS::ApiGatewayV2::RouteResponse': () => 'is not answered',
   'AWS::Lambda::EventInvokeConfig': () => 'could not use are not kept',
   'AWS::Events::Rule': () => 'no rule',
   'AWS::SQS::Queue': () => 'no queue',

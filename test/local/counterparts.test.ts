@@ -10,6 +10,7 @@ const NOTHING: Counterparts = {
   partitions: 'not here',
   migrate: 'not here',
   integrity: 'not here',
+  realtime: 'not here',
   measure: 'not here',
 };
 

@@ -146,6 +146,13 @@ export const STATEMENTS: { readonly [C in Capability]: readonly Wanted[] } = {
       on: /Nudges/,
     },
   ],
+  'sockets:manage': [
+    {
+      sid: 'SocketsManage',
+      actions: actions('sockets:manage'),
+      on: /\/DELETE\/@connections\/\*.*\/POST\/@connections\/\*/,
+    },
+  ],
   ...KAFKA,
   ...BUCKET,
   records: [

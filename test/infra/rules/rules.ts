@@ -1,6 +1,7 @@
 import { PERMISSIONS } from './permissions.ts';
 import { FUNCTIONS, VARIABLES } from './programs.ts';
 import { GATEWAY_PERMISSIONS, ROUTES } from './routes.ts';
+import { SOCKETS } from './sockets.ts';
 import { QUEUES_WITH_DEAD_LETTERS, TICKS, TOPICS_OF_THE_LOG, TRIGGERS } from './triggers.ts';
 import type { Rule } from './view.ts';
 
@@ -14,6 +15,7 @@ export const RULES: readonly Rule[] = [
   PERMISSIONS,
   ROUTES,
   GATEWAY_PERMISSIONS,
+  SOCKETS,
   TRIGGERS,
   TICKS,
   QUEUES_WITH_DEAD_LETTERS,

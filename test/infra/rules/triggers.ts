@@ -134,6 +134,8 @@ const SEEN: { readonly [K in Trigger['kind']]: ((made: Synthesised) => readonly 
   {
     // rules/routes.ts
     http: null,
+    // rules/sockets.ts
+    socket: null,
     'machine-task': steps,
     schedule: schedules,
     queue: mappings,
