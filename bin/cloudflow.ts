@@ -2,40 +2,47 @@ import { fileURLToPath } from 'node:url';
 import { App, Validations } from 'aws-cdk-lib/core';
 import { AwsSolutionsChecks } from 'cdk-nag';
 import { programNames } from '#config/functions.ts';
+import { problemOfContext } from '#config/stage-problems.ts';
 import { readStageSettings, type StageSettings } from '#config/stage-settings.ts';
 import { bundleFolder } from '#constructs/service-function.ts';
 import { buildPlatform } from '#stacks/platform.ts';
+import { synthFailure } from './build/synth-failure.ts';
 
 // The CDK app: one stage, as `-c stage=` names it. A finding of the checks that nobody accepted with a
 // reason fails the synth.
 
+const root = fileURLToPath(new URL('..', import.meta.url));
 const dist = fileURLToPath(new URL('../dist', import.meta.url));
-const app = new App();
 
-/** Null after saying in a sentence what to change. */
-function readRequest(): StageSettings | null {
-  try {
-    const settings = readStageSettings(
-      {
-        stage: app.node.tryGetContext('stage') as unknown,
-        account: app.node.tryGetContext('account') as unknown,
-      },
-      process.env,
-    );
-    for (const name of programNames) bundleFolder(dist, name);
-    return settings;
-  } catch (error) {
-    if (!(error instanceof TypeError)) throw error;
-    process.stderr.write(`${error.message}\n`);
-    return null;
-  }
+/** Throws a TypeError of one sentence that says what to change. */
+function readRequest(app: App): StageSettings {
+  const strange = problemOfContext(Object.keys(app.node.getAllContext()));
+  if (strange !== null) throw new TypeError(strange);
+  const settings = readStageSettings(
+    {
+      stage: app.node.tryGetContext('stage') as unknown,
+      account: app.node.tryGetContext('account') as unknown,
+    },
+    process.env,
+  );
+  for (const name of programNames) bundleFolder(dist, name);
+  return settings;
 }
 
-const settings = readRequest();
-if (settings === null) {
-  process.exitCode = 1;
-} else {
+function synthesise(app: App, settings: StageSettings): void {
   Validations.of(app).addPlugins(new AwsSolutionsChecks(app));
   buildPlatform(app, settings, dist);
   app.synth();
+}
+
+const app = new App();
+let settings: StageSettings | null = null;
+try {
+  settings = readRequest(app);
+  synthesise(app, settings);
+} catch (error) {
+  // Left alone, Node would print the line that threw, which in CDK is all of a minified file.
+  const refused = settings === null && error instanceof TypeError;
+  process.stderr.write(refused ? `${error.message}\n` : synthFailure(error, root));
+  process.exitCode = 1;
 }

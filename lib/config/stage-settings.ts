@@ -1,4 +1,5 @@
 import { type EventSettings, problemOfEvents } from './brokers.ts';
+import { problemOfSettings } from './stage-problems.ts';
 import { readStage, STAGES, type Stage } from './stages.ts';
 
 /**
@@ -210,7 +211,7 @@ export function readStageSettings(
     );
   }
   const settings = { stage, account, ...SHAPES[stage] };
-  const problem = problemOf(settings);
+  const problem = problemOfSettings(settings) ?? problemOf(settings);
   if (problem !== null) throw new TypeError(`stage ${stage}: ${problem}`);
   return settings;
 }

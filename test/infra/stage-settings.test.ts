@@ -1,6 +1,8 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
+import { App, Stack } from 'aws-cdk-lib/core';
 import { describe, expect, it } from 'vitest';
+import { problemOfContext, problemOfSettings } from '#config/stage-problems.ts';
 import {
   PLACEHOLDER_ACCOUNT,
   problemOf,
@@ -9,6 +11,7 @@ import {
 } from '#config/stage-settings.ts';
 import { STAGES } from '#config/stages.ts';
 import { ROOT } from '../../bin/build/bundle.ts';
+import { synthFailure } from '../../bin/build/synth-failure.ts';
 
 const read = (stage: unknown, account?: unknown, environment = {}): StageSettings =>
   readStageSettings({ stage, account }, environment);
@@ -82,6 +85,93 @@ describe('settings of stages', () => {
     expect(problemOf({ ...two, events: { ...read('dev').events, brokers: 3 } })).toContain(
       'it has 3 brokers in 2 zones; use a multiple of 2',
     );
+  });
+
+  it.each<[string, (settings: StageSettings) => object]>([
+    ['its region is "us-east"; write it as us-east-1', () => ({ region: 'us-east' })],
+    ['its zone eu-west-1a is not in us-east-1', () => ({ zones: ['us-east-1a', 'eu-west-1a'] })],
+    ['it names a zone twice', () => ({ zones: ['us-east-1a', 'us-east-1a'] })],
+    [
+      'use a private /16 such as 10.10.0.0/16',
+      ({ network }) => ({ network: { ...network, cidr: '10.0.0.0/8' } }),
+    ],
+    [
+      'backups are kept for days, which is 36; use a whole number from 1 to 35',
+      ({ database }) => ({ database: { ...database, backupDays: 36 } }),
+    ],
+    [
+      'its database has 0.75 units; use halves and wholes up to 256',
+      ({ database }) => ({
+        database: { ...database, capacity: { kind: 'serverless', minUnits: 0.75, maxUnits: 4 } },
+      }),
+    ],
+    [
+      'its database runs on t3.micro; use an instance of Aurora such as r7g.2xlarge',
+      ({ database }) => ({
+        database: { ...database, capacity: { kind: 'provisioned', instance: 't3.micro' } },
+      }),
+    ],
+    [
+      'a task of the engine has a CPU of 3000; use one of 512, 1024, 2048, 4096, 8192, 16384',
+      ({ engine }) => ({ engine: { ...engine, cpu: 3_000 } }),
+    ],
+    [
+      'a task of the engine has 4096 MB beside a CPU of 4096; use 8192 to 30720 in steps of 1024',
+      ({ engine }) => ({ engine: { ...engine, cpu: 4_096, memoryMb: 4_096 } }),
+    ],
+    [
+      'the number of requests a second is 0.5; use a whole number from 1',
+      ({ api }) => ({ api: { ...api, requestsPerSecond: 0.5 } }),
+    ],
+    [
+      'its domain is "https://api.example.com"; write a host such as api.example.com',
+      ({ api }) => ({
+        api: { ...api, domain: { name: 'https://api.example.com', certificateArn: 'arn' } },
+      }),
+    ],
+    [
+      'use one of its own account and region, arn:aws:acm:us-east-1:111111111111:certificate/',
+      ({ api }) => ({
+        api: {
+          ...api,
+          domain: {
+            name: 'api.example.com',
+            certificateArn: 'arn:aws:acm:eu-west-1:111111111111:certificate/1',
+          },
+        },
+      }),
+    ],
+    ['the number of instances kept warm is -1', () => ({ warmInstances: -1 })],
+  ])('every stage is refused: %s', (said, change) => {
+    for (const stage of STAGES) {
+      const settings = read(stage);
+      expect(problemOfSettings({ ...settings, ...change(settings) })).toContain(said);
+    }
+  });
+
+  it('a context key that nobody knows is refused, and CDK keeps its own', () => {
+    expect(problemOfContext(['stage', 'account', '@aws-cdk/core:x', 'aws:cdk:y'])).toBeNull();
+    expect(problemOfContext(['stage', 'region'])).toBe(
+      '-c region= is not known; use -c stage= or -c account=; all else that a stage is stands in lib/config/stage-settings.ts',
+    );
+  });
+
+  it('a failure of CDK is its sentence and our place, not the minified file it came from', () => {
+    let failure: unknown;
+    try {
+      new Stack(new App(), 'not a name!');
+    } catch (error) {
+      failure = error;
+    }
+    const said = synthFailure(failure, ROOT);
+    expect(said).toMatch(/^the synth failed: .*not a name!/);
+    expect(said).toContain('stage-settings.test.ts');
+    expect(said).not.toContain('node_modules');
+    expect(said.length).toBeLessThan(1_000);
+    const long = synthFailure(new Error('x'.repeat(50_000)), ROOT);
+    expect(long).toContain('(50000 characters)');
+    expect(long.length).toBeLessThan(3_000);
+    expect(synthFailure('no error', ROOT)).toBe('the synth failed: no error\n');
   });
 
   it('the app says it in one sentence and fails', async () => {
