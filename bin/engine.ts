@@ -1,5 +1,6 @@
 import { createServer } from 'node:http';
 import { readEnv } from '#config/env.ts';
+import { CONTAINERS } from '#config/functions.ts';
 import { createEngine, engineCounts } from '#engine/engine.ts';
 import { createStepPerformer } from '#engine/step-performer.ts';
 import { every } from '#functions/shared/every.ts';
@@ -14,8 +15,6 @@ import { connectSteps } from '#functions/shared/steps.ts';
 const env = readEnv('engine', process.env);
 const basics = createBasics('engine', env);
 const { clock, ids, log, metrics } = basics;
-/** Below what the platform waits between SIGTERM and SIGKILL, with time left to close. */
-const DRAIN_MS = 90_000;
 const EVALUATORS = 4;
 /** Real milliseconds between two tellings of what was measured. */
 const TELL_MS = 10_000;
@@ -38,7 +37,7 @@ const engine = createEngine(
     log,
     metrics,
   },
-  { drainMs: DRAIN_MS },
+  { drainMs: CONTAINERS.engine.drainSeconds * 1_000 },
 );
 
 const health = createServer((request, response) => {

