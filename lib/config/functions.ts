@@ -37,8 +37,10 @@ export interface FunctionSpec extends Program {
 }
 
 export interface ContainerSpec extends Program {
-  /** Time between SIGTERM and SIGKILL. */
+  /** Between SIGTERM and SIGKILL; Fargate allows no more than 120. */
   readonly stopSeconds: number;
+  /** Of those, how long calls under way may take to end; the rest is for closing in order. */
+  readonly drainSeconds: number;
 }
 
 /** All functions alike, so that nobody chooses by accident. */
@@ -185,6 +187,20 @@ export const FUNCTIONS = {
     keptWarm: false,
     maxBundleBytes: MEGABYTE,
   },
+  authorizer: {
+    about: 'tells API Gateway whether anybody we know calls, so that junk starts nothing else',
+    entry: 'functions/authorizer/main.ts',
+    triggers: [{ kind: 'authorizer', keptSeconds: 60 }],
+    env: ['STAGE', ...DATABASE, 'PUBLIC_URL'],
+    can: ['postgres:cloudflow_app', 'postgres:cloudflow_login'],
+    beside: [],
+    memoryMb: 512,
+    timeoutSeconds: 5,
+    // A flood of made-up keys takes these and no function of the API.
+    reservedConcurrency: 20,
+    keptWarm: true,
+    maxBundleBytes: MEGABYTE,
+  },
   'step-runner': {
     about: 'the work of steps on Step Functions',
     entry: 'functions/step-runner/main.ts',
@@ -323,6 +339,7 @@ export const CONTAINERS = {
     can: RUNNER_CAN,
     beside: ['evaluator'],
     stopSeconds: 110,
+    drainSeconds: 90,
     maxBundleBytes: 3 * MEGABYTE,
   },
 } as const satisfies Record<string, ContainerSpec>;

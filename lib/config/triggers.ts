@@ -7,6 +7,11 @@ export type Trigger =
   | { readonly kind: 'http'; readonly tags: readonly string[] }
   /** Everything that API Gateway says of WebSockets, and its question who may connect. */
   | { readonly kind: 'socket' }
+  /**
+   * Asked by API Gateway about the credential of a call, before anything else is started for it; what
+   * it answers is kept for at most a minute, for that is how long a key may outlive its end at the door.
+   */
+  | { readonly kind: 'authorizer'; readonly keptSeconds: number }
   /** Invoked by Task states of compiled machines, with `StepRunnerPayload`. */
   | { readonly kind: 'machine-task' }
   | { readonly kind: 'schedule'; readonly everyMinutes: number }

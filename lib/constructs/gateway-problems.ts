@@ -2,8 +2,22 @@ import { ResponseType, type RestApi } from 'aws-cdk-lib/aws-apigateway';
 import { problemDetails } from '#contract/problem.ts';
 import { type ApiErrorCode, CloudFlowError } from '#core/errors.ts';
 
+const CREDENTIAL = 'send a valid API key or access token: Authorization: Bearer ...';
+
 /** What API Gateway answers by itself, before or instead of a function of ours. */
 const ANSWERS: readonly (readonly [string, ResponseType, ApiErrorCode, string])[] = [
+  // No Authorization header, or one that is neither key nor token by its form: nothing was asked about it.
+  ['NoCredential', ResponseType.UNAUTHORIZED, 'UNAUTHENTICATED', CREDENTIAL],
+  // The authorizer does not know it.
+  ['UnknownCaller', ResponseType.ACCESS_DENIED, 'UNAUTHENTICATED', CREDENTIAL],
+  ['AuthorizerFailed', ResponseType.AUTHORIZER_FAILURE, 'UNAVAILABLE', ''],
+  ['AuthorizerAnsweredWrong', ResponseType.AUTHORIZER_CONFIGURATION_ERROR, 'UNAVAILABLE', ''],
+  [
+    'BadBody',
+    ResponseType.BAD_REQUEST_BODY,
+    'REQUEST_MALFORMED',
+    'the body is not a JSON object; send one as application/json',
+  ],
   // A path or method that is not there; API Gateway takes it for a forgotten signature.
   [
     'NoRoute',
@@ -13,20 +27,45 @@ const ANSWERS: readonly (readonly [string, ResponseType, ApiErrorCode, string])[
   ],
   ['NoResource', ResponseType.RESOURCE_NOT_FOUND, 'ROUTE_NOT_FOUND', 'no such path'],
   ['Throttled', ResponseType.THROTTLED, 'RATE_LIMITED', 'too many requests; try again in a moment'],
+  [
+    'Filtered',
+    ResponseType.WAF_FILTERED,
+    'PERMISSION_DENIED',
+    'the firewall does not let this request pass',
+  ],
   ['TooLarge', ResponseType.REQUEST_TOO_LARGE, 'PAYLOAD_TOO_LARGE', 'the body is too large'],
   ['Failed', ResponseType.INTEGRATION_FAILURE, 'UNAVAILABLE', ''],
   ['TimedOut', ResponseType.INTEGRATION_TIMEOUT, 'UNAVAILABLE', ''],
   ['Broken', ResponseType.DEFAULT_5XX, 'INTERNAL', ''],
 ];
 
-/** Clients meet one form of error, whoever answers them. */
-export function answerWithProblems(api: RestApi): void {
+/** Headers that come with a code, as functions send them. */
+const HEADERS: { readonly [C in ApiErrorCode]?: Readonly<Record<string, string>> } = {
+  UNAUTHENTICATED: { 'WWW-Authenticate': '\'Bearer realm="cloudflow"\'' },
+  RATE_LIMITED: { 'Retry-After': "'1'" },
+  UNAVAILABLE: { 'Retry-After': "'1'" },
+};
+
+/**
+ * Clients meet one form of error, whoever answers them. A browser may read it where its page may call
+ * the API at all; an error of the gateway holds nobody's data, so that with several origins the one that
+ * asks is named without a look at the list, which a mapping cannot hold.
+ */
+export function answerWithProblems(api: RestApi, allowedOrigins: readonly string[]): void {
+  const [origin, ...others] = allowedOrigins;
+  const mapped = others.length > 0 ? 'method.request.header.origin' : `'${origin}'`;
+  const readable: Record<string, string> =
+    origin === undefined ? {} : { 'Access-Control-Allow-Origin': mapped, Vary: "'Origin'" };
   for (const [id, type, code, message] of ANSWERS) {
     const problem = problemDetails(new CloudFlowError(code, message), '$context.requestId');
     api.addGatewayResponse(id, {
       type,
       statusCode: String(problem.status),
-      responseHeaders: { 'Content-Type': "'application/problem+json'" },
+      responseHeaders: {
+        'Content-Type': "'application/problem+json'",
+        ...readable,
+        ...HEADERS[code],
+      },
       templates: { 'application/json': JSON.stringify(problem) },
     });
   }

@@ -431,6 +431,7 @@ async function start(
       ],
       'signing-keys': [{ everyMs: LET_GO_MS, act: rotateKeys }],
       'collect-machines': 'machines are compiled when they are needed and kept nowhere',
+      authorizer: 'the API looks at every credential itself, here and deployed',
       migrate: 'done before anything else',
       realtime: 'no WebSockets are served here yet',
       integrity: 'asked for by `cloudflow integrity`',

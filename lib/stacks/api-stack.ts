@@ -6,12 +6,12 @@ import {
   LogGroupLogDestination,
   type MethodDeploymentOptions,
   MethodLoggingLevel,
+  type MethodOptions,
   RestApi,
   SecurityPolicy,
 } from 'aws-cdk-lib/aws-apigateway';
 import { Certificate } from 'aws-cdk-lib/aws-certificatemanager';
 import { LogGroup } from 'aws-cdk-lib/aws-logs';
-import { CfnWebACL, CfnWebACLAssociation } from 'aws-cdk-lib/aws-wafv2';
 import { CfnOutput, RemovalPolicy } from 'aws-cdk-lib/core';
 import type { Construct } from 'constructs';
 import type { ProgramEnv } from '#config/env.ts';
@@ -23,10 +23,12 @@ import {
 } from '#config/functions.ts';
 import type { StageSettings } from '#config/stage-settings.ts';
 import { acknowledge } from '#constructs/acknowledge.ts';
+import { ApiDoor } from '#constructs/api-door.ts';
+import { Firewall } from '#constructs/firewall.ts';
 import { answerWithProblems } from '#constructs/gateway-problems.ts';
 import { ServiceFunction, type Surroundings } from '#constructs/service-function.ts';
 import type { Method, Route, Tag } from '#contract/route.ts';
-import { operationIds, routeOf } from '#contract/routes.ts';
+import { type OperationId, operationIds, routeOf } from '#contract/routes.ts';
 import type { DataStack } from './data-stack.ts';
 import type { IdentityStack } from './identity-stack.ts';
 import { StageStack } from './stage-stack.ts';
@@ -104,7 +106,7 @@ export class ApiStack extends StageStack {
         accessLogFormat: accessLogFormat(),
       },
     });
-    answerWithProblems(api);
+    answerWithProblems(api, settings.api.allowedOrigins);
     this.publicUrl =
       domain === null
         ? `https://${api.restApiId}.execute-api.${region}.amazonaws.com/${GATEWAY_STAGE}`
@@ -166,6 +168,18 @@ export class ApiStack extends StageStack {
       }),
     };
 
+    const authorizer = new ServiceFunction<'authorizer'>(this, 'Authorizer', {
+      name: 'authorizer',
+      around,
+      environment: {
+        STAGE: stage,
+        DATABASE_URL: data.databaseUrl,
+        DATABASE_AUTH: 'iam',
+        PUBLIC_URL: this.publicUrl,
+      },
+      grants,
+    });
+
     const integrations = new Map(
       Object.values(functions).map(({ name, live }) => [
         name as FunctionName,
@@ -173,21 +187,26 @@ export class ApiStack extends StageStack {
         new LambdaIntegration(live, { scopePermissionToMethod: false }),
       ]),
     );
+    const door = new ApiDoor(this, 'Door', api, authorizer.live);
+    // A GET and its HEAD are one operation with one model.
+    const known = new Map<OperationId | null, MethodOptions>();
+    const optionsOf = (id: OperationId | null): MethodOptions => {
+      const options = known.get(id) ?? door.optionsFor(id);
+      known.set(id, options);
+      return options;
+    };
     for (const { path, methods, tag } of endpoints()) {
       const integration = integrations.get(servedBy(tag));
       if (integration === undefined) throw new TypeError(`no function serves ${tag}`);
       const resource = api.root.resourceForPath(path);
-      for (const method of methods) resource.addMethod(method, integration);
+      for (const [method, id] of methods) {
+        resource.addMethod(method, integration, optionsOf(id));
+      }
     }
     acknowledge(
       api,
-      'AwsSolutions-APIG2',
-      'requests are validated by the contract itself, inside the function that serves them',
-    );
-    acknowledge(
-      api,
       'AwsSolutions-APIG4',
-      'functions verify the credential of every route that is not public, before they read a body',
+      'what needs no credential, or has one in its path, has no authorizer: HTTP’s own questions, public routes, answers with a token',
     );
     acknowledge(
       api,
@@ -199,7 +218,7 @@ export class ApiStack extends StageStack {
       'AwsSolutions-IAM4[Policy::arn:<AWS::Partition>:iam::aws:policy/service-role/AmazonAPIGatewayPushToCloudWatchLogs]',
       'the role that API Gateway asks for to write its logs, once per account and region',
     );
-    if (settings.api.firewall) this.firewall(api);
+    if (settings.api.firewall) new Firewall(this, 'Firewall', settings).before(api);
     else {
       acknowledge(
         api,
@@ -209,63 +228,23 @@ export class ApiStack extends StageStack {
     }
     new CfnOutput(this, 'PublicUrl', { value: this.publicUrl, description: 'address of the API' });
   }
-
-  private firewall(api: RestApi): void {
-    const { stage } = this.settings;
-    const visible = (name: string): CfnWebACL.VisibilityConfigProperty => ({
-      cloudWatchMetricsEnabled: true,
-      metricName: `cloudflow-${stage}-${name}`,
-      sampledRequestsEnabled: true,
-    });
-    const managed = (priority: number, name: string): CfnWebACL.RuleProperty => ({
-      name,
-      priority,
-      overrideAction: { none: {} },
-      statement: { managedRuleGroupStatement: { vendorName: 'AWS', name } },
-      visibilityConfig: visible(name),
-    });
-    const acl = new CfnWebACL(this, 'Firewall', {
-      name: `cloudflow-${stage}`,
-      scope: 'REGIONAL',
-      defaultAction: { allow: {} },
-      visibilityConfig: visible('firewall'),
-      rules: [
-        {
-          name: 'OneAddress',
-          priority: 0,
-          action: { block: { customResponse: { responseCode: 429 } } },
-          statement: {
-            rateBasedStatement: {
-              aggregateKeyType: 'IP',
-              limit: this.settings.api.requestsPerAddress,
-              evaluationWindowSec: 300,
-            },
-          },
-          visibilityConfig: visible('one-address'),
-        },
-        managed(1, 'AWSManagedRulesAmazonIpReputationList'),
-        managed(2, 'AWSManagedRulesKnownBadInputsRuleSet'),
-      ],
-    });
-    new CfnWebACLAssociation(this, 'FirewallOfApi', {
-      resourceArn: api.deploymentStage.stageArn,
-      webAclArn: acl.attrArn,
-    });
-  }
 }
 
-/** Every path of the contract with what is answered there. */
+type Answered = Map<Method | 'HEAD' | 'OPTIONS', OperationId | null>;
+
+/** Every path of the contract with what is answered there, and by which operation. */
 function endpoints(): readonly {
   readonly path: string;
-  readonly methods: ReadonlySet<Method | 'HEAD' | 'OPTIONS'>;
+  readonly methods: Answered;
   readonly tag: Tag;
 }[] {
-  const found = new Map<string, { methods: Set<Method | 'HEAD' | 'OPTIONS'>; tag: Tag }>();
-  for (const { path, method, tag } of operationIds.map(routeOf)) {
-    const endpoint = found.get(path) ?? { methods: new Set(['OPTIONS'] as const), tag };
+  const found = new Map<string, { methods: Answered; tag: Tag }>();
+  for (const id of operationIds) {
+    const { path, method, tag } = routeOf(id);
+    const endpoint = found.get(path) ?? { methods: new Map([['OPTIONS', null]]), tag };
     if (endpoint.tag !== tag) throw new TypeError(`${path} belongs to ${endpoint.tag} and ${tag}`);
-    endpoint.methods.add(method);
-    if (method === 'GET') endpoint.methods.add('HEAD');
+    endpoint.methods.set(method, id);
+    if (method === 'GET') endpoint.methods.set('HEAD', id);
     found.set(path, endpoint);
   }
   return [...found].map(([path, endpoint]) => ({ path, ...endpoint }));
@@ -320,6 +299,8 @@ function accessLogFormat(): AccessLogFormat {
       functionMilliseconds: AccessLogField.contextIntegrationLatency(),
       bytes: AccessLogField.contextResponseLength(),
       address: AccessLogField.contextIdentitySourceIp(),
+      // `key:` and the id of an API key, as the authorizer knew it; never the key.
+      caller: AccessLogField.contextAuthorizerPrincipalId(),
       trace: AccessLogField.contextXrayTraceId(),
     }),
   );

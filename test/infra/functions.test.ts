@@ -10,6 +10,7 @@ import { createMachineNames } from '#adapters/stepfunctions/machines.ts';
 import { FUNCTION_DEFAULTS, type FunctionName, functionNames } from '#config/functions.ts';
 import type { EnvKey } from '#config/variables.ts';
 import type { Json } from '#core/json.ts';
+import { makeApiKey } from '#services/identity/api-key.ts';
 import { startTestApi, type TestApi } from '#test/support/api.ts';
 import {
   clientConfig,
@@ -248,6 +249,31 @@ describeWithPostgres('the deployed functions, bundled', () => {
     });
     expect(await tell('DISCONNECT')).toEqual({ statusCode: 200 });
     expect(await count()).toBe(0);
+  });
+
+  it('tell API Gateway who calls, and that junk is nobody, without an error', async () => {
+    const ARN = 'arn:aws:execute-api:eu-central-1:000000000000:a1b2c3/live';
+    const judge = (authorizationToken: string) =>
+      lambda('authorizer').invoke({
+        type: 'TOKEN',
+        authorizationToken,
+        methodArn: `${ARN}/POST/api/v1/workflows`,
+      });
+    const statement = (Effect: string) => ({
+      Statement: [{ Action: 'execute-api:Invoke', Effect, Resource: `${ARN}/*/*` }],
+    });
+    expect(await judge(`Bearer ${apiKey}`)).toEqual({
+      principalId: expect.stringMatching(/^key:[0-9A-Za-z]{8}$/),
+      policyDocument: { Version: '2012-10-17', ...statement('Allow') },
+    });
+    const stranger = makeApiKey('test', randomBytes).text;
+    const mistyped = apiKey.replace(/.$/, (last) => (last === 'a' ? 'b' : 'a'));
+    for (const key of [stranger, mistyped, 'cfk_live_', '']) {
+      expect(await judge(`Bearer ${key}`)).toMatchObject({
+        principalId: 'nobody',
+        policyDocument: statement('Deny'),
+      });
+    }
   });
 
   it('keep a connection in PostgreSQL and its secret in Secrets Manager', async () => {

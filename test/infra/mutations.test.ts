@@ -79,6 +79,7 @@ function ofContainers(id: string, resource: Resource): readonly Mutation[] {
 /** Resources that code uses: what a rule must say when one of them is gone. */
 const WHOLE: Readonly<Record<string, (resource: Resource) => string>> = {
   'AWS::ApiGateway::Method': ({ Properties }) => `${String(Properties['HttpMethod'])} /`,
+  'AWS::ApiGateway::Authorizer': () => 'no authorizer',
   'AWS::Lambda::EventSourceMapping': () => 'no mapping',
   'AWS::Lambda::Permission': ({ Properties }) =>
     Properties['Principal'] === 'apigateway.amazonaws.com'
@@ -97,10 +98,28 @@ const WHOLE: Readonly<Record<string, (resource: Resource) => string>> = {
   'Custom::Trigger': () => 'no deployment invokes',
 };
 
+/** A method that lets anybody in, takes any body, or has no word for its body. */
+function ofMethods(id: string, resource: Resource): readonly Mutation[] {
+  const named = `${String(resource.Properties['HttpMethod'])} /`;
+  const without = (about: string, key: string): readonly Mutation[] => {
+    const { [key]: removed, ...others } = resource.Properties;
+    if (removed === undefined) return [];
+    return [{ about, id, left: { ...resource, Properties: others }, named }];
+  };
+  return [
+    ...without('authorizer of a method', 'AuthorizerId'),
+    ...without('model of a body', 'RequestModels'),
+    ...without('validator of a body', 'RequestValidatorId'),
+  ];
+}
+
 function mutationsOf(id: string, resource: Resource): readonly Mutation[] {
   const whole = WHOLE[resource.Type];
   if (whole !== undefined) {
-    return [{ about: resource.Type, id, left: null, named: whole(resource) }];
+    return [
+      { about: resource.Type, id, left: null, named: whole(resource) },
+      ...(resource.Type === 'AWS::ApiGateway::Method' ? ofMethods(id, resource) : []),
+    ];
   }
   switch (resource.Type) {
     case 'AWS::IAM::Policy':
@@ -144,6 +163,9 @@ describe('what code uses, taken away from the templates of prod', () => {
     'action',
     'variable',
     'function',
+    'authorizer of a method',
+    'model of a body',
+    'validator of a body',
     ...Object.keys(WHOLE),
   ])('%s: each one that is gone is noticed, by its name', (kind) => {
     const tried = mutations.filter(({ about }) => about === kind || about.startsWith(`${kind} `));

@@ -12,6 +12,7 @@ const NOTHING: Counterparts = {
   integrity: 'not here',
   realtime: 'not here',
   measure: 'not here',
+  authorizer: 'not here',
 };
 
 it('does the turns of every function at once and again, and waits for them at the end', async () => {

@@ -1,5 +1,6 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { crc32 } from 'node:zlib';
+import { API_KEY } from '#contract/credential.ts';
 import type { Mode } from '#ports/execution-store.ts';
 
 /**
@@ -11,7 +12,7 @@ import type { Mode } from '#ports/execution-store.ts';
  * id finds the row; the digest of the whole proves it.
  */
 const ALPHABET = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
-const PATTERN = /^cfk_(live|test)_([0-9A-Za-z]{8})[0-9A-Za-z]{18}([0-9A-Za-z]{6})$/;
+const PATTERN = new RegExp(`^${API_KEY}$`);
 const RANDOM_CHARACTERS = 26;
 
 export interface ApiKeyText {

@@ -1,10 +1,16 @@
 import { type FunctionName, functionNames, functionSpec } from '#config/functions.ts';
+import { requestModel } from '#contract/request-model.ts';
 import { operationIds, routeOf } from '#contract/routes.ts';
-import type { Synthesised } from '../synth.ts';
+import type { Resource, Synthesised } from '../synth.ts';
 import { entriesOf, invokedBy, type Rule, stackOf } from './view.ts';
 
+interface Served {
+  readonly by: FunctionName | null;
+  readonly method: Resource;
+}
+
 /** Methods of the API as `GET /api/v1/workflows`, each with the function that answers it. */
-function served(made: Synthesised): ReadonlyMap<string, FunctionName | null> {
+function served(made: Synthesised): ReadonlyMap<string, Served> {
   const pathOf = (stack: string, reference: unknown): string => {
     const part = made.resources.get(`${stack}/${(reference as { Ref?: string }).Ref}`);
     return part === undefined
@@ -12,12 +18,13 @@ function served(made: Synthesised): ReadonlyMap<string, FunctionName | null> {
       : `${pathOf(stack, part.Properties['ParentId'])}/${String(part.Properties['PathPart'])}`;
   };
   return new Map(
-    entriesOf(made, 'AWS::ApiGateway::Method').map(([id, { Properties }]) => {
+    entriesOf(made, 'AWS::ApiGateway::Method').map(([id, method]) => {
+      const { Properties } = method;
       const stack = stackOf(id);
       const path = pathOf(stack, Properties['ResourceId']);
       return [
         `${String(Properties['HttpMethod'])} ${path}`,
-        invokedBy(made, stack, Properties['Integration']),
+        { by: invokedBy(made, stack, Properties['Integration']), method },
       ];
     }),
   );
@@ -46,7 +53,7 @@ export const ROUTES: Rule = {
     return [
       ...[...wanted].flatMap(([route, by]) => {
         if (!there.has(route)) return [`${route} is not served`];
-        const found = there.get(route);
+        const found = there.get(route)?.by;
         return found === by ? [] : [`${route} goes to ${found}, not to ${by}`];
       }),
       ...[...there.keys()]
@@ -57,14 +64,43 @@ export const ROUTES: Rule = {
 };
 
 export const GATEWAY_PERMISSIONS: Rule = {
-  name: 'lets API Gateway invoke every function with routes',
+  name: 'lets API Gateway invoke every function with routes, and the authorizer',
   problems: (made) => {
     const allowed = entriesOf(made, 'AWS::Lambda::Permission')
       .filter(([, { Properties }]) => Properties['Principal'] === 'apigateway.amazonaws.com')
       .map(([id, { Properties }]) => invokedBy(made, stackOf(id), Properties['FunctionName']));
     return functionNames
-      .filter((name) => functionSpec(name).triggers.some(({ kind }) => kind === 'http'))
+      .filter((name) =>
+        functionSpec(name).triggers.some(({ kind }) => kind === 'http' || kind === 'authorizer'),
+      )
       .filter((name) => !allowed.includes(name))
       .map((name) => `API Gateway may not invoke ${name}`);
   },
+};
+
+const HTTP = new Map(operationIds.map((id) => [`${routeOf(id).method} ${routeOf(id).path}`, id]));
+
+export const DOOR: Rule = {
+  name: 'asks for a known caller wherever the contract does and nowhere else, and for a JSON object in every body',
+  problems: (made) =>
+    [...served(made)].flatMap(([route, { method }]) => {
+      const id = HTTP.get(route.replace(/^HEAD /, 'GET '));
+      const { AuthorizationType, AuthorizerId, RequestModels, RequestValidatorId } =
+        method.Properties;
+      const asked = AuthorizationType === 'CUSTOM' && AuthorizerId !== undefined;
+      const wanted = id !== undefined && routeOf(id).tenant === 'caller';
+      const model = id === undefined || route.startsWith('HEAD ') ? null : requestModel(id);
+      const judged = RequestValidatorId !== undefined;
+      return [
+        ...(asked === wanted
+          ? []
+          : [`${route} ${wanted ? 'asks for no caller' : 'asks for a caller'}`]),
+        ...((RequestModels !== undefined) === (model !== null)
+          ? []
+          : [`${route} ${model === null ? 'has a model' : 'has no model'}`]),
+        ...(judged === (model !== null && model.unjudged === null)
+          ? []
+          : [`${route} ${judged ? 'judges' : 'does not judge'} its body`]),
+      ];
+    }),
 };

@@ -1,6 +1,6 @@
 import { PERMISSIONS } from './permissions.ts';
 import { FUNCTIONS, VARIABLES } from './programs.ts';
-import { GATEWAY_PERMISSIONS, ROUTES } from './routes.ts';
+import { DOOR, GATEWAY_PERMISSIONS, ROUTES } from './routes.ts';
 import { SOCKETS } from './sockets.ts';
 import { QUEUES_WITH_DEAD_LETTERS, TICKS, TOPICS_OF_THE_LOG, TRIGGERS } from './triggers.ts';
 import type { Rule } from './view.ts';
@@ -14,6 +14,7 @@ export const RULES: readonly Rule[] = [
   VARIABLES,
   PERMISSIONS,
   ROUTES,
+  DOOR,
   GATEWAY_PERMISSIONS,
   SOCKETS,
   TRIGGERS,

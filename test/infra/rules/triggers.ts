@@ -124,6 +124,20 @@ const deployments = (made: Synthesised): readonly string[] => {
     .map(({ name }) => `no deployment invokes ${name}`);
 };
 
+const authorizers = (made: Synthesised): readonly string[] => [
+  ...compare(
+    'authorizer',
+    entriesOf(made, 'AWS::ApiGateway::Authorizer').map(
+      ([id, { Properties }]) =>
+        `${invokedBy(made, stackOf(id), Properties['AuthorizerUri'])} kept ${String(Properties['AuthorizerResultTtlInSeconds'])} s`,
+    ),
+    triggers('authorizer').map(({ name, trigger }) => `${name} kept ${trigger.keptSeconds} s`),
+  ),
+  ...triggers('authorizer')
+    .filter(({ trigger: { keptSeconds } }) => keptSeconds > 60)
+    .map(({ name }) => `what ${name} answers is kept for more than a minute`),
+];
+
 const steps = (made: Synthesised): readonly string[] =>
   triggers('machine-task')
     .filter(({ name }) => functionOf(made, name) === undefined)
@@ -136,6 +150,7 @@ const SEEN: { readonly [K in Trigger['kind']]: ((made: Synthesised) => readonly 
     http: null,
     // rules/sockets.ts
     socket: null,
+    authorizer: authorizers,
     'machine-task': steps,
     schedule: schedules,
     queue: mappings,
