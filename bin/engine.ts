@@ -51,6 +51,12 @@ const health = createServer((request, response) => {
 steps.watch();
 const telling = every(clock, TELL_MS, async () => metrics.flush());
 
+process.once('uncaughtException', (error) => {
+  // Node would tell it with its message, which may hold what nobody may read.
+  log.error('PROCESS_FAILED', { error });
+  process.exit(1);
+});
+
 let ending = false;
 async function end(signal: string): Promise<void> {
   log.info('ENGINE_DRAINING', { signal, ...engineCounts(engine.stats) });

@@ -9,6 +9,7 @@ import type { Clock } from '#ports/clock.ts';
 import type { Ids } from '#ports/ids.ts';
 import type { Log } from '#ports/log.ts';
 import type { PayloadCodec } from '#ports/payload-codec.ts';
+import { quietConsole } from './quiet-console.ts';
 
 /** What every deployed program has. */
 export interface Basics {
@@ -28,6 +29,7 @@ export function createBasics(name: ProgramName, env: { readonly STAGE: string })
     level: 'info',
     time: () => new Date(clock.now()).toISOString(),
   }).with({ program: name });
+  quietConsole(log);
   const metrics = createEmfMetrics({
     namespace: metricNamespace(env.STAGE),
     program: name,

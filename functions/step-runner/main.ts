@@ -1,4 +1,5 @@
 import { readEnv } from '#config/env.ts';
+import { METRICS } from '#config/metrics.ts';
 import type { StepRunnerPayload } from '#core/asl/payload.ts';
 import type { Json } from '#core/json.ts';
 import { unavailable } from '#steps/runner/failure.ts';
@@ -16,6 +17,7 @@ const steps = connectSteps(basics, env, { evaluators: 1, connections });
 async function run(payload: StepRunnerPayload): Promise<Json> {
   // A machine knows its execution and not whose it is; only our own machines may invoke this.
   const found = await steps.work.find(payload.execution).catch((error: unknown) => {
+    basics.metrics.add(METRICS.TasksNotRun, {});
     throw unavailable(error);
   });
   if (found === null) throw new TypeError(`no execution ${payload.execution} on Step Functions`);

@@ -170,6 +170,13 @@ const declared = {
     kind: 'count',
     dimensions: [],
   },
+  TasksNotRun: {
+    about:
+      'tasks that the step runner could not run, for a part of ours was away; all are repeated',
+    unit: 'Count',
+    kind: 'count',
+    dimensions: [],
+  },
   MachinesUnreported: {
     about: 'state machines that ended without their report',
     unit: 'Count',
@@ -230,7 +237,7 @@ const declared = {
     about: 'evaluator processes that were ended because of an expression',
     unit: 'Count',
     kind: 'count',
-    dimensions: ['Reason'],
+    dimensions: [],
   },
   EvaluatorWaiting: {
     about: 'evaluations that wait for a process',

@@ -61,6 +61,14 @@ export interface StageSettings {
   };
   /** What mail of the platform is sent from; null: the stage sends none. */
   readonly mail: MailSettings | null;
+  /** Who is woken. */
+  readonly alerts: {
+    /**
+     * Name of a secret whose JSON has the HTTPS address of a service of PagerDuty under each of P1, P2
+     * and P3. Null: nobody is called; people subscribe to the topics themselves.
+     */
+    readonly pagerDutySecret: string | null;
+  };
   /** Instances kept warm of each function that asks for it. */
   readonly warmInstances: number;
   readonly preferredRuntime: 'engine' | 'step_functions';
@@ -113,6 +121,7 @@ const SHAPES: { readonly [S in Stage]: Shape } = {
       requestsPerAddress: 10_000,
     },
     mail: null,
+    alerts: { pagerDutySecret: null },
     warmInstances: 0,
     preferredRuntime: 'step_functions',
   },
@@ -147,6 +156,7 @@ const SHAPES: { readonly [S in Stage]: Shape } = {
       requestsPerAddress: 50_000,
     },
     mail: { domain: 'staging.cloudflow.com', hostedZoneId: null, ownAddresses: false },
+    alerts: { pagerDutySecret: null },
     warmInstances: 1,
     preferredRuntime: 'step_functions',
   },
@@ -182,6 +192,7 @@ const SHAPES: { readonly [S in Stage]: Shape } = {
       requestsPerAddress: 300_000,
     },
     mail: { domain: 'cloudflow.com', hostedZoneId: null, ownAddresses: true },
+    alerts: { pagerDutySecret: null },
     warmInstances: 5,
     preferredRuntime: 'step_functions',
   },
@@ -253,6 +264,10 @@ export function problemOf(settings: StageSettings): string | null {
   }
   if (mail !== null && !/^([a-z0-9-]+\.)+[a-z]{2,}$/.test(mail.domain)) {
     return `mail is from ${mail.domain}; write the domain alone, in small letters, as mail.example.com`;
+  }
+  const { pagerDutySecret } = settings.alerts;
+  if (pagerDutySecret !== null && !/^[A-Za-z0-9/_+=.@-]{1,256}$/.test(pagerDutySecret)) {
+    return `alerts.pagerDutySecret is ${JSON.stringify(pagerDutySecret)}; write the name of a secret, not the address that it holds`;
   }
   if (stage !== 'prod') return null;
   if (!retain) return 'it does not retain its data; set retain';

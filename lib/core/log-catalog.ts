@@ -11,6 +11,11 @@ export const LOG_EVENTS = {
   REQUEST_FAILED: 'a request failed',
   RESPONSE_NOT_WRITTEN: 'a response could not be written',
 
+  // Programs
+  INVOCATION_FAILED: 'a function threw, and answered with what it threw',
+  CONSOLE_USED: 'something spoke to the console, past the log; what it said is not told',
+  PROCESS_FAILED: 'an error that nobody caught ended the process',
+
   // Executions, on either runtime
   EXECUTION_ENDED: 'an execution has ended',
   EXECUTION_UNREADABLE: 'an execution cannot be read',

@@ -206,7 +206,7 @@ export function createEvaluatorPool(options: EvaluatorPoolOptions): EvaluatorPoo
     } else {
       const why = failure ?? STRAYED_TWICE;
       killed += 1;
-      metrics.add(METRICS.EvaluatorKills, { Reason: why.reason });
+      metrics.add(METRICS.EvaluatorKills, {});
       // a quick run gives no verdict on time: what cost it is still the first offence
       const undecided = job.lane === 'quick' && why.reason === 'wall_clock';
       const next = undecided ? laneOf(tenant, 'heavy') : 'probation';

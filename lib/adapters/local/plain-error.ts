@@ -22,7 +22,8 @@ const MAX_FRAME = 160;
  *  E1 everything from the first quotation mark to the last is cut, whatever the marks are (pairs cannot
  *     be told from apostrophes), and everything after a colon (`Unknown encoding: secret`);
  *  E2 of the rest only plain words, short numbers, UUIDs and codes in capitals stay;
- *  E3 of the stack only the frames are kept, and never the message that stands above them.
+ *  E3 an error that says so (`ofTenant`) is told by nothing but that;
+ *  E4 of the stack only the frames are kept, and never the message that stands above them.
  *
  * Takes whatever was thrown, and never throws.
  */
@@ -37,6 +38,7 @@ export function plainError(error: unknown): PlainError {
 
 function describe(error: unknown, depth: number): PlainError {
   if (!(error instanceof Error)) return { name: typeof error, message: '' };
+  if ('ofTenant' in error) return { name: 'OfTenant', message: '' };
   const code = 'code' in error ? String(error.code) : '';
   const at = depth === 2 ? framesOf(error) : [];
   return {

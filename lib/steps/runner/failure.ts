@@ -8,6 +8,8 @@ import type { StepError } from '#core/errors.ts';
 export class RunnerFailure extends Error {
   readonly error: StepError;
   readonly attempts: number;
+  /** Its name and its message are the tenant's words: no log may have them. */
+  readonly ofTenant = true;
 
   constructor(error: StepError, attempts: number) {
     super(failureMessage({ attempts, message: error.message }));

@@ -12,6 +12,7 @@
  *     infrastructure retrier are not attempts (rule 18).
  *  R4 What goes wrong in a part of ours is thrown as RUNNER_UNAVAILABLE and is nobody's failure.
  */
+import { METRICS } from '#config/metrics.ts';
 import {
   HALTED,
   type PayloadOf,
@@ -58,6 +59,7 @@ export async function runTask(
   } catch (error) {
     if (error instanceof Error && (error instanceof RunnerFailure || error.name === HALTED))
       throw error;
+    deps.metrics.add(METRICS.TasksNotRun, {});
     throw unavailable(error);
   }
 }

@@ -1,3 +1,4 @@
+import { ALARMS, DASHBOARDS, SIGNALS, WHO_IS_WOKEN } from './alarms.ts';
 import { PERMISSIONS } from './permissions.ts';
 import { FUNCTIONS, VARIABLES } from './programs.ts';
 import { DOOR, GATEWAY_PERMISSIONS, ROUTES } from './routes.ts';
@@ -21,4 +22,8 @@ export const RULES: readonly Rule[] = [
   TICKS,
   QUEUES_WITH_DEAD_LETTERS,
   TOPICS_OF_THE_LOG,
+  ALARMS,
+  SIGNALS,
+  WHO_IS_WOKEN,
+  DASHBOARDS,
 ];

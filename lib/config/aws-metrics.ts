@@ -1,0 +1,77 @@
+/**
+ * Metrics that AWS measures of its services by itself, as far as alarms and dashboards of ours name
+ * them: the dimensions are those that AWS publishes them with. A name that is not here does not
+ * compile; what each means is in the documentation of its service.
+ */
+export const AWS_METRICS = {
+  'AWS/ApiGateway': {
+    dimensions: ['ApiName', 'Stage'],
+    names: ['Count', '4XXError', '5XXError', 'Latency', 'IntegrationLatency'],
+  },
+  'AWS/Lambda': {
+    dimensions: ['FunctionName'],
+    names: ['Invocations', 'Errors', 'Throttles', 'Duration', 'ConcurrentExecutions'],
+  },
+  'AWS/Usage': {
+    dimensions: ['Class', 'Resource', 'Service', 'Type'],
+    names: ['ResourceCount'],
+  },
+  'AWS/SQS': {
+    dimensions: ['QueueName'],
+    names: ['ApproximateNumberOfMessagesVisible', 'ApproximateAgeOfOldestMessage'],
+  },
+  /** Of the instances of a cluster in one role: WRITER or READER. */
+  'AWS/RDS': {
+    dimensions: ['DBClusterIdentifier', 'Role'],
+    names: [
+      'CPUUtilization',
+      'ACUUtilization',
+      'DatabaseConnections',
+      'FreeableMemory',
+      'CommitLatency',
+      'Deadlocks',
+      'AuroraReplicaLag',
+      'EngineUptime',
+    ],
+  },
+  'AWS/RDS proxy': {
+    dimensions: ['ProxyName'],
+    names: [
+      'ClientConnections',
+      'DatabaseConnections',
+      'DatabaseConnectionsCurrentlySessionPinned',
+      'DatabaseConnectionsBorrowLatency',
+    ],
+  },
+  'AWS/ECS': {
+    dimensions: ['ClusterName', 'ServiceName'],
+    names: ['CPUUtilization', 'MemoryUtilization'],
+  },
+  'ECS/ContainerInsights': {
+    dimensions: ['ClusterName', 'ServiceName'],
+    names: ['RunningTaskCount', 'EphemeralStorageUtilized', 'RestartCount'],
+  },
+  'AWS/Kafka': {
+    dimensions: ['Cluster Name'],
+    names: ['ActiveControllerCount', 'OfflinePartitionsCount', 'GlobalPartitionCount'],
+  },
+  'AWS/Kafka group': {
+    dimensions: ['Cluster Name', 'Consumer Group', 'Topic'],
+    names: ['EstimatedMaxTimeLag', 'SumOffsetLag'],
+  },
+  'AWS/Kafka broker': {
+    dimensions: ['Cluster Name', 'Broker ID'],
+    names: ['CpuUser', 'CpuSystem', 'KafkaDataLogsDiskUsed', 'BytesInPerSec', 'BytesOutPerSec'],
+  },
+} as const;
+
+/** A namespace, or a namespace and which of its metrics: they differ in dimensions. */
+export type AwsSource = keyof typeof AWS_METRICS;
+export type AwsMetricName<S extends AwsSource> = (typeof AWS_METRICS)[S]['names'][number];
+export type AwsDimensions<S extends AwsSource> = {
+  readonly [D in (typeof AWS_METRICS)[S]['dimensions'][number]]: string;
+};
+
+export function namespaceOf(source: AwsSource): string {
+  return source.split(' ')[0] ?? source;
+}

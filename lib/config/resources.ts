@@ -1,0 +1,23 @@
+import { DEAD_TICKS } from './queues.ts';
+
+/**
+ * What resources of a stage are called, where somebody must know it besides the stack that makes them:
+ * alarms, dashboards, runbooks. A test holds that templates make what stands here.
+ */
+export function resourceNames(stage: string) {
+  const name = `cloudflow-${stage}`;
+  return {
+    api: name,
+    /** The stage of API Gateway. */
+    apiStage: 'live',
+    database: name,
+    proxy: name,
+    cluster: name,
+    engine: `${name}-engine`,
+    kafka: name,
+    deadTicks: `${name}-${DEAD_TICKS}`,
+    functionName: (program: string): string => `${name}-${program}`,
+    queue: (queue: string): string => `${name}-${queue}`,
+    deadQueue: (queue: string): string => `${name}-${queue}-dead`,
+  } as const;
+}

@@ -1,0 +1,170 @@
+import { type Alarm, isSilent, PRIORITIES, type Priority } from '#config/alarms/alarm.ts';
+import { alarmsOf } from '#config/alarms/all.ts';
+import { dashboardsOf } from '#config/dashboards.ts';
+import { savedQueries } from '#config/saved-queries.ts';
+import { seriesOf } from '#config/signals.ts';
+import type { Resource, Synthesised } from '../synth.ts';
+import { entriesOf, nameOf, type Rule, referred, stackOf } from './view.ts';
+
+/** Which resource a value of a dimension names. */
+const NAMED: Readonly<Record<string, readonly [type: string, property: string]>> = {
+  FunctionName: ['AWS::Lambda::Function', 'FunctionName'],
+  QueueName: ['AWS::SQS::Queue', 'QueueName'],
+  DBClusterIdentifier: ['AWS::RDS::DBCluster', 'DBClusterIdentifier'],
+  ProxyName: ['AWS::RDS::DBProxy', 'DBProxyName'],
+  ClusterName: ['AWS::ECS::Cluster', 'ClusterName'],
+  ServiceName: ['AWS::ECS::Service', 'ServiceName'],
+  ApiName: ['AWS::ApiGateway::RestApi', 'Name'],
+  Stage: ['AWS::ApiGateway::Stage', 'StageName'],
+  'Cluster Name': ['AWS::MSK::Cluster', 'ClusterName'],
+};
+
+function topicOf(made: Synthesised, priority: Priority): string | undefined {
+  const name = nameOf(made, priority.toLowerCase());
+  return entriesOf(made, 'AWS::SNS::Topic').find(
+    ([, { Properties }]) => Properties['TopicName'] === name,
+  )?.[0];
+}
+
+function alarmAt(
+  made: Synthesised,
+  { kind, name }: Alarm,
+): readonly [string, Resource] | undefined {
+  const [type, property] =
+    kind === 'metric'
+      ? ['AWS::CloudWatch::Alarm', 'AlarmName']
+      : ['AWS::CloudWatch::CompositeAlarm', 'AlarmName'];
+  return entriesOf(made, type as string).find(
+    ([, { Properties }]) => Properties[property as string] === nameOf(made, name),
+  );
+}
+
+export const ALARMS: Rule = {
+  name: 'every alarm of the table is deployed, says its runbook, and is heard by whom its priority says',
+  problems(made) {
+    const alarms = alarmsOf(made.settings);
+    const through = new Map(
+      alarms.flatMap((alarm) =>
+        alarm.kind === 'metric' ? [] : alarm.of.map((part) => [part, alarm.name] as const),
+      ),
+    );
+    const wanted = alarms.flatMap((alarm) => {
+      const { name, priority, runbook } = alarm;
+      const found = alarmAt(made, alarm);
+      if (found === undefined) return [`no alarm ${name}`];
+      const [id, { Properties }] = found;
+      const text = String(Properties['AlarmDescription']);
+      const heard = referred(made, stackOf(id), Properties['AlarmActions']);
+      const ends = referred(made, stackOf(id), Properties['OKActions']);
+      const by = through.get(name);
+      const topic = topicOf(made, priority) ?? 'nobody';
+      const isHeard = heard.includes(topic) && ends.includes(topic);
+      return [
+        ...(text.includes(`docs/runbooks/${runbook}.md`) ? [] : [`${name} names no runbook`]),
+        ...(isHeard || by !== undefined ? [] : [`nobody hears ${name}`]),
+        ...(isSilent(alarm) && heard.length > 0 ? [`${name} is silent and heard`] : []),
+        ...(by === undefined || isPartOf(made, alarms, by, id)
+          ? []
+          : [`${by} is not made of ${name}`]),
+      ];
+    });
+    const names = new Set(alarms.map(({ name }) => nameOf(made, name)));
+    const unasked = [
+      ...made.ofType('AWS::CloudWatch::Alarm'),
+      ...made.ofType('AWS::CloudWatch::CompositeAlarm'),
+    ].flatMap(({ Properties }) => {
+      const name = String(Properties['AlarmName']);
+      return names.has(name) ? [] : [`unasked alarm ${name}`];
+    });
+    return [...wanted, ...unasked];
+  },
+};
+
+function isPartOf(
+  made: Synthesised,
+  alarms: readonly Alarm[],
+  whole: string,
+  part: string,
+): boolean {
+  const alarm = alarms.find(({ name }) => name === whole);
+  const found = alarm === undefined ? undefined : alarmAt(made, alarm);
+  return (
+    found !== undefined &&
+    referred(made, stackOf(found[0]), found[1].Properties['AlarmRule']).includes(part)
+  );
+}
+
+export const SIGNALS: Rule = {
+  name: 'what alarms and dashboards look at is what the templates make',
+  problems(made) {
+    const signals = [
+      ...alarmsOf(made.settings).flatMap((alarm) =>
+        alarm.kind === 'metric' ? [{ of: alarm.name, signal: alarm.signal }] : [],
+      ),
+      ...dashboardsOf(made.settings).flatMap(({ name, charts }) =>
+        charts.flatMap(({ lines }) => lines.map(({ signal }) => ({ of: name, signal }))),
+      ),
+    ];
+    return signals.flatMap(({ of, signal }) =>
+      seriesOf(signal).flatMap(({ dimensions }) =>
+        Object.entries(dimensions).flatMap(([dimension, value]) => {
+          const [type, property] = NAMED[dimension] ?? [];
+          if (type === undefined || property === undefined) return [];
+          // CloudFormation answers names of databases in small letters, and is told them so.
+          const there = made.ofType(type).map(({ Properties }) => String(Properties[property]));
+          return there.includes(value)
+            ? []
+            : [`${of} looks at ${dimension} ${value}, which is none`];
+        }),
+      ),
+    );
+  },
+};
+
+export const WHO_IS_WOKEN: Rule = {
+  name: 'topics of alarms are sealed by a key, closed to what is not TLS, and open to alarms alone',
+  problems(made) {
+    return (Object.keys(PRIORITIES) as Priority[]).flatMap((priority) => {
+      const topic = topicOf(made, priority);
+      if (topic === undefined) return [`no topic of ${priority}`];
+      const { Properties } = made.resources.get(topic) as Resource;
+      const policy = entriesOf(made, 'AWS::SNS::TopicPolicy').find(([id, found]) =>
+        referred(made, stackOf(id), found.Properties['Topics']).includes(topic),
+      );
+      const text = JSON.stringify(policy?.[1].Properties['PolicyDocument'] ?? {});
+      return [
+        ...(Properties['KmsMasterKeyId'] === undefined ? [`${priority} has no key`] : []),
+        ...(text.includes('"aws:SecureTransport":"false"')
+          ? []
+          : [`${priority} takes what is not TLS`]),
+        ...(text.includes('cloudwatch.amazonaws.com') ? [] : [`${priority} hears no alarm`]),
+      ];
+    });
+  },
+};
+
+export const DASHBOARDS: Rule = {
+  name: 'every dashboard and every saved query is deployed, over logs that there are',
+  problems(made) {
+    const boards = made
+      .ofType('AWS::CloudWatch::Dashboard')
+      .map(({ Properties }) => String(Properties['DashboardName']));
+    const logs = made
+      .ofType('AWS::Logs::LogGroup')
+      .map(({ Properties }) => String(Properties['LogGroupName']));
+    const queries = made
+      .ofType('AWS::Logs::QueryDefinition')
+      .map(({ Properties }) => String(Properties['Name']));
+    return [
+      ...dashboardsOf(made.settings).flatMap(({ name }) =>
+        boards.includes(nameOf(made, name)) ? [] : [`no dashboard ${name}`],
+      ),
+      ...savedQueries(made.settings.stage).flatMap(({ name, groups }) => [
+        ...(queries.includes(`cloudflow-${made.settings.stage}/${name}`)
+          ? []
+          : [`no query ${name}`]),
+        ...groups.flatMap((group) => (logs.includes(group) ? [] : [`${name} asks ${group}`])),
+      ]),
+    ];
+  },
+};
