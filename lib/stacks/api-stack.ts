@@ -298,7 +298,6 @@ function accessLogFormat(): AccessLogFormat {
       milliseconds: AccessLogField.contextResponseLatency(),
       functionMilliseconds: AccessLogField.contextIntegrationLatency(),
       bytes: AccessLogField.contextResponseLength(),
-      address: AccessLogField.contextIdentitySourceIp(),
       // `key:` and the id of an API key, as the authorizer knew it; never the key.
       caller: AccessLogField.contextAuthorizerPrincipalId(),
       trace: AccessLogField.contextXrayTraceId(),
