@@ -6,6 +6,7 @@ import { RUNNER_UNAVAILABLE } from '#core/asl/payload.ts';
 import { LOCAL_STEP_RUNNER } from '#local/state-machines.ts';
 import { createStepRunnerTasks } from '#local/step-runner-tasks.ts';
 import type { Clock } from '#ports/clock.ts';
+import { NO_METRICS } from '#ports/metrics.ts';
 import { createKnownExecutions } from '#steps/runner/known.ts';
 import type { RunnerDeps } from '#steps/runner/task.ts';
 import { createMemoryExecutionStore } from '#test/support/memory-execution-store.ts';
@@ -42,6 +43,8 @@ async function tasksWith(timeStandsStill: boolean, away: number) {
     executions: store.access,
     programs: { find: async () => program },
     known: createKnownExecutions(),
+    log: createSilentLog(),
+    metrics: NO_METRICS,
     recorder: {
       record: (...request) => {
         left -= 1;
