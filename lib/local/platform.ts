@@ -297,9 +297,7 @@ async function start(
     log: { value: log.with({ part: 'step runner' }) },
     metrics: { value: metrics },
   }) as RunnerDeps;
-  const tasks = createStepRunnerTasks(runnerDeps, runnerDeps.log, {
-    timeStandsStill: virtualClock !== null,
-  });
+  const tasks = createStepRunnerTasks(runnerDeps, runnerDeps.log);
   const machines = createStateMachineRuntime({
     clock,
     ids,

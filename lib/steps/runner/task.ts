@@ -28,8 +28,6 @@ import type {
   ExecutionHeader,
   ExecutionOwnership,
   ExecutionRecorder,
-  RecordedFacts,
-  Recording,
 } from '#ports/execution-store.ts';
 import type { Ids } from '#ports/ids.ts';
 import type { Log } from '#ports/log.ts';
@@ -42,7 +40,6 @@ import { type Bindings, shapeResult } from '../shape-result.ts';
 import { add, addRecords, addStarted, type Draft, newDraft, stepOf } from './draft.ts';
 import { RunnerFailure } from './failure.ts';
 import type { KnownExecution, KnownExecutions } from './known.ts';
-import { patiently } from './patience.ts';
 
 export interface RunnerDeps extends StepDeps, Witness {
   readonly clock: Clock;
@@ -77,9 +74,7 @@ export async function openTask(
   tenant: string,
   executionId: string,
 ): Promise<Task> {
-  const known =
-    deps.known.find(tenant, executionId) ??
-    (await patiently(deps.clock, () => read(deps, tenant, executionId)));
+  const known = deps.known.find(tenant, executionId) ?? (await read(deps, tenant, executionId));
   const { header, program, state } = known;
   return { deps, header, program, stored: state, state };
 }
@@ -107,7 +102,7 @@ export async function recordIn<T>(task: Task, decide: (draft: Draft) => T): Prom
   const from = known.seq > task.stored.seq ? known : task.stored;
   type Decided = { readonly value: T; readonly stored: ExecutionState; readonly draft: Draft };
   let answer = null as Decided | null;
-  const decideOn = (facts: RecordedFacts): Recording => {
+  const added = await deps.recorder.record(header.tenant, header.id, now, from.seq, (facts) => {
     const stored = foldOn(program, from, facts.tail);
     const draft = newDraft(program, stored, now);
     answer = { value: decide(draft), stored, draft };
@@ -118,11 +113,7 @@ export async function recordIn<T>(task: Task, decide: (draft: Draft) => T): Prom
       parentSignal: endsHere(draft) ? signalToParent(header, draft.state) : null,
       childSignals: signalsToChildren(program, header, draft.state, draft.events),
     };
-  };
-  // Deciding again finds in the log what a try has written whose answer was lost.
-  const added = await patiently(deps.clock, () =>
-    deps.recorder.record(header.tenant, header.id, now, from.seq, decideOn),
-  );
+  });
   if (added === null || answer === null) throw new TypeError(`no execution ${header.id}`);
   task.stored = answer.stored;
   task.state = answer.draft.state;
