@@ -227,6 +227,6 @@ describeWithPostgres('commands against a platform', () => {
     const { status, stderr } = await inProcess(['executions', ...url, '--api-key', 'nonsense']);
     expect(status).toBe(3);
     expect(stderr).toContain('UNAUTHENTICATED');
-    expect(stderr).toContain('the key is taken from --api-key');
+    expect(stderr).toContain('the credential is --api-key');
   });
 });
