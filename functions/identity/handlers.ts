@@ -7,7 +7,6 @@ import {
   changePassword,
   forgotPassword,
   resetPassword,
-  verifyEmail,
 } from '#services/identity/password-changes.ts';
 import { confirmTotp, enrolTotp, removeTotp, stepUp } from '#services/identity/second-factor.ts';
 import { refreshTokens } from '#services/identity/sessions.ts';
@@ -99,10 +98,6 @@ export function identityHandlers(deps: IdentityHandlerDeps): Handlers<Operations
     },
     resetPassword: async ({ body }) => {
       await resetPassword(deps, body);
-      return NOTHING;
-    },
-    verifyEmail: async ({ body }) => {
-      await verifyEmail(deps, body);
       return NOTHING;
     },
     acceptInvitation: async ({ body }) => {

@@ -47,7 +47,6 @@ const BODIES: { readonly [Id in OfBodies]: Json } = {
   changePassword: { current_password: 'x', new_password: 'y' },
   forgotPassword: { tenant: 'nowhere', email: 'ada@example.com' },
   resetPassword: { token: PROOF, new_password: 'a long walk in the rain' },
-  verifyEmail: { token: PROOF },
   acceptInvitation: { token: PROOF, password: 'a long walk in the rain' },
   inviteUser: { email: 'grace@example.com', roles: [] },
   updateUser: { name: null, roles: [] },

@@ -15,7 +15,6 @@ import {
   SecondFactorBody,
   Tokens,
   TotpEnrolment,
-  VerifyEmailBody,
   VerifySecondFactorBody,
 } from '../schemas/identity.ts';
 
@@ -177,19 +176,6 @@ export const authRoutes = {
     status: 204,
     idempotent: 'unkept',
     errors: ['TOKEN_INVALID', 'PASSWORD_UNSUITABLE'],
-  },
-  verifyEmail: {
-    method: 'POST',
-    path: '/api/v1/auth/email/verify',
-    tag: 'auth',
-    tenant: 'proof',
-    permission: 'public',
-    summary: 'confirm an address with a mailed token',
-    body: VerifyEmailBody,
-    response: null,
-    status: 204,
-    idempotent: 'unkept',
-    errors: ['TOKEN_INVALID'],
   },
   acceptInvitation: {
     method: 'POST',

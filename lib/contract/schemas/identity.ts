@@ -93,8 +93,6 @@ export const ForgotPasswordBody = closed({ tenant: TenantSlug, email: Email });
 
 export const ResetPasswordBody = closed({ token: ProofToken, new_password: Password });
 
-export const VerifyEmailBody = closed({ token: ProofToken });
-
 export const AcceptInvitationBody = closed({
   token: ProofToken,
   password: Password,

@@ -20,17 +20,13 @@ import type { Cursors } from '../shared/cursor.ts';
 import { changed, etagOf, requireMatch } from '../shared/etag.ts';
 import { iso } from '../shared/present.ts';
 import { notFound } from '../shared/problems.ts';
+import type { Tagged } from '../shared/tagged.ts';
 
 export interface ConnectionDeps {
   readonly store: ConnectionStore;
   readonly secrets: Secrets;
   readonly clock: Clock;
   readonly cursors: Cursors;
-}
-
-export interface Tagged<T> {
-  readonly etag: string;
-  readonly body: T;
 }
 
 type ConnectionBody = ResponseBody<'getConnection'>;

@@ -1,6 +1,5 @@
 import type { Body } from '#contract/routes.ts';
 import { CloudFlowError } from '#core/errors.ts';
-import type { JsonObject } from '#core/json.ts';
 import type { OneTimeToken, TokenPurpose } from '#ports/one-time-tokens.ts';
 import type { ClientInfo } from '#ports/sessions.ts';
 import type { UserRecord } from '#ports/users.ts';
@@ -56,7 +55,7 @@ export async function resetPassword(
   deps: IdentityDeps,
   body: Body<'resetPassword'>,
 ): Promise<void> {
-  const { user } = await takeFor(deps, body.token, 'reset_password', (user) =>
+  const user = await takeFor(deps, body.token, 'reset_password', (user) =>
     requireSuitable(body.new_password, '/body/new_password', wordsOf(user)),
   );
   if (user.status !== 'active') throw gone();
@@ -66,19 +65,11 @@ export async function resetPassword(
   await deps.sessions.endAll(user.tenant, user.id, 'password_reset', now);
 }
 
-export async function verifyEmail(deps: IdentityDeps, body: Body<'verifyEmail'>): Promise<void> {
-  const { user, details } = await takeFor(deps, body.token, 'verify_email', () => undefined);
-  // The address may have changed after the mail was sent.
-  if (details['email'] !== user.email) throw gone();
-  const now = deps.clock.now();
-  await deps.users.update(user.tenant, user.id, { emailVerifiedAt: now }, null, now);
-}
-
 export async function acceptInvitation(
   deps: IdentityDeps,
   body: Body<'acceptInvitation'>,
 ): Promise<void> {
-  const { user } = await takeFor(deps, body.token, 'invitation', (user) =>
+  const user = await takeFor(deps, body.token, 'invitation', (user) =>
     requireSuitable(body.password, '/body/password', wordsOf(user)),
   );
   if (user.status !== 'invited') throw gone();
@@ -98,12 +89,12 @@ async function takeFor(
   text: string,
   purpose: TokenPurpose,
   check: (user: UserRecord) => void,
-): Promise<{ readonly user: UserRecord; readonly details: JsonObject }> {
+): Promise<UserRecord> {
   const digest = digestOf(text);
   const found = await deps.oneTime.find(digest, purpose, deps.clock.now());
   check(await userOf(deps, found));
   const taken = await deps.oneTime.take(digest, purpose, deps.clock.now());
-  return { user: await userOf(deps, taken), details: taken?.details ?? {} };
+  return userOf(deps, taken);
 }
 
 async function userOf(deps: IdentityDeps, token: OneTimeToken | null): Promise<UserRecord> {
