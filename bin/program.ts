@@ -1,4 +1,5 @@
 import { Argument, Command, InvalidArgumentError, Option } from 'commander';
+import { EXAMPLE_PER_DAY } from '#core/cost/runtimes.ts';
 import manifest from '../package.json' with { type: 'json' };
 import type { ExitName } from './cli-error.ts';
 import type { Terminal } from './output/terminal.ts';
@@ -113,15 +114,19 @@ export function createProgram(host: Host): Command {
     },
   );
 
-  add(
+  add<{ perDay: number }>(
     program,
     'plan <file>',
-    'how a definition will run, what it costs, and why',
-    ['cloudflow plan workflow.json'],
-    [],
-    async ([file]) => {
+    'how a definition will run, what it costs on each runtime, and why',
+    ['cloudflow plan workflow.json', 'cloudflow plan --per-day 50000 workflow.json'],
+    [
+      option('--per-day <executions>', 'the volume that prices are for')
+        .argParser(integer(1, 1_000_000_000))
+        .default(EXAMPLE_PER_DAY),
+    ],
+    async ([file], own) => {
       const { plan } = await import('./commands/definition.ts');
-      return plan(terminal, file as string);
+      return plan(terminal, file as string, own);
     },
   );
 

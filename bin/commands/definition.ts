@@ -1,5 +1,9 @@
+import { FUNCTIONS } from '#config/functions.ts';
+import { readStageSettings } from '#config/stage-settings.ts';
 import { STEP_RUNNER } from '#core/asl/compile.ts';
 import { type CheckedWorkflow, checkWorkflow, type WorkflowReport } from '#core/check-workflow.ts';
+import { PRICE_LIST } from '#core/cost/prices.ts';
+import { type RuntimeCosts, runtimeCosts } from '#core/cost/runtimes.ts';
 import { drawSvg } from '#core/picture/svg.ts';
 import { drawText } from '#core/picture/text.ts';
 import { reportJson } from '#core/report-json.ts';
@@ -78,11 +82,23 @@ function judge(
 }
 
 /** `cloudflow plan`: how it will run, what it costs, and why. */
-export async function plan(terminal: Terminal, path: string): Promise<boolean> {
+export async function plan(
+  terminal: Terminal,
+  path: string,
+  options: { readonly perDay: number },
+): Promise<boolean> {
   const { file, checked } = check(path);
+  // prod is what a price is asked about; its tasks are the least that run day and night.
+  const fleet = readStageSettings({ stage: 'prod', account: undefined }, {}).engine;
+  const costs = runtimeCosts(checked.report, checked.report.machine, {
+    perDay: options.perDay,
+    fleet,
+    runnerMb: FUNCTIONS['step-runner'].memoryMb,
+  });
   if (terminal.json) {
     terminal.document({
       report: reportJson(checked.report),
+      costs: costsJson(costs),
       warnings: checked.warnings.map((problem) => placed(file, problem)),
     });
     return true;
@@ -90,7 +106,7 @@ export async function plan(terminal: Terminal, path: string): Promise<boolean> {
   for (const problem of checked.warnings) {
     terminal.out(formatProblem(terminal, file, problem, 'warning'));
   }
-  terminal.out(planText(terminal, checked));
+  terminal.out(planText(terminal, checked, costs));
   return true;
 }
 
@@ -102,7 +118,48 @@ function fact(terminal: Terminal, name: string, text: string): string[] {
   return [`${name.padEnd(NAMES)}${first}`, ...rest.map((line) => ' '.repeat(NAMES) + line)];
 }
 
-function planText(terminal: Terminal, { program, report }: Good): string {
+function costsJson({ perDay, stepFunctions, engine, breakEvenPerDay }: RuntimeCosts) {
+  const { region, on, withinPercent } = PRICE_LIST;
+  return {
+    prices: { region, on, within_percent: withinPercent },
+    per_day: perDay,
+    step_functions:
+      stepFunctions === null
+        ? null
+        : {
+            usd_per_million: stepFunctions.usdPerMillion,
+            transitions: stepFunctions.transitions,
+            usd_of_transitions: stepFunctions.usdOfTransitions,
+            invocations: stepFunctions.invocations,
+            usd_of_runner: stepFunctions.usdOfRunner,
+          },
+    engine: {
+      usd_per_million: engine.usdPerMillion,
+      tasks: engine.tasks,
+      usd_per_day: engine.usdPerDay,
+    },
+    break_even_per_day: breakEvenPerDay,
+  };
+}
+
+function costsText({ perDay, stepFunctions, engine, breakEvenPerDay }: RuntimeCosts): string[] {
+  const each = `USD per million executions`;
+  const tasks = `${count(engine.tasks, 'task')} of prod, ${number(engine.usdPerDay)} USD a day`;
+  return [
+    stepFunctions === null
+      ? 'step_functions: cannot run it'
+      : `step_functions: ${number(stepFunctions.usdPerMillion)} ${each}: ${number(stepFunctions.usdOfTransitions)} for ${number(stepFunctions.transitions)} transitions, ${number(stepFunctions.usdOfRunner)} for ${number(stepFunctions.invocations)} invocations of the step runner`,
+    engine.usdPerMillion === null
+      ? `engine: ${number(perDay)} a day are more than ${tasks}, can take`
+      : `engine: ${number(engine.usdPerMillion)} ${each} at ${number(perDay)} a day: ${tasks}`,
+    breakEvenPerDay === null
+      ? 'no volume at which the engine becomes the cheaper one'
+      : `break-even: from ${number(breakEvenPerDay)} executions a day on the engine is the cheaper one`,
+    `list prices of ${PRICE_LIST.region}, give or take ${PRICE_LIST.withinPercent} %, when all goes well; what costs the same on both is left out`,
+  ];
+}
+
+function planText(terminal: Terminal, { program, report }: Good, costs: RuntimeCosts): string {
   const { machine, choice } = report;
   const say = (name: string, text: string) => fact(terminal, name, text);
   const facts = [
@@ -121,11 +178,8 @@ function planText(terminal: Terminal, { program, report }: Good): string {
           ...say('state machine', `${machine.states} states, ${number(machine.bytes)} bytes`),
           ...say('transitions', `${span(machine.transitions)} at worst`),
           ...say('history events', `${span(machine.events)} at worst (of 25,000)`),
-          ...say(
-            'price',
-            `${number(Math.round(machine.usdPerMillion))} USD per million executions on Step Functions Standard`,
-          ),
         ]),
+    ...costsText(costs).flatMap((line, i) => say(i === 0 ? 'price' : '', line)),
     ...say('program', report.hash.slice(0, 16)),
   ];
   const steps = table(

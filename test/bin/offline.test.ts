@@ -86,6 +86,11 @@ describe('pictures and compilation', () => {
   it('plan says what it costs, on any width', async () => {
     const wide = await inProcess(['plan', ONBOARDING]);
     expect(wide.stdout).toContain('critical path   validate-customer → create-account');
+    expect(wide.stdout).toMatch(
+      /step_functions: [\d.,]+ USD per million executions: .* transitions/,
+    );
+    expect(wide.stdout).toMatch(/engine: [\d.,]+ USD per million executions at 2,500,000 a day/);
+    expect(wide.stdout).toMatch(/break-even: from [\d,]+ executions a day/);
     const narrow = await inProcess(['plan', PAYMENT], '44');
     for (const line of narrow.stdout.split('\n')) expect([...line].length).toBeLessThanOrEqual(44);
     const { document } = await inProcess(['plan', ONBOARDING, '--json']);
@@ -94,7 +99,17 @@ describe('pictures and compilation', () => {
         program_hash: expect.any(String),
         steps: [{ max_output_bytes: expect.any(Number) }, {}],
       },
+      costs: {
+        per_day: 2_500_000,
+        step_functions: { usd_per_million: expect.any(Number) },
+        engine: { usd_per_million: expect.any(Number), tasks: 12 },
+        break_even_per_day: expect.any(Number),
+      },
     });
+    const rare = await inProcess(['plan', ONBOARDING, '--json', '--per-day', '1000']);
+    expect(rare.document).toMatchObject({ costs: { per_day: 1_000 } });
+    const wrong = await inProcess(['plan', ONBOARDING, '--per-day', '0']);
+    expect([wrong.status, wrong.stderr]).toEqual([2, expect.stringContaining('--per-day')]);
   });
 
   it('compile prints the machine, and only that', async () => {

@@ -1,3 +1,5 @@
+import { PRICES } from '#core/cost/prices.ts';
+import { WORK_MS } from '#core/plan/pace.ts';
 import { INFRASTRUCTURE_RETRIER } from './task.ts';
 import type { Chart, State } from './types.ts';
 import { targetsOf } from './types.ts';
@@ -14,20 +16,24 @@ import type { Hint } from './writing.ts';
 export interface MachineCosts {
   readonly transitions: { readonly happy: number; readonly worst: number };
   readonly events: { readonly happy: number; readonly worst: number };
-  /** Standard workflows, happy path. */
+  /** Invocations of the step runner. */
+  readonly tasks: { readonly happy: number };
+  /** Milliseconds for which the step runner is paid: its own part, and the work of steps as `WORK_MS` guesses it. */
+  readonly runnerMs: { readonly happy: number };
+  /** Transitions of standard workflows, happy path. */
   readonly usdPerMillion: number;
 }
 
 type Hints = WeakMap<State, Hint>;
 
-/** Region us-east-1, 25 USD per million transitions. */
-const USD_PER_TRANSITION = 25 / 1_000_000;
+/** What the step runner itself takes for a task, to read what it must and to write what it did: a guess. */
+const RUNNER_MS = 40;
 
 /** Each execution has ExecutionStarted and its end besides the events of states. */
 const EXECUTION_EVENTS = 2;
 
 interface Measure {
-  readonly own: (state: State, worst: boolean) => number;
+  readonly own: (state: State, worst: boolean, hint: Hint | undefined) => number;
   /** Beside the events of the states in it, one iteration of a Map or branch of a Parallel has. */
   readonly perIteration: number;
 }
@@ -37,6 +43,12 @@ const TRANSITIONS: Measure = {
   perIteration: 0,
 };
 const EVENTS: Measure = { own: eventsOf, perIteration: 2 };
+const TASKS: Measure = { own: ({ Type }) => (Type === 'Task' ? 1 : 0), perIteration: 0 };
+const RUNNER: Measure = {
+  own: ({ Type }, _, hint) =>
+    Type === 'Task' ? RUNNER_MS + (hint?.works === undefined ? 0 : WORK_MS[hint.works]) : 0,
+  perIteration: 0,
+};
 
 export function costsOf(chart: Chart, hints: Hints): MachineCosts {
   const happy = happyCost(chart, hints, TRANSITIONS);
@@ -46,7 +58,9 @@ export function costsOf(chart: Chart, hints: Hints): MachineCosts {
       happy: EXECUTION_EVENTS + happyCost(chart, hints, EVENTS),
       worst: EXECUTION_EVENTS + worstCost(chart, hints, EVENTS),
     },
-    usdPerMillion: Math.round(happy * USD_PER_TRANSITION * 1_000_000 * 100) / 100,
+    tasks: { happy: happyCost(chart, hints, TASKS) },
+    runnerMs: { happy: happyCost(chart, hints, RUNNER) },
+    usdPerMillion: Math.round(happy * PRICES['states.transition'].usd * 1e6 * 100) / 100,
   };
 }
 
@@ -81,7 +95,7 @@ function happyCost(chart: Chart, hints: Hints, measure: Measure): number {
   while (name !== undefined) {
     const state: State | undefined = chart.States[name];
     if (state === undefined) break;
-    cost += measure.own(state, false);
+    cost += measure.own(state, false, hints.get(state));
     if (state.Type === 'Parallel') {
       for (const branch of state.Branches) cost += happyCost(branch, hints, measure);
     }
@@ -171,7 +185,7 @@ class WorstWay {
   }
 
   #own(state: State, hint: Hint | undefined): number {
-    let weight = this.#measure.own(state, true);
+    let weight = this.#measure.own(state, true, hint);
     if (state.Type === 'Parallel') {
       for (const branch of state.Branches) weight += worstCost(branch, this.#hints, this.#measure);
     }

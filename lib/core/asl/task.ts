@@ -247,6 +247,7 @@ export function stepTask(
     },
     arrival,
   );
+  writing.hints.set(state, { works: step.type });
   const attempts = task.retry === undefined ? '1' : '$states.context.State.RetryCount + 1';
   const failed = failing(writing, place, step, state, outside(place, arrival), attempts);
   const success: RecordSource = successSource(resultPath(byToken), isLive(place, step));

@@ -1,5 +1,5 @@
 import type { Problem } from '#core/errors.ts';
-import type { Program, Scope, Step } from '#core/plan/program.ts';
+import type { Program, Scope, Step, StepType } from '#core/plan/program.ts';
 import { allSteps } from '#core/plan/program.ts';
 import type { Known } from './classes.ts';
 import { CLASS, classesOf, learn, mergeKnown } from './classes.ts';
@@ -43,6 +43,8 @@ export interface Hint {
   readonly times?: number;
   /** The state that leads back to the head of a loop. */
   readonly back?: string;
+  /** The step whose work a Task is. */
+  readonly works?: StepType;
 }
 
 /** One scope of AWS variables: the machine, a Parallel's branch, a Map's iteration. */

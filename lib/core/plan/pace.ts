@@ -18,6 +18,25 @@ export interface Pace {
 const CALL_MS = 300;
 const STATEMENT_MS = 50;
 const VALUE_MS = 10;
+
+/** How long whoever performs a step is busy with it; what is waited for elsewhere is not in it. */
+export const WORK_MS: { readonly [T in StepType]: number } = {
+  http_request: CALL_MS,
+  database_operation: STATEMENT_MS,
+  notification: STATEMENT_MS,
+  platform_operation: CALL_MS,
+  transform: VALUE_MS,
+  wait: 0,
+  approval: STATEMENT_MS,
+  callback: CALL_MS,
+  sub_workflow: STATEMENT_MS,
+  for_each: VALUE_MS,
+  branch: VALUE_MS,
+  loop: VALUE_MS,
+  group: VALUE_MS,
+  fail: 0,
+};
+
 const PERSON_MS = 3_600_000;
 const PARTNER_MS = 60_000;
 const CHILD_MS = 5_000;

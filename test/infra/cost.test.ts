@@ -1,0 +1,102 @@
+import { existsSync, globSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, inject, it } from 'vitest';
+import { FUNCTIONS } from '#config/functions.ts';
+import { STAGES } from '#config/stages.ts';
+import { checkWorkflow } from '#core/check-workflow.ts';
+import { MONTH, PRICES, type PriceName } from '#core/cost/prices.ts';
+import { EXAMPLE_PER_DAY, type RuntimeCosts, runtimeCosts } from '#core/cost/runtimes.ts';
+import { LOADS } from '#stacks/costs/load.ts';
+import { costOfStage, costTables, type StageTemplates } from '#stacks/costs/page.ts';
+import { isPriced, linesOf, usdOf } from '#stacks/costs/resources.ts';
+import { ROOT } from '../../bin/build/bundle.ts';
+import { type Resource, type Synthesised, synthesise } from './synth.ts';
+
+let made: readonly Synthesised[];
+beforeAll(() => {
+  made = STAGES.map((stage) => synthesise(stage, inject('dist')));
+});
+
+/** Templates by stack, as the page wants them. */
+function templatesOf({ settings, resources }: Synthesised): StageTemplates {
+  const stacks = new Map<string, Record<string, Resource>>();
+  for (const [name, resource] of resources) {
+    const [stack = '', id = ''] = name.split('/');
+    stacks.set(stack, { ...stacks.get(stack), [id]: resource });
+  }
+  return { settings, stacks };
+}
+
+const usdOfStack = (synthesised: Synthesised, stack: string): number =>
+  (costOfStage(templatesOf(synthesised)).get(stack) ?? []).reduce(
+    (sum, line) => sum + usdOf(line),
+    0,
+  );
+
+/** The examples of statemachines/, priced as `cloudflow plan` prices them. */
+function examples(): ReadonlyMap<string, RuntimeCosts> {
+  const prod = made.find(({ settings }) => settings.stage === 'prod');
+  if (prod === undefined) throw new TypeError('no prod');
+  const at = {
+    perDay: EXAMPLE_PER_DAY,
+    fleet: prod.settings.engine,
+    runnerMb: FUNCTIONS['step-runner'].memoryMb,
+  };
+  const files = globSync('statemachines/examples/*.json', { cwd: ROOT }).sort();
+  return new Map(
+    files.map((file) => {
+      const checked = checkWorkflow(JSON.parse(readFileSync(join(ROOT, file), 'utf8')));
+      if (!checked.ok) throw new TypeError(`${file}: ${JSON.stringify(checked.problems)}`);
+      const { report, program } = checked;
+      return [program.workflowId, runtimeCosts(report, report.machine, at)];
+    }),
+  );
+}
+
+describe('what stages cost', () => {
+  it('every type of resource has a price or is said to be free', () => {
+    const types = made.flatMap(({ resources }) => [...resources.values()].map(({ Type }) => Type));
+    expect([...new Set(types)].filter((type) => !isPriced(type))).toEqual([]);
+  });
+
+  it('a type that nobody has priced is refused by its name', () => {
+    const settings = made[0]?.settings;
+    if (settings === undefined) throw new TypeError('no stage');
+    const around = { settings, load: LOADS.dev, find: () => undefined };
+    expect(() => linesOf({ Type: 'AWS::Neptune::DBCluster' }, around)).toThrow(
+      /AWS::Neptune::DBCluster has no price/,
+    );
+  });
+
+  it('no quantity is less than nothing or no number, and every price is asked by some stage', () => {
+    // Of brokers that a stage may have, and of functions that read topics.
+    const asked = new Set<PriceName>(['msk.kafka.m7g.2xlarge', 'lambda.poller']);
+    for (const synthesised of made) {
+      for (const line of [...costOfStage(templatesOf(synthesised)).values()].flat()) {
+        expect(line.quantity, line.what).toBeGreaterThan(0);
+        asked.add(line.price);
+      }
+    }
+    expect(Object.keys(PRICES).filter((name) => !asked.has(name as PriceName))).toEqual([]);
+  });
+
+  it('a resource more is dollars more', () => {
+    const dev = made.find(({ settings }) => settings.stage === 'dev');
+    if (dev === undefined) throw new TypeError('no dev');
+    const gateway: Resource = { Type: 'AWS::EC2::NatGateway', Properties: {} };
+    const more = { ...dev, resources: new Map([...dev.resources, ['Network/Another', gateway]]) };
+    const added = usdOfStack(more, 'Network') - usdOfStack(dev, 'Network');
+    expect(added).toBeCloseTo(MONTH.hours * PRICES['nat.hour'].usd, 6);
+  });
+
+  it('docs/cost.md says what is deployed', () => {
+    const page = join(ROOT, 'docs/cost.md');
+    const text = existsSync(page) ? readFileSync(page, 'utf8') : '';
+    const mark = text.indexOf('<!-- written by lib/stacks/costs/page.ts');
+    expect(mark).toBeGreaterThan(0);
+    const end = text.indexOf('-->', mark) + '-->'.length;
+    const wanted = `${text.slice(0, end)}\n\n${costTables(made.map(templatesOf), examples())}`;
+    if (process.env['UPDATE_DOCS'] === '1') writeFileSync(page, wanted);
+    else expect(text).toBe(wanted);
+  });
+});
