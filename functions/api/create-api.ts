@@ -69,7 +69,12 @@ export function createApi(deps: ApiDeps): ApiHandler {
         preferred: deps.preferredRuntime,
       }),
       ...executionHandlers(executionDeps),
-      ...connectionHandlers({ ...shared, store: deps.connections, secrets: deps.secrets }),
+      ...connectionHandlers({
+        ...shared,
+        ids: deps.ids,
+        store: deps.connections,
+        secrets: deps.secrets,
+      }),
       ...identityHandlers({
         ...deps.identity,
         ...shared,

@@ -111,14 +111,17 @@ export const CAPABILITIES = {
     actions: ['secretsmanager:GetSecretValue'],
   },
   'secrets:tenants:write': {
-    about: 'create, replace and delete the secrets of tenants, under their prefix',
+    about: 'create and replace the secrets of tenants, under their prefix',
     actions: [
       'secretsmanager:CreateSecret',
       'secretsmanager:PutSecretValue',
-      'secretsmanager:DeleteSecret',
       'secretsmanager:RestoreSecret',
       'secretsmanager:TagResource',
     ],
+  },
+  'secrets:tenants:delete': {
+    about: 'delete the secrets of tenants, under their prefix',
+    actions: ['secretsmanager:DeleteSecret'],
   },
   'states:run': {
     about: 'start, stop and look at executions of the machines of workflows',

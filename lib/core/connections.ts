@@ -212,6 +212,15 @@ export const OperationSpec = closed({
 });
 export type OperationSpec = Type.Static<typeof OperationSpec>;
 
+/** Under which names the secrets of one connection are kept, by their names in its specification. */
+export type KeptSecrets = { readonly [name: string]: string };
+
+/** The name that a secret of a connection is kept under. */
+export function keptAs(kept: KeptSecrets, name: string): string {
+  // What is not in it was stored before connections had secrets of their own.
+  return Object.hasOwn(kept, name) ? (kept[name] as string) : name;
+}
+
 /** Names of the secrets that a connection refers to, in the order they appear. */
 export function secretNamesOf(spec: ConnectionSpec): readonly string[] {
   if (spec.type === 'http') return spec.auth.scheme === 'none' ? [] : [spec.auth.secret];

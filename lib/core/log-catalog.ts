@@ -67,6 +67,7 @@ export const LOG_EVENTS = {
   SIGNING_KEYS_NOT_ROTATED: 'keys that sign tokens could not be rotated; the newest goes on',
   UPKEEP_DONE: 'partitions are made, rows that expired are gone',
   UPKEEP_FAILED: 'what has expired could not be deleted',
+  SECRETS_COLLECTED: 'secrets that no connection names were deleted',
 
   // Recovery
   STORE_WHOLE: 'rows of executions are what their logs say',

@@ -26,6 +26,7 @@ import { createLocalMetrics } from '#adapters/metrics/local-metrics.ts';
 import { createExecutionAccess } from '#adapters/postgres/access.ts';
 import { createAslHistoryStore } from '#adapters/postgres/asl-history-store.ts';
 import { watchBacklog } from '#adapters/postgres/backlog.ts';
+import { collectSecrets } from '#adapters/postgres/collect-secrets.ts';
 import { createPostgresConnections } from '#adapters/postgres/connection-store.ts';
 import { createPostgresIdempotencyStore } from '#adapters/postgres/idempotency-store.ts';
 import { createPostgresKeyValue } from '#adapters/postgres/key-value.ts';
@@ -428,6 +429,19 @@ async function start(
         },
       ],
       'signing-keys': [{ everyMs: LET_GO_MS, act: rotateKeys }],
+      'collect-secrets': [
+        {
+          everyMs: LET_GO_MS,
+          async act() {
+            try {
+              await collectSecrets({ pool: relayPool, secrets }, clock.now());
+            } catch (error) {
+              // They are still there the next time.
+              log.warn('UPKEEP_FAILED', { error });
+            }
+          },
+        },
+      ],
       'collect-machines': 'machines are compiled when they are needed and kept nowhere',
       authorizer: 'the API looks at every credential itself, here and deployed',
       migrate: 'done before anything else',

@@ -1,4 +1,4 @@
-import type { ConnectionSpec, OperationSpec } from '#core/connections.ts';
+import type { ConnectionSpec, KeptSecrets, OperationSpec } from '#core/connections.ts';
 import type { Mode } from './execution-store.ts';
 
 /**
@@ -13,9 +13,12 @@ export interface Connections {
 
 export interface Connection {
   readonly name: string;
+  /** Another one when a connection is deleted and made again under its name. */
+  readonly id: string;
   /** Grows with every change: pools and caches opened for an older one are not used again. */
   readonly revision: number;
   readonly spec: ConnectionSpec;
+  readonly secrets: KeptSecrets;
 }
 
 export interface Operation {

@@ -13,7 +13,7 @@ export interface Databases {
 export interface DatabaseRequest {
   readonly tenant: string;
   readonly mode: Mode;
-  /** Name and revision of the connection: what a pool belongs to. */
+  /** Id and revision of the connection: what a pool belongs to. */
   readonly connection: string;
   readonly revision: number;
   readonly spec: PostgresConnection;

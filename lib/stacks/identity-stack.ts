@@ -26,6 +26,7 @@ export class IdentityStack extends StageStack {
       | 'signing-keys:open'
       | 'secrets:tenants:read'
       | 'secrets:tenants:write'
+      | 'secrets:tenants:delete'
       | 'signing-keys:make']: Grant;
   };
 
@@ -128,6 +129,13 @@ export class IdentityStack extends StageStack {
         });
         this.allowKey(role, 'SealTenantSecrets', ['kms:Decrypt', 'kms:GenerateDataKey']);
       },
+      'secrets:tenants:delete': (role) =>
+        allow(role, {
+          sid: sidOf('secrets:tenants:delete'),
+          actions: actionsOf('secrets:tenants:delete'),
+          resources: [tenantSecrets],
+          star,
+        }),
       'signing-keys:open': (role) =>
         allow(role, {
           sid: sidOf('signing-keys:open'),

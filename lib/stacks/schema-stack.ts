@@ -50,6 +50,18 @@ export class SchemaStack extends StageStack {
         },
         grants: { ...data.grants, ...identity.grants },
       }),
+      'collect-secrets': new ServiceFunction(this, 'CollectSecrets', {
+        name: 'collect-secrets',
+        around,
+        environment: {
+          STAGE: stage,
+          DATABASE_URL: data.databaseUrl,
+          DATABASE_AUTH: 'iam',
+          TENANT_SECRETS_PREFIX: identity.tenantSecretsPrefix,
+          TENANT_SECRETS_KEY: identity.dataKey.keyArn,
+        },
+        grants: { ...data.grants, ...identity.grants },
+      }),
     };
 
     let before: Trigger | null = null;

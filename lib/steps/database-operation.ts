@@ -1,3 +1,4 @@
+import { keptAs } from '#core/connections.ts';
 import type { StepErrorName } from '#core/errors.ts';
 import { isJsonObject, type Json } from '#core/json.ts';
 import { bindParameters } from '#core/operations.ts';
@@ -37,7 +38,8 @@ export const performDatabaseOperation: Connector = async (deps, caller, config) 
 
   const database = connection.spec;
   const login = spec.access === 'read' ? (database.reader ?? database.login) : database.login;
-  const password = await deps.secrets.get({ tenant, mode, name: login.secret });
+  const kept = keptAs(connection.secrets, login.secret);
+  const password = await deps.secrets.get({ tenant, mode, name: kept });
   if (password === null) {
     throw invalidConfig(`connection '${connection.name}' names a secret that is not stored`);
   }
@@ -45,7 +47,7 @@ export const performDatabaseOperation: Connector = async (deps, caller, config) 
     const value = await deps.databases.run({
       tenant,
       mode,
-      connection: connection.name,
+      connection: connection.id,
       revision: connection.revision,
       spec: database,
       login: { username: login.username, password },

@@ -1,4 +1,4 @@
-import type { HttpAuth, HttpConnection } from '#core/connections.ts';
+import { type HttpAuth, type HttpConnection, keptAs } from '#core/connections.ts';
 import type { StepErrorName } from '#core/errors.ts';
 import { cleanText } from '#core/foreign-json.ts';
 import type { Json } from '#core/json.ts';
@@ -95,7 +95,8 @@ async function credentialsOf(
   }
   const spec: HttpConnection = found.spec;
   if (spec.auth.scheme === 'none') return { base: spec.base_url, headers: {}, secrets: [] };
-  const secret = await deps.secrets.get({ tenant, mode, name: spec.auth.secret });
+  const kept = keptAs(found.secrets, spec.auth.secret);
+  const secret = await deps.secrets.get({ tenant, mode, name: kept });
   if (secret === null) {
     throw invalidConfig(`connection '${found.name}' names a secret that is not stored`);
   }

@@ -179,8 +179,7 @@ export function createOutsideWorld(deps: WorldDeps): OutsideWorld {
       name === MISSING
         ? null
         : {
-            name,
-            revision: 1,
+            ...{ name, id: name, revision: 1, secrets: {} },
             spec: {
               type: 'postgres',
               host: 'db.test',

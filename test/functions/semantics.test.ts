@@ -501,57 +501,6 @@ describeWithPostgres('what the API promises besides its data', () => {
   });
 
   describe('connections', () => {
-    it('secrets go in and never come out', async () => {
-      const created = await client.send('createConnection', {
-        body: {
-          name: 'crm',
-          connection: {
-            type: 'http',
-            base_url: 'https://crm.example',
-            auth: { scheme: 'bearer', secret: 'crm-token' },
-          },
-          secrets: { 'crm-token': 'canary-7f3a' },
-        },
-      });
-      expect(created.body.secret_names).toEqual(['crm-token']);
-      const answers = [
-        created,
-        await client.send('getConnection', { connection: 'crm' }),
-        await client.send('listConnections'),
-      ];
-      expect(JSON.stringify(answers)).not.toContain('canary-7f3a');
-      const kept = await api.secrets.get({ tenant, mode: 'live', name: 'crm-token' });
-      expect(kept?.reveal()).toBe('canary-7f3a');
-      const { rows } = await database.admin.query('select spec::text from connections');
-      expect(JSON.stringify(rows)).not.toContain('canary-7f3a');
-    });
-
-    it('an update keeps secrets that are not given, and needs the current ETag', async () => {
-      const connection = {
-        type: 'http',
-        base_url: 'https://crm.example',
-        auth: { scheme: 'bearer', secret: 'crm-token' },
-      } as const;
-      const { etag } = await client.send('createConnection', {
-        body: { name: 'crm', connection, secrets: { 'crm-token': 'x' } },
-      });
-      const changed = { ...connection, base_url: 'https://crm2.example' };
-      const updated = await client.send('updateConnection', {
-        connection: 'crm',
-        body: { connection: changed },
-        ifMatch: etag ?? '',
-      });
-      expect(updated.body.connection).toEqual(changed);
-      await rejects(
-        client.updateConnection({
-          connection: 'crm',
-          body: { connection },
-          ifMatch: etag ?? '',
-        }),
-        'PRECONDITION_FAILED',
-      );
-    });
-
     it('a connection with operations is not deleted before them', async () => {
       await client.createConnection({
         body: {

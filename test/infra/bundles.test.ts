@@ -106,7 +106,13 @@ describe('what is deployed', () => {
     for (const name of ['step-runner', 'step-functions-driver', 'engine'] as const) {
       expect(within(name, 'functions/api/')).toEqual([]);
     }
-    for (const name of ['migrate', 'partitions', 'signing-keys', 'collect-machines'] as const) {
+    for (const name of [
+      'migrate',
+      'partitions',
+      'signing-keys',
+      'collect-machines',
+      'collect-secrets',
+    ] as const) {
       expect(within(name, 'lib/services/')).toEqual([]);
     }
   });

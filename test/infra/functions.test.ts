@@ -468,6 +468,17 @@ describeWithPostgres('the deployed functions, bundled', () => {
     });
   });
 
+  it('delete the secret of a connection that has been gone for an hour', async () => {
+    await ask(lambda('connections-api'), 'DELETE', '/api/v1/connections/shop', { apiKey });
+    expect(await lambda('collect-secrets').invoke(TICK)).toEqual({ deleted: 0 });
+    await database.admin.query(
+      "update connection_secrets set unused_since = unused_since - interval '1 hour'",
+    );
+    const before = aws.asked.length;
+    expect(await lambda('collect-secrets').invoke(TICK)).toEqual({ deleted: 1 });
+    expect(aws.asked.slice(before)).toEqual(['secretsmanager.DeleteSecret']);
+  });
+
   it('collect no machine that was used a moment ago', async () => {
     const collected = (await lambda('collect-machines').invoke(TICK)) as { seen: number };
     expect(collected).toMatchObject({ deleted: 0 });

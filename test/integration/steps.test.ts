@@ -112,7 +112,9 @@ describeWithPostgres('steps over real adapters', () => {
       connections: {
         find: (_tenant, _mode, name) =>
           Promise.resolve(
-            specs[name] === undefined ? null : { name, revision: 1, spec: specs[name] },
+            specs[name] === undefined
+              ? null
+              : { name, id: name, revision: 1, spec: specs[name], secrets: {} },
           ),
         findOperation: (_tenant, _mode, name) =>
           Promise.resolve(

@@ -6,6 +6,7 @@ const NOTHING: Counterparts = {
   'step-functions-driver': 'not here',
   'state-changed': 'not here',
   'collect-machines': 'not here',
+  'collect-secrets': 'not here',
   'signing-keys': 'not here',
   partitions: 'not here',
   migrate: 'not here',

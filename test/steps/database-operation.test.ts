@@ -48,7 +48,7 @@ describe('database_operation', () => {
     expect(world.statements[0]).toMatchObject({
       tenant: 'acme',
       mode: 'live',
-      connection: 'crm',
+      connection: 'id of crm',
       revision: 3,
       access: 'write',
       text: 'insert into accounts values ($1, $2)',

@@ -87,7 +87,9 @@ export function createWorld(): World {
     connections: {
       find: (_tenant, mode, name) => {
         const spec = mode === 'live' ? world.registered[name] : undefined;
-        return Promise.resolve(spec === undefined ? null : { name, revision: 3, spec });
+        return Promise.resolve(
+          spec === undefined ? null : { name, id: `id of ${name}`, revision: 3, spec, secrets: {} },
+        );
       },
       findOperation: (_tenant, mode, name) => {
         const spec = mode === 'live' ? world.operations[name] : undefined;

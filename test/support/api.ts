@@ -68,6 +68,8 @@ export interface TestApiOptions {
   readonly hasher?: PasswordHasher;
   readonly allowedOrigins?: readonly string[];
   readonly log?: Log;
+  /** Default: in memory. */
+  readonly secrets?: Secrets;
 }
 
 export const ISSUER = 'https://cloudflow.test';
@@ -149,7 +151,7 @@ export async function startTestApi(
     randomBytes,
   });
   const { apiKeys } = identity;
-  const secrets = memorySecrets();
+  const secrets = options.secrets ?? memorySecrets();
   const told: ExecutionHint[] = [];
   const hints: RuntimeHints = {
     accepted: (hint) => void told.push(hint),

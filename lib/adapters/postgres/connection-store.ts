@@ -1,6 +1,8 @@
-import type { Pool } from 'pg';
-import type { ConnectionSpec, OperationSpec } from '#core/connections.ts';
+import type { Pool, PoolClient } from 'pg';
+import type { ConnectionSpec, KeptSecrets, OperationSpec } from '#core/connections.ts';
+import { CloudFlowError } from '#core/errors.ts';
 import type {
+  ConnectionKey,
   ConnectionRecord,
   ConnectionStore,
   OperationRecord,
@@ -24,68 +26,89 @@ interface Row<Spec> {
 
 const COLUMNS = 'name, revision, spec, created_at, updated_at';
 
+interface ConnectionRow extends Row<ConnectionSpec> {
+  readonly id: string;
+  readonly secrets: KeptSecrets;
+}
+
+const CONNECTION_COLUMNS = `${COLUMNS}, id, secrets`;
+
 /** `pool`: role `cloudflow_app`. */
 export function createPostgresConnections(pool: Pool): ConnectionStore & Connections {
   return {
     find,
     findOperation,
 
-    create: (key, spec, now) =>
-      withTenant(pool, key.tenant, async (client) => {
-        const { rows } = await client.query<Row<ConnectionSpec>>(
-          `insert into connections (tenant_id, mode, name, revision, spec, created_at, updated_at)
-           values ($1, $2, $3, 1, $4, to_timestamp($5), to_timestamp($5))
-           on conflict do nothing returning ${COLUMNS}`,
-          [key.tenant, key.mode, key.name, JSON.stringify(spec), seconds(now)],
+    announceSecrets: ({ tenant, mode }, keptAs, now) =>
+      withTenant(pool, tenant, async (client) => {
+        await client.query(
+          `insert into connection_secrets (tenant_id, mode, kept_as, unused_since)
+           select $1, $2, name, to_timestamp($4) from unnest($3::text[]) as name`,
+          [tenant, mode, keptAs, seconds(now)],
         );
-        return rows[0] === undefined
-          ? { kind: 'taken' }
-          : { kind: 'created', record: toRecord(rows[0]) };
+      }),
+
+    create: (key, { id, spec, secrets }, now) =>
+      withTenant(pool, key.tenant, async (client) => {
+        const { rows } = await client.query<ConnectionRow>(
+          `insert into connections
+             (tenant_id, mode, name, revision, spec, created_at, updated_at, id, secrets)
+           values ($1, $2, $3, 1, $4, to_timestamp($5), to_timestamp($5), $6, $7)
+           on conflict do nothing returning ${CONNECTION_COLUMNS}`,
+          [
+            ...[key.tenant, key.mode, key.name, JSON.stringify(spec), seconds(now)],
+            ...[id, JSON.stringify(secrets)],
+          ],
+        );
+        if (rows[0] === undefined) return { kind: 'taken' };
+        await takeSecrets(client, key, Object.values(secrets));
+        return { kind: 'created', record: toConnection(rows[0]) };
       }),
 
     list: (tenant, mode, page) =>
       withTenant(pool, tenant, async (client) => {
-        const { rows } = await client.query<Row<ConnectionSpec>>(
-          `select ${COLUMNS} from connections
+        const { rows } = await client.query<ConnectionRow>(
+          `select ${CONNECTION_COLUMNS} from connections
            where tenant_id = $1 and mode = $2 and ($3::text is null or name > $3)
            order by name limit $4`,
           [tenant, mode, page.after, page.limit + 1],
         );
-        return pageOf(rows.map(toRecord), page.limit, (item) => item.name);
+        return pageOf(rows.map(toConnection), page.limit, (item) => item.name);
       }),
 
-    replace: (key, spec, revision, now) =>
+    replace: (key, { id, spec, secrets }, revision, now) =>
       withTenant(pool, key.tenant, async (client) => {
-        const { rows } = await client.query<Row<ConnectionSpec>>(
+        const current = await lockConnection(client, key);
+        if (current === null) return { kind: 'not_found' };
+        if (current.id !== id || current.revision !== revision) return { kind: 'changed' };
+        const { rows } = await client.query<ConnectionRow>(
           `update connections
-           set spec = $4, revision = revision + 1, updated_at = to_timestamp($5)
+           set spec = $4, secrets = $5, revision = revision + 1, updated_at = to_timestamp($6)
            where tenant_id = $1 and mode = $2 and name = $3
-             and ($6::integer is null or revision = $6)
-           returning ${COLUMNS}`,
-          [key.tenant, key.mode, key.name, JSON.stringify(spec), seconds(now), revision],
+           returning ${CONNECTION_COLUMNS}`,
+          [
+            ...[key.tenant, key.mode, key.name],
+            ...[JSON.stringify(spec), JSON.stringify(secrets), seconds(now)],
+          ],
         );
-        if (rows[0] !== undefined) return { kind: 'replaced', record: toRecord(rows[0]) };
-        const there = await client.query(
-          'select 1 from connections where tenant_id = $1 and mode = $2 and name = $3',
-          [key.tenant, key.mode, key.name],
-        );
-        return { kind: there.rowCount === 0 ? 'not_found' : 'changed' };
+        const before = new Set(Object.values(current.secrets));
+        const after = new Set(Object.values(secrets));
+        await takeSecrets(client, key, [...after.difference(before)]);
+        await leaveSecrets(client, key, [...before.difference(after)], now);
+        return { kind: 'replaced', record: toConnection(rows[0] as ConnectionRow) };
       }),
 
-    async remove(key, revision) {
+    async remove(key, id, revision, now) {
       try {
         return await withTenant(pool, key.tenant, async (client) => {
-          const { rows } = await client.query<{ revision: number }>(
-            `select revision from connections
-             where tenant_id = $1 and mode = $2 and name = $3 for update`,
-            [key.tenant, key.mode, key.name],
-          );
-          if (rows[0] === undefined) return 'not_found';
-          if (revision !== null && rows[0].revision !== revision) return 'changed';
+          const current = await lockConnection(client, key);
+          if (current === null) return 'not_found';
+          if (current.id !== id || current.revision !== revision) return 'changed';
           await client.query(
             'delete from connections where tenant_id = $1 and mode = $2 and name = $3',
             [key.tenant, key.mode, key.name],
           );
+          await leaveSecrets(client, key, Object.values(current.secrets), now);
           return 'removed';
         });
       } catch (error) {
@@ -171,11 +194,12 @@ export function createPostgresConnections(pool: Pool): ConnectionStore & Connect
 
   function find(tenant: string, mode: string, name: string): Promise<ConnectionRecord | null> {
     return withTenant(pool, tenant, async (client) => {
-      const { rows } = await client.query<Row<ConnectionSpec>>(
-        `select ${COLUMNS} from connections where tenant_id = $1 and mode = $2 and name = $3`,
+      const { rows } = await client.query<ConnectionRow>(
+        `select ${CONNECTION_COLUMNS} from connections
+         where tenant_id = $1 and mode = $2 and name = $3`,
         [tenant, mode, name],
       );
-      return rows[0] === undefined ? null : toRecord(rows[0]);
+      return rows[0] === undefined ? null : toConnection(rows[0]);
     });
   }
 
@@ -192,6 +216,54 @@ export function createPostgresConnections(pool: Pool): ConnectionStore & Connect
       return rows[0] === undefined ? null : toRecord(rows[0]);
     });
   }
+}
+
+/** Until the end of the transaction. */
+async function lockConnection(
+  client: PoolClient,
+  { tenant, mode, name }: ConnectionKey,
+): Promise<Pick<ConnectionRow, 'id' | 'revision' | 'secrets'> | null> {
+  const { rows } = await client.query<ConnectionRow>(
+    `select id, revision, secrets from connections
+     where tenant_id = $1 and mode = $2 and name = $3 for update`,
+    [tenant, mode, name],
+  );
+  return rows[0] ?? null;
+}
+
+/** From now on a connection names them; undone with everything else when one of them is going. */
+async function takeSecrets(
+  client: PoolClient,
+  { tenant, mode }: ConnectionKey,
+  keptAs: readonly string[],
+): Promise<void> {
+  if (keptAs.length === 0) return;
+  const { rowCount } = await client.query(
+    `update connection_secrets set unused_since = null
+     where tenant_id = $1 and mode = $2 and kept_as = any ($3) and not going`,
+    [tenant, mode, keptAs],
+  );
+  if (rowCount === keptAs.length) return;
+  throw new CloudFlowError('UNAVAILABLE', 'storing its secrets took too long; try again');
+}
+
+/** No connection names them any more. */
+async function leaveSecrets(
+  client: PoolClient,
+  { tenant, mode }: ConnectionKey,
+  keptAs: readonly string[],
+  now: number,
+): Promise<void> {
+  if (keptAs.length === 0) return;
+  await client.query(
+    `update connection_secrets set unused_since = to_timestamp($4)
+     where tenant_id = $1 and mode = $2 and kept_as = any ($3)`,
+    [tenant, mode, keptAs, seconds(now)],
+  );
+}
+
+function toConnection(row: ConnectionRow): ConnectionRecord {
+  return { ...toRecord(row), id: row.id, secrets: row.secrets };
 }
 
 function toRecord<Spec>(row: Row<Spec>) {

@@ -142,6 +142,13 @@ export const TABLES: Readonly<Record<string, TableRule>> = {
     grants: { cloudflow_app: ['select', 'insert', 'update'], cloudflow_auditor: ['select'] },
   },
   connections: { tenant: true, grants: { cloudflow_app: all } },
+  connection_secrets: {
+    tenant: true,
+    grants: {
+      cloudflow_app: ['select', 'insert', 'update'],
+      cloudflow_relay: ['select', 'update', 'delete'],
+    },
+  },
   operations: { tenant: true, grants: { cloudflow_app: all } },
   published_messages: {
     tenant: true,

@@ -1,42 +1,29 @@
 import type { Body, Query, ResponseBody } from '#contract/routes.ts';
-import {
-  type ConnectionSpec,
-  type OperationSpec,
-  type SecretValues,
-  secretNamesOf,
-} from '#core/connections.ts';
-import { CloudFlowError, type Problem } from '#core/errors.ts';
+import { type OperationSpec, secretNamesOf } from '#core/connections.ts';
+import { CloudFlowError } from '#core/errors.ts';
 import { checkOperation } from '#core/operations.ts';
-import { Secret } from '#core/secret.ts';
-import type { Clock } from '#ports/clock.ts';
 import type {
   ConnectionRecord,
   ConnectionStore,
   OperationRecord,
 } from '#ports/connection-store.ts';
-import type { Secrets } from '#ports/secrets.ts';
 import type { Principal } from '../identity/principal.ts';
 import type { Cursors } from '../shared/cursor.ts';
 import { changed, etagOf, requireMatch } from '../shared/etag.ts';
 import { iso } from '../shared/present.ts';
 import { notFound } from '../shared/problems.ts';
 import type { Tagged } from '../shared/tagged.ts';
+import { type KeptSecretsDeps, keepSecrets } from './kept-secrets.ts';
+import { refuseProblems } from './refuse.ts';
 
-export interface ConnectionDeps {
+export interface ConnectionDeps extends KeptSecretsDeps {
   readonly store: ConnectionStore;
-  readonly secrets: Secrets;
-  readonly clock: Clock;
   readonly cursors: Cursors;
 }
 
 type ConnectionBody = ResponseBody<'getConnection'>;
 type OperationBody = ResponseBody<'getOperation'>;
 
-/**
- * Secrets are stored before the connection that names them, so that no step ever sees a connection
- * without its secret; a secret whose connection then fails to be stored is harmless and is replaced
- * by the next try.
- */
 export async function createConnection(
   deps: ConnectionDeps,
   principal: Principal,
@@ -45,8 +32,13 @@ export async function createConnection(
   const { name, connection, secrets = {} } = body;
   const key = keyOf(principal, name);
   if ((await deps.store.find(key.tenant, key.mode, name)) !== null) throw taken('connection', name);
-  await keepSecrets(deps, principal, connection, secrets);
-  const answer = await deps.store.create(key, connection, deps.clock.now());
+  const kept = await keepSecrets(deps, principal, connection, secrets, null);
+  const now = deps.clock.now();
+  const answer = await deps.store.create(
+    key,
+    { id: deps.ids.next(now), spec: connection, secrets: kept },
+    now,
+  );
   if (answer.kind === 'taken') throw taken('connection', name);
   return present(answer.record);
 }
@@ -88,10 +80,10 @@ export async function updateConnection(
       `connection '${name}' is of type ${current.spec.type}; make another one for ${body.connection.type}`,
     );
   }
-  await keepSecrets(deps, principal, body.connection, body.secrets ?? {});
+  const secrets = await keepSecrets(deps, principal, body.connection, body.secrets ?? {}, current);
   const answer = await deps.store.replace(
     keyOf(principal, name),
-    body.connection,
+    { id: current.id, spec: body.connection, secrets },
     current.revision,
     deps.clock.now(),
   );
@@ -99,7 +91,7 @@ export async function updateConnection(
   throw answer.kind === 'changed' ? changed() : notFound('connection');
 }
 
-/** Its secrets stay: other connections may name them. */
+/** Its secrets go with it. */
 export async function deleteConnection(
   deps: ConnectionDeps,
   principal: Principal,
@@ -108,7 +100,12 @@ export async function deleteConnection(
 ): Promise<void> {
   const current = await requireConnection(deps, principal, name);
   requireMatch(ifMatch, etagOf(current));
-  const answer = await deps.store.remove(keyOf(principal, name), current.revision);
+  const answer = await deps.store.remove(
+    keyOf(principal, name),
+    current.id,
+    current.revision,
+    deps.clock.now(),
+  );
   if (answer === 'not_found') throw notFound('connection');
   if (answer === 'changed') throw changed();
   if (answer === 'used') {
@@ -229,41 +226,6 @@ async function requireOperation(
   const found = await deps.store.findOperation(tenant, mode, name);
   if (found === null || found.spec.connection !== connection) throw notFound('operation');
   return found;
-}
-
-/** Every secret that the connection names must be given now or be there already. */
-async function keepSecrets(
-  deps: ConnectionDeps,
-  { tenant, mode }: Principal,
-  spec: ConnectionSpec,
-  values: SecretValues,
-): Promise<void> {
-  const named = secretNamesOf(spec);
-  const unused = Object.keys(values).filter((name) => !named.includes(name));
-  const problems: Problem[] = unused.map((name) => ({
-    code: 'CONNECTION_INVALID',
-    pointer: `/body/secrets/${name}`,
-    message: 'is not named by the connection',
-    allowed: named.length === 0 ? 'no secrets' : named.join(', '),
-  }));
-  for (const name of named) {
-    if (Object.hasOwn(values, name)) continue;
-    if ((await deps.secrets.get({ tenant, mode, name })) !== null) continue;
-    problems.push({
-      code: 'CONNECTION_INVALID',
-      pointer: '/body/secrets',
-      message: `there is no secret '${name}' yet; give its value`,
-    });
-  }
-  refuseProblems(problems);
-  for (const [name, value] of Object.entries(values)) {
-    await deps.secrets.put({ tenant, mode, name }, new Secret(value));
-  }
-}
-
-function refuseProblems(problems: readonly Problem[]): void {
-  if (problems.length === 0) return;
-  throw new CloudFlowError('CONNECTION_INVALID', 'it cannot be used as it is', { problems });
 }
 
 function taken(what: string, name: string): CloudFlowError {

@@ -117,6 +117,9 @@ export const STATEMENTS: { readonly [C in Capability]: readonly Wanted[] } = {
     { sid: 'SecretsTenantsRead', actions: actions('secrets:tenants:read'), on: TENANT_SECRETS },
     key('OpenTenantSecrets', 'kms:Decrypt'),
   ],
+  'secrets:tenants:delete': [
+    { sid: 'SecretsTenantsDelete', actions: actions('secrets:tenants:delete'), on: TENANT_SECRETS },
+  ],
   'secrets:tenants:write': [
     { sid: 'SecretsTenantsWrite', actions: actions('secrets:tenants:write'), on: TENANT_SECRETS },
     key('SealTenantSecrets', 'kms:Decrypt', 'kms:GenerateDataKey'),
