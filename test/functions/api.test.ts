@@ -60,6 +60,25 @@ describeWithPostgres('the API from outside', () => {
     expect(history.items).toHaveLength(1);
   });
 
+  it.each(['a_b-c_', '0', 'w'.repeat(63)])(
+    'an id that the language accepts is one that every route takes: %s',
+    async (workflow_id) => {
+      await client.createWorkflow({ body: aDefinition({ workflow_id }) });
+      const { execution_id } = await client.executeWorkflow({ workflow_id, body: {} });
+      expect(await ended(execution_id)).toMatchObject({ workflow_id, status: 'COMPLETED' });
+      const listed = await client.listExecutions({ query: { workflow_id } });
+      expect(listed.items.map(({ id }) => id)).toEqual([execution_id]);
+      expect((await client.listHistory({ workflow_id })).items).toHaveLength(1);
+      expect(await client.getVersion({ workflow_id, version: '1.0.0' })).toMatchObject({
+        workflow_id,
+      });
+      const { key } = await client.createApiKey({
+        body: { name: 'one', mode: 'live', scopes: ['workflow:read'], workflows: [workflow_id] },
+      });
+      expect(key.workflows).toEqual([workflow_id]);
+    },
+  );
+
   it('an unknown workflow is not found', async () => {
     await expect(client.getWorkflow({ workflow_id: 'nothing' })).rejects.toSatisfy((error) =>
       hasErrorCode(error, 'NOT_FOUND'),

@@ -1,4 +1,5 @@
 import * as Type from 'typebox';
+import { VERSION_PATTERN, WORKFLOW_ID_PATTERN } from '#core/dsl/parts.ts';
 import type { Json } from '#core/json.ts';
 
 /** An object that refuses what it does not name. */
@@ -31,12 +32,12 @@ export const Timestamp = Type.String({
 });
 
 export const WorkflowId = Type.String({
-  pattern: '^[a-z0-9][a-z0-9-]{0,62}$',
+  pattern: WORKFLOW_ID_PATTERN,
   description: "the workflow's id as its definition gives it",
 });
 
 export const WorkflowVersion = Type.String({
-  pattern: '^[0-9]{1,9}[.][0-9]{1,9}[.][0-9]{1,9}$',
+  pattern: VERSION_PATTERN,
   description: 'a version such as 2.1.0',
 });
 

@@ -1,6 +1,6 @@
 import * as Type from 'typebox';
 import { PERMISSIONS, SCOPES } from '../permissions.ts';
-import { closed, nullable, oneOf, Timestamp, Uuid } from './common.ts';
+import { closed, nullable, oneOf, Timestamp, Uuid, WorkflowId } from './common.ts';
 
 export const Email = Type.String({
   pattern: '^[^\\s@<>"]{1,64}@[^\\s@<>"]{1,190}$',
@@ -224,7 +224,7 @@ export const CreateApiKeyBody = closed({
   mode: Mode,
   scopes: Type.Array(ScopeName, { minItems: 1, maxItems: SCOPES.length, uniqueItems: true }),
   workflows: Type.Optional(
-    Type.Array(Type.String({ pattern: '^[a-z0-9][a-z0-9-]{0,62}$' }), {
+    Type.Array(WorkflowId, {
       minItems: 1,
       maxItems: 100,
       uniqueItems: true,
