@@ -50,6 +50,11 @@ const MARKS: { readonly [T in ExecutionEventType]: Mark | null } = {
     style: 'dim',
     text: (data) => `accepted, to run on ${data['runtime']}`,
   },
+  runtime_changed: {
+    sign: '↳',
+    style: 'yellow',
+    text: (data) => `runs on ${data['runtime']} instead: ${data['reason']}`,
+  },
   execution_started: null,
   step_started: { sign: '▶', style: 'blue', text: nothing },
   attempt_started: {

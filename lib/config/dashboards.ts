@@ -144,6 +144,7 @@ function workflowsDashboard({ stage }: StageSettings): DashboardSpec {
         title: 'Step Functions',
         lines: [
           line('starts deferred', ours(stage, 'MachineStartsDeferred', 'Sum', {})),
+          line('fell back to the engine', ours(stage, 'MachineStartsFellBack', 'Sum', {})),
           line('ends unreported', ours(stage, 'MachinesUnreported', 'Sum', {})),
           line('undo incomplete', ours(stage, 'CompensationsIncomplete', 'Sum', {})),
         ],

@@ -170,6 +170,12 @@ const declared = {
     kind: 'count',
     dimensions: [],
   },
+  MachineStartsFellBack: {
+    about: 'executions that asked for no runtime and run on the engine, for want of a quota',
+    unit: 'Count',
+    kind: 'count',
+    dimensions: [],
+  },
   TasksNotRun: {
     about:
       'tasks that the step runner could not run, for a part of ours was away; all are repeated',

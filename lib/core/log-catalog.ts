@@ -44,6 +44,7 @@ export const LOG_EVENTS = {
   // Step Functions
   MACHINE_NOT_STARTED: 'a state machine did not start',
   MACHINE_WAITS_FOR_QUOTA: 'a state machine waits for its quota',
+  MACHINE_FELL_BACK: 'an execution runs on the engine, for a quota of Step Functions is used up',
   MACHINE_ENDED_UNREPORTED: 'a state machine ended without its report',
   MACHINE_STUMBLED: 'a state machine of the local interpreter stumbled',
   SIGNAL_NOT_DELIVERED: 'a signal was not delivered to its state machine',

@@ -1,6 +1,7 @@
 import type { StepError } from '#core/errors.ts';
 import type { Signal } from '#core/execution/commands.ts';
 import type {
+  AskedRuntime,
   CarriedResult,
   ExecutionEvent,
   ExecutionStatus,
@@ -46,6 +47,8 @@ export interface AcceptRequest {
   readonly version: string;
   readonly programHash: string;
   readonly runtime: Runtime;
+  /** What was asked for, where somebody asked: it goes into the first event. */
+  readonly choice?: AskedRuntime;
   readonly input: Json;
   /** The first execution of a chain of retries; `id` itself when this is none. */
   readonly rootId: string;

@@ -35,7 +35,7 @@ export interface StartStateMachine {
   readonly input: Json;
 }
 
-/** `quota`: the machine cannot be made or started now; the caller may choose the other runtime. */
+/** `quota`: the machine cannot be made or started now, and why in words that tenants may read. */
 export type StartStateMachineAnswer =
   | { readonly kind: 'started' | 'exists' }
   | { readonly kind: 'quota'; readonly message: string };

@@ -23,6 +23,11 @@ export interface StepFunctionsWork {
    * False when the engine has it already, or it has ended.
    */
   handToEngine(tenant: string, executionId: string, now: number): Promise<boolean>;
+  /**
+   * Makes an execution that has not begun one of the engine, from its beginning on. False when it has
+   * begun, or is the engine's already.
+   */
+  fallBack(tenant: string, executionId: string, now: number): Promise<boolean>;
 }
 
 export interface PendingSignal {

@@ -1,13 +1,13 @@
 import { createIds } from '#adapters/local/ids.ts';
 import { createSystemClock } from '#adapters/local/system-clock.ts';
-import type { Json } from '#core/json.ts';
+import type { Json, JsonObject } from '#core/json.ts';
 import { createInProcessEvaluator } from '#evaluator/in-process.ts';
 import { createMemoryHistoryStore } from '#local/asl/memory-history-store.ts';
 import { createStateMachineRuntime } from '#local/asl/runtime.ts';
 import { createKeysService, KEYS } from '#local/aws-endpoint/keys-service.ts';
 import { createQueueService, QUEUES } from '#local/aws-endpoint/queue-service.ts';
 import { createSecretsService, SECRETS } from '#local/aws-endpoint/secrets-service.ts';
-import { startAwsEndpoint } from '#local/aws-endpoint/server.ts';
+import { AwsError, type Service, startAwsEndpoint } from '#local/aws-endpoint/server.ts';
 import { createMachineRegistry, STATES } from '#local/aws-endpoint/states-service.ts';
 
 /** AWS as our adapters see it, on this machine: an emulation over our own interpreter. */
@@ -17,6 +17,8 @@ export interface TestAws {
   readonly env: Readonly<Record<string, string>>;
   /** What was asked, as `AWSStepFunctions.StartExecution`. */
   readonly asked: readonly string[];
+  /** Operations of Step Functions that are refused, and as what: quotas are used up when a test says so. */
+  readonly refused: Map<string, string>;
   /** Queues that got a message. */
   readonly nudged: string[];
   /** Faults of the interpreter: a test that is over has none. */
@@ -67,8 +69,17 @@ export async function startTestAws(options: TestAwsOptions): Promise<TestAws> {
     },
     onFault: (fault) => void faults.push(fault),
   });
+  const refused = new Map<string, string>();
+  const states = Object.entries(registry.service(runtime)).map(([name, operation]) => [
+    name,
+    (input: JsonObject) => {
+      const as = refused.get(name);
+      if (as !== undefined) throw new AwsError(as, `arn:aws:states:::${name} is refused`);
+      return operation(input);
+    },
+  ]);
   const endpoint = await startAwsEndpoint({
-    [STATES]: registry.service(runtime),
+    [STATES]: Object.fromEntries(states) as Service,
     [SECRETS]: createSecretsService(options.secrets),
     [KEYS]: createKeysService(),
     [QUEUES]: createQueueService((queue) => void nudged.push(queue)),
@@ -82,6 +93,7 @@ export async function startTestAws(options: TestAwsOptions): Promise<TestAws> {
       AWS_SECRET_ACCESS_KEY: 'nothing',
     },
     asked: endpoint.asked,
+    refused,
     nudged,
     faults,
     ended: async (arn) => void (await runtime.waitForExecution(arn)),

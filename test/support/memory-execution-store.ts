@@ -56,7 +56,7 @@ export interface MemoryExecutionStore {
 }
 
 interface Row {
-  readonly header: ExecutionHeader;
+  header: ExecutionHeader;
   readonly input: string;
   readonly retryOf: string | null;
   status: ExecutionStatus;
@@ -186,6 +186,7 @@ export function createMemoryExecutionStore(): MemoryExecutionStore {
       version,
       program_hash: programHash,
       runtime,
+      ...(request.choice === undefined ? {} : { choice: request.choice }),
       input: request.input,
       root_id: rootId,
       parent: parent === null ? null : { execution_id: parent.executionId, step: parent.step },
@@ -461,6 +462,13 @@ export function createMemoryExecutionStore(): MemoryExecutionStore {
     async handToEngine(tenant, executionId, now) {
       const row = rowOf(tenant, executionId);
       if (row === null || !onMachines(row)) return false;
+      row.wakeAt = now;
+      return true;
+    },
+    async fallBack(tenant, executionId, now) {
+      const row = rowOf(tenant, executionId);
+      if (row === null || !onMachines(row) || row.status !== 'PENDING') return false;
+      row.header = { ...row.header, runtime: 'engine' };
       row.wakeAt = now;
       return true;
     },

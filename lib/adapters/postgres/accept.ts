@@ -203,6 +203,7 @@ function createdEvent(request: AcceptRequest): EventOf<'execution_created'> {
     version: request.version,
     program_hash: request.programHash,
     runtime: request.runtime,
+    ...(request.choice === undefined ? {} : { choice: request.choice }),
     input: request.input,
     root_id: request.rootId,
     parent:

@@ -70,5 +70,13 @@ export function createStepFunctionsWork(deps: {
       });
       return rows[0]?.handed ?? false;
     },
+    async fallBack(tenant, executionId, now) {
+      const { rows } = await pool.query<{ fell: boolean | null }>({
+        name: 'fall_back_to_engine',
+        text: 'select fall_back_to_engine($1, $2, to_timestamp($3)) as fell',
+        values: [tenant, executionId, seconds(now)],
+      });
+      return rows[0]?.fell ?? false;
+    },
   };
 }

@@ -81,8 +81,9 @@ export function createAwsStateMachines(deps: {
         return { kind: 'started' };
       } catch (error) {
         if (error instanceof ExecutionAlreadyExists) return { kind: 'exists' };
-        if (isQuota(error)) return { kind: 'quota', message: error.message };
-        throw error;
+        const message = quotaWords(error);
+        if (message === null) throw error;
+        return { kind: 'quota', message };
       }
     },
 
@@ -133,14 +134,14 @@ export function createAwsStateMachines(deps: {
   };
 }
 
-function isQuota(error: unknown): error is Error {
-  return (
-    error instanceof ExecutionLimitExceeded ||
-    error instanceof StateMachineLimitExceeded ||
-    error instanceof ServiceQuotaExceededException ||
-    error instanceof StateMachineDeleting ||
-    (error instanceof Error && error.name === 'ThrottlingException')
-  );
+/** Which quota it is; null: none. Our words, for tenants read them, and AWS's name machines and accounts. */
+function quotaWords(error: unknown): string | null {
+  if (error instanceof ExecutionLimitExceeded) return 'too many executions run at a time';
+  if (error instanceof StateMachineLimitExceeded) return 'the account has too many state machines';
+  if (error instanceof StateMachineDeleting) return 'its state machine is just being deleted';
+  if (error instanceof ServiceQuotaExceededException) return 'a quota of the account is used up';
+  const throttled = error instanceof Error && error.name === 'ThrottlingException';
+  return throttled ? 'too many calls at a time' : null;
 }
 
 async function orNull<T>(

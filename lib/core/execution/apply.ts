@@ -96,6 +96,7 @@ const HANDLERS: { readonly [T in ExecutionEventType]: Handler<T> } = {
       ledger,
     };
   },
+  runtime_changed: ({ state }, { runtime }) => ({ ...state, runtime }),
   execution_started: ({ state }) => ({ ...state, status: 'RUNNING', startedAt: state.at }),
   execution_yielded: ({ state }) => ({ ...state, yielded: true }),
 

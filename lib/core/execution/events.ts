@@ -1,6 +1,6 @@
 import type { StepError } from '#core/errors.ts';
 import type { Json } from '#core/json.ts';
-import type { CompensationType, Runtime } from '#core/plan/program.ts';
+import type { CompensationType, Runtime, RuntimeChoice } from '#core/plan/program.ts';
 
 /**
  * The log of an execution: past tense, append-only, the same for both runtimes. State is the fold of
@@ -53,13 +53,22 @@ export interface CarriedResult {
   readonly completed_at: number;
 }
 
+export interface AskedRuntime {
+  readonly asked: RuntimeChoice;
+  /** In words; null where nothing was left to choose. */
+  readonly reason: string | null;
+}
+
 export type ExecutionEvent =
   | {
       readonly type: 'execution_created';
       readonly workflow_id: string;
       readonly version: string;
       readonly program_hash: string;
+      /** The one that was chosen. */
       readonly runtime: Runtime;
+      /** What was asked for, and why `auto` became what it did. Absent: nobody wrote it down yet. */
+      readonly choice?: AskedRuntime;
       readonly input: Json;
       /** The execution whose id goes into idempotency keys: itself, or the first of its retries. */
       readonly root_id: string;
@@ -74,6 +83,11 @@ export type ExecutionEvent =
        */
       readonly key_roots?: { readonly [step: StepKey]: string };
     }
+  /**
+   * Before it began, `auto` became another runtime than was chosen at first: what was chosen had no
+   * room for it. Never after `execution_started`.
+   */
+  | { readonly type: 'runtime_changed'; readonly runtime: Runtime; readonly reason: string }
   | { readonly type: 'execution_started' }
   /** `config` is whatever was evaluated at the start and must never be evaluated again. */
   | { readonly type: 'step_started'; readonly step: StepKey; readonly config: Json }

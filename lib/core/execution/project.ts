@@ -50,6 +50,8 @@ export interface ExecutionProjection {
 /** Whether an event may change what the execution's own row says; a new type must answer. */
 const CHANGES_EXECUTION: { readonly [T in ExecutionEventType]: boolean } = {
   execution_created: false,
+  // The row's runtime is what its new owner finds it by: it changes with the hand-over, not before.
+  runtime_changed: false,
   execution_started: true,
   step_started: false,
   attempt_started: false,

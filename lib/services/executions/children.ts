@@ -41,11 +41,11 @@ async function accept(
   const { tenant, mode, parentId, step, purpose, workflowId, input } = child;
   const id = deps.deriveId(parentId, purpose === 'step' ? step : `${step}/compensate`);
   let version: Awaited<ReturnType<ExecutionDeps['catalog']['version']>>;
-  let runtime: ReturnType<typeof chooseRuntime>['runtime'];
+  let chosen: ReturnType<typeof chooseRuntime>;
   try {
     version = await deps.catalog.version(tenant, mode, workflowId, child.version);
     checkInput(version.program, input);
-    runtime = chooseRuntime(version.runtime, undefined, deps.runtimes).runtime;
+    chosen = chooseRuntime(version.runtime, undefined, deps.runtimes);
   } catch (error) {
     if (hasErrorCode(error, 'NOT_FOUND')) {
       const wanted = child.version === null ? workflowId : `${workflowId} ${child.version}`;
@@ -58,6 +58,7 @@ async function accept(
     if (hasErrorCode(error, 'RUNTIME_UNAVAILABLE')) return refused('QuotaExceeded', error.message);
     throw error;
   }
+  const { runtime, ...choice } = chosen;
   const now = deps.clock.now();
   const answer = await deps.executions.accept({
     tenant,
@@ -67,6 +68,7 @@ async function accept(
     version: version.version,
     programHash: version.programHash,
     runtime,
+    choice,
     input,
     rootId: id,
     // Nobody waits for a detached child, nor for one that undoes: it is looked at instead.

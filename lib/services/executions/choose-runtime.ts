@@ -4,6 +4,7 @@ import type { ResolvedRuntime } from '#ports/workflow-store.ts';
 
 export interface ChosenRuntime {
   readonly runtime: Runtime;
+  readonly asked: RuntimeChoice;
   /** Why, when it was ours to choose. */
   readonly reason: string | null;
 }
@@ -16,10 +17,13 @@ export function chooseRuntime(
 ): ChosenRuntime {
   const choice = asked ?? resolved.choice;
   if (choice === 'auto') {
-    if (available.has(resolved.auto)) return { runtime: resolved.auto, reason: resolved.reason };
+    if (available.has(resolved.auto)) {
+      return { runtime: resolved.auto, asked: choice, reason: resolved.reason };
+    }
     const other = resolved.auto === 'engine' ? 'step_functions' : 'engine';
     if (available.has(other) && runsOn(resolved, other)) {
-      return { runtime: other, reason: `${resolved.auto} is not part of this installation` };
+      const reason = `${resolved.auto} is not part of this installation`;
+      return { runtime: other, asked: choice, reason };
     }
     throw unavailable(resolved.auto);
   }
@@ -31,7 +35,7 @@ export function chooseRuntime(
       { details: { reasons: resolved.stepFunctionsProblems } },
     );
   }
-  return { runtime: choice, reason: null };
+  return { runtime: choice, asked: choice, reason: null };
 }
 
 function runsOn(resolved: ResolvedRuntime, runtime: Runtime): boolean {

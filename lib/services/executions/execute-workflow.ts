@@ -35,7 +35,7 @@ export async function executeWorkflow(
   const version = await deps.catalog.version(tenant, mode, workflowId, body.version ?? null);
   const input = body.input ?? null;
   checkInput(version.program, input);
-  const { runtime, reason } = chooseRuntime(version.runtime, body.runtime, deps.runtimes);
+  const { runtime, asked, reason } = chooseRuntime(version.runtime, body.runtime, deps.runtimes);
   const now = deps.clock.now();
   if (body.execution_id !== undefined) checkTime(body.execution_id, now);
   const id = body.execution_id ?? deps.ids.next(now);
@@ -47,6 +47,7 @@ export async function executeWorkflow(
     version: version.version,
     programHash: version.programHash,
     runtime,
+    choice: { asked, reason },
     input,
     rootId: id,
     parent: null,

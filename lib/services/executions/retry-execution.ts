@@ -52,7 +52,7 @@ export async function retryExecution(
   const input = body.input === undefined ? record.input : body.input;
   checkInput(version.program, input);
   const asked = body.runtime ?? (body.version === undefined ? record.runtime : undefined);
-  const { runtime } = chooseRuntime(version.runtime, asked, deps.runtimes);
+  const { runtime, ...choice } = chooseRuntime(version.runtime, asked, deps.runtimes);
   const preview: Preview = {
     execution_id: null,
     retry_of: record.id,
@@ -75,6 +75,7 @@ export async function retryExecution(
     version: version.version,
     programHash: version.programHash,
     runtime,
+    choice,
     input,
     rootId: record.rootId,
     parent: null,

@@ -7,19 +7,23 @@
  *  V2 Every action may be repeated: starts are named after the execution, answers are recorded once.
  *  V3 What the machine cannot do (cancel, a time limit, undoing after either) the engine does: the
  *     machine is stopped first, then the execution is handed over with its signals.
- *  V4 One look at a time; a look takes at most `BATCH` of each kind and looks again when it was full.
+ *  V4 What Step Functions has no quota for waits, unless it was `auto` that chose it: that runs on the
+ *     engine, and its log says why. The log decides, under its lock: a machine that another process got
+ *     started meanwhile records nothing (T3 of task.ts).
+ *  V5 One look at a time; a look takes at most `BATCH` of each kind and looks again when it was full.
  */
 import { METRICS } from '#config/metrics.ts';
 import { stepErrorCode } from '#core/errors.ts';
 import { compensationState } from '#core/execution/ending.ts';
 import { isFinal } from '#core/execution/events.ts';
+import { errorMessage } from '#core/execution/failures.ts';
 import { keyOf } from '#core/execution/program-index.ts';
 import { walk } from '#core/execution/state.ts';
 import type { Log, LogEvent, LogFields } from '#ports/log.ts';
 import type { StateMachineStatus, StateMachines } from '#ports/state-machines.ts';
 import type { PendingSignal, StepFunctionsWork } from '#ports/step-functions-work.ts';
 import { add, addStarted } from './draft.ts';
-import { openTask, type RunnerDeps, recordIn } from './task.ts';
+import { openTask, type RunnerDeps, RunsOnEngine, recordIn, type Task } from './task.ts';
 import { answerTask } from './waiting.ts';
 
 export interface DriverDeps {
@@ -62,6 +66,8 @@ export function createStepFunctionsDriver(deps: DriverDeps): StepFunctionsDriver
   async function start(tenant: string, executionId: string): Promise<void> {
     const task = await openTask(runner, tenant, executionId);
     const { header } = task;
+    // Somebody died between saying so and doing so.
+    if (task.state.runtime === 'engine') return giveToEngine(tenant, executionId);
     const answer = await machines.start({
       tenant,
       mode: header.mode,
@@ -72,11 +78,52 @@ export function createStepFunctionsDriver(deps: DriverDeps): StepFunctionsDriver
       input: task.state.input,
     });
     if (answer.kind === 'quota') {
+      if (await isAutomatic(tenant, executionId)) return fallBack(task, answer.message);
       runner.metrics.add(METRICS.MachineStartsDeferred, {});
       log.warn('MACHINE_WAITS_FOR_QUOTA', { tenant, execution_id: executionId });
       return;
     }
-    await recordIn(task, addStarted);
+    try {
+      await recordIn(task, addStarted);
+    } catch (error) {
+      if (!(error instanceof RunsOnEngine)) throw error;
+      await giveToEngine(tenant, executionId);
+    }
+  }
+
+  /** Whether nobody asked for this runtime: the first event says. */
+  async function isAutomatic(tenant: string, executionId: string): Promise<boolean> {
+    const loaded = await runner.executions.loadExecution(tenant, executionId, true);
+    const first = loaded?.tail[0]?.event;
+    return first?.type === 'execution_created' && first.choice?.asked === 'auto';
+  }
+
+  async function fallBack(task: Task, why: string): Promise<void> {
+    const { tenant, id } = task.header;
+    // A start whose answer was lost is told of here: then it runs where it was meant to.
+    if ((await machines.describe(tenant, id)) !== null) {
+      await recordIn(task, addStarted);
+      return;
+    }
+    const changed = await recordIn(task, (draft) => {
+      if (draft.state.status !== 'PENDING') return false;
+      const reason = `Step Functions has no room for it: ${errorMessage(why)}`;
+      add(draft, { type: 'runtime_changed', runtime: 'engine', reason });
+      return true;
+    });
+    if (!changed) return;
+    runner.metrics.add(METRICS.MachineStartsFellBack, {});
+    log.warn('MACHINE_FELL_BACK', { tenant, execution_id: id });
+    await giveToEngine(tenant, id);
+  }
+
+  async function giveToEngine(tenant: string, executionId: string): Promise<void> {
+    runner.known.forget(tenant, executionId);
+    await machines.stop(tenant, executionId, {
+      error: stepErrorCode('Cancelled'),
+      cause: 'it runs on the engine',
+    });
+    await work.fallBack(tenant, executionId, runner.clock.now());
   }
 
   async function deliver(pending: PendingSignal): Promise<void> {

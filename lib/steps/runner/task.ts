@@ -3,6 +3,7 @@
  *
  *  T1 What is answered is what is recorded: the first record of a step stands for every repetition.
  *  T2 Attempts are counted in the log (contract, R3 of run-task.ts).
+ *  T3 Nothing is recorded for a machine once the log says that the engine runs the execution instead.
  */
 import { HALTED, type StepRunnerPayload, type StepRunnerResult } from '#core/asl/payload.ts';
 import { type StepError, stepErrorCode } from '#core/errors.ts';
@@ -94,6 +95,14 @@ async function read(deps: RunnerDeps, tenant: string, id: string): Promise<Known
   return known;
 }
 
+/** The log says that the engine runs this execution: a machine that began all the same does nothing (T3). */
+export class RunsOnEngine extends Error {
+  constructor(executionId: string) {
+    super(`execution ${executionId} runs on the engine`);
+    this.name = 'RunsOnEngine';
+  }
+}
+
 /** Decides under the execution's lock what to add to the log; answers what `decide` found. */
 export async function recordIn<T>(task: Task, decide: (draft: Draft) => T): Promise<T> {
   const { deps, header, program } = task;
@@ -104,6 +113,7 @@ export async function recordIn<T>(task: Task, decide: (draft: Draft) => T): Prom
   let answer = null as Decided | null;
   const added = await deps.recorder.record(header.tenant, header.id, now, from.seq, (facts) => {
     const stored = foldOn(program, from, facts.tail);
+    if (stored.runtime === 'engine') throw new RunsOnEngine(header.id);
     const draft = newDraft(program, stored, now);
     answer = { value: decide(draft), stored, draft };
     return {

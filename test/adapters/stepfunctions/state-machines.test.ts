@@ -132,6 +132,21 @@ describe('Step Functions behind its port', () => {
     expect(calls('UpdateStateMachine')).toBe(0);
   });
 
+  it.each([
+    ['StartExecution', 'ExecutionLimitExceeded', 'too many executions run at a time'],
+    ['StartExecution', 'ThrottlingException', 'too many calls at a time'],
+    ['CreateStateMachine', 'StateMachineLimitExceeded', 'the account has too many state machines'],
+    ['CreateStateMachine', 'ServiceQuotaExceededException', 'a quota of the account is used up'],
+  ])('%s refused as %s is a quota, told without names of the account', async (...given) => {
+    const [operation, name, message] = given;
+    aws.refused.set(operation, name);
+    const request = accepted('one');
+    expect(await machines().start(request)).toEqual({ kind: 'quota', message });
+    expect(await machines().describe(TENANT, request.executionId)).toBeNull();
+    aws.refused.clear();
+    expect(await machines().start(request)).toEqual({ kind: 'started' });
+  });
+
   it('starts an execution once: a repetition finds the first, another input is told apart', async () => {
     const request = accepted('one');
     expect(await machines().start(request)).toEqual({ kind: 'started' });
