@@ -43,6 +43,18 @@ export const AWS_METRICS = {
       'DatabaseConnectionsBorrowLatency',
     ],
   },
+  /** Of one node. */
+  'AWS/ElastiCache': {
+    dimensions: ['CacheClusterId'],
+    names: [
+      'EngineCPUUtilization',
+      'DatabaseMemoryUsagePercentage',
+      'CacheHits',
+      'CacheMisses',
+      'Evictions',
+      'CurrConnections',
+    ],
+  },
   'AWS/ECS': {
     dimensions: ['ClusterName', 'ServiceName'],
     names: ['CPUUtilization', 'MemoryUtilization'],

@@ -163,6 +163,10 @@ export const CAPABILITIES = {
     about: 'keep small records that expire, in DynamoDB',
     actions: ['dynamodb:GetItem', 'dynamodb:PutItem', 'dynamodb:DeleteItem', 'dynamodb:Query'],
   },
+  cache: {
+    about: 'log in to the cache, with a token that IAM signs',
+    actions: ['elasticache:Connect'],
+  },
   'sockets:manage': {
     about: 'send over WebSockets that API Gateway holds, and end them',
     actions: ['execute-api:ManageConnections'],

@@ -2,16 +2,13 @@
  * One dashboard a service: what somebody looks at who wants to know how it does. Data, of the same
  * signals as alarms; `constructs/dashboard.ts` draws it.
  */
+import { cacheCharts } from './cache-charts.ts';
+import { type Chart, type Lines, line } from './charts.ts';
 import { functionNames } from './functions.ts';
 import { QUEUES } from './queues.ts';
 import { resourceNames } from './resources.ts';
-import { aws, math, ours, type Series, type Signal, type Statistic, series } from './signals.ts';
+import { aws, math, ours, type Series, type Statistic } from './signals.ts';
 import type { StageSettings } from './stage-settings.ts';
-
-export interface Chart {
-  readonly title: string;
-  readonly lines: readonly { readonly label: string; readonly signal: Signal }[];
-}
 
 export interface DashboardSpec {
   /** The dashboard is called `cloudflow-<stage>-<name>`. */
@@ -20,9 +17,6 @@ export interface DashboardSpec {
   readonly charts: readonly Chart[];
 }
 
-type Lines = Chart['lines'];
-
-const line = (label: string, of: Series): Lines[number] => ({ label, signal: series(of) });
 const percentiles = (of: (statistic: Statistic) => Series): Lines =>
   (['p50', 'p95', 'p99'] as const).map((statistic) => line(statistic, of(statistic)));
 
@@ -213,7 +207,8 @@ function engineDashboard({ stage }: StageSettings): DashboardSpec {
   };
 }
 
-function dataDashboard({ stage, database }: StageSettings): DashboardSpec {
+function dataDashboard(settings: StageSettings): DashboardSpec {
+  const { stage, database } = settings;
   const names = resourceNames(stage);
   const of = (Role: 'WRITER' | 'READER') => ({ DBClusterIdentifier: names.database, Role });
   const charts: Chart[] = [
@@ -265,7 +260,11 @@ function dataDashboard({ stage, database }: StageSettings): DashboardSpec {
       ],
     });
   }
-  return { name: 'data', about: 'the database, its proxy and the pools in front of it', charts };
+  return {
+    name: 'data',
+    about: 'the database, its proxy and the pools in front of it, and the cache',
+    charts: [...charts, ...cacheCharts(settings)],
+  };
 }
 
 function eventsDashboard({ stage, events }: StageSettings): DashboardSpec {

@@ -209,6 +209,12 @@ const declared = {
     kind: 'level',
     dimensions: ['Program', 'Pool'],
   },
+  CacheConnectFailures: {
+    about: 'connections to the cache that could not be had, or were lost',
+    unit: 'Count',
+    kind: 'count',
+    dimensions: [],
+  },
   DatabaseConnectFailures: {
     about: 'connections to the database that could not be had',
     unit: 'Count',

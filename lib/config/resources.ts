@@ -12,6 +12,12 @@ export function resourceNames(stage: string) {
     apiStage: 'live',
     database: name,
     proxy: name,
+    cache: name,
+    /** Whom programs log in to the cache as. */
+    cacheUser: `${name}-programs`,
+    /** A node of the cache: ElastiCache counts shards and their nodes from 1. */
+    cacheNode: (shard: number, node: number): string =>
+      `${name}-${String(shard).padStart(4, '0')}-${String(node).padStart(3, '0')}`,
     cluster: name,
     engine: `${name}-engine`,
     kafka: name,

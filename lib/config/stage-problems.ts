@@ -17,6 +17,10 @@ const CIDR = /^(?:10\.\d{1,3}|172\.(?:1[6-9]|2\d|3[01])|192\.168)\.0\.0\/16$/;
 const HOST = /^(?=.{4,253}$)(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}$/;
 /** Memory-optimised Graviton or Intel, as Aurora knows them. */
 const INSTANCE = /^(?:r[5-8][a-z]*|x2[a-z]+)\.(?:\d*x?large)$/;
+/** Of ElastiCache, on Graviton. */
+const CACHE_NODE = /^cache\.(?:t4g\.(?:micro|small|medium)|[mr][6-8]g\.(?:\d*x?large))$/;
+/** What an alarm of CloudWatch looks at, at most. */
+const CACHE_NODES = 10;
 
 type Check = (settings: StageSettings) => string | null;
 
@@ -52,6 +56,18 @@ const CHECKS: readonly Check[] = [
       ? null
       : `its database has ${odd} units; use halves and wholes up to 256`;
   },
+  ({ cache: { node } }) =>
+    CACHE_NODE.test(node)
+      ? null
+      : `its cache runs on ${node}; use a node of ElastiCache such as cache.r7g.xlarge`,
+  ({ cache: { replicas } }) => whole('the number of copies of a shard', replicas, 0, 5),
+  ({ cache: { shards, replicas } }) =>
+    whole(
+      'the number of shards of the cache',
+      shards,
+      1,
+      Math.floor(CACHE_NODES / (1 + Math.max(0, replicas))),
+    ),
   ({ engine: { cpu, memoryMb } }) => {
     const fits = FARGATE[cpu];
     if (fits === undefined) {

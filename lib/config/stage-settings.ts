@@ -40,6 +40,13 @@ export interface StageSettings {
     readonly proxy: boolean;
     readonly backupDays: number;
   };
+  /** Nothing lives there alone: what it loses is asked of the database again. */
+  readonly cache: {
+    readonly node: string;
+    readonly shards: number;
+    /** Copies of each shard, in other zones; with none, a lost node takes its part with it. */
+    readonly replicas: number;
+  };
   readonly events: EventSettings;
   readonly engine: {
     readonly cpu: number;
@@ -103,6 +110,7 @@ const SHAPES: { readonly [S in Stage]: Shape } = {
       proxy: false,
       backupDays: 7,
     },
+    cache: { node: 'cache.t4g.micro', shards: 1, replicas: 0 },
     // MSK has no cluster of one zone.
     events: {
       broker: 'kafka.t3.small',
@@ -139,6 +147,7 @@ const SHAPES: { readonly [S in Stage]: Shape } = {
       proxy: true,
       backupDays: 14,
     },
+    cache: { node: 'cache.t4g.medium', shards: 1, replicas: 1 },
     events: {
       broker: 'kafka.m7g.large',
       brokers: 3,
@@ -174,6 +183,7 @@ const SHAPES: { readonly [S in Stage]: Shape } = {
       proxy: true,
       backupDays: 30,
     },
+    cache: { node: 'cache.r7g.xlarge', shards: 3, replicas: 1 },
     events: {
       broker: 'express.m7g.large',
       brokers: 3,
@@ -276,6 +286,7 @@ export function problemOf(settings: StageSettings): string | null {
   if (standby.region === region) return `its standby region is ${region} itself; use another`;
   if (zones.length < 3) return `it has ${zones.length} zones; use 3`;
   if (database.readers < 1) return 'its database has no reader to fail over to; use at least 1';
+  if (settings.cache.replicas < 1) return 'its cache has no copy to fail over to; use at least 1';
   if (!api.firewall) return 'its API has no firewall; set api.firewall';
   if (engine.spot) return 'its engine runs on spare capacity; clear engine.spot';
   return null;

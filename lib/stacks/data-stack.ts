@@ -22,6 +22,7 @@ import { QUEUES, type QueueName } from '#config/queues.ts';
 import type { StageSettings } from '#config/stage-settings.ts';
 import { acknowledge } from '#constructs/acknowledge.ts';
 import { actionsOf, allow, type Grant, sidOf } from '#constructs/grants.ts';
+import { Cache } from './cache.ts';
 import type { IdentityStack } from './identity-stack.ts';
 import { type NetworkStack, POSTGRES_PORT } from './network-stack.ts';
 import { StageStack } from './stage-stack.ts';
@@ -30,7 +31,7 @@ const DATABASE = 'cloudflow';
 const OWNER = 'cloudflow_owner';
 const DEAD_LETTERS_KEPT = Duration.days(14);
 
-/** What must survive everything else: the database, and the queues between programs. */
+/** What must survive everything else: the database and the queues between programs; and the cache. */
 export class DataStack extends StageStack {
   readonly cluster: DatabaseCluster;
   /** Host, port and database, for programs that log in with a token of IAM. */
@@ -39,10 +40,13 @@ export class DataStack extends StageStack {
   readonly writerUrl: string;
   /** Id of the login of the schema's owner, which RDS keeps and rotates. */
   readonly ownerSecretArn: string;
+  /** Of the cache: `rediss://`, of a cluster. */
+  readonly cacheUrl: string;
   readonly queues: { readonly [Name in QueueName]: Queue };
   readonly grants: { readonly [R in DatabaseRole as `postgres:${R}`]: Grant } & {
     readonly 'postgres:owner': Grant;
     readonly 'queue:step-functions-nudges:send': Grant;
+    readonly cache: Grant;
   };
 
   constructor(
@@ -50,7 +54,7 @@ export class DataStack extends StageStack {
     settings: StageSettings,
     { identity, network }: { identity: IdentityStack; network: NetworkStack },
   ) {
-    super(scope, 'Data', settings, 'database and queues');
+    super(scope, 'Data', settings, 'database, cache and queues');
     const { stage, database } = settings;
 
     const group = new SecurityGroup(this, 'DatabaseGroup', {
@@ -149,8 +153,11 @@ export class DataStack extends StageStack {
           resources: [loginResource(role)],
         });
 
+    const cache = new Cache(this, 'Cache', settings, { identity, network });
+    this.cacheUrl = cache.url;
     this.queues = { 'step-functions-nudges': this.queue('step-functions-nudges', 'Nudges') };
     this.grants = {
+      cache: cache.grant,
       'postgres:cloudflow_app': login('cloudflow_app'),
       'postgres:cloudflow_engine': login('cloudflow_engine'),
       'postgres:cloudflow_relay': login('cloudflow_relay'),

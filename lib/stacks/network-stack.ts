@@ -14,6 +14,7 @@ import type { IKey } from 'aws-cdk-lib/aws-kms';
 import { LogGroup } from 'aws-cdk-lib/aws-logs';
 import { RemovalPolicy } from 'aws-cdk-lib/core';
 import type { Construct } from 'constructs';
+import { CACHE_PORT } from '#config/cache.ts';
 import type { StageSettings } from '#config/stage-settings.ts';
 import { acknowledge } from '#constructs/acknowledge.ts';
 import { StageStack } from './stage-stack.ts';
@@ -43,7 +44,7 @@ export const KAFKA_PORT = 9098;
  */
 export class NetworkStack extends StageStack {
   readonly vpc: Vpc;
-  /** Talks to the database, to Kafka and to AWS, and to nobody else. */
+  /** Talks to the database, to the cache, to Kafka and to AWS, and to nobody else. */
   readonly insideGroup: SecurityGroup;
   /** Connects to where workflows say: the guard against private addresses is in the program. */
   readonly outsideGroup: SecurityGroup;
@@ -92,6 +93,7 @@ export class NetworkStack extends StageStack {
     });
     this.insideGroup.addEgressRule(Peer.ipv4(network.cidr), Port.tcp(POSTGRES_PORT), 'PostgreSQL');
     this.insideGroup.addEgressRule(Peer.ipv4(network.cidr), Port.tcp(KAFKA_PORT), 'Kafka');
+    this.insideGroup.addEgressRule(Peer.ipv4(network.cidr), Port.tcp(CACHE_PORT), 'the cache');
     this.insideGroup.addEgressRule(Peer.anyIpv4(), Port.tcp(443), 'AWS');
     this.outsideGroup = new SecurityGroup(this, 'OutsideGroup', {
       vpc: this.vpc,

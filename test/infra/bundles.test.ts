@@ -133,6 +133,8 @@ describe('what is deployed', () => {
         const can = PROGRAMS[name].can.some((each) => prefixes.some((p) => each.startsWith(p)));
         expect([name, client, uses(name, `@aws-sdk/${client}`)]).toEqual([name, client, can]);
       }
+      const cache = PROGRAMS[name].can.some((each: string) => each === 'cache');
+      expect([name, 'redis', uses(name, '@redis/client')]).toEqual([name, 'redis', cache]);
       const database = PROGRAMS[name].can.some((each) => each.startsWith('postgres:'));
       expect([name, 'pg', uses(name, 'pg')]).toEqual([name, 'pg', database]);
     }

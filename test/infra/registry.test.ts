@@ -127,8 +127,8 @@ describe('the one registry', () => {
     const told = new Set<string>(programNames.flatMap((name) => [...PROGRAMS[name].env]));
     expect([...told].sort()).toEqual(Object.keys(VARIABLES).sort());
     const allowed = new Set<string>(programNames.flatMap(can));
-    // Whoever may write or read a topic or a bucket follows from the topics and buckets.
-    const written = (each: string): boolean => !/^(?:kafka|bucket):/.test(each);
+    // Whoever may write or read a topic or a bucket follows from the topics and buckets; the cache waits.
+    const written = (each: string): boolean => !/^(?:(?:kafka|bucket):|cache$)/.test(each);
     expect([...allowed].filter(written).sort()).toEqual(
       Object.keys(CAPABILITIES).filter(written).sort(),
     );
@@ -203,6 +203,7 @@ describe('the one registry', () => {
         .flatMap((actions) => Object.values(actions).flat())
         .filter((action) => action.startsWith('kafka-cluster:')),
       'rds-db:connect',
+      'elasticache:Connect',
       'iam:PassRole',
       'states:TagResource',
       'states:PublishStateMachineVersion',

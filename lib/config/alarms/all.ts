@@ -1,6 +1,7 @@
 import type { StageSettings } from '../stage-settings.ts';
 import { type Alarm, isSilent } from './alarm.ts';
 import { apiAlarms, objectiveAlarms } from './api.ts';
+import { cacheAlarms } from './cache.ts';
 import { databaseAlarms } from './database.ts';
 import { engineAlarms } from './engine.ts';
 import { eventAlarms } from './events.ts';
@@ -16,6 +17,7 @@ export function alarmsOf(settings: StageSettings): readonly Alarm[] {
     ...engineAlarms(settings),
     ...functionAlarms(settings),
     ...databaseAlarms(settings),
+    ...cacheAlarms(settings),
     ...eventAlarms(settings),
   ];
   const urgent = own.filter((alarm) => alarm.priority === 'P1' && !isSilent(alarm));

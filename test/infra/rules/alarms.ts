@@ -1,6 +1,7 @@
 import { type Alarm, isSilent, PRIORITIES, type Priority } from '#config/alarms/alarm.ts';
 import { alarmsOf } from '#config/alarms/all.ts';
 import { dashboardsOf } from '#config/dashboards.ts';
+import { resourceNames } from '#config/resources.ts';
 import { savedQueries } from '#config/saved-queries.ts';
 import { seriesOf } from '#config/signals.ts';
 import type { Resource, Synthesised } from '../synth.ts';
@@ -18,6 +19,21 @@ const NAMED: Readonly<Record<string, readonly [type: string, property: string]>>
   Stage: ['AWS::ApiGateway::Stage', 'StageName'],
   'Cluster Name': ['AWS::MSK::Cluster', 'ClusterName'],
 };
+
+/** Nodes of the cache, which ElastiCache names after their group as they are made. */
+function nodesOf(made: Synthesised): readonly string[] {
+  const { cacheNode } = resourceNames(made.settings.stage);
+  return made.ofType('AWS::ElastiCache::ReplicationGroup').flatMap(({ Properties }) => {
+    const { ReplicationGroupId, NumNodeGroups, ReplicasPerNodeGroup } = Properties;
+    return Array.from({ length: Number(NumNodeGroups) }, (_, shard) =>
+      Array.from({ length: 1 + Number(ReplicasPerNodeGroup) }, (_, node) =>
+        cacheNode(shard + 1, node + 1),
+      ),
+    )
+      .flat()
+      .filter((node) => node.startsWith(`${String(ReplicationGroupId)}-0`));
+  });
+}
 
 function topicOf(made: Synthesised, priority: Priority): string | undefined {
   const name = nameOf(made, priority.toLowerCase());
@@ -109,9 +125,12 @@ export const SIGNALS: Rule = {
       seriesOf(signal).flatMap(({ dimensions }) =>
         Object.entries(dimensions).flatMap(([dimension, value]) => {
           const [type, property] = NAMED[dimension] ?? [];
-          if (type === undefined || property === undefined) return [];
+          const isNode = dimension === 'CacheClusterId';
+          if (!isNode && (type === undefined || property === undefined)) return [];
           // CloudFormation answers names of databases in small letters, and is told them so.
-          const there = made.ofType(type).map(({ Properties }) => String(Properties[property]));
+          const there = isNode
+            ? nodesOf(made)
+            : made.ofType(type ?? '').map(({ Properties }) => String(Properties[property ?? '']));
           return there.includes(value)
             ? []
             : [`${of} looks at ${dimension} ${value}, which is none`];

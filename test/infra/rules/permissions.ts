@@ -149,6 +149,13 @@ export const STATEMENTS: { readonly [C in Capability]: readonly Wanted[] } = {
       on: /Nudges/,
     },
   ],
+  cache: [
+    {
+      sid: 'Cache',
+      actions: actions('cache'),
+      on: /:replicationgroup:cloudflow-[a-z]+".*:user:cloudflow-[a-z]+-programs"/,
+    },
+  ],
   'sockets:manage': [
     {
       sid: 'SocketsManage',
