@@ -81,13 +81,13 @@ export class Cache extends Construct {
     group.applyRemovalPolicy(RemovalPolicy.DESTROY);
     if (cache.replicas === 0) {
       acknowledge(
-        group,
+        this,
         'AwsSolutions-AEC4',
         'a stage without copies pays for one node; what it loses is asked of the database again',
       );
     }
     acknowledge(
-      group,
+      this,
       'AwsSolutions-AEC6',
       'AUTH is one password for everybody; here every program logs in with a token that IAM signs',
     );
