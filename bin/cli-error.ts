@@ -32,6 +32,7 @@ export type CliErrorCode =
   | 'DATABASE_LOST'
   | 'STATE_INCOMPATIBLE'
   | 'MACHINE_INVALID'
+  | 'ACCOUNT_MISMATCH'
   | 'INTERRUPTED'
   | 'INTERNAL'
   | ApiErrorCode;

@@ -1,4 +1,5 @@
 import { Argument, Command, InvalidArgumentError, Option } from 'commander';
+import { STAGES } from '#config/stages.ts';
 import { EXAMPLE_PER_DAY } from '#core/cost/runtimes.ts';
 import manifest from '../package.json' with { type: 'json' };
 import type { ExitName } from './cli-error.ts';
@@ -305,6 +306,23 @@ export function createProgram(host: Host): Command {
     async (_, own, { dataDir }) => {
       const { integrity } = await import('./commands/integrity.ts');
       return integrity(terminal, dataDir, own);
+    },
+  );
+
+  add<import('./commands/preflight.ts').PreflightOptions>(
+    program,
+    'preflight',
+    'ask the account of a stage for its quotas, before anything is deployed to it',
+    ['cloudflow preflight --stage prod', 'cloudflow preflight --stage dev --account 111122223333'],
+    [
+      option('--stage <stage>', 'what is to be deployed')
+        .choices([...STAGES])
+        .makeOptionMandatory(),
+      option('--account <id>', 'of the stage, where no CLOUDFLOW_<STAGE>_ACCOUNT names it'),
+    ],
+    async (_, own) => {
+      const { preflight } = await import('./commands/preflight.ts');
+      return preflight(terminal, own);
     },
   );
 
