@@ -80,6 +80,14 @@ const ofCallers = operationIds.filter((id) => routeOf(id).tenant === 'caller');
 const guarded = ofCallers.filter((id) => !['self', 'known'].includes(routeOf(id).permission));
 const aboutSelf = ofCallers.filter((id) => routeOf(id).permission === 'self');
 const proven = operationIds.filter((id) => routeOf(id).tenant === 'proof');
+/** What a key is enough for, or not needed: whatever is wrong with a request is told. */
+const open = [...guarded, ...proven];
+/** Their bodies have a check and a code of their own. */
+const DEFINITIONS: ReadonlySet<OperationId> = new Set([
+  'createWorkflow',
+  'updateWorkflow',
+  'validateWorkflow',
+]);
 const withIds = guarded.filter((id) => routeOf(id).params !== undefined);
 
 describeWithPostgres('the walls of the API', () => {
@@ -147,10 +155,15 @@ describeWithPostgres('the walls of the API', () => {
   });
   afterAll(() => api?.close());
 
-  function call(id: OperationId, key: string | null, values = REAL): Promise<Response> {
+  function call(
+    id: OperationId,
+    key: string | null,
+    values = REAL,
+    body = (BODIES as Record<string, Json>)[id],
+    query = '',
+  ): Promise<Response> {
     const { method, ifMatch } = routeOf(id);
-    const body = (BODIES as Record<string, Json>)[id];
-    return fetch(api.server.url + pathOf(id, values), {
+    return fetch(api.server.url + pathOf(id, values) + query, {
       method,
       headers: {
         ...(key === null ? {} : { authorization: `Bearer ${key}` }),
@@ -228,6 +241,33 @@ describeWithPostgres('the walls of the API', () => {
       expect(response.status, id).toBe(200);
       await response.arrayBuffer();
     }
+  });
+
+  describe.each(open.filter((id) => id in BODIES))('%s', (id) => {
+    it.each([
+      ['an unknown member', (body: Json) => ({ ...(body as object), tenant_id: 'other' })],
+      ['a list', (body: Json) => [body]],
+      ['a text', () => 'hello'],
+      ['nothing', () => null],
+    ] as const)('refuses %s for a body, before anything is done', async (_, spoil) => {
+      const body = spoil((BODIES as Record<string, Json>)[id] as Json) as Json;
+      const response = await call(id, one, REAL, body);
+      if (!DEFINITIONS.has(id)) {
+        expect(response.status).toBe(400);
+        expect(await problemOf(response)).toMatchObject({ code: 'REQUEST_INVALID' });
+      } else if (id === 'validateWorkflow' && response.status === 200) {
+        expect(await response.json()).toMatchObject({ valid: false });
+      } else {
+        expect([400, 422]).toContain(response.status);
+        expect((await problemOf(response)).code).toMatch(/^(REQUEST|WORKFLOW)_INVALID$/);
+      }
+    });
+  });
+
+  it.each(open)('%s refuses a query parameter that it does not know', async (id) => {
+    const response = await call(id, one, REAL, undefined, '?tenant_id=other');
+    expect(response.status).toBe(400);
+    expect(await problemOf(response)).toMatchObject({ code: 'REQUEST_INVALID' });
   });
 
   it('an answer about another tenant is the same as one about nothing', async () => {
