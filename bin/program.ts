@@ -1,4 +1,5 @@
 import { Argument, Command, InvalidArgumentError, Option } from 'commander';
+import { AUDIT_OUTCOMES } from '#core/audit-chain.ts';
 import { STAGES } from '#config/stages.ts';
 import { EXAMPLE_PER_DAY } from '#core/cost/runtimes.ts';
 import manifest from '../package.json' with { type: 'json' };
@@ -442,6 +443,52 @@ export function createProgram(host: Host): Command {
       },
     );
   }
+
+  const audit = program.command('audit').description('who did what');
+  const filters = () => [
+    option('--actor <actor>', 'user:<id>, key:<id> or unknown'),
+    option('--operation <operation>', 'as the API names it, such as createWorkflow'),
+    option('--target <target>', 'what it was done to, such as workflow:order'),
+    option('--outcome <outcome>', 'what became of it').choices([...AUDIT_OUTCOMES]),
+    option('--from <instant>', 'not before, as 2026-11-26T08:00:00.000Z'),
+    option('--to <instant>', 'before'),
+  ];
+  add<import('./commands/audit.ts').AuditListOptions>(
+    audit,
+    'list',
+    'list who did what, newest first',
+    ['cloudflow audit list --outcome refused', 'cloudflow audit list --target workflow:order'],
+    [
+      ...filters(),
+      option('--limit <n>', 'how many, 1 to 200').argParser(integer(1, 200)).default(20),
+    ],
+    async (_, own, globals) => {
+      const commands = await import('./commands/audit.ts');
+      return commands.listAudit(terminal, await openSession(globals), own);
+    },
+  );
+  add<Omit<import('./commands/audit.ts').AuditListOptions, 'limit'>>(
+    audit,
+    'export',
+    'write out all of it, oldest first, one JSON document a line',
+    ['cloudflow audit export > audit.ndjson'],
+    filters(),
+    async (_, own, globals) => {
+      const commands = await import('./commands/audit.ts');
+      return commands.exportAudit(terminal, await openSession(globals), own);
+    },
+  );
+  add<{ archive?: string }>(
+    audit,
+    'verify',
+    'compute the chain anew and name the first event that is wrong',
+    ['cloudflow audit verify', 'cloudflow audit verify --archive ./copy-of-the-audit-bucket'],
+    [option('--archive <folder>', 'take the signed ends from a copy of the archive')],
+    async (_, own, globals) => {
+      const commands = await import('./commands/audit.ts');
+      return commands.verify(terminal, await openSession(globals), own);
+    },
+  );
 
   const asl = program.command('asl').description('work with Amazon States Language');
   add<{ input?: string; tasks?: string }>(

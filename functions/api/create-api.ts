@@ -1,5 +1,6 @@
 import { TAGS } from '#contract/route.ts';
 import type { Runtime } from '#core/plan/program.ts';
+import type { AuditTrail } from '#ports/audit-trail.ts';
 import type { CallbackTokens } from '#ports/callback-tokens.ts';
 import type { ConnectionStore } from '#ports/connection-store.ts';
 import type { DefinitionChecks } from '#ports/definition-checks.ts';
@@ -11,6 +12,7 @@ import type { WorkflowStore } from '#ports/workflow-store.ts';
 import { authenticateToken } from '#services/executions/callbacks.ts';
 import { createCursors } from '#services/shared/cursor.ts';
 import { createCatalog } from '#services/workflows/catalog.ts';
+import { auditHandlers } from '../audit/handlers.ts';
 import { connectionHandlers } from '../connections/handlers.ts';
 import { executionHandlers } from '../executions/handlers.ts';
 import { type IdentityHandlerDeps, identityHandlers } from '../identity/handlers.ts';
@@ -20,6 +22,7 @@ import { workflowHandlers } from '../workflows/handlers.ts';
 import { type ServeDeps, serveApi } from './serve-api.ts';
 
 export interface ApiDeps extends ServeDeps {
+  readonly auditTrail: AuditTrail;
   readonly identity: Omit<IdentityHandlerDeps, 'clock' | 'ids' | 'cursors' | 'accessTokens'>;
   readonly accessTokens: IdentityHandlerDeps['accessTokens'];
   readonly workflows: WorkflowStore;
@@ -81,6 +84,7 @@ export function createApi(deps: ApiDeps): ApiHandler {
         ids: deps.ids,
         accessTokens: deps.accessTokens,
       }),
+      ...auditHandlers({ trail: deps.auditTrail, cursors: shared.cursors }),
       ...platformHandlers({ checks: deps.checks, serverUrl: deps.serverUrl ?? null }),
     },
     (token) => authenticateToken(executionDeps, token),

@@ -1,9 +1,11 @@
 import type { Tag } from '#contract/route.ts';
 import { type OperationId, operationIds, routeOf } from '#contract/routes.ts';
+import type { AuditTrail } from '#ports/audit-trail.ts';
 import type { IdempotencyStore } from '#ports/idempotency-store.ts';
 import type { Ids } from '#ports/ids.ts';
 import type { Log } from '#ports/log.ts';
 import { type Metrics, NO_METRICS } from '#ports/metrics.ts';
+import { createAuditor } from '#services/audit/auditor.ts';
 import { type AuthenticateDeps, createAuthenticate } from '#services/identity/authenticate.ts';
 import type { Principal } from '#services/identity/principal.ts';
 import type { ApiHandler, Handlers, OperationsOf } from '../shared/api.ts';
@@ -13,6 +15,8 @@ import { createPipeline } from '../shared/pipeline.ts';
 /** What every part of the API needs around its handlers. */
 export interface ServeDeps extends AuthenticateDeps {
   readonly idempotency: IdempotencyStore;
+  readonly auditTrail: Pick<AuditTrail, 'tell'>;
+  readonly randomBytes: (count: number) => Uint8Array;
   readonly ids: Ids;
   readonly log: Log;
   /** Default: nobody listens. */
@@ -45,6 +49,11 @@ export function serveApi<T extends Tag>(
     authenticateToken,
     keepAnswers: createKeepAnswers({ store: deps.idempotency, clock: deps.clock }),
     keepsOwnKey: KEEPS_OWN_KEY,
+    auditor: createAuditor({
+      ...deps,
+      trail: deps.auditTrail,
+      metrics: deps.metrics ?? NO_METRICS,
+    }),
     clock: deps.clock,
     ids: deps.ids,
     log: deps.log,

@@ -64,12 +64,12 @@ const NOTHING = { body: undefined } as const;
 
 export function identityHandlers(deps: IdentityHandlerDeps): Handlers<OperationsOf<IdentityTag>> {
   return {
-    login: async ({ body, client }) => ({ body: await login(deps, body, client) }),
-    verifySecondFactor: async ({ body, client }) => ({
-      body: await verifySecondFactor(deps, body, client),
+    login: async ({ body, client, audit }) => ({ body: await login(deps, body, client, audit) }),
+    verifySecondFactor: async ({ body, client, audit }) => ({
+      body: await verifySecondFactor(deps, body, client, audit),
     }),
-    refreshTokens: async ({ body, client }) => ({
-      body: await refreshTokens(deps, body.refresh_token, client),
+    refreshTokens: async ({ body, client, audit }) => ({
+      body: await refreshTokens(deps, body.refresh_token, client, audit),
     }),
     logout: async ({ principal }) => {
       await logout(deps, principal);
@@ -92,16 +92,16 @@ export function identityHandlers(deps: IdentityHandlerDeps): Handlers<Operations
       await changePassword(deps, principal, body, client);
       return NOTHING;
     },
-    forgotPassword: async ({ body, client }) => {
-      await forgotPassword(deps, body, client);
+    forgotPassword: async ({ body, client, audit }) => {
+      await forgotPassword(deps, body, client, audit);
       return NOTHING;
     },
-    resetPassword: async ({ body }) => {
-      await resetPassword(deps, body);
+    resetPassword: async ({ body, audit }) => {
+      await resetPassword(deps, body, audit);
       return NOTHING;
     },
-    acceptInvitation: async ({ body }) => {
-      await acceptInvitation(deps, body);
+    acceptInvitation: async ({ body, audit }) => {
+      await acceptInvitation(deps, body, audit);
       return NOTHING;
     },
     getJwks: () => jwks(deps.signingKeys),

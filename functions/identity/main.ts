@@ -8,6 +8,7 @@ import { createSigningKeys } from '#adapters/postgres/signing-keys.ts';
 import { readEnv } from '#config/env.ts';
 import { FUNCTIONS } from '#config/functions.ts';
 import { serveApi } from '../api/serve-api.ts';
+import { auditHandlers } from '../audit/handlers.ts';
 import { connectApi } from '../shared/connect.ts';
 import { invoked } from '../shared/invoked.ts';
 import { lambdaHandler } from '../shared/lambda.ts';
@@ -40,5 +41,10 @@ const identity = createIdentity({
 /** Who may do what: signing in, sessions, users, roles, tenants and API keys. */
 export const handler = invoked(
   deps,
-  lambdaHandler(serveApi(deps, tags, identityHandlers({ ...deps, ...identity, accessTokens }))),
+  lambdaHandler(
+    serveApi(deps, tags, {
+      ...identityHandlers({ ...deps, ...identity, accessTokens }),
+      ...auditHandlers({ trail: deps.auditTrail, cursors: deps.cursors }),
+    }),
+  ),
 );

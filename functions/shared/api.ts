@@ -1,6 +1,7 @@
 import type { OperationId, ResponseBody, Routes } from '#contract/routes.ts';
 import type { Input } from '#contract/validate.ts';
 import type { ClientInfo } from '#ports/sessions.ts';
+import type { AuditNotes } from '#services/audit/auditor.ts';
 import type { Principal } from '#services/identity/principal.ts';
 
 /**
@@ -33,6 +34,7 @@ export type ApiHandler = (request: ApiRequest) => Promise<ApiResponse>;
 export interface Call<Id extends OperationId> extends Input<Id> {
   readonly principal: Routes[Id]['tenant'] extends 'none' | 'proof' ? null : Principal;
   readonly client: ClientInfo;
+  readonly audit: AuditNotes;
   readonly ifMatch: string | null;
   readonly requestId: string;
   readonly correlationId: string;

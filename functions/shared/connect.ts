@@ -1,10 +1,13 @@
+import { randomBytes } from 'node:crypto';
 import type { Pool } from 'pg';
+import { createPostgresAuditTrail } from '#adapters/postgres/audit-trail.ts';
 import { createPostgresIdempotencyStore } from '#adapters/postgres/idempotency-store.ts';
 import { createSigningKeys } from '#adapters/postgres/signing-keys.ts';
 import { createPostgresWorkflowStore } from '#adapters/postgres/workflow-store.ts';
 import type { ProgramEnv } from '#config/env.ts';
 import type { StartedBy } from '#config/functions.ts';
 import type { Runtime } from '#core/plan/program.ts';
+import type { AuditTrail } from '#ports/audit-trail.ts';
 import type { WorkflowStore } from '#ports/workflow-store.ts';
 import { type Cursors, createCursors } from '#services/shared/cursor.ts';
 import { type Catalog, createCatalog } from '#services/workflows/catalog.ts';
@@ -19,6 +22,7 @@ const CURSOR_KEY_BYTES = 32;
 
 /** What every deployed part of the API has, whatever it serves. */
 export interface ApiProcess extends Omit<ServeDeps, keyof Basics>, Basics {
+  readonly auditTrail: AuditTrail;
   /** Role `cloudflow_app`. */
   readonly pool: Pool;
   /** Role `cloudflow_login`. */
@@ -53,6 +57,8 @@ export async function connectApi(
     workflows,
     login,
     ...createVerifier({ app: pool, login, signingKeys, issuer, ...basics }),
+    auditTrail: createPostgresAuditTrail(pool),
+    randomBytes,
     idempotency: createPostgresIdempotencyStore({ pool, codec: basics.codec }),
     cursors: createCursors(cursorKey),
     catalog: createCatalog(workflows),

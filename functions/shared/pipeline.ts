@@ -11,6 +11,7 @@ import type { Clock } from '#ports/clock.ts';
 import type { Ids } from '#ports/ids.ts';
 import type { Log, LogFields } from '#ports/log.ts';
 import type { Metrics } from '#ports/metrics.ts';
+import type { Auditor, CallAudit } from '#services/audit/auditor.ts';
 import type { Authenticate } from '#services/identity/authenticate.ts';
 import { requirePermission } from '#services/identity/authorize.ts';
 import type { Principal } from '#services/identity/principal.ts';
@@ -35,6 +36,8 @@ import { isUnavailable } from './unavailable.ts';
  *  P3 the body within its limits, then the shape of everything: one answer with every problem;
  *  P4 the Idempotency-Key, for operations whose handler does not keep it itself;
  *  P5 the handler; what it throws becomes problem details, and what is not ours says nothing.
+ *
+ * The audit trail is told of a change before the handler runs, and of every end before it is answered.
  */
 export interface PipelineDeps {
   readonly handlers: Partial<Handlers>;
@@ -44,6 +47,7 @@ export interface PipelineDeps {
   readonly keepAnswers: KeepAnswers;
   /** Operations that hand the key to their store and are idempotent there, in one transaction. */
   readonly keepsOwnKey: ReadonlySet<OperationId>;
+  readonly auditor: Auditor;
   readonly clock: Clock;
   readonly ids: Ids;
   readonly log: Log;
@@ -69,6 +73,7 @@ export function createPipeline(deps: PipelineDeps): ApiHandler {
       operation: null,
       tenant: null,
       executionId: null,
+      audit: null,
     };
     const response = await respond(request, about);
     const took = deps.clock.monotonic() - begun;
@@ -93,7 +98,10 @@ export function createPipeline(deps: PipelineDeps): ApiHandler {
     try {
       return await answer(deps, router, request, about);
     } catch (error) {
-      return failure(deps, request, error, about);
+      const known = knownError(error);
+      // Logged where it was told; the refusal stands all the same.
+      await about.audit?.refused(known.code).catch(() => undefined);
+      return failure(deps, request, known, about);
     } finally {
       inFlight -= 1;
     }
@@ -108,6 +116,7 @@ interface About {
   tenant: string | null;
   /** As the path has it: the log takes it only where it is an id. */
   executionId: string | null;
+  audit: CallAudit | null;
 }
 
 /** The path may hold a token, so the operation stands for it. */
@@ -138,11 +147,21 @@ async function answer(
   const route = routeOf(id);
   about.operation = id;
   about.executionId = match.params['execution_id'] ?? null;
+  const client = { userAgent: readUserAgent(request), source: request.source };
+  const audit = deps.auditor.open({
+    operation: id,
+    audit: route.audit,
+    requestId,
+    correlationId,
+    client,
+  });
+  about.audit = audit;
 
   let principal: Principal | null = null;
   if (route.tenant === 'caller') {
     principal = await deps.authenticate(request.headers['authorization']);
     about.tenant = principal.tenant;
+    audit.know({ ...whoOf(principal), ...targetOf(match.params) });
     requirePermission(principal, route.permission, deps.clock.now());
     const { workflow_id } = match.params;
     if (workflow_id !== undefined) requireWorkflow(principal, workflow_id);
@@ -151,6 +170,7 @@ async function answer(
     checkParams(id, match.params);
     principal = await deps.authenticateToken(match.params['token'] ?? '');
     about.tenant = principal.tenant;
+    audit.know(whoOf(principal));
   }
 
   const raw = {
@@ -168,15 +188,49 @@ async function answer(
   }
   const key = route.idempotent === 'key' ? readIdempotencyKey(request) : null;
   const idempotency = key === null ? null : { key, fingerprint: fingerprintOf(id, raw) };
-  const client = { userAgent: readUserAgent(request), source: request.source };
-  const call = { ...input, principal, client, ifMatch, requestId, correlationId, idempotency };
+  const call = {
+    ...input,
+    principal,
+    client,
+    audit,
+    ifMatch,
+    requestId,
+    correlationId,
+    idempotency,
+  };
 
-  const run = () => handle(deps, id, call);
+  const run = async (): Promise<ApiResponse> => {
+    // Where the body proves who calls, the service says so once it knows.
+    if (principal !== null) await audit.begin();
+    return handle(deps, id, call);
+  };
   const response =
     idempotency === null || principal === null || deps.keepsOwnKey.has(id)
       ? await run()
       : await deps.keepAnswers(principal, idempotency, run);
+  if (response.headers['idempotency-replayed'] !== undefined) audit.note({ replayed: true });
+  const { location } = response.headers;
+  if (location !== undefined) {
+    const made = router('GET', location);
+    const { target } = targetOf(made.kind === 'found' ? made.params : {});
+    if (target !== undefined) audit.note({ made: target });
+  }
+  await audit.done();
   return finish(deps, id, request, response, about);
+}
+
+function whoOf({ tenant, mode, subject }: Principal): Parameters<CallAudit['know']>[0] {
+  return { tenant, mode, actor: subject };
+}
+
+const TARGET = /^[\x21-\x7e]{1,200}$/;
+
+/** What a path names, as `workflow:order/version:1.0.0`; nothing where that could not be a name of ours. */
+function targetOf(params: Readonly<Record<string, string>>): { readonly target?: string } {
+  const target = Object.entries(params)
+    .map(([name, value]) => `${name.replace(/_id$/, '')}:${value}`)
+    .join('/');
+  return TARGET.test(target) ? { target } : {};
 }
 
 async function handle(
@@ -309,19 +363,19 @@ function options(
   return { status: 204, headers, body: null };
 }
 
+function knownError(error: unknown): CloudFlowError {
+  if (error instanceof Error && error.name === 'CloudFlowError') return error as CloudFlowError;
+  const code = isUnavailable(error) ? 'UNAVAILABLE' : 'INTERNAL';
+  return new CloudFlowError(code, 'unexpected error', { cause: error });
+}
+
 function failure(
   deps: PipelineDeps,
   request: ApiRequest,
-  error: unknown,
+  known: CloudFlowError,
   about: About,
 ): ApiResponse {
   const { requestId, correlationId } = about;
-  const known =
-    error instanceof Error && error.name === 'CloudFlowError'
-      ? (error as CloudFlowError)
-      : new CloudFlowError(isUnavailable(error) ? 'UNAVAILABLE' : 'INTERNAL', 'unexpected error', {
-          cause: error,
-        });
   const body = problemDetails(known, requestId);
   if (body.status >= 500) {
     deps.log.error('REQUEST_FAILED', {

@@ -43,6 +43,19 @@ const declared = {
     dimensions: ['Operation', 'Class'],
   },
 
+  AuditNotTold: {
+    about: 'calls that the audit trail could not be told of; changes among them were not made',
+    unit: 'Count',
+    kind: 'count',
+    dimensions: [],
+  },
+  AuditSealed: {
+    about: 'entries of the audit trail that were taken into their chains',
+    unit: 'Count',
+    kind: 'count',
+    dimensions: [],
+  },
+
   // Executions and steps, on either runtime
   ExecutionsStarted: {
     about: 'executions that began to run',

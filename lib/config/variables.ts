@@ -24,6 +24,8 @@ export const VARIABLES = {
   MACHINE_LOG_GROUP_ARN: 'where machines of workflows log to; empty: nowhere',
   MACHINE_PREFIX: 'what names of machines of workflows begin with, at most 32 characters',
   RECORDS_TABLE: 'the table of DynamoDB for small records; empty: they are kept in PostgreSQL',
+  AUDIT_BUCKET:
+    'the bucket that the chains of the audit trail and their signed ends are written to',
   SOCKETS_URL: 'where API Gateway is told what to send over WebSockets: https, host and stage',
   SIGNING_SEAL_KEY: 'id of the KMS key under which keys that sign tokens are sealed',
   EGRESS_ALLOW: 'private host:port pairs that steps may reach, for development; may be empty',

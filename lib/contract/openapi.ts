@@ -16,6 +16,7 @@ const TAG_TEXT: { readonly [T in Tag]: string } = {
   tenants: 'settings of a tenant',
   'api-keys': 'credentials of programs',
   sessions: 'where people are signed in',
+  audit: 'who did what',
   platform: 'the API itself',
 };
 

@@ -23,6 +23,7 @@ export const PERMISSIONS = {
   'session:revoke': 'end the sessions of other users',
   'tenant:read': 'see the settings of the tenant',
   'tenant:write': 'change the settings of the tenant',
+  'audit:read': 'see who did what, and export it',
 } as const satisfies Record<`${string}:${string}`, string>;
 
 export type Permission = keyof typeof PERMISSIONS;
@@ -44,7 +45,7 @@ export const ADMINISTRATIVE: ReadonlySet<Permission> = new Set([
  * mode test hold none of them, whatever their scopes say.
  */
 export function isTenantWide(permission: Permission): boolean {
-  return /^(?:user|role|session|tenant):/.test(permission);
+  return /^(?:user|role|session|tenant|audit):/.test(permission);
 }
 
 /** A permission, all permissions of an area, or everything. */

@@ -14,6 +14,7 @@ export const BUILT_IN_ROLES = {
       'api-key:*',
       'session:*',
       'tenant:*',
+      'audit:*',
       'workflow:read',
       'execution:read',
       'connection:read',
@@ -31,6 +32,21 @@ export const BUILT_IN_ROLES = {
   approver: {
     about: 'answers approvals',
     scopes: ['approval:*', 'workflow:read', 'execution:read'],
+  },
+  auditor: {
+    about: 'sees who did what, who may do what, and workflows; changes nothing',
+    scopes: [
+      'audit:*',
+      'user:read',
+      'role:read',
+      'api-key:read',
+      'session:read',
+      'tenant:read',
+      'workflow:read',
+      'execution:read',
+      'connection:read',
+      'approval:read',
+    ],
   },
   viewer: {
     about: 'sees workflows and executions',

@@ -18,6 +18,7 @@ export const TAGS = [
   'tenants',
   'api-keys',
   'sessions',
+  'audit',
   'platform',
 ] as const;
 export type Tag = (typeof TAGS)[number];
@@ -70,6 +71,11 @@ export type Route = Access & {
    * credential or whose body is one: these are `unkept`, for nothing of them may be stored.
    */
   readonly idempotent: 'natural' | 'key' | 'unkept';
+  /**
+   * What the audit trail is told: `change` before and after something of a tenant changes, `read` that
+   * data of people was shown, `nothing` where neither is. Refusals are told of every route.
+   */
+  readonly audit: 'change' | 'read' | 'nothing';
   /** Codes beyond those that follow from the rest of the route (see `errorsOf`). */
   readonly errors: readonly ApiErrorCode[];
 };

@@ -1,4 +1,5 @@
 import type { BodyOf, ParamsOf, QueryOf, ResponseOf, Route } from './route.ts';
+import { auditRoutes } from './routes/audit.ts';
 import { authRoutes } from './routes/auth.ts';
 import { connectionRoutes } from './routes/connections.ts';
 import { apiKeyRoutes, sessionRoutes } from './routes/credentials.ts';
@@ -23,6 +24,7 @@ export const routes = {
   ...tenantRoutes,
   ...apiKeyRoutes,
   ...sessionRoutes,
+  ...auditRoutes,
   ...platformRoutes,
 } as const satisfies Record<string, Route>;
 

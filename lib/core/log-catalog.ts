@@ -10,6 +10,8 @@ export const LOG_EVENTS = {
   REQUEST_SERVED: 'a request was answered',
   REQUEST_FAILED: 'a request failed',
   RESPONSE_NOT_WRITTEN: 'a response could not be written',
+  AUDIT_NOT_TOLD: 'the audit trail could not be told of a call',
+  AUDIT_NOT_SEALED: 'what the audit trail was told could not be sealed; it waits',
 
   // Programs
   INVOCATION_FAILED: 'a function threw, and answered with what it threw',

@@ -17,6 +17,7 @@ import { createDnsResolver } from '#adapters/http/dns-resolver.ts';
 import { createEgressGuard } from '#adapters/http/egress-guard.ts';
 import { createUndiciHttp } from '#adapters/http/undici-http.ts';
 import { createCallbackTokens } from '#adapters/local/callback-tokens.ts';
+import { createFileObjects } from '#adapters/local/file-objects.ts';
 import { openFileSealer } from '#adapters/local/file-sealer.ts';
 import { openFileSecrets } from '#adapters/local/file-secrets.ts';
 import { createIds, deriveId } from '#adapters/local/ids.ts';
@@ -25,6 +26,8 @@ import { createSystemClock } from '#adapters/local/system-clock.ts';
 import { createLocalMetrics } from '#adapters/metrics/local-metrics.ts';
 import { createExecutionAccess } from '#adapters/postgres/access.ts';
 import { createAslHistoryStore } from '#adapters/postgres/asl-history-store.ts';
+import { createAuditSealer } from '#adapters/postgres/audit-sealer.ts';
+import { createPostgresAuditTrail } from '#adapters/postgres/audit-trail.ts';
 import { watchBacklog } from '#adapters/postgres/backlog.ts';
 import { collectSecrets } from '#adapters/postgres/collect-secrets.ts';
 import { createPostgresConnections } from '#adapters/postgres/connection-store.ts';
@@ -58,6 +61,7 @@ import { createVerifier } from '#functions/identity/create-verifier.ts';
 import type { Clock } from '#ports/clock.ts';
 import type { Log } from '#ports/log.ts';
 import type { RuntimeHints } from '#ports/runtime-hints.ts';
+import { sealAudit, signAuditHeads } from '#services/audit/seal.ts';
 import { createChildren } from '#services/executions/children.ts';
 import { createCatalog } from '#services/workflows/catalog.ts';
 import type { StepDeps } from '#steps/deps.ts';
@@ -113,6 +117,8 @@ const DRIVER_LOOK_MS = 250;
 const RECONCILE_MS = 2_000;
 const MEASURE_MS = 5_000;
 const LET_GO_MS = 3_600_000;
+const SEAL_MS = 1_000;
+const SIGN_MS = 60_000;
 const DATABASE = 'cloudflow';
 
 export async function startPlatform(options: PlatformOptions): Promise<Platform> {
@@ -343,6 +349,20 @@ async function start(
   };
   await rotateSigningKeys({ pool: relayPool, sealer }, clock.now());
   const signingKeys = createSigningKeys({ pool: appPool, clock, sealer });
+  const sealing = {
+    sealer: createAuditSealer({ pool: relayPool, partitions: createPartitions(relayPool) }),
+    signingKeys,
+    archive: createFileObjects(join(state.path, 'audit')),
+    clock,
+  };
+  const audit = async (act: () => Promise<number>): Promise<void> => {
+    try {
+      await act();
+    } catch (error) {
+      // What was told waits, in order, for the next turn.
+      log.warn('AUDIT_NOT_SEALED', { error });
+    }
+  };
   const issuer = () => server?.url ?? '';
   const identity = createIdentity({
     app: appPool,
@@ -364,6 +384,8 @@ async function start(
     secrets,
     executions,
     programs,
+    auditTrail: createPostgresAuditTrail(appPool),
+    randomBytes,
     idempotency: createPostgresIdempotencyStore({ pool: appPool, codec }),
     tokens,
     hints,
@@ -427,6 +449,10 @@ async function start(
             await lookAtBacklog(clock.now()).catch(() => undefined);
           },
         },
+      ],
+      'audit-sealer': [
+        { everyMs: SEAL_MS, act: () => audit(() => sealAudit(sealing)) },
+        { everyMs: SIGN_MS, act: () => audit(() => signAuditHeads(sealing)) },
       ],
       'signing-keys': [{ everyMs: LET_GO_MS, act: rotateKeys }],
       'collect-secrets': [

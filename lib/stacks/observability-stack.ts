@@ -6,6 +6,7 @@ import { RemovalPolicy, SecretValue } from 'aws-cdk-lib/core';
 import type { Construct } from 'constructs';
 import { PRIORITIES, type Priority } from '#config/alarms/alarm.ts';
 import { alarmsOf } from '#config/alarms/all.ts';
+import { bucketNameOf } from '#config/buckets.ts';
 import { dashboardsOf } from '#config/dashboards.ts';
 import { savedQueries } from '#config/saved-queries.ts';
 import type { StageSettings } from '#config/stage-settings.ts';
@@ -13,24 +14,40 @@ import { makeAlarms } from '#constructs/alarms.ts';
 import { makeDashboard } from '#constructs/dashboards.ts';
 import { ServiceFunction, type Surroundings } from '#constructs/service-function.ts';
 import type { DataStack } from './data-stack.ts';
+import type { IdentityStack } from './identity-stack.ts';
 import { StageStack } from './stage-stack.ts';
+import type { StoresStack } from './stores-stack.ts';
 
 interface ObservabilityStackProps {
   readonly around: Surroundings;
   readonly data: DataStack;
+  readonly identity: IdentityStack;
+  readonly stores: StoresStack;
 }
 
 /** What tells people how the platform does, and wakes them when it does badly. */
 export class ObservabilityStack extends StageStack {
   constructor(scope: Construct, settings: StageSettings, props: ObservabilityStackProps) {
     super(scope, 'Observability', settings, 'alarms, dashboards and what they need');
-    const { around, data } = props;
+    const { around, data, identity, stores } = props;
     const { stage } = settings;
     new ServiceFunction(this, 'Measure', {
       name: 'measure',
       around,
       environment: { STAGE: stage, DATABASE_URL: data.databaseUrl, DATABASE_AUTH: 'iam' },
       grants: data.grants,
+    });
+    new ServiceFunction(this, 'AuditSealer', {
+      name: 'audit-sealer',
+      around,
+      environment: {
+        STAGE: stage,
+        DATABASE_URL: data.databaseUrl,
+        DATABASE_AUTH: 'iam',
+        SIGNING_SEAL_KEY: identity.signingKey.keyArn,
+        AUDIT_BUCKET: bucketNameOf(settings, 'audit'),
+      },
+      grants: { ...data.grants, ...identity.grants, ...stores.grants },
     });
     makeAlarms(this, stage, alarmsOf(settings), this.topics());
     for (const spec of dashboardsOf(settings)) makeDashboard(this, stage, spec);

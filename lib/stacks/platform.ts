@@ -44,7 +44,12 @@ export function buildPlatform(scope: Construct, settings: StageSettings, dist: s
   const workflows = new WorkflowsStack(scope, settings, { around, data, identity, api });
   const engine = new EngineStack(scope, settings, { around, data, identity, api });
   const recovery = new RecoveryStack(scope, settings, { around, data });
-  const observability = new ObservabilityStack(scope, settings, { around, data });
+  const observability = new ObservabilityStack(scope, settings, {
+    around,
+    data,
+    identity,
+    stores,
+  });
   // No program of the new version runs before the schema has gone forward.
   for (const stack of [api, realtime, workflows, engine, recovery, observability]) {
     stack.addStackDependency(schema);

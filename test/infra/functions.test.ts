@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { rootCertificates } from 'node:tls';
+import { ListObjectsV2Command } from '@aws-sdk/client-s3';
 import { SFNClient, StopExecutionCommand } from '@aws-sdk/client-sfn';
 import pg from 'pg';
 import { afterAll, beforeAll, expect, inject, it } from 'vitest';
@@ -28,6 +29,7 @@ import { ask } from '#test/support/gateway.ts';
 import { type GatewaySockets, startGatewaySockets } from '#test/support/gateway-sockets.ts';
 import { startLambda, type TestLambda } from '#test/support/lambda.ts';
 import { digestOf } from '#test/support/packages.ts';
+import { startS3, type TestS3 } from '#test/support/s3.ts';
 import { type Synthesised, synthesise } from './synth.ts';
 
 /**
@@ -62,6 +64,7 @@ describeWithPostgres('the deployed functions, bundled', () => {
   let certificates: string;
   let aws: TestAws;
   let sockets: GatewaySockets;
+  let s3: TestS3;
   let database: TestDatabase;
   let api: TestApi;
   let apiKey: string;
@@ -87,6 +90,8 @@ describeWithPostgres('the deployed functions, bundled', () => {
       },
     });
     sockets = await startGatewaySockets();
+    s3 = await startS3();
+    s3.createBucket('audit');
     env = {
       STAGE: 'dev',
       DATABASE_URL: database.url,
@@ -110,6 +115,7 @@ describeWithPostgres('the deployed functions, bundled', () => {
       RECORDS_TABLE: '',
       SIGNING_SEAL_KEY: 'alias/cloudflow/dev/signing',
       SOCKETS_URL: sockets.url,
+      AUDIT_BUCKET: 'audit',
     };
     for (const name of functionNames) lambdas.set(name, await begin(name, envOf(name)));
   });
@@ -140,7 +146,7 @@ describeWithPostgres('the deployed functions, bundled', () => {
       if (typeof text !== 'string') throw new TypeError(`give this test a value for ${key}`);
       return [key, text];
     });
-    return { ...Object.fromEntries(own), ...aws.env };
+    return { ...Object.fromEntries(own), ...aws.env, AWS_ENDPOINT_URL_S3: s3.url };
   }
   function templateVariables(name: FunctionName): Readonly<Record<string, unknown>> {
     const found = template
@@ -441,6 +447,19 @@ describeWithPostgres('the deployed functions, bundled', () => {
     expect(await lambda('signing-keys').invoke(TICK)).toEqual({ made: null, deleted: 0 });
     const { rows } = await database.admin.query('select kid from signing_keys');
     expect(rows).toEqual([{ kid: first.made }]);
+  });
+
+  it('take what was told of audits into chains, and write and sign them', async () => {
+    const sealed = (await lambda('audit-sealer').invoke(TICK)) as {
+      sealed: number;
+      signed: number;
+    };
+    expect(sealed.sealed).toBeGreaterThan(10);
+    expect(sealed.signed).toBeGreaterThan(0);
+    const { Contents = [] } = await s3.client.send(new ListObjectsV2Command({ Bucket: 'audit' }));
+    const heads = Contents.filter(({ Key }) => Key?.includes('/heads/'));
+    expect(heads).toHaveLength(sealed.signed);
+    expect(await lambda('audit-sealer').invoke(TICK)).toEqual({ sealed: 0, signed: 0 });
   });
 
   it('tell what they measured in lines that CloudWatch makes metrics of', async () => {

@@ -14,6 +14,7 @@ const NOTHING: Counterparts = {
   realtime: 'not here',
   measure: 'not here',
   authorizer: 'not here',
+  'audit-sealer': 'not here',
 };
 
 it('does the turns of every function at once and again, and waits for them at the end', async () => {

@@ -1,10 +1,16 @@
 import { randomBytes } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { createCallbackTokens } from '#adapters/local/callback-tokens.ts';
 import { createDefinitionChecks } from '#adapters/local/definition-checks.ts';
+import { createFileObjects } from '#adapters/local/file-objects.ts';
 import { createIds } from '#adapters/local/ids.ts';
 import { createSilentLog } from '#adapters/local/json-log.ts';
 import { createSystemClock } from '#adapters/local/system-clock.ts';
 import { createExecutionAccess } from '#adapters/postgres/access.ts';
+import { createAuditSealer } from '#adapters/postgres/audit-sealer.ts';
+import { createPostgresAuditTrail } from '#adapters/postgres/audit-trail.ts';
 import { createPostgresConnections } from '#adapters/postgres/connection-store.ts';
 import { createPostgresIdempotencyStore } from '#adapters/postgres/idempotency-store.ts';
 import { createPostgresKeyValue } from '#adapters/postgres/key-value.ts';
@@ -14,6 +20,7 @@ import { createPartitions } from '#adapters/postgres/partitions.ts';
 import { createPlainCodec } from '#adapters/postgres/payload-codec.ts';
 import { createPool } from '#adapters/postgres/pool.ts';
 import { createPostgresPrograms } from '#adapters/postgres/programs.ts';
+import type { Role } from '#adapters/postgres/roles.ts';
 import { createPostgresWorkflowStore } from '#adapters/postgres/workflow-store.ts';
 import { type Client, createClient } from '#client/client.ts';
 import type { Scope } from '#contract/permissions.ts';
@@ -29,9 +36,11 @@ import type { ApiKeys } from '#ports/api-keys.ts';
 import type { Clock } from '#ports/clock.ts';
 import type { Adopter, ExecutionOwnership, Mode } from '#ports/execution-store.ts';
 import type { Log } from '#ports/log.ts';
+import type { ObjectStore } from '#ports/object-store.ts';
 import type { PasswordHasher } from '#ports/password-hasher.ts';
 import type { ExecutionHint, RuntimeHints } from '#ports/runtime-hints.ts';
 import type { SecretKey, Secrets } from '#ports/secrets.ts';
+import { sealAudit, signAuditHeads } from '#services/audit/seal.ts';
 import { createApiKey } from '#services/identity/create-api-key.ts';
 import type { TestDatabase } from './database.ts';
 import { createQuickHasher } from './quick-hasher.ts';
@@ -45,6 +54,10 @@ export interface TestApi {
   readonly ownership: ExecutionOwnership;
   readonly secrets: Secrets;
   readonly clock: Clock;
+  /** Where the audit trail is written out when it is signed. */
+  readonly auditArchive: ObjectStore;
+  /** Takes what the audit trail was told into its chains, and signs them. */
+  sealAudit(): Promise<void>;
   /** What the Step Functions runtime was told of. */
   readonly hints: ExecutionHint[];
   createTenant(): Promise<string>;
@@ -83,7 +96,7 @@ export async function startTestApi(
   const ids = createIds();
   const codec = createPlainCodec();
   const tokens = createCallbackTokens();
-  const pool = (role: 'cloudflow_app' | 'cloudflow_engine' | 'cloudflow_login', max: number) =>
+  const pool = (role: Role, max: number) =>
     createPool({ url: database.url, role, max, name: 'test', log });
   const appPool = pool('cloudflow_app', 8);
   const acceptPool = pool('cloudflow_app', 4);
@@ -166,6 +179,8 @@ export async function startTestApi(
     secrets,
     executions,
     programs,
+    auditTrail: createPostgresAuditTrail(appPool),
+    randomBytes,
     idempotency: createPostgresIdempotencyStore({ pool: appPool, codec }),
     tokens,
     hints,
@@ -179,6 +194,14 @@ export async function startTestApi(
     allowedOrigins: options.allowedOrigins ?? [],
     checkResponses: true,
   });
+  const relayPool = pool('cloudflow_relay', 2);
+  const archiveFolder = await mkdtemp(join(tmpdir(), 'cloudflow-audit-'));
+  const sealing = {
+    sealer: createAuditSealer({ pool: relayPool, partitions: createPartitions(relayPool) }),
+    signingKeys,
+    archive: createFileObjects(archiveFolder),
+    clock,
+  };
   const server = await startHttpServer({
     handler,
     port: 0,
@@ -193,6 +216,11 @@ export async function startTestApi(
     secrets,
     clock,
     hints: told,
+    auditArchive: sealing.archive,
+    async sealAudit() {
+      await sealAudit(sealing);
+      await signAuditHeads(sealing);
+    },
     async createTenant() {
       const id = ids.random();
       await database.admin.query(
@@ -219,7 +247,9 @@ export async function startTestApi(
     async close() {
       await server.close(500);
       await engine?.stop();
-      await Promise.all([appPool.end(), acceptPool.end(), enginePool.end(), loginPool.end()]);
+      const pools = [appPool, acceptPool, enginePool, loginPool, relayPool];
+      await Promise.all(pools.map((each) => each.end()));
+      await rm(archiveFolder, { recursive: true, force: true });
     },
   };
 }

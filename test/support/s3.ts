@@ -12,6 +12,7 @@ import { clientConfig } from './aws.ts';
 
 export interface TestS3 {
   readonly client: S3Client;
+  readonly url: string;
   createBucket(name: string): void;
   /** The next writes on a condition are sent away undecided, as rivals are. */
   conflict(writes: number): void;
@@ -58,6 +59,7 @@ export async function startS3(): Promise<TestS3> {
     await new Promise((resolve) => front.close(resolve));
   });
   return {
+    url,
     client,
     createBucket: (name) => void store.createBucket(name),
     conflict: (writes) => {

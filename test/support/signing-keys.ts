@@ -1,4 +1,5 @@
 import { generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
+import { thumbprint } from '#adapters/postgres/signing-keys.ts';
 import type { PublishedKey, SigningKeys } from '#ports/signing-keys.ts';
 
 /** Keys that a test makes and turns itself: the newest signs, and all that are left are published. */
@@ -11,12 +12,10 @@ export interface TestSigningKeys extends SigningKeys {
 
 export function createTestSigningKeys(): TestSigningKeys {
   const keys: { readonly published: PublishedKey; readonly privateKey: KeyObject }[] = [];
-  let made = 0;
   const rotate = () => {
     const { publicKey, privateKey } = generateKeyPairSync('rsa', { modulusLength: 2_048 });
     const { n = '', e = '' } = publicKey.export({ format: 'jwk' });
-    made += 1;
-    keys.unshift({ published: { kid: `test-${made}`, n, e }, privateKey });
+    keys.unshift({ published: { kid: thumbprint({ n, e }), n, e }, privateKey });
   };
   rotate();
   const current = () => {

@@ -60,6 +60,30 @@ export const TABLES: Readonly<Record<string, TableRule>> = {
     tenant: false,
     grants: { cloudflow_login: all, cloudflow_relay: ['select', 'delete'] },
   },
+  audit_inbox: {
+    tenant: false,
+    grants: { cloudflow_app: ['insert'], cloudflow_relay: ['select', 'delete'] },
+  },
+  audit_events: {
+    tenant: true,
+    grants: {
+      cloudflow_app: ['select'],
+      cloudflow_relay: ['select', 'insert'],
+      cloudflow_auditor: ['select'],
+    },
+  },
+  audit_chains: {
+    tenant: true,
+    grants: { cloudflow_relay: ['select', 'insert', 'update'], cloudflow_auditor: ['select'] },
+  },
+  audit_heads: {
+    tenant: true,
+    grants: {
+      cloudflow_app: ['select'],
+      cloudflow_relay: ['select', 'insert'],
+      cloudflow_auditor: ['select'],
+    },
+  },
   workflow_executions: {
     tenant: true,
     grants: {

@@ -1,6 +1,6 @@
 import { resourceNames } from '../resources.ts';
 import { SERVICE_LEVEL } from '../service-level.ts';
-import { aws, math, series } from '../signals.ts';
+import { aws, math, ours, series } from '../signals.ts';
 import type { StageSettings } from '../stage-settings.ts';
 import { type Alarm, HOUR, MINUTE, metric, type Priority } from './alarm.ts';
 
@@ -26,6 +26,18 @@ export function apiAlarms({ stage }: StageSettings): readonly Alarm[] {
       periodSeconds: MINUTE,
       bad: 2,
       of: 3,
+    }),
+    metric({
+      name: 'audit-not-told',
+      priority: 'P1',
+      about: 'calls cannot be told to the audit trail, so changes are refused',
+      runbook: 'audit',
+      signal: series(ours(stage, 'AuditNotTold', 'Sum', {})),
+      threshold: 0,
+      unit: '',
+      periodSeconds: 5 * MINUTE,
+      bad: 1,
+      of: 1,
     }),
     metric({
       name: 'api-latency',

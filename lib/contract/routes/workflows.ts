@@ -23,6 +23,7 @@ export const workflowRoutes = {
     tag: 'workflows',
     tenant: 'caller',
     permission: 'workflow:write',
+    audit: 'change',
     summary: 'store a definition',
     description:
       'Stores a version of a workflow, and the workflow with its first. Versions never change: the same version with the same definition is answered again, with another definition it is refused.',
@@ -40,6 +41,7 @@ export const workflowRoutes = {
     tag: 'workflows',
     tenant: 'caller',
     permission: 'workflow:read',
+    audit: 'nothing',
     summary: 'list and search workflows',
     query: closed({
       text: Type.Optional(
@@ -64,6 +66,7 @@ export const workflowRoutes = {
     tag: 'workflows',
     tenant: 'caller',
     permission: 'workflow:read',
+    audit: 'nothing',
     summary: 'check a definition without storing it',
     description:
       'Answers 200 for invalid definitions too: every problem and warning, and the report.',
@@ -79,6 +82,7 @@ export const workflowRoutes = {
     tag: 'workflows',
     tenant: 'caller',
     permission: 'workflow:read',
+    audit: 'nothing',
     summary: 'get a workflow: its current version and its latest execution',
     params: ById,
     response: Workflow,
@@ -93,6 +97,7 @@ export const workflowRoutes = {
     tag: 'workflows',
     tenant: 'caller',
     permission: 'workflow:write',
+    audit: 'change',
     summary: 'store a new version of a workflow',
     params: ById,
     body: Definition,
@@ -109,6 +114,7 @@ export const workflowRoutes = {
     tag: 'workflows',
     tenant: 'caller',
     permission: 'workflow:delete',
+    audit: 'change',
     summary: 'delete a workflow',
     description:
       'It can no longer be started or found; executions that run keep their version, and history stays. A version number is never given to another definition, not even after this.',
@@ -125,6 +131,7 @@ export const workflowRoutes = {
     tag: 'workflows',
     tenant: 'caller',
     permission: 'workflow:read',
+    audit: 'nothing',
     summary: 'list the versions of a workflow, newest first',
     params: ById,
     query: closed(Page),
@@ -139,6 +146,7 @@ export const workflowRoutes = {
     tag: 'workflows',
     tenant: 'caller',
     permission: 'workflow:read',
+    audit: 'nothing',
     summary: 'get one version of a workflow',
     params: ByVersion,
     response: Version,
@@ -153,6 +161,7 @@ export const workflowRoutes = {
     tag: 'executions',
     tenant: 'caller',
     permission: 'workflow:execute',
+    audit: 'change',
     summary: 'start an execution',
     description:
       'Accepted means durable: it will reach an end whatever crashes. Starting again with the same execution_id or Idempotency-Key and the same body gives the same execution.',
@@ -171,6 +180,7 @@ export const workflowRoutes = {
     tag: 'executions',
     tenant: 'caller',
     permission: 'workflow:read',
+    audit: 'read',
     summary: 'list the executions of a workflow, newest first',
     params: ById,
     query: closed(Page),

@@ -3,6 +3,7 @@ import { CloudFlowError } from '#core/errors.ts';
 import type { OneTimeToken, TokenPurpose } from '#ports/one-time-tokens.ts';
 import type { ClientInfo } from '#ports/sessions.ts';
 import type { UserRecord } from '#ports/users.ts';
+import type { AuditNotes } from '../audit/auditor.ts';
 import { canonicalAddress } from './address.ts';
 import type { IdentityDeps } from './deps.ts';
 import { mailRequest, passwordGuess } from './guesses.ts';
@@ -40,13 +41,17 @@ export async function forgotPassword(
   deps: IdentityDeps,
   body: Body<'forgotPassword'>,
   client: ClientInfo,
+  audit: AuditNotes,
 ): Promise<void> {
   const address = canonicalAddress(body.email);
   await mailRequest(deps, `${body.tenant} ${address ?? body.email}`, client.source);
   const tenant = await deps.tenants.findBySlug(body.tenant);
+  if (tenant !== null) audit.know({ tenant });
   if (tenant === null || address === null) return;
   const user = await deps.users.findCredentials(tenant, address);
   if (user === null || user.status !== 'active') return;
+  audit.know({ target: `user:${user.id}` });
+  await audit.begin();
   await mailToken(deps, user, { purpose: 'reset_password', kind: 'cfp', goodMs: RESET_MS });
 }
 
@@ -54,8 +59,9 @@ export async function forgotPassword(
 export async function resetPassword(
   deps: IdentityDeps,
   body: Body<'resetPassword'>,
+  audit: AuditNotes,
 ): Promise<void> {
-  const user = await takeFor(deps, body.token, 'reset_password', (user) =>
+  const user = await takeFor(deps, audit, body.token, 'reset_password', (user) =>
     requireSuitable(body.new_password, '/body/new_password', wordsOf(user)),
   );
   if (user.status !== 'active') throw gone();
@@ -68,8 +74,9 @@ export async function resetPassword(
 export async function acceptInvitation(
   deps: IdentityDeps,
   body: Body<'acceptInvitation'>,
+  audit: AuditNotes,
 ): Promise<void> {
-  const user = await takeFor(deps, body.token, 'invitation', (user) =>
+  const user = await takeFor(deps, audit, body.token, 'invitation', (user) =>
     requireSuitable(body.password, '/body/password', wordsOf(user)),
   );
   if (user.status !== 'invited') throw gone();
@@ -86,13 +93,17 @@ export async function acceptInvitation(
 /** Uses the token up, once everything else about the request is right. */
 async function takeFor(
   deps: IdentityDeps,
+  audit: AuditNotes,
   text: string,
   purpose: TokenPurpose,
   check: (user: UserRecord) => void,
 ): Promise<UserRecord> {
   const digest = digestOf(text);
   const found = await deps.oneTime.find(digest, purpose, deps.clock.now());
-  check(await userOf(deps, found));
+  const user = await userOf(deps, found);
+  audit.know({ tenant: user.tenant, actor: `user:${user.id}`, target: `user:${user.id}` });
+  check(user);
+  await audit.begin();
   const taken = await deps.oneTime.take(digest, purpose, deps.clock.now());
   return userOf(deps, taken);
 }

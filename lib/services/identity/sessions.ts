@@ -3,6 +3,7 @@ import { CloudFlowError } from '#core/errors.ts';
 import type { Mode } from '#ports/execution-store.ts';
 import type { ClientInfo, SessionRecord } from '#ports/sessions.ts';
 import type { UserRecord } from '#ports/users.ts';
+import type { AuditNotes } from '../audit/auditor.ts';
 import type { IdentityDeps } from './deps.ts';
 import { permissionsOf } from './permissions-of.ts';
 import { digestOf, makeProofToken, withDigest } from './proof-token.ts';
@@ -55,6 +56,7 @@ export async function refreshTokens(
   deps: IdentityDeps,
   text: string,
   client: ClientInfo,
+  audit: AuditNotes,
 ): Promise<TokenAnswer> {
   const now = deps.clock.now();
   const next = withDigest(`cfr_${deps.key.mac('refresh', text).toString('base64url')}`);
@@ -67,6 +69,12 @@ export async function refreshTokens(
     expiresAt: now + REFRESH_TOKEN_MS,
     graceMs: GRACE_MS,
   });
+  if (answer.kind === 'rotated' || answer.kind === 'reused') {
+    const { tenant, user, mode, id } = answer.session;
+    audit.know({ tenant, mode, target: `session:${id}` });
+    if (answer.kind === 'rotated') audit.know({ actor: `user:${user}` });
+    else audit.note({ refresh_token: 'reused', session: 'ended', user });
+  }
   // One answer for whatever is wrong: which it was helps nobody who is honest.
   if (answer.kind !== 'rotated') throw refused();
   const { session } = answer;

@@ -5,6 +5,7 @@ import type { RecordKey } from '#core/record.ts';
 import type { Mode } from '#ports/execution-store.ts';
 import type { ClientInfo } from '#ports/sessions.ts';
 import type { UserCredentials } from '#ports/users.ts';
+import type { AuditNotes } from '../audit/auditor.ts';
 import { canonicalAddress } from './address.ts';
 import type { IdentityDeps } from './deps.ts';
 import { passwordGuess } from './guesses.ts';
@@ -24,11 +25,14 @@ export async function login(
   deps: IdentityDeps,
   body: Body<'login'>,
   client: ClientInfo,
+  audit: AuditNotes,
 ): Promise<ResponseBody<'login'>> {
   const address = canonicalAddress(body.email);
   const tenant = await deps.tenants.findBySlug(body.tenant);
   const account =
     tenant === null || address === null ? null : await deps.users.findCredentials(tenant, address);
+  if (tenant !== null) audit.know({ tenant, mode: body.mode ?? 'live' });
+  if (account !== null) audit.know({ target: `user:${account.id}` });
   const device = await knownDevice(deps, account, body.device_token ?? null);
   // The slug and the address, not the ids: what does not exist has none and must lock the same.
   const name = `${body.tenant} ${address ?? body.email.trim().toLowerCase()}`;
@@ -36,6 +40,8 @@ export async function login(
   if (!(await isPassword(deps, account, body.password)) || account === null) throw wrong();
   if (account.status !== 'active') throw wrong();
   await attempt.succeeded();
+  audit.know({ actor: `user:${account.id}` });
+  await audit.begin();
 
   const mode: Mode = body.mode ?? 'live';
   const signIn = { mode, device: body.device ?? null, methods: ['pwd'] };
@@ -52,6 +58,7 @@ export async function login(
       expiresAt: now + SECOND_FACTOR_MS,
       only: false,
     });
+    audit.note({ second_factor: 'asked for' });
     return { mfa_token: token.text, factors: ['totp', 'recovery_code'] };
   }
   return finish(deps, account, signIn, client, false, device !== null);
@@ -62,11 +69,16 @@ export async function verifySecondFactor(
   deps: IdentityDeps,
   body: Body<'verifySecondFactor'>,
   client: ClientInfo,
+  audit: AuditNotes,
 ): Promise<TokenAnswer> {
   const digest = digestOf(body.mfa_token);
   const pending = await deps.oneTime.find(digest, 'second_factor', deps.clock.now());
   if (pending === null) throw pendingGone();
+  audit.know({ tenant: pending.tenant, target: `user:${pending.user}` });
   const method = await checkSecondFactor(deps, pending.tenant, pending.user, body.code);
+  audit.know({ actor: `user:${pending.user}` });
+  audit.note({ second_factor: method });
+  await audit.begin();
   // Of two right codes at once one signs in.
   if ((await deps.oneTime.take(digest, 'second_factor', deps.clock.now())) === null) {
     throw pendingGone();

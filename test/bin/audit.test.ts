@@ -1,0 +1,76 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import pg from 'pg';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { type PlatformWorld, startWorld } from '#test/integration/platform-world.ts';
+import { createTestDatabase, describeWithPostgres } from '#test/support/database.ts';
+import { cloudflow, type Ended } from './cli-process.ts';
+
+/** Looking at and verifying the audit trail, as an auditor types it. */
+describeWithPostgres('the audit trail on the command line', () => {
+  let world: PlatformWorld;
+  let config = '';
+  beforeAll(async () => {
+    world = await startWorld((await createTestDatabase()).url);
+    config = await mkdtemp(join(tmpdir(), 'cloudflow-config-'));
+  });
+  afterAll(async () => {
+    await world?.stop();
+    await rm(config, { recursive: true, force: true });
+  });
+
+  const cli = (args: readonly string[], stdin?: string): Promise<Ended> =>
+    cloudflow([...args, '--url', world.platform.baseUrl], {
+      env: { XDG_CONFIG_HOME: config },
+      ...(stdin === undefined ? {} : { stdin }),
+    });
+  /** Sealing is a turn of the platform's, in real time. */
+  const untilSealed = (operation: string) =>
+    expect
+      .poll(async () => (await cli(['audit', 'list', '--operation', operation])).stdout, {
+        timeout: 60_000,
+        interval: 500,
+      })
+      .toContain(operation);
+
+  it('is listed, exported line by line, and verified; what was altered is named', async () => {
+    const { tenant, email, password } = world.platform.admin;
+    const who = ['--tenant', tenant, '--email', email, '--password-stdin'];
+    expect((await cli(['login', ...who], `${password}\n`)).status).toBe(0);
+    expect((await cli(['users', 'list'])).status).toBe(0);
+    expect((await cli(['keys', 'create', 'ci', '--scope', 'workflow:read'])).status).toBe(3);
+    await untilSealed('createApiKey');
+    const lines = (await cli(['audit', 'export'])).stdout.trimEnd().split('\n');
+    const operations = lines.map((line) => (JSON.parse(line) as { operation: string }).operation);
+    expect(operations).toEqual(expect.arrayContaining(['login', 'listUsers', 'createApiKey']));
+
+    const whole = await cli(['audit', 'verify']);
+    expect(whole).toMatchObject({ status: 0, stderr: '' });
+    expect(whole.stdout).toMatch(/^\d+ events, each as it was sealed/);
+
+    const client = new pg.Client(world.platform.postgresUrl);
+    await client.connect();
+    try {
+      await client.query(
+        `update audit_events set content = replace(content, '"listUsers"', '"listRoles"')
+         where operation = 'listUsers'`,
+      );
+    } finally {
+      await client.end();
+    }
+    const altered = await cli(['audit', 'verify']);
+    expect(altered.status).toBe(1);
+    const at = operations.indexOf('listUsers') + 1;
+    expect(altered.stdout).toContain(`event ${at} is the first that is wrong`);
+
+    const missing = await cli([
+      'audit',
+      'verify',
+      '--archive',
+      join(world.platform.state.path, 'no'),
+    ]);
+    expect(missing.status).toBe(2);
+    expect(missing.stderr).toContain('no heads of');
+  });
+});
