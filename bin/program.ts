@@ -1,6 +1,6 @@
 import { Argument, Command, InvalidArgumentError, Option } from 'commander';
-import { AUDIT_OUTCOMES } from '#core/audit-chain.ts';
 import { STAGES } from '#config/stages.ts';
+import { AUDIT_OUTCOMES } from '#core/audit-chain.ts';
 import { EXAMPLE_PER_DAY } from '#core/cost/runtimes.ts';
 import manifest from '../package.json' with { type: 'json' };
 import type { ExitName } from './cli-error.ts';
