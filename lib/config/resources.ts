@@ -11,6 +11,7 @@ export function resourceNames(stage: string) {
     /** The stage of API Gateway. */
     apiStage: 'live',
     database: name,
+    globalDatabase: name,
     proxy: name,
     cache: name,
     /** Whom programs log in to the cache as. */

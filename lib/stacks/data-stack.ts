@@ -3,8 +3,8 @@ import { Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { LogGroup } from 'aws-cdk-lib/aws-logs';
 import {
   AuroraPostgresEngineVersion,
+  CfnGlobalCluster,
   ClusterInstance,
-  Credentials,
   DatabaseCluster,
   DatabaseClusterEngine,
   DatabaseProxy,
@@ -19,16 +19,17 @@ import { Duration, Fn, RemovalPolicy } from 'aws-cdk-lib/core';
 import type { Construct } from 'constructs';
 import { DATABASE_ROLES, type DatabaseRole } from '#config/capabilities.ts';
 import { QUEUES, type QueueName } from '#config/queues.ts';
+import { resourceNames } from '#config/resources.ts';
 import type { StageSettings } from '#config/stage-settings.ts';
 import { acknowledge } from '#constructs/acknowledge.ts';
 import { actionsOf, allow, type Grant, sidOf } from '#constructs/grants.ts';
 import { Cache } from './cache.ts';
 import type { IdentityStack } from './identity-stack.ts';
 import { type NetworkStack, POSTGRES_PORT } from './network-stack.ts';
+import { ownerLogin, rotateOwnerLogin } from './owner-login.ts';
 import { StageStack } from './stage-stack.ts';
 
 const DATABASE = 'cloudflow';
-const OWNER = 'cloudflow_owner';
 const DEAD_LETTERS_KEPT = Duration.days(14);
 
 /** What must survive everything else: the database and the queues between programs; and the cache. */
@@ -38,7 +39,7 @@ export class DataStack extends StageStack {
   readonly databaseUrl: string;
   /** Of the writer itself: what changes the schema may not go through the proxy. */
   readonly writerUrl: string;
-  /** Id of the login of the schema's owner, which RDS keeps and rotates. */
+  /** Id of the login of the schema's owner, which is changed by itself. */
   readonly ownerSecretArn: string;
   /** Of the cache: `rediss://`, of a cluster. */
   readonly cacheUrl: string;
@@ -91,8 +92,7 @@ export class DataStack extends StageStack {
       clusterIdentifier,
       engine,
       defaultDatabaseName: DATABASE,
-      credentials: Credentials.fromUsername(OWNER, { encryptionKey: identity.dataKey }),
-      manageMasterUserPassword: true,
+      ...ownerLogin(this, settings, identity),
       iamAuthentication: true,
       writer: instance('Writer', settings),
       readers: Array.from({ length: database.readers }, (_, index) =>
@@ -132,6 +132,10 @@ export class DataStack extends StageStack {
     }
     if (this.cluster.secret === undefined) throw new TypeError('the owner has no secret');
     this.ownerSecretArn = this.cluster.secret.secretArn;
+    if (settings.standby !== null) {
+      rotateOwnerLogin(this.cluster, group, network, settings);
+      this.globalDatabase();
+    }
     this.writerUrl = urlOf(this.cluster.clusterEndpoint.hostname);
 
     const proxy = database.proxy ? this.proxy(network, identity, group) : null;
@@ -187,6 +191,20 @@ export class DataStack extends StageStack {
           resources: [this.queues['step-functions-nudges'].queueArn],
         }),
     };
+  }
+
+  /**
+   * Has members in several regions, of which this cluster is the one that writes. The others follow it by
+   * the storage alone, a second behind, and need no instance until one takes over.
+   */
+  private globalDatabase(): void {
+    const { stage, retain } = this.settings;
+    const global = new CfnGlobalCluster(this, 'GlobalDatabase', {
+      globalClusterIdentifier: resourceNames(stage).globalDatabase,
+      sourceDbClusterIdentifier: this.cluster.clusterArn,
+      deletionProtection: retain,
+    });
+    global.applyRemovalPolicy(retain ? RemovalPolicy.RETAIN : RemovalPolicy.DESTROY);
   }
 
   private proxy(

@@ -204,12 +204,10 @@ describe.each(STAGES)('what stage %s deploys', (stage) => {
     expect(cluster!.Properties).toMatchObject({
       StorageEncrypted: true,
       EnableIAMDatabaseAuthentication: true,
-      ManageMasterUserPassword: true,
       BackupRetentionPeriod: made.settings.database.backupDays,
       EngineVersion: expect.stringMatching(/^17\./),
     });
     expect(cluster!.Properties['KmsKeyId']).toBeDefined();
-    expect(cluster!.Properties['MasterUserSecret']).toBeDefined();
     const [parameters] = made.ofType('AWS::RDS::DBClusterParameterGroup');
     expect(parameters!.Properties['Parameters']).toMatchObject({ 'rds.force_ssl': '1' });
     const instances = made.ofType('AWS::RDS::DBInstance');
@@ -222,6 +220,44 @@ describe.each(STAGES)('what stage %s deploys', (stage) => {
       expect(Properties).toMatchObject({ RequireTLS: true, DefaultAuthScheme: 'IAM_AUTH' });
     }
     expect(made.ofType('AWS::RDS::DBProxy').length).toBe(made.settings.database.proxy ? 1 : 0);
+  });
+
+  it('knows the owner’s password from no template, and has it changed: by RDS, or where it cannot by us', () => {
+    const [cluster] = made.ofType('AWS::RDS::DBCluster');
+    const rotations = made.ofType('AWS::SecretsManager::RotationSchedule');
+    if (made.settings.standby === null) {
+      expect(cluster!.Properties).toMatchObject({ ManageMasterUserPassword: true });
+      expect(cluster!.Properties['MasterUserSecret']).toBeDefined();
+      expect(rotations).toEqual([]);
+      return;
+    }
+    // RDS keeps no password of a member of a global database.
+    expect(cluster!.Properties).not.toHaveProperty('ManageMasterUserPassword');
+    expect(JSON.stringify(cluster!.Properties['MasterUserPassword'])).toContain(
+      '{{resolve:secretsmanager:',
+    );
+    expect(rotations).toHaveLength(1);
+    expect(rotations[0]!.Properties['RotationRules']).toMatchObject({
+      ScheduleExpression: 'rate(30 days)',
+    });
+  });
+
+  it('has a database that another region can follow, where one waits', () => {
+    const global = [...made.resources].filter(([, { Type }]) => Type === 'AWS::RDS::GlobalCluster');
+    if (made.settings.standby === null) {
+      expect(global).toEqual([]);
+      return;
+    }
+    expect(global.map(([, { Properties }]) => Properties)).toEqual([
+      expect.objectContaining({
+        GlobalClusterIdentifier: `cloudflow-${stage}`,
+        DeletionProtection: true,
+      }),
+    ]);
+    // Of the cluster that writes, by whose ARN CloudFormation knows it.
+    const source = JSON.stringify(global[0]![1].Properties['SourceDBClusterIdentifier']);
+    expect(source).toContain('{"Ref":"Database');
+    expect(global[0]![1].DeletionPolicy).toBe('Retain');
   });
 
   it('builds the engine’s image of its bundle and a Dockerfile alone', () => {

@@ -74,6 +74,8 @@ const COSTS: { readonly [type: string]: Cost } = {
       : [],
   ...free('AWS::ECS::', ['Cluster', 'ClusterCapacityProviderAssociations', 'TaskDefinition']),
   'AWS::ECS::Service': tasks,
+  ...free('AWS::ElastiCache::', ['ParameterGroup', 'SubnetGroup', 'User', 'UserGroup']),
+  'AWS::ElastiCache::ReplicationGroup': cacheNodes,
   // Scheduled rules and events of AWS itself are delivered for nothing.
   ...free('AWS::Events::', ['Rule']),
   ...free('AWS::FIS::', ['ExperimentTemplate']),
@@ -120,6 +122,9 @@ const COSTS: { readonly [type: string]: Cost } = {
   ],
   ...free('AWS::Scheduler::', ['ScheduleGroup']),
   ...free('AWS::SecretsManager::', ['ResourcePolicy', 'RotationSchedule']),
+  // A function that runs once a month.
+  ...free('AWS::Serverless::', ['Application']),
+  ...free('AWS::SecretsManager::', ['SecretTargetAttachment']),
   'AWS::SecretsManager::Secret': () => [line('secrets', 'secrets.secret', 1)],
   // What they do is transitions, which the load counts.
   ...free('AWS::StepFunctions::', ['StateMachine', 'StateMachineAlias', 'StateMachineVersion']),
@@ -265,14 +270,21 @@ function brokers({ BrokerNodeGroupInfo, NumberOfBrokerNodes }: Properties, aroun
   ];
 }
 
+function cacheNodes({ CacheNodeType, NumNodeGroups, ReplicasPerNodeGroup }: Properties) {
+  const price = String(CacheNodeType);
+  if (!(price in PRICES)) throw new TypeError(`a cache on ${price} has no price`);
+  const nodes = Number(NumNodeGroups) * (1 + Number(ReplicasPerNodeGroup));
+  return [line('the cache', price as PriceName, nodes * MONTH.hours)];
+}
+
 function storage(
   { StorageType, MasterUserPassword, ManageMasterUserPassword }: Properties,
   { load }: Surroundings,
 ): readonly Line[] {
-  const kept = ManageMasterUserPassword === true && MasterUserPassword === undefined ? 1 : 0;
+  const isKept = ManageMasterUserPassword === true && MasterUserPassword === undefined;
   const reads = load.executionsPerDay * MONTH.days * USUAL.pageReads;
   return [
-    line('secrets', 'secrets.secret', kept),
+    ...(isKept ? [line('secrets', 'secrets.secret', 1)] : []),
     ...(StorageType === 'aurora-iopt1'
       ? [line('storage of the database', 'aurora.gb.iopt', load.databaseGb)]
       : [

@@ -102,7 +102,11 @@ export const STATEMENTS: { readonly [C in Capability]: readonly Wanted[] } = {
     },
   ],
   'postgres:owner': [
-    { sid: 'PostgresOwner', actions: actions('postgres:owner'), on: /MasterUserSecret/ },
+    {
+      sid: 'PostgresOwner',
+      actions: actions('postgres:owner'),
+      on: /MasterUserSecret|OwnerLogin/,
+    },
     key('OpenOwnerLogin', 'kms:Decrypt'),
   ],
   'secrets:cursor-key': [
