@@ -59,7 +59,14 @@ const SAME = [
   'maxProperties',
 ];
 /** Draft 4 has no words for these; without them a schema takes more, never less. */
-const LEFT_OUT = ['discriminator', 'default', 'propertyNames', 'prefixItems', 'examples'];
+const LEFT_OUT = [
+  'discriminator',
+  'default',
+  'propertyNames',
+  'prefixItems',
+  'examples',
+  'writeOnly',
+];
 
 /**
  * The same schema in draft 4, or one that takes more where draft 4 has no words for it. Throws a

@@ -130,7 +130,9 @@ function toProblem(error: ErrorObject): Problem {
   const pointer = pointerOf(error);
   const allowed = allowedBy(error);
   const tag = (error.params as { tagValue?: unknown }).tagValue;
-  const given = shortened(tag ?? error.data);
+  const { writeOnly } = (error.parentSchema ?? {}) as { readonly writeOnly?: boolean };
+  // A refusal ends up in logs of those who called: what is never answered is not repeated there.
+  const given = writeOnly === true ? undefined : shortened(tag ?? error.data);
   return {
     code: 'REQUEST_INVALID',
     pointer,
@@ -185,9 +187,11 @@ function shapesOf(error: ErrorObject): string[] {
   return (union.oneOf ?? []).map((shape) => String(shape.properties?.[tag]?.const));
 }
 
-/** Scalars only: a large value would repeat the request in its own refusal. */
+/** Scalars only: a large value would repeat the request in its own refusal. Without passwords of URLs. */
 function shortened(value: unknown): string | undefined {
-  if (typeof value === 'string') return JSON.stringify(value.slice(0, 64));
+  if (typeof value === 'string') {
+    return JSON.stringify(value.slice(0, 64).replace(/:\/\/[^/?#\\]*@/, '://…@'));
+  }
   return typeof value === 'number' || typeof value === 'boolean' || value === null
     ? String(value)
     : undefined;

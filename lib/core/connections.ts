@@ -102,9 +102,11 @@ export const ConnectionSpec = Type.Union([HttpConnection, PostgresConnection]);
 export type ConnectionSpec = Type.Static<typeof ConnectionSpec>;
 
 /** Values by secret name, write-only: stored by the `Secrets` port, never answered by any route. */
-export const SecretValues = byName(SecretName, Type.String({ minLength: 1, maxLength: 4096 }), {
-  maxProperties: 8,
-});
+export const SecretValues = byName(
+  SecretName,
+  Type.String({ minLength: 1, maxLength: 4096, writeOnly: true }),
+  { maxProperties: 8 },
+);
 export type SecretValues = Type.Static<typeof SecretValues>;
 
 /** The body that creates or replaces a connection. */

@@ -33,6 +33,7 @@ const ById = closed({ execution_id: Uuid });
 const ByToken = closed({
   token: Type.String({
     pattern: '^[A-Za-z0-9_-]{16,256}$',
+    writeOnly: true,
     description: 'the token that the callback step handed out',
   }),
 });

@@ -9,7 +9,12 @@ export const Email = Type.String({
 });
 
 /** Bounds only what is hashed; what makes a password unsuitable is told by its own code. */
-const Password = Type.String({ minLength: 1, maxLength: 512, description: 'a password' });
+const Password = Type.String({
+  minLength: 1,
+  maxLength: 512,
+  writeOnly: true,
+  description: 'a password',
+});
 
 const PersonName = Type.String({ minLength: 1, maxLength: 120, pattern: '^[^\\x00-\\x1f\\x7f]+$' });
 
@@ -31,7 +36,7 @@ const RoleNames = Type.Array(RoleName, { maxItems: 20, uniqueItems: true });
 const ScopeNames = Type.Array(ScopeName, { maxItems: SCOPES.length, uniqueItems: true });
 
 /** A token that was mailed or handed out: 256 random bits in base64url, behind a word that says what for. */
-const ProofToken = Type.String({ pattern: '^[A-Za-z0-9_-]{20,128}$' });
+const ProofToken = Type.String({ pattern: '^[A-Za-z0-9_-]{20,128}$', writeOnly: true });
 
 export const LoginBody = closed({
   tenant: TenantSlug,
@@ -69,6 +74,7 @@ export const LoginAnswer = Type.Union([Tokens, SecondFactorNeeded]);
 
 const Code = Type.String({
   pattern: '^[0-9A-Za-z-]{6,20}$',
+  writeOnly: true,
   description: 'six digits of the authenticator, or a recovery code',
 });
 

@@ -387,6 +387,16 @@ function checkUrl(
   { problems }: Workshop,
 ): void {
   if (url === undefined || url.startsWith('{%') || connection !== undefined) return;
+  if (/^https?:\/\/[^/?#\\]*@/iu.test(url.split('{%', 1)[0] ?? '')) {
+    // What was given is not repeated: it may hold a password.
+    problems.add({
+      code: 'E_SCHEMA',
+      pointer: pointerTo(pointer, 'url'),
+      message: 'the URL holds a user name or password',
+      allowed: "credentials of a 'connection', which are kept as secrets",
+    });
+    return;
+  }
   if (/^https?:\/\/[^\s/?#]/iu.test(url)) return;
   problems.add({
     code: 'E_SCHEMA',

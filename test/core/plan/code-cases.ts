@@ -57,6 +57,11 @@ export const ERRORS: { readonly [code: string]: Cases } = {
         '/steps/0/config/url',
       ],
       [
+        'a password in a URL',
+        workflow([call('a', { url: 'https://user:pass@a.example/{% $input.id %}' })]),
+        '/steps/0/config/url',
+      ],
+      [
         'more items than max_items',
         workflow([forEach('e', [value('a')], { items: [1, 2, 3], max_items: 2 })]),
         '/steps/0/config/items',
@@ -105,6 +110,7 @@ export const ERRORS: { readonly [code: string]: Cases } = {
       ],
       ['five levels', workflow([nested(5)])],
       ['a path with a connection', workflow([call('a', { url: '/orders', connection: 'shop' })])],
+      ['an @ in a path', workflow([call('a', { url: 'https://a.example/@user' })])],
       ['14 minutes', workflow([call('a', { timeout: '14m' })])],
       ['underscores and $schema', workflow([value('a_b')], { $schema: 'urn:cloudflow:dsl:1' })],
     ],
