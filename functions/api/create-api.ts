@@ -31,6 +31,8 @@ export interface ApiDeps extends ServeDeps {
   readonly secrets: Secrets;
   readonly executions: ExecutionAccess;
   readonly programs: Programs;
+  /** The same over readers of the database; absent: there are none. */
+  readonly readers?: Pick<ApiDeps, 'workflows' | 'executions' | 'programs'>;
   readonly tokens: Pick<CallbackTokens, 'hashOf'>;
   readonly hints: RuntimeHints;
   /** At least 32 random bytes, the same in every process behind one address. */
@@ -46,32 +48,37 @@ export interface ApiDeps extends ServeDeps {
 
 /** All of the API in one process, as the local server and tests run it. */
 export function createApi(deps: ApiDeps): ApiHandler {
-  const { executions, clock } = deps;
-  const shared = {
-    clock,
-    cursors: createCursors(deps.cursorKey),
-    catalog: createCatalog(deps.workflows),
+  const { clock } = deps;
+  const cursors = createCursors(deps.cursorKey);
+  /** What is read of definitions and executions, over these stores. */
+  const over = (stores: NonNullable<ApiDeps['readers']>) => {
+    const shared = { clock, cursors, catalog: createCatalog(stores.workflows) };
+    const executions = {
+      ...shared,
+      executions: stores.executions,
+      programs: stores.programs,
+      tokens: deps.tokens,
+      hints: deps.hints,
+      ids: deps.ids,
+      runtimes: deps.runtimes,
+    };
+    const handlers = {
+      ...workflowHandlers({
+        ...shared,
+        store: stores.workflows,
+        checks: deps.definitionChecks,
+        preferred: deps.preferredRuntime,
+      }),
+      ...executionHandlers(executions),
+    };
+    return { shared, executions, handlers };
   };
-  const executionDeps = {
-    ...shared,
-    executions,
-    programs: deps.programs,
-    tokens: deps.tokens,
-    hints: deps.hints,
-    ids: deps.ids,
-    runtimes: deps.runtimes,
-  };
+  const { shared, executions, handlers } = over(deps);
   return serveApi(
     deps,
     TAGS,
     {
-      ...workflowHandlers({
-        ...shared,
-        store: deps.workflows,
-        checks: deps.definitionChecks,
-        preferred: deps.preferredRuntime,
-      }),
-      ...executionHandlers(executionDeps),
+      ...handlers,
       ...connectionHandlers({
         ...shared,
         ids: deps.ids,
@@ -84,9 +91,12 @@ export function createApi(deps: ApiDeps): ApiHandler {
         ids: deps.ids,
         accessTokens: deps.accessTokens,
       }),
-      ...auditHandlers({ trail: deps.auditTrail, cursors: shared.cursors }),
+      ...auditHandlers({ trail: deps.auditTrail, cursors }),
       ...platformHandlers({ checks: deps.checks, serverUrl: deps.serverUrl ?? null }),
     },
-    (token) => authenticateToken(executionDeps, token),
+    {
+      authenticateToken: (token) => authenticateToken(executions, token),
+      lagging: deps.readers === undefined ? null : over(deps.readers).handlers,
+    },
   );
 }

@@ -10,6 +10,7 @@ import { type AuthenticateDeps, createAuthenticate } from '#services/identity/au
 import type { Principal } from '#services/identity/principal.ts';
 import type { ApiHandler, Handlers, OperationsOf } from '../shared/api.ts';
 import { createKeepAnswers } from '../shared/idempotency.ts';
+import { createLaggingReads } from '../shared/lagging-reads.ts';
 import { createPipeline } from '../shared/pipeline.ts';
 
 /** What every part of the API needs around its handlers. */
@@ -33,18 +34,28 @@ const KEEPS_OWN_KEY: ReadonlySet<OperationId> = new Set(['executeWorkflow', 'ret
 /**
  * A part of the contract as one function from request to response. Handlers for more or for fewer
  * operations than its tags have do not compile; a part is given its own handlers and no others, so
- * that a bundle holds what it serves. `authenticateToken` is for parts with routes of tokens.
+ * that a bundle holds what it serves. `authenticateToken` is for parts with routes of tokens, `lagging`
+ * for those with routes whose answers may lag: the same handlers over readers of the database.
  */
 export function serveApi<T extends Tag>(
   deps: ServeDeps,
   tags: readonly T[],
   handlers: Handlers<OperationsOf<T>>,
-  authenticateToken: (token: string) => Promise<Principal> = noTokens,
+  more: {
+    readonly authenticateToken?: (token: string) => Promise<Principal>;
+    readonly lagging?: Partial<Handlers> | null;
+  } = {},
 ): ApiHandler {
+  const { authenticateToken = noTokens, lagging = null } = more;
+  const metrics = deps.metrics ?? NO_METRICS;
   const served = operationIds.filter((id) => (tags as readonly Tag[]).includes(routeOf(id).tag));
   const table = handlers as Partial<Handlers>;
   return createPipeline({
     handlers: Object.fromEntries(served.map((id) => [id, table[id]])),
+    lagging:
+      lagging === null
+        ? null
+        : { handlers: lagging, reads: createLaggingReads({ ...deps, metrics }) },
     authenticate: createAuthenticate(deps),
     authenticateToken,
     keepAnswers: createKeepAnswers({ store: deps.idempotency, clock: deps.clock }),
@@ -52,12 +63,12 @@ export function serveApi<T extends Tag>(
     auditor: createAuditor({
       ...deps,
       trail: deps.auditTrail,
-      metrics: deps.metrics ?? NO_METRICS,
+      metrics,
     }),
     clock: deps.clock,
     ids: deps.ids,
     log: deps.log,
-    metrics: deps.metrics ?? NO_METRICS,
+    metrics,
     allowedOrigins: deps.allowedOrigins ?? [],
     checkResponses: deps.checkResponses ?? false,
   });

@@ -6,7 +6,7 @@ import { readEnv } from '#config/env.ts';
 import { FUNCTIONS } from '#config/functions.ts';
 import { authenticateToken } from '#services/executions/callbacks.ts';
 import { serveApi } from '../api/serve-api.ts';
-import { connectApi } from '../shared/connect.ts';
+import { connectApi, connectReaders } from '../shared/connect.ts';
 import { invoked } from '../shared/invoked.ts';
 import { lambdaHandler } from '../shared/lambda.ts';
 import { openNudges } from '../shared/nudges.ts';
@@ -14,24 +14,29 @@ import { executionHandlers } from './handlers.ts';
 
 const env = readEnv('executions-api', process.env);
 const api = await connectApi('executions-api', env);
-const { pool } = api;
+const readers = connectReaders(api, env);
 const nudges = openNudges(env, api.log);
 const [{ tags }] = FUNCTIONS['executions-api'].triggers;
-const deps = {
+const tokens = createCallbackTokens();
+const over = ({ pool, catalog }: Pick<typeof api, 'pool' | 'catalog'>) => ({
   ...api,
+  catalog,
   hints: nudges.hints,
-  tokens: createCallbackTokens(),
+  tokens,
   programs: createPostgresPrograms(pool),
   executions: createExecutionAccess({
     ...api,
+    pool,
     readers: pool,
     partitions: createPartitions(pool),
     adopter: null,
   }),
-};
-const served = serveApi(api, tags, executionHandlers(deps), (token) =>
-  authenticateToken(deps, token),
-);
+});
+const deps = over(api);
+const served = serveApi(api, tags, executionHandlers(deps), {
+  authenticateToken: (token) => authenticateToken(deps, token),
+  lagging: readers === null ? null : executionHandlers(over(readers)),
+});
 
 /** Starting, watching and operating executions; approvals and callbacks. */
 export const handler = invoked(api, lambdaHandler(served), () => nudges.settled());

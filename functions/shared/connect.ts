@@ -34,10 +34,34 @@ export interface ApiProcess extends Omit<ServeDeps, keyof Basics>, Basics {
   readonly preferredRuntime: Runtime;
 }
 
+/** Stores over readers of the database, for routes whose answers may lag. */
+export interface Readers {
+  /** Role `cloudflow_app`, read-only. */
+  readonly pool: Pool;
+  readonly workflows: WorkflowStore;
+  readonly catalog: Catalog;
+}
+
+/** A reader that does not take a connection by then is as good as away. */
+const READER_CONNECT_MS = 1_000;
+
+/** Null where the stage has no readers. */
+export function connectReaders(
+  basics: Basics,
+  env: { readonly DATABASE_READER_URL: string; readonly DATABASE_AUTH: string },
+): Readers | null {
+  const { DATABASE_READER_URL, DATABASE_AUTH } = env;
+  if (DATABASE_READER_URL === '') return null;
+  const open = openPools(basics, { DATABASE_URL: DATABASE_READER_URL, DATABASE_AUTH });
+  const pool = open('cloudflow_app', 2, READER_CONNECT_MS);
+  const workflows = createPostgresWorkflowStore(pool);
+  return { pool, workflows, catalog: createCatalog(workflows) };
+}
+
 /** A function serves one request at a time, so its pools are small. */
 export async function connectApi(
   name: StartedBy<'http'>,
-  env: ProgramEnv<'workflows-api'>,
+  env: Omit<ProgramEnv<'workflows-api'>, 'DATABASE_READER_URL'>,
 ): Promise<ApiProcess> {
   const basics = createBasics(name, env);
   const cursorKey = Buffer.from(await platformSecret(env.CURSOR_KEY_SECRET), 'base64');

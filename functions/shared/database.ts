@@ -9,10 +9,10 @@ import type { Basics } from './process.ts';
 export function openPools(
   { name, log, metrics }: Basics,
   env: { readonly DATABASE_URL: string; readonly DATABASE_AUTH: string },
-): (role: Role, max: number) => Pool {
+): (role: Role, max: number, connectMs?: number) => Pool {
   const url = env.DATABASE_URL;
   const password = isIam(env.DATABASE_AUTH) ? createIamPassword(url) : undefined;
-  return (role, max) =>
+  return (role, max, connectMs) =>
     createPool({
       url,
       role,
@@ -21,6 +21,7 @@ export function openPools(
       log,
       metrics,
       ...(password === undefined ? {} : { password }),
+      ...(connectMs === undefined ? {} : { connectMs }),
     });
 }
 

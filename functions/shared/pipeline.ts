@@ -2,7 +2,7 @@ import { API_LIMITS } from '#config/api-limits.ts';
 import { METRICS } from '#config/metrics.ts';
 import { problemDetails } from '#contract/problem.ts';
 import type { Method } from '#contract/route.ts';
-import { METHODS } from '#contract/route.ts';
+import { METHODS, mayLag } from '#contract/route.ts';
 import { createRouter, type Match, type Router } from '#contract/router.ts';
 import { type OperationId, routeOf } from '#contract/routes.ts';
 import { checkParams, parseInput, validators } from '#contract/validate.ts';
@@ -18,6 +18,7 @@ import type { Principal } from '#services/identity/principal.ts';
 import { requireWorkflow } from '#services/identity/workflow-scope.ts';
 import type { ApiHandler, ApiRequest, ApiResponse, Call, Handlers, Reply } from './api.ts';
 import { fingerprintOf, type KeepAnswers } from './idempotency.ts';
+import type { LaggingReads } from './lagging-reads.ts';
 import {
   checkLengths,
   readBody,
@@ -41,6 +42,8 @@ import { isUnavailable } from './unavailable.ts';
  */
 export interface PipelineDeps {
   readonly handlers: Partial<Handlers>;
+  /** The same over readers of the database, for routes whose answers may lag; null: there are none. */
+  readonly lagging: { readonly handlers: Partial<Handlers>; readonly reads: LaggingReads } | null;
   readonly authenticate: Authenticate;
   /** The tenant behind a token in the path; throws NOT_FOUND. */
   readonly authenticateToken: (token: string) => Promise<Principal>;
@@ -240,8 +243,16 @@ async function handle(
 ): Promise<ApiResponse> {
   const route = routeOf(id);
   // The table is typed operation by operation; here the operation is only known as one of them.
-  const handler = deps.handlers[id] as (call: unknown) => Promise<Reply<OperationId>>;
-  const reply = await handler(call);
+  const of = (table: Partial<Handlers>) =>
+    (table[id] as (call: unknown) => Promise<Reply<OperationId>>)(call);
+  const { lagging } = deps;
+  const reply =
+    lagging !== null && mayLag(route)
+      ? await lagging.reads(
+          () => of(lagging.handlers),
+          () => of(deps.handlers),
+        )
+      : await of(deps.handlers);
   if (deps.checkResponses) checkResponse(id, reply.body);
   const headers: Record<string, string> = {};
   if (route.response !== null) headers['content-type'] = 'application/json';

@@ -222,6 +222,12 @@ const declared = {
     kind: 'level',
     dimensions: ['Program', 'Pool'],
   },
+  ReadersUnanswered: {
+    about: 'reads that a reader of the database did not answer, so that the writer did',
+    unit: 'Count',
+    kind: 'count',
+    dimensions: [],
+  },
   CacheConnectFailures: {
     about: 'connections to the cache that could not be had, or were lost',
     unit: 'Count',

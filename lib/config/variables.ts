@@ -7,6 +7,8 @@ export const VARIABLES = {
   STAGE: 'dev, staging or prod',
   DATABASE_URL:
     'host, port and database, with sslmode; with DATABASE_AUTH=url also a login that may become each role',
+  DATABASE_READER_URL:
+    'as DATABASE_URL, of readers that may lag behind it; empty: there are none, and the writer answers all',
   DATABASE_AUTH:
     'iam: log in as each role with a token signed by IAM; url: as the URL says (local stacks and tests)',
   DATABASE_OWNER_SECRET: 'id of the secret with username and password of the owner of the schema',

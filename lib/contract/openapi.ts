@@ -1,6 +1,6 @@
 import { API_ERRORS, type ApiErrorCode } from '#core/errors.ts';
 import type { Json, JsonObject } from '#core/json.ts';
-import { errorsOf, type Route, TAGS, type Tag } from './route.ts';
+import { errorsOf, MAY_LAG, mayLag, type Route, TAGS, type Tag } from './route.ts';
 import { type OperationId, operationIds, routeOf } from './routes.ts';
 import { ProblemDetails } from './schemas/common.ts';
 
@@ -66,7 +66,7 @@ function operation(id: OperationId, route: Route): JsonObject {
     operationId: id,
     tags: [route.tag],
     summary: route.summary,
-    ...(route.description === undefined ? {} : { description: route.description }),
+    ...described(route),
     security: security(route),
     ...(route.tenant === 'caller' ? { 'x-permission': route.permission } : {}),
     'x-tenant': route.tenant,
@@ -81,6 +81,12 @@ function operation(id: OperationId, route: Route): JsonObject {
         }),
     responses: responses(route),
   };
+}
+
+function described(route: Route): JsonObject {
+  const texts = [route.description, mayLag(route) ? MAY_LAG : undefined];
+  const description = texts.filter((text) => text !== undefined).join(' ');
+  return description === '' ? {} : { description };
 }
 
 function security(route: Route): Json[] {

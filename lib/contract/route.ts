@@ -40,45 +40,66 @@ export type Access =
   | { readonly tenant: 'proof'; readonly permission: 'public' }
   | { readonly tenant: 'none'; readonly permission: 'public' };
 
+/**
+ * How old an answer may be; every GET says it.
+ *
+ *  - `current`: it shows all that was committed before it was asked. What callers decide on, what
+ *    they change next with If-Match, and what they have just made.
+ *  - `may_lag`: it may be as old as a reader of the database is behind, usually far less than a second.
+ *    A refusal is never of a reader: who is not found there is looked for where it is written.
+ */
+export type Reads =
+  | { readonly method: 'GET'; readonly reads: 'current' | 'may_lag' }
+  | { readonly method: Exclude<Method, 'GET'> };
+
 export type TenantRule = Access['tenant'];
 
-export type Route = Access & {
-  readonly method: Method;
-  readonly path: `/${string}`;
-  readonly tag: Tag;
-  readonly summary: string;
-  readonly description?: string;
-  readonly params?: TObject;
-  readonly query?: TObject;
-  readonly body?: TSchema;
-  /** The body may be left out; it is then `{}`. */
-  readonly bodyOptional?: true;
-  /** Null: no body (204). */
-  readonly response: TSchema | null;
-  readonly status: 200 | 201 | 202 | 204;
-  /** A second success, where the same call may find its work already done. */
-  readonly alternative?: { readonly status: 200; readonly when: string };
-  /** `required`: a change must name the state it saw with If-Match; `optional`: it may. */
-  readonly ifMatch?: 'required' | 'optional';
-  /**
-   * Answers carry an ETag. `state`: of what a change must name; the answer may show more than that.
-   * `content`: equal tags mean equal answers, so a GET answers If-None-Match with 304.
-   */
-  readonly etag?: 'state' | 'content';
-  /**
-   * How a repeat is made harmless: `natural` by what the call means, `key` by Idempotency-Key, with
-   * the answer kept and given again. Every POST is `key`, but for those whose answer holds a
-   * credential or whose body is one: these are `unkept`, for nothing of them may be stored.
-   */
-  readonly idempotent: 'natural' | 'key' | 'unkept';
-  /**
-   * What the audit trail is told: `change` before and after something of a tenant changes, `read` that
-   * data of people was shown, `nothing` where neither is. Refusals are told of every route.
-   */
-  readonly audit: 'change' | 'read' | 'nothing';
-  /** Codes beyond those that follow from the rest of the route (see `errorsOf`). */
-  readonly errors: readonly ApiErrorCode[];
-};
+export type Route = Access &
+  Reads & {
+    readonly path: `/${string}`;
+    readonly tag: Tag;
+    readonly summary: string;
+    readonly description?: string;
+    readonly params?: TObject;
+    readonly query?: TObject;
+    readonly body?: TSchema;
+    /** The body may be left out; it is then `{}`. */
+    readonly bodyOptional?: true;
+    /** Null: no body (204). */
+    readonly response: TSchema | null;
+    readonly status: 200 | 201 | 202 | 204;
+    /** A second success, where the same call may find its work already done. */
+    readonly alternative?: { readonly status: 200; readonly when: string };
+    /** `required`: a change must name the state it saw with If-Match; `optional`: it may. */
+    readonly ifMatch?: 'required' | 'optional';
+    /**
+     * Answers carry an ETag. `state`: of what a change must name; the answer may show more than that.
+     * `content`: equal tags mean equal answers, so a GET answers If-None-Match with 304.
+     */
+    readonly etag?: 'state' | 'content';
+    /**
+     * How a repeat is made harmless: `natural` by what the call means, `key` by Idempotency-Key, with
+     * the answer kept and given again. Every POST is `key`, but for those whose answer holds a
+     * credential or whose body is one: these are `unkept`, for nothing of them may be stored.
+     */
+    readonly idempotent: 'natural' | 'key' | 'unkept';
+    /**
+     * What the audit trail is told: `change` before and after something of a tenant changes, `read` that
+     * data of people was shown, `nothing` where neither is. Refusals are told of every route.
+     */
+    readonly audit: 'change' | 'read' | 'nothing';
+    /** Codes beyond those that follow from the rest of the route (see `errorsOf`). */
+    readonly errors: readonly ApiErrorCode[];
+  };
+
+/** Whether an answer may lag behind what was committed. */
+export function mayLag(route: Route): boolean {
+  return route.method === 'GET' && route.reads === 'may_lag';
+}
+
+/** What people are told of a route that may. */
+export const MAY_LAG =
+  'The answer may lag behind what was just written, usually by far less than a second.';
 
 type PartOf<R extends Route, K extends 'params' | 'query' | 'body'> = R extends {
   readonly [P in K]: infer S extends TSchema;

@@ -59,6 +59,7 @@ export const LOG_EVENTS = {
   MACHINES_COLLECTED: 'machines that nobody starts were deleted',
 
   // The database and its upkeep
+  READERS_AWAY: 'readers of the database do not answer; the writer answers what they would',
   CACHE_LOST: 'there is no connection to the cache; programs do without it',
   DATABASE_SESSION_LOST: 'a session with the database was lost',
   TARGET_SESSION_LOST: 'a session with a database of a tenant was lost',

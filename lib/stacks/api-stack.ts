@@ -112,7 +112,7 @@ export class ApiStack extends StageStack {
         ? `https://${api.restApiId}.execute-api.${region}.amazonaws.com/${GATEWAY_STAGE}`
         : `https://${domain.name}`;
 
-    const environment: ProgramEnv<'workflows-api'> = {
+    const environment: ProgramEnv<'platform-api'> = {
       STAGE: stage,
       DATABASE_URL: data.databaseUrl,
       DATABASE_AUTH: 'iam',
@@ -127,7 +127,7 @@ export class ApiStack extends StageStack {
       'workflows-api': new ServiceFunction<'workflows-api'>(this, 'Workflows', {
         name: 'workflows-api',
         around,
-        environment,
+        environment: { ...environment, DATABASE_READER_URL: data.readerUrl },
         grants,
       }),
       'executions-api': new ServiceFunction<'executions-api'>(this, 'Executions', {
@@ -135,6 +135,7 @@ export class ApiStack extends StageStack {
         around,
         environment: {
           ...environment,
+          DATABASE_READER_URL: data.readerUrl,
           NUDGES_QUEUE_URL: data.queues['step-functions-nudges'].queueUrl,
         },
         grants,

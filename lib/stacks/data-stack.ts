@@ -12,6 +12,7 @@ import {
   DefaultAuthScheme,
   type IClusterInstance,
   ParameterGroup,
+  ProxyEndpointTargetRole,
   ProxyTarget,
 } from 'aws-cdk-lib/aws-rds';
 import { Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs';
@@ -37,6 +38,8 @@ export class DataStack extends StageStack {
   readonly cluster: DatabaseCluster;
   /** Host, port and database, for programs that log in with a token of IAM. */
   readonly databaseUrl: string;
+  /** Of readers, which may lag behind; empty: there are none. */
+  readonly readerUrl: string;
   /** Of the writer itself: what changes the schema may not go through the proxy. */
   readonly writerUrl: string;
   /** Id of the login of the schema's owner, which is changed by itself. */
@@ -140,6 +143,7 @@ export class DataStack extends StageStack {
 
     const proxy = database.proxy ? this.proxy(network, identity, group) : null;
     this.databaseUrl = proxy === null ? this.writerUrl : urlOf(proxy.endpoint);
+    this.readerUrl = database.readers === 0 ? '' : urlOf(this.readerHost(proxy, group, network));
     // An id in the ARN, not a name: who may log in to this cluster may not log in to its successor.
     const loginResource = (role: DatabaseRole): string => {
       const id =
@@ -205,6 +209,21 @@ export class DataStack extends StageStack {
       deletionProtection: retain,
     });
     global.applyRemovalPolicy(retain ? RemovalPolicy.RETAIN : RemovalPolicy.DESTROY);
+  }
+
+  private readerHost(
+    proxy: DatabaseProxy | null,
+    group: SecurityGroup,
+    network: NetworkStack,
+  ): string {
+    if (proxy === null) return this.cluster.clusterReadEndpoint.hostname;
+    return proxy.addEndpoint('Readers', {
+      dbProxyEndpointName: `${resourceNames(this.settings.stage).proxy}-readers`,
+      targetRole: ProxyEndpointTargetRole.READ_ONLY,
+      vpc: network.vpc,
+      vpcSubnets: { subnetType: SubnetType.PRIVATE_ISOLATED },
+      securityGroups: [group],
+    }).endpoint;
   }
 
   private proxy(

@@ -95,6 +95,7 @@ describeWithPostgres('the deployed functions, bundled', () => {
     env = {
       STAGE: 'dev',
       DATABASE_URL: database.url,
+      DATABASE_READER_URL: database.url,
       DATABASE_AUTH: 'url',
       DATABASE_OWNER_SECRET: 'database-owner',
       CURSOR_KEY_SECRET: 'cursor-key',

@@ -21,7 +21,7 @@ import { readStage, STAGES } from '#config/stages.ts';
 import { TOPICS } from '#config/topics.ts';
 import { KAFKA_LIMITS, type KafkaTrigger, type Trigger } from '#config/triggers.ts';
 import { VARIABLES } from '#config/variables.ts';
-import { TAGS } from '#contract/route.ts';
+import { mayLag, TAGS, type Tag } from '#contract/route.ts';
 import { operationIds, routeOf } from '#contract/routes.ts';
 import { ROOT } from '../../bin/build/bundle.ts';
 
@@ -139,6 +139,10 @@ describe('the one registry', () => {
       const env: readonly string[] = PROGRAMS[name].env;
       const has = (prefix: string) => can(name).some((each) => each.startsWith(prefix));
       expect([name, env.includes('DATABASE_URL')]).toEqual([name, has('postgres:')]);
+      const lags = operationIds
+        .map(routeOf)
+        .some((route) => mayLag(route) && servedBy(name, route.tag));
+      expect([name, env.includes('DATABASE_READER_URL')]).toEqual([name, lags]);
       expect([name, env.includes('TENANT_SECRETS_PREFIX')]).toEqual([name, has('secrets:tenants')]);
       expect([name, env.includes('CURSOR_KEY_SECRET')]).toEqual([name, has('secrets:cursor')]);
       expect([name, env.includes('MACHINE_PREFIX')]).toEqual([
@@ -244,6 +248,10 @@ describe('the one registry', () => {
     );
   });
 });
+
+function servedBy(name: (typeof programNames)[number], tag: Tag): boolean {
+  return triggers('http').some((each) => each.name === name && each.trigger.tags.includes(tag));
+}
 
 /** Why Lambda would refuse such a reader, or the topic does not know it; null when neither does. */
 function problemOfReader(trigger: KafkaTrigger, timeoutSeconds: number): string | null {

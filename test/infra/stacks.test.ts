@@ -260,6 +260,27 @@ describe.each(STAGES)('what stage %s deploys', (stage) => {
     expect(global[0]![1].DeletionPolicy).toBe('Retain');
   });
 
+  it('sends reads that may lag to readers, through the proxy where there is one, and nowhere without', () => {
+    const { database } = made.settings;
+    const endpoints = made.ofType('AWS::RDS::DBProxyEndpoint').map(({ Properties }) => Properties);
+    expect(endpoints.map(({ TargetRole }) => TargetRole)).toEqual(
+      database.proxy && database.readers > 0 ? ['READ_ONLY'] : [],
+    );
+    const urls = ['workflows-api', 'executions-api'].map((name) => {
+      const { Variables } = functionOf(name).Properties['Environment'] as {
+        Variables: Record<string, unknown>;
+      };
+      return [Variables['DATABASE_READER_URL'], Variables['DATABASE_URL']];
+    });
+    for (const [reader, writer] of urls) {
+      if (database.readers === 0) expect(reader).toBe('');
+      else {
+        expect(JSON.stringify(reader)).toContain('sslmode=verify-full');
+        expect(reader).not.toEqual(writer);
+      }
+    }
+  });
+
   it('builds the engine’s image of its bundle and a Dockerfile alone', () => {
     expect(made.image.filter((file) => !file.endsWith('.map'))).toEqual([
       'Dockerfile',

@@ -36,6 +36,7 @@ import type { ApiKeys } from '#ports/api-keys.ts';
 import type { Clock } from '#ports/clock.ts';
 import type { Adopter, ExecutionOwnership, Mode } from '#ports/execution-store.ts';
 import type { Log } from '#ports/log.ts';
+import type { Metrics } from '#ports/metrics.ts';
 import type { ObjectStore } from '#ports/object-store.ts';
 import type { PasswordHasher } from '#ports/password-hasher.ts';
 import type { ExecutionHint, RuntimeHints } from '#ports/runtime-hints.ts';
@@ -83,6 +84,9 @@ export interface TestApiOptions {
   readonly log?: Log;
   /** Default: in memory. */
   readonly secrets?: Secrets;
+  /** Of a reader of the database, for answers that may lag; default: there is none. */
+  readonly readerUrl?: string;
+  readonly metrics?: Metrics;
 }
 
 export const ISSUER = 'https://cloudflow.test';
@@ -135,6 +139,13 @@ export async function startTestApi(
     partitions: createPartitions(acceptPool),
     adopter,
   });
+  const readers =
+    options.readerUrl === undefined
+      ? null
+      : createPool({
+          ...{ url: options.readerUrl, role: 'cloudflow_app', max: 2, name: 'test', log },
+          connectMs: 1_000,
+        });
   const loginPool = pool('cloudflow_login', 4);
   const signingKeys = createTestSigningKeys();
   const issuer = () => ISSUER;
@@ -179,6 +190,23 @@ export async function startTestApi(
     secrets,
     executions,
     programs,
+    ...(readers === null
+      ? {}
+      : {
+          readers: {
+            workflows: createPostgresWorkflowStore(readers),
+            programs: createPostgresPrograms(readers),
+            executions: createExecutionAccess({
+              pool: readers,
+              readers,
+              codec,
+              ids,
+              partitions: createPartitions(readers),
+              adopter: null,
+            }),
+          },
+        }),
+    ...(options.metrics === undefined ? {} : { metrics: options.metrics }),
     auditTrail: createPostgresAuditTrail(appPool),
     randomBytes,
     idempotency: createPostgresIdempotencyStore({ pool: appPool, codec }),
@@ -248,7 +276,9 @@ export async function startTestApi(
       await server.close(500);
       await engine?.stop();
       const pools = [appPool, acceptPool, enginePool, loginPool, relayPool];
-      await Promise.all(pools.map((each) => each.end()));
+      await Promise.all(
+        [...pools, ...(readers === null ? [] : [readers])].map((each) => each.end()),
+      );
       await rm(archiveFolder, { recursive: true, force: true });
     },
   };

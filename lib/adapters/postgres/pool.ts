@@ -23,6 +23,8 @@ export interface PoolOptions {
   readonly name: string;
   /** Further session settings. */
   readonly settings?: Readonly<Record<string, string>>;
+  /** How long a connection may take to be had. Default: 10 seconds. */
+  readonly connectMs?: number;
   readonly log: Log;
   readonly metrics?: Metrics;
 }
@@ -48,7 +50,7 @@ export function createPool(options: PoolOptions): pg.Pool {
     ...access(options),
     max: options.max,
     application_name: options.name,
-    connectionTimeoutMillis: CONNECT_MS,
+    connectionTimeoutMillis: options.connectMs ?? CONNECT_MS,
     idleTimeoutMillis: 30_000,
     types: { getTypeParser },
   });

@@ -8,6 +8,7 @@ const Page = { limit: Type.Optional(PageSize), cursor: Type.Optional(Cursor) };
 export const auditRoutes = {
   listAuditEvents: {
     method: 'GET',
+    reads: 'current',
     path: '/api/v1/audit',
     tag: 'audit',
     tenant: 'caller',
@@ -33,6 +34,7 @@ export const auditRoutes = {
   },
   listAuditHeads: {
     method: 'GET',
+    reads: 'current',
     path: '/api/v1/audit/heads',
     tag: 'audit',
     tenant: 'caller',

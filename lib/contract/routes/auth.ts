@@ -135,6 +135,7 @@ export const authRoutes = {
   },
   whoAmI: {
     method: 'GET',
+    reads: 'current',
     path: '/api/v1/auth/me',
     tag: 'auth',
     tenant: 'caller',
@@ -205,6 +206,7 @@ export const authRoutes = {
   },
   getJwks: {
     method: 'GET',
+    reads: 'current',
     path: '/.well-known/jwks.json',
     tag: 'auth',
     tenant: 'none',
@@ -220,6 +222,7 @@ export const authRoutes = {
   },
   getDiscovery: {
     method: 'GET',
+    reads: 'current',
     path: '/.well-known/oauth-authorization-server',
     tag: 'auth',
     tenant: 'none',

@@ -35,6 +35,7 @@ export const connectionRoutes = {
   },
   listConnections: {
     method: 'GET',
+    reads: 'current',
     path: '/api/v1/connections',
     tag: 'connections',
     tenant: 'caller',
@@ -49,6 +50,7 @@ export const connectionRoutes = {
   },
   getConnection: {
     method: 'GET',
+    reads: 'current',
     path: '/api/v1/connections/{connection}',
     tag: 'connections',
     tenant: 'caller',
@@ -112,6 +114,7 @@ export const connectionRoutes = {
   },
   listOperations: {
     method: 'GET',
+    reads: 'current',
     path: '/api/v1/connections/{connection}/operations',
     tag: 'connections',
     tenant: 'caller',
@@ -127,6 +130,7 @@ export const connectionRoutes = {
   },
   getOperation: {
     method: 'GET',
+    reads: 'current',
     path: '/api/v1/connections/{connection}/operations/{operation}',
     tag: 'connections',
     tenant: 'caller',

@@ -32,6 +32,7 @@ export const apiKeyRoutes = {
   },
   listApiKeys: {
     method: 'GET',
+    reads: 'current',
     path: '/api/v1/api-keys',
     tag: 'api-keys',
     tenant: 'caller',
@@ -46,6 +47,7 @@ export const apiKeyRoutes = {
   },
   getApiKey: {
     method: 'GET',
+    reads: 'current',
     path: '/api/v1/api-keys/{key_id}',
     tag: 'api-keys',
     tenant: 'caller',
@@ -93,6 +95,7 @@ export const apiKeyRoutes = {
 export const sessionRoutes = {
   listMySessions: {
     method: 'GET',
+    reads: 'current',
     path: '/api/v1/sessions/mine',
     tag: 'sessions',
     tenant: 'caller',
@@ -134,6 +137,7 @@ export const sessionRoutes = {
   },
   listSessions: {
     method: 'GET',
+    reads: 'current',
     path: '/api/v1/sessions',
     tag: 'sessions',
     tenant: 'caller',

@@ -42,6 +42,7 @@ const Page = { limit: Type.Optional(PageSize), cursor: Type.Optional(Cursor) };
 export const executionRoutes = {
   listExecutions: {
     method: 'GET',
+    reads: 'may_lag',
     path: '/api/v1/executions',
     tag: 'executions',
     tenant: 'caller',
@@ -72,6 +73,7 @@ export const executionRoutes = {
   },
   getExecution: {
     method: 'GET',
+    reads: 'current',
     path: '/api/v1/executions/{execution_id}',
     tag: 'executions',
     tenant: 'caller',
@@ -86,6 +88,7 @@ export const executionRoutes = {
   },
   listEvents: {
     method: 'GET',
+    reads: 'current',
     path: '/api/v1/executions/{execution_id}/events',
     tag: 'executions',
     tenant: 'caller',
@@ -101,6 +104,7 @@ export const executionRoutes = {
   },
   listSteps: {
     method: 'GET',
+    reads: 'current',
     path: '/api/v1/executions/{execution_id}/steps',
     tag: 'executions',
     tenant: 'caller',
@@ -116,6 +120,7 @@ export const executionRoutes = {
   },
   getStateMachine: {
     method: 'GET',
+    reads: 'current',
     path: '/api/v1/executions/{execution_id}/asl',
     tag: 'executions',
     tenant: 'caller',
@@ -203,6 +208,7 @@ export const executionRoutes = {
 export const approvalRoutes = {
   listApprovals: {
     method: 'GET',
+    reads: 'current',
     path: '/api/v1/approvals',
     tag: 'approvals',
     tenant: 'caller',

@@ -5,6 +5,7 @@ import { AnyJson, closed, oneOf } from '../schemas/common.ts';
 export const platformRoutes = {
   getWorkflowSchema: {
     method: 'GET',
+    reads: 'current',
     path: '/api/v1/schemas/workflow',
     tag: 'platform',
     tenant: 'none',
@@ -18,6 +19,7 @@ export const platformRoutes = {
   },
   getOpenApi: {
     method: 'GET',
+    reads: 'current',
     path: '/openapi.json',
     tag: 'platform',
     tenant: 'none',
@@ -31,6 +33,7 @@ export const platformRoutes = {
   },
   getHealth: {
     method: 'GET',
+    reads: 'current',
     path: '/healthz',
     tag: 'platform',
     tenant: 'none',
@@ -44,6 +47,7 @@ export const platformRoutes = {
   },
   getReadiness: {
     method: 'GET',
+    reads: 'current',
     path: '/readyz',
     tag: 'platform',
     tenant: 'none',

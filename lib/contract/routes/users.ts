@@ -40,6 +40,7 @@ export const userRoutes = {
   },
   listUsers: {
     method: 'GET',
+    reads: 'current',
     path: '/api/v1/users',
     tag: 'users',
     tenant: 'caller',
@@ -65,6 +66,7 @@ export const userRoutes = {
   },
   getProfile: {
     method: 'GET',
+    reads: 'current',
     path: '/api/v1/users/me',
     tag: 'users',
     tenant: 'caller',
@@ -95,6 +97,7 @@ export const userRoutes = {
   },
   getUser: {
     method: 'GET',
+    reads: 'current',
     path: '/api/v1/users/{user_id}',
     tag: 'users',
     tenant: 'caller',
@@ -177,6 +180,7 @@ export const userRoutes = {
 export const roleRoutes = {
   listPermissions: {
     method: 'GET',
+    reads: 'current',
     path: '/api/v1/permissions',
     tag: 'roles',
     tenant: 'caller',
@@ -190,6 +194,7 @@ export const roleRoutes = {
   },
   listRoles: {
     method: 'GET',
+    reads: 'current',
     path: '/api/v1/roles',
     tag: 'roles',
     tenant: 'caller',
@@ -219,6 +224,7 @@ export const roleRoutes = {
   },
   getRole: {
     method: 'GET',
+    reads: 'current',
     path: '/api/v1/roles/{role}',
     tag: 'roles',
     tenant: 'caller',
@@ -269,6 +275,7 @@ export const roleRoutes = {
 export const tenantRoutes = {
   getTenant: {
     method: 'GET',
+    reads: 'current',
     path: '/api/v1/tenants/{tenant_id}',
     tag: 'tenants',
     tenant: 'caller',

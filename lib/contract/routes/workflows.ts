@@ -37,6 +37,7 @@ export const workflowRoutes = {
   },
   listWorkflows: {
     method: 'GET',
+    reads: 'may_lag',
     path: '/api/v1/workflows',
     tag: 'workflows',
     tenant: 'caller',
@@ -78,6 +79,7 @@ export const workflowRoutes = {
   },
   getWorkflow: {
     method: 'GET',
+    reads: 'current',
     path: '/api/v1/workflows/{workflow_id}',
     tag: 'workflows',
     tenant: 'caller',
@@ -127,6 +129,7 @@ export const workflowRoutes = {
   },
   listVersions: {
     method: 'GET',
+    reads: 'may_lag',
     path: '/api/v1/workflows/{workflow_id}/versions',
     tag: 'workflows',
     tenant: 'caller',
@@ -142,6 +145,7 @@ export const workflowRoutes = {
   },
   getVersion: {
     method: 'GET',
+    reads: 'current',
     path: '/api/v1/workflows/{workflow_id}/versions/{version}',
     tag: 'workflows',
     tenant: 'caller',
@@ -176,6 +180,7 @@ export const workflowRoutes = {
   },
   listHistory: {
     method: 'GET',
+    reads: 'may_lag',
     path: '/api/v1/workflows/{workflow_id}/history',
     tag: 'executions',
     tenant: 'caller',

@@ -102,6 +102,10 @@ const COSTS: { readonly [type: string]: Cost } = {
       database.capacity.kind === 'serverless' ? 8 : Math.max(8, 8 * (1 + database.readers));
     return [line('database proxy', 'rdsproxy.unit', MONTH.hours * units)];
   },
+  // Beside its first, an address of the proxy is an endpoint in each of its zones.
+  'AWS::RDS::DBProxyEndpoint': ({ VpcSubnetIds }) => [
+    line('endpoints', 'endpoint.hour', MONTH.hours * (VpcSubnetIds as readonly unknown[]).length),
+  ],
   ...free('AWS::Route53::', ['RecordSet', 'RecordSetGroup']),
   ...free('AWS::S3::', ['BucketPolicy']),
   'AWS::S3::Bucket': (_, { load }) => [line('objects in buckets', 's3.gb', load.bucketGb)],
