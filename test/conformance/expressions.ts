@@ -71,6 +71,21 @@ const BOOLEAN = [
   "'a' in $input.items",
   '$boolean($input.items)',
   '$contains($input.text, "a")',
+  '$count($input.items) <= $count($input.one)',
+  '$input.odd in [0, "", 1e21, null]',
+  '$input.odd = [null]',
+  '$input.text in $input.items',
+  "$execution.workflow_id = 'random'",
+  '$boolean($input.odd)',
+];
+/** Values that a condition may have and no template may hold (rule 9). */
+const UNFIT = [
+  '$pad("x", 66000)',
+  '$sum',
+  '[$uppercase]',
+  '$input.n * 9007199254740991',
+  '$map([1..300], function($i) { $pad("x", 300) })',
+  '$reduce([1..70], function($a, $i) { [[$a], $i] }, 1)',
 ];
 const NOT_BOOLEAN = [
   '$input.missing',
@@ -81,6 +96,8 @@ const NOT_BOOLEAN = [
   '$input.items',
   'null',
   '{}',
+  '$input.odd',
+  ...UNFIT,
 ];
 const BROKEN = [
   "$input.n > 'a'",
@@ -90,6 +107,14 @@ const BROKEN = [
   '$uppercase($input.n)',
   '$sum("a")',
   '$input.deep < 1',
+  '1 / 0 > 5',
+  '$power(10, 400) > 1',
+  '$error($pad("", 2000, "é"))',
+  '$assert(false, "not so")',
+  '$toMillis("soon")',
+  '$parse("{")',
+  '$hash("x", "SHA-3")',
+  '$range(1, 9, 0)',
 ];
 
 const VALUES = [
@@ -155,12 +180,54 @@ const VALUES = [
   '$each($input.deep.a, function($v, $k) { $k })',
   '$toMillis("2026-01-01T00:00:00.000Z")',
   '$formatNumber($input.n, "0.00")',
+  '$formatNumber(1234567.891, "#,##0.0#")',
+  '$formatInteger(12, "w")',
+  '$formatBase(255, 16)',
+  '$parseInteger("0012", "0000")',
+  '$fromMillis(1767225600000)',
+  '$fromMillis(1767225600000, "[Y0001]-[M01]-[D01] [H01]:[m01] [z]", "+0530")',
+  '$number("12.5")',
+  '$string(1e-7)',
+  '$string(1/3)',
+  '$string(100000000000000000000)',
+  '-0',
+  '[-$input.n, 0 * -1]',
+  '1e15 + 0.5',
+  '9007199254740991',
+  '$split($input.text, "")',
+  '$join($split($input.text, ""))',
+  '"\\ud83d" & "\\ude42"',
+  '$length($input.text)',
+  '$pad($input.text, -12, "🙂")',
+  '$encodeUrlComponent("ä b")',
+  '$base64decode("w6Q=")',
+  '$spread($input.deep)',
+  '$sift($input, function($v, $k) { $k = "n" })',
+  '$single($input.items, function($v) { $v = 1 })',
+  '$input.items^(>$)',
+  '$input.deep.a.b{$string(c): 1}',
+  '$input.deep ~> |a|{"d": $input.n}|',
+  '$input.**.c',
+  '$input.deep.*',
+  '$keys($input)',
+  '$string($input.deep)',
+  '$string($execution.id)',
+  '[[], [[]], [[1], 2]]',
+  '$append([], [[1]])',
+  '($f := function($x) { $x * 2 }; $map([1, 2], $f))',
+  '$zip($input.items, [1, 2])',
+  '$hash("🙂", "MD5")',
+  '$partition($input.items, 2)',
+  '$range(3, 1, -1)',
+  '$range(0, 1, 0.25)',
+  '$parse("9007199254740993")',
+  '$parse("\\"\\\\ud83d\\"")',
 ];
 const NO_VALUE = ['$input.missing', '$input.deep.nothing.at.all', '$input.items[99]'];
 
 export function condition(random: Random, view: View): string {
   if (random.chance(0.06)) return wrap(random.pick(BROKEN));
-  if (random.chance(0.1)) return wrap(random.pick(NOT_BOOLEAN));
+  if (random.chance(0.12)) return wrap(random.pick(NOT_BOOLEAN));
   if (view.ids.length > 0 && random.chance(0.3)) {
     const of = step(random.pick(view.ids));
     return wrap(
@@ -171,6 +238,10 @@ export function condition(random: Random, view: View): string {
         `${of}.output = null`,
         `${of}.attempts > 0`,
         `${of}.error.code = 'CloudFlow.ServerError'`,
+        `${of}.attempts >= 1 and ${of}.attempts < 3`,
+        `$contains(${of}.error.message, 'a')`,
+        `${of}.error.message = 'GET answered 503'`,
+        `${of}`,
       ]),
     );
   }
@@ -186,6 +257,7 @@ export function condition(random: Random, view: View): string {
 /** The source of a value, without the marks of an expression. */
 export function value(random: Random, view: View): string {
   if (random.chance(0.015)) return random.pick(BROKEN);
+  if (random.chance(0.01)) return random.pick(UNFIT);
   if (random.chance(0.015)) return random.pick(NO_VALUE);
   if (view.ids.length > 0 && random.chance(0.4)) {
     const of = step(random.pick(view.ids));
@@ -200,13 +272,25 @@ export function value(random: Random, view: View): string {
       `{"of": ${of}.status, "code": ${of}.error.code}`,
       `$type(${of}.output)`,
       `$count(${of}.output)`,
+      `${of}.error.message`,
+      `${of}`,
+      `$string(${of})`,
+      `$keys(${of})`,
+      `$string(${of}.error)`,
+      `{"was": ${of}.error.message, "why": ${of}.error.code & "!"}`,
     ]);
   }
   if (view.item && random.chance(0.5)) {
     return random.pick(['$item', '$index', '[$item, $index]', '{"i": $index, "v": $item}']);
   }
   if (view.loop && random.chance(0.5)) {
-    return random.pick(['$loop.index', '$loop.last', '{"n": $loop.index, "last": $loop.last}']);
+    return random.pick([
+      '$loop.index',
+      '$loop.last',
+      '{"n": $loop.index, "last": $loop.last}',
+      '$string($loop)',
+      '$keys($loop.last)',
+    ]);
   }
   return random.pick(VALUES);
 }
@@ -223,11 +307,25 @@ export function template(random: Random, view: View, depth = 0): Json {
 
 /** Text around expressions that are strings, numbers or booleans; at times one that is not. */
 export function text(random: Random, view: View): string {
-  const scalars = ['$input.n', '$input.text', '$count($input.items)', '$input.n = 1', "'x'"];
+  const scalars = [
+    '$input.n',
+    '$input.text',
+    '$count($input.items)',
+    '$input.n = 1',
+    "'x'",
+    '1/3',
+    '9007199254740991',
+    '$execution.version',
+  ];
   if (view.item) scalars.push('$index');
   if (view.loop) scalars.push('$loop.index');
-  if (view.ids.length > 0) scalars.push(`${step(random.pick(view.ids))}.status`);
-  const source = random.chance(0.05) ? '$input.items' : random.pick(scalars);
+  if (view.ids.length > 0) {
+    const of = step(random.pick(view.ids));
+    scalars.push(`${of}.status`, `${of}.error.message & ""`);
+  }
+  const source = random.chance(0.08)
+    ? random.pick(['$input.items', '$input.odd', '$input.missing', ...UNFIT, ...BROKEN])
+    : random.pick(scalars);
   return random.pick([
     `of {% ${source} %}`,
     `{% ${source} %} and {% ${random.pick(scalars)} %}!`,
@@ -237,7 +335,7 @@ export function text(random: Random, view: View): string {
 
 /** What a connector's `result` makes of `$result`. */
 export function shaping(random: Random, view: View, type: string): string {
-  if (random.chance(0.06)) return wrap(random.pick(['$result.nothing', "$error('bad')"]));
+  if (random.chance(0.06)) return wrap(random.pick(['$result.nothing', "$error('bad')", ...UNFIT]));
   return wrap(
     random.pick([
       ...(type === 'http_request' ? ['$result.body', '$result.body', '$result.status'] : []),

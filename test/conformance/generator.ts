@@ -153,7 +153,8 @@ function step(
     id,
     type,
     ...(dependsOn.length > 0 ? { depends_on: dependsOn } : {}),
-    ...(dependsOn.length > 0 && random.chance(0.4) ? { trigger: rule } : {}),
+    // On a step without dependencies every rule is satisfied.
+    ...(random.chance(dependsOn.length > 0 ? 0.4 : 0.1) ? { trigger: rule } : {}),
     ...(random.chance(0.2) ? { when: condition(random, view) } : {}),
     ...(random.chance(0.3) ? { continue_on_failure: true } : {}),
     ...(shapes && random.chance(0.4) ? { result: shaping(random, view, type) } : {}),
@@ -220,7 +221,10 @@ const CONFIGS: { readonly [T in TenantType]: (writing: Writing, here: Here) => J
       url: random.chance(0.1) ? `https://world.test/${text(random, view)}` : 'https://world.test/x',
       method: random.pick(['GET', 'POST', 'PUT']),
       ...(random.chance(0.5) ? { body: template(random, view) } : {}),
-      ...(random.chance(0.15) ? { query: { q: wrap('$input.n') } } : {}),
+      ...(random.chance(0.15)
+        ? { query: { q: wrap(random.pick(['$input.n', '$input.items', '1/3', '$input.odd'])) } }
+        : {}),
+      ...(random.chance(0.1) ? { headers: { 'x-of': text(random, view) } } : {}),
       ...called(random),
     };
   },
@@ -253,10 +257,16 @@ const CONFIGS: { readonly [T in TenantType]: (writing: Writing, here: Here) => J
       { duration: '30s' },
       { duration: wrap('$input.n * 1000') },
       { duration: wrap('$input.text') },
+      { duration: wrap('$input.n * 250.5') },
+      { duration: wrap(random.pick(['0', '-1', '1e21', '31536000001', 'null', '$sum', '1 / 0'])) },
       { until: '2020-01-01T00:00:00Z' },
       { until: '2026-01-01T00:00:07Z' },
       { until: wrap('$execution.started_at') },
       { until: wrap('$input.text') },
+      { until: '2026-01-01T02:00:09.25+02:00' },
+      {
+        until: wrap(random.pick(["'2026-01-01'", "'2026-02-30T00:00:00Z'", '1', '$input.missing'])),
+      },
     ]),
   approval: ({ random, answers }, { path, view }) => {
     answers[path] = random.pick<ScriptedAnswer[]>([
@@ -269,7 +279,9 @@ const CONFIGS: { readonly [T in TenantType]: (writing: Writing, here: Here) => J
       [],
     ]);
     return {
-      assignee: random.chance(0.1) ? wrap('$input.text') : 'role:ops',
+      assignee: random.chance(0.15)
+        ? wrap(random.pick(['$input.text', '$input.items', '$input.odd', '$pad("x", 300)']))
+        : 'role:ops',
       ...(random.chance(0.5) ? { message: text(random, view) } : {}),
       timeout: random.pick<Json>([2_200, '1h', 10_000]),
       ...(random.chance(0.4) ? { on_reject: 'continue' } : {}),
@@ -297,10 +309,13 @@ const CONFIGS: { readonly [T in TenantType]: (writing: Writing, here: Here) => J
     };
   },
   sub_workflow: ({ random, children }, { view }) => ({
-    workflow_id: random.pick(children),
+    workflow_id: random.chance(0.1)
+      ? wrap(random.pick(["'Not An Id'", '$input.n', "'child_one'", "'child-one'"]))
+      : random.pick(children),
     ...(random.chance(0.8) ? { input: template(random, view) } : {}),
     ...(random.chance(0.2) ? { mode: 'detach' } : {}),
     ...(random.chance(0.1) ? { version: '1.0.0' } : {}),
+    ...(random.chance(0.05) ? { version: random.pick(['9.9.9', wrap('$input.odd')]) } : {}),
     ...(random.chance(0.3) ? { timeout: random.pick<Json>([11_000, 23_000]) } : {}),
   }),
   for_each: (writing, { path, view, scope }) => {
@@ -316,6 +331,8 @@ const CONFIGS: { readonly [T in TenantType]: (writing: Writing, here: Here) => J
       ['x'],
       wrap('$range(1, 6, 1)'),
       ...(random.chance(0.2) ? [wrap("$error('no items')")] : []),
+      wrap(random.pick(['$input.odd', '{"v": $input.items}', '[[1], [2]]', '$pad("x", 66000)'])),
+      [wrap('$input.n'), [wrap('$input.odd')]],
     ]);
     return {
       items,
@@ -346,6 +363,9 @@ const CONFIGS: { readonly [T in TenantType]: (writing: Writing, here: Here) => J
       { while: wrap('$input.n > $loop.index') },
       { while: wrap("$loop.index > 'a'") },
       { while: wrap('$input.text') },
+      { while: wrap('$loop.index < $count($input.items)') },
+      { until: wrap('$count($loop.last) > 0 and $loop.index >= 1') },
+      { until: wrap(random.pick(['$sum', '$pad("x", 66000)', '1 / 0 = 1', '$loop.last'])) },
     ]);
     return {
       ...test,
@@ -356,7 +376,9 @@ const CONFIGS: { readonly [T in TenantType]: (writing: Writing, here: Here) => J
   group: (writing, { path, view, scope }) => ({ steps: body(writing, path, view, scope) }),
   fail: ({ random }, { view }) => ({
     error: random.pick(['Stock.Empty', 'E', 'Very-Bad_1.x']),
-    ...(random.chance(0.6) ? { message: text(random, view) } : {}),
+    ...(random.chance(0.6)
+      ? { message: random.chance(0.3) ? wrap(value(random, view)) : text(random, view) }
+      : {}),
   }),
 };
 
@@ -455,7 +477,7 @@ function scalar(random: Random, view: View): string {
 function compensation(writing: Writing, path: string, id: string, view: View): JsonObject {
   const { random } = writing;
   const sees = { ...view, ids: [...view.ids, id] };
-  const own = template(random, sees);
+  const own = random.chance(0.05) ? wrap("$error('nothing to undo')") : template(random, sees);
   const kind = random.chance(0.15) && writing.children.length > 0 ? 'child' : random.pick(UNDOES);
   switch (kind) {
     case 'http':
