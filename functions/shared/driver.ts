@@ -19,8 +19,11 @@ export function connectDriver(name: 'step-functions-driver' | 'state-changed'): 
   const machines = createAwsStateMachines({
     client: new SFNClient({}),
     programs: runner.programs,
-    programHashOf: async (tenant, executionId) =>
-      (await runner.executions.getExecution(tenant, executionId))?.programHash ?? null,
+    machineOf: async (tenant, executionId) => {
+      const found = await runner.executions.getExecution(tenant, executionId);
+      if (found === null) return null;
+      return { tenant, programHash: found.programHash, continues: found.retryOf !== null };
+    },
     settings: machineSettings(env),
   });
   return {

@@ -40,7 +40,7 @@ function ownerOf(stateMachineArn: string): { tenant: string; executionId: string
   return { tenant: uuid(name.slice(0, 32)), executionId: uuid(name.slice(33)) };
 }
 
-/** Compiles the machine of an execution's program, once per program. */
+/** Compiles the machine of an execution's program, once per program; once more for retries of it. */
 export function createLocalDefinitions(deps: {
   readonly executions: Pick<ExecutionAccess, 'getExecution'>;
   readonly programs: Programs;
@@ -52,16 +52,18 @@ export function createLocalDefinitions(deps: {
       if (owner === null) return null;
       const execution = await deps.executions.getExecution(owner.tenant, owner.executionId);
       if (execution === null) return null;
-      const { programHash } = execution;
-      const known = compiled.get(programHash);
+      const { programHash, retryOf } = execution;
+      const continues = retryOf !== null;
+      const name = `${programHash} ${continues}`;
+      const known = compiled.get(name);
       if (known !== undefined) return known;
       const program = await deps.programs.find(owner.tenant, programHash);
       if (program === null) return null;
-      const result = compileMachine(program, { stepRunner: LOCAL_STEP_RUNNER });
+      const result = compileMachine(program, { stepRunner: LOCAL_STEP_RUNNER, continues });
       if (!result.ok) return null;
       // The compiler's own types of a machine are closed; the interpreter reads any JSON.
       const machine = result.machine as unknown as JsonObject;
-      compiled.set(programHash, machine);
+      compiled.set(name, machine);
       return machine;
     },
   };

@@ -32,6 +32,8 @@ export interface StartStateMachine {
   readonly workflowId: string;
   readonly version: string;
   readonly programHash: string;
+  /** A retry: its machine asks what was carried over (`CompileOptions.continues`). */
+  readonly continues: boolean;
   readonly input: Json;
 }
 

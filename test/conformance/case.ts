@@ -13,7 +13,14 @@ export interface ConformanceCase {
   readonly others?: readonly JsonObject[];
   readonly input: Json;
   readonly world?: World;
+  readonly retry?: Retry;
   readonly expect: Expectation;
+}
+
+/** What a failed execution is retried with; absent: what it had. The world is another from then on. */
+export interface Retry {
+  readonly input?: Json;
+  readonly world?: World;
 }
 
 /** How the outside answers. Times are business time in milliseconds. */

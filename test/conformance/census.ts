@@ -75,7 +75,9 @@ function* happened(run: RunResult): Generator<string> {
     if (key.startsWith('undo:')) yield 'happened: an undo was called';
     if (executionId !== run.rootId) yield 'happened: a child called out';
   }
-  if (run.executions.size > 1) yield 'happened: a child ran';
+  if (state.retryOf !== null) yield 'happened: a retry of the execution';
+  if (Object.keys(state.carried ?? {}).length > 0) yield 'happened: results were carried over';
+  if (run.executions.size > (state.retryOf === null ? 1 : 2)) yield 'happened: a child ran';
   if (run.executions.size > 4) yield 'happened: children nest to the limit';
   for (const { report: of, events } of run.executions.values()) {
     if (of.status === 'CANCELLED') yield 'happened: a child was not waited for any longer';

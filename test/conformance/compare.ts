@@ -181,6 +181,9 @@ export function orderProblems({ program, root, rootId, calls }: RunResult): stri
   const scopes = siblings(program);
   const ended = new Map<string, number>();
   for (const { seq, event } of root.events) {
+    if (event.type === 'execution_created') {
+      for (const carried of Object.keys(event.carried ?? {})) ended.set(carried, seq);
+    }
     if (!('step' in event) || event.step === undefined || event.step === '') continue;
     const [path = '', indices = ''] = event.step.split('[');
     const step = steps.get(path);

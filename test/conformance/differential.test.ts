@@ -79,6 +79,8 @@ const SEEN: readonly string[] = [
   'happened: a retry helped',
   'happened: a second iteration',
   'happened: an undo was called',
+  'happened: a retry of the execution',
+  'happened: results were carried over',
   'written: when',
   'written: retry',
   'written: result',

@@ -84,7 +84,16 @@ function write(random: Random, seed: number): Scenario {
         pingPong('child-pong', 'child-ping'),
       ]
     : [];
-  return { name: `seed ${seed}`, workflow, others, input: randomInput(random), world: script };
+  const scenario = { name: `seed ${seed}`, workflow, others, input: randomInput(random) };
+  return { ...scenario, world: script, ...(random.chance(0.3) ? { retry: again(random) } : {}) };
+}
+
+/** A retry of what fails, with another input at times, in a world where most calls succeed. */
+function again(random: Random): NonNullable<Scenario['retry']> {
+  return {
+    ...(random.chance(0.5) ? { input: randomInput(random) } : {}),
+    ...(random.chance(0.8) ? { world: { http: {} } } : {}),
+  };
 }
 
 function definition(writing: Writing, id: string, count: number): JsonObject {

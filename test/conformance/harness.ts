@@ -22,10 +22,12 @@ import {
   failCallback,
   heartbeatCallback,
 } from '#services/executions/callbacks.ts';
+import { retryExecution } from '#services/executions/retry-execution.ts';
+import type { Principal } from '#services/identity/principal.ts';
 import { notFound } from '#services/shared/problems.ts';
 import type { Catalog } from '#services/workflows/catalog.ts';
 import { createMemoryExecutionStore } from '#test/support/memory-execution-store.ts';
-import type { World as Script, ScriptedAnswer, ScriptedSignal } from './case.ts';
+import type { Retry, World as Script, ScriptedAnswer, ScriptedSignal } from './case.ts';
 import { createProcess, type Process, type Seams, TENANT } from './process.ts';
 import { createTestRealTime } from './real-time.ts';
 import { type Call, createOutsideWorld, scripted } from './world.ts';
@@ -36,6 +38,8 @@ export interface Scenario {
   readonly others?: readonly JsonObject[] | undefined;
   readonly input: Json;
   readonly world?: Script | undefined;
+  /** Once it has failed it is retried; what is then reported is the retry. */
+  readonly retry?: Retry | undefined;
 }
 
 /** Kills the process at its n-th write (from 1), `every` further writes again. */
@@ -117,7 +121,8 @@ export function programOf(definition: JsonObject): Program {
 const evaluator: Evaluator = createInProcessEvaluator({ timeoutMs: 60_000 });
 
 export async function runScenario(scenario: Scenario, options: RunOptions): Promise<RunResult> {
-  const script = scenario.world ?? {};
+  // A retry meets another world.
+  const script: { -readonly [P in keyof Script]: Script[P] } = { ...scenario.world };
   const definitions = [scenario.workflow, ...(scenario.others ?? [])];
   const checked = definitions.map((definition) => ({ definition, program: programOf(definition) }));
   const [{ program }] = checked as [(typeof checked)[0]];
@@ -125,7 +130,8 @@ export async function runScenario(scenario: Scenario, options: RunOptions): Prom
   const store = createMemoryExecutionStore();
   const clock = createVirtualClock({ start: START, turns: 1 });
   const real = createTestRealTime();
-  const rootId = deriveIdAt(START, scenario.name);
+  const firstId = deriveIdAt(START, scenario.name);
+  let rootId = firstId;
   const faults: unknown[] = [];
   const refusals: { step: string; code: string | null }[] = [];
   const tokens = new Map<string, string>();
@@ -234,13 +240,13 @@ export async function runScenario(scenario: Scenario, options: RunOptions): Prom
     await services.executions.accept({
       tenant: TENANT,
       mode: 'live',
-      id: rootId,
+      id: firstId,
       workflowId: program.workflowId,
       version: program.version,
       programHash: program.hash,
       runtime: options.runtime,
       input: scenario.input,
-      rootId,
+      rootId: firstId,
       parent: null,
       depth: 0,
       retryOf: null,
@@ -250,7 +256,7 @@ export async function runScenario(scenario: Scenario, options: RunOptions): Prom
       idempotency: null,
       now: clock.now(),
     });
-    const hint = { tenant: TENANT, executionId: rootId, runtime: options.runtime };
+    const hint = { tenant: TENANT, executionId: firstId, runtime: options.runtime };
     services.hints.accepted(hint);
   };
 
@@ -263,31 +269,43 @@ export async function runScenario(scenario: Scenario, options: RunOptions): Prom
     );
   };
 
-  await begin();
-  let stuck = 0;
-  for (let moves = 0; ; moves++) {
-    if (current.dead) {
-      restarts += 1;
-      current = makeProcess();
-      await begin();
-      continue;
+  const untilEnded = async (): Promise<void> => {
+    let stuck = 0;
+    for (let moves = 0; ; moves++) {
+      if (current.dead) {
+        restarts += 1;
+        current = makeProcess();
+        await begin();
+        continue;
+      }
+      // Whoever asked was not told: they ask again, with the same id.
+      if (!store.ids().includes(firstId)) await Promise.race([accept(), current.death]);
+      else if (!store.ids().includes(rootId) && scenario.retry !== undefined) {
+        await Promise.race([retry(current, firstId, scenario.retry), current.death]);
+      }
+      await clock.settle();
+      if (current.dead) continue;
+      if (ended()) break;
+      const before = writes;
+      await real.advance(REAL_TICK_MS);
+      await clock.settle();
+      if (current.dead) continue;
+      if (ended()) break;
+      // Business time moves only when nothing else does: what polls has seen all there is to see.
+      if (writes !== before) continue;
+      if (await clock.advanceToNext()) stuck = 0;
+      else if (++stuck > 12) throw stuckError(scenario, options, store.ids(), store.events, faults);
+      else await Promise.race([current.driver.reconcile(), current.death]);
+      if (moves > MOST_MOVES) throw new Error(`${scenario.name} does not come to an end`);
     }
-    // Whoever asked was not told: they ask again, with the same id.
-    if (!store.ids().includes(rootId)) await Promise.race([accept(), current.death]);
-    await clock.settle();
-    if (current.dead) continue;
-    if (ended()) break;
-    const before = writes;
-    await real.advance(REAL_TICK_MS);
-    await clock.settle();
-    if (current.dead) continue;
-    if (ended()) break;
-    // Business time moves only when nothing else does: what polls has seen all there is to see.
-    if (writes !== before) continue;
-    if (await clock.advanceToNext()) stuck = 0;
-    else if (++stuck > 12) throw stuckError(scenario, options, store.ids(), store.events, faults);
-    else await Promise.race([current.driver.reconcile(), current.death]);
-    if (moves > MOST_MOVES) throw new Error(`${scenario.name} does not come to an end`);
+  };
+
+  await begin();
+  await untilEnded();
+  if (scenario.retry !== undefined && foldStatus(store.events(firstId)) === 'FAILED') {
+    Object.assign(script, scenario.retry.world);
+    rootId = retryId(firstId);
+    await untilEnded();
   }
 
   const executions = new Map<string, ExecutionResult>();
@@ -316,6 +334,28 @@ export async function runScenario(scenario: Scenario, options: RunOptions): Prom
   };
 }
 
+const SOMEBODY: Omit<Principal, 'subject'> = {
+  tenant: TENANT,
+  mode: 'live',
+  permissions: [],
+  workflows: null,
+  user: null,
+};
+
+/** As somebody does through the API, who asks again where nobody answered. */
+async function retry({ services }: Process, id: string, { input }: Retry): Promise<void> {
+  const ids = { ...services.ids, next: () => retryId(id) };
+  const principal = { ...SOMEBODY, subject: 'ada' };
+  const body = input === undefined ? {} : { input };
+  const facts = { correlationId: 'test', idempotency: { key: `retry ${id}`, fingerprint: '' } };
+  await retryExecution({ ...services, ids }, principal, id, body, facts);
+}
+
+/** The same on both runtimes: it is in idempotency keys. */
+function retryId(id: string): string {
+  return deriveIdAt(START, `retry of ${id}`);
+}
+
 /** Signals that must be refused come after the end: time goes on until they are sent. */
 function clockIsDone(script: Script, now: number): boolean {
   return (script.signals ?? []).every(({ at_ms }) => START + at_ms <= now);
@@ -340,14 +380,7 @@ async function answer(
     if ('approve' in signal || 'reject' in signal) {
       const subject = 'approve' in signal ? signal.approve : signal.reject;
       const decision = 'approve' in signal ? 'approved' : 'rejected';
-      const principal = {
-        tenant: TENANT,
-        mode: 'live',
-        subject,
-        permissions: [],
-        workflows: null,
-        user: null,
-      } as const;
+      const principal = { ...SOMEBODY, subject };
       const { comment } = signal;
       const body = { decision, ...(comment === undefined ? {} : { comment }) } as const;
       await answerApproval(

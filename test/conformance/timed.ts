@@ -24,8 +24,9 @@ function scopesOf(scope: Scope): Scope[] {
  * Values that are times: when an approval was answered, when a child began. Rule 41 speaks of them only
  * where both runtimes keep the same times.
  */
-export function readsTimes({ workflow, others = [] }: Scenario): boolean {
-  return answersTime(workflow) || JSON.stringify(others).includes('started_at');
+export function readsTimes({ workflow, others = [], retry }: Scenario): boolean {
+  const later = retry === undefined ? others : [workflow, ...others];
+  return answersTime(workflow) || JSON.stringify(later).includes('started_at');
 }
 
 function answersTime(value: Json): boolean {

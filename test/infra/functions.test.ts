@@ -393,7 +393,10 @@ describeWithPostgres('the deployed functions, bundled', () => {
       prefix: MACHINE_PREFIX,
     });
     const { tenant_id = '', program_hash = '' } = rows[0] ?? {};
-    const arn = names.executionArn(tenant_id, program_hash, id);
+    const arn = names.executionArn(
+      { tenant: tenant_id, programHash: program_hash, continues: false },
+      id,
+    );
     expect(arn.startsWith(`${TEST_ARNS}:execution:${MACHINE_PREFIX}-`)).toBe(true);
     return arn;
   }

@@ -1,7 +1,7 @@
 /**
  * Machines of workflows: made when a program is first started, told apart by what is in them.
  *
- *  N1 a machine is named after tenant and program, so the name of an execution's machine is known from
+ *  N1 a machine is named after tenant and program, and whether it continues an earlier execution, so the name of an execution's machine is known from
  *     the execution alone, whatever compiler made it, and whoever starts it first makes the machine.
  *  N2 what the compiler of today writes is a version of it; the alias names the newest. An execution
  *     keeps the version it began with.
@@ -37,10 +37,13 @@ export interface MachineSettings {
   readonly prefix: string;
 }
 
+/** Which machine an execution has. */
+export type MachineKey = Pick<StartStateMachine, 'tenant' | 'programHash' | 'continues'>;
+
 /** Names and ARNs of machines and their executions. */
 export interface MachineNames {
-  machineArn(tenant: string, programHash: string): string;
-  executionArn(tenant: string, programHash: string, executionId: string): string;
+  machineArn(key: MachineKey): string;
+  executionArn(key: MachineKey, executionId: string): string;
 }
 
 export function createMachineNames(settings: MachineSettings): MachineNames {
@@ -55,13 +58,14 @@ export function createMachineNames(settings: MachineSettings): MachineNames {
     throw new TypeError(`the step runner is '${stepRunnerArn}'; use the ARN of a function`);
   }
   const states = `arn:${partition}:states:${region}:${account}`;
-  const nameOf = (tenant: string, programHash: string): string => {
-    const hash = createHash('sha256').update(`${tenant}/${programHash}`).digest('hex');
+  const nameOf = ({ tenant, programHash, continues }: MachineKey): string => {
+    const what = `${tenant}/${programHash}${continues ? '/continues' : ''}`;
+    const hash = createHash('sha256').update(what).digest('hex');
     return `${prefix}-${hash.slice(0, 40)}`;
   };
   return {
-    machineArn: (tenant, hash) => `${states}:stateMachine:${nameOf(tenant, hash)}`,
-    executionArn: (tenant, hash, id) => `${states}:execution:${nameOf(tenant, hash)}:${id}`,
+    machineArn: (key) => `${states}:stateMachine:${nameOf(key)}`,
+    executionArn: (key, id) => `${states}:execution:${nameOf(key)}:${id}`,
   };
 }
 
@@ -82,10 +86,11 @@ export function createMachines(deps: {
   const known = new LRUCache<string, string>({ max: KNOWN });
   const making = new Map<string, Promise<string>>();
 
-  async function definitionOf({ tenant, programHash }: StartStateMachine): Promise<string> {
+  async function definitionOf(request: StartStateMachine): Promise<string> {
+    const { tenant, programHash, continues } = request;
     const program = await deps.programs.find(tenant, programHash);
     if (program === null) throw new TypeError(`no program ${programHash}`);
-    const compiled = compileMachine(program, { stepRunner: settings.stepRunnerArn });
+    const compiled = compileMachine(program, { stepRunner: settings.stepRunnerArn, continues });
     if (!compiled.ok) {
       // Refused when the definition was stored: the version chose this runtime all the same.
       throw new TypeError(compiled.problems[0]?.message ?? 'the program has no machine');
@@ -145,7 +150,7 @@ export function createMachines(deps: {
 
   return {
     async ensure(request) {
-      const machineArn = deps.names.machineArn(request.tenant, request.programHash);
+      const machineArn = deps.names.machineArn(request);
       const alias = known.get(machineArn);
       if (alias !== undefined) return alias;
       let under = making.get(machineArn);
@@ -157,8 +162,8 @@ export function createMachines(deps: {
       known.set(machineArn, made);
       return made;
     },
-    forget({ tenant, programHash }) {
-      known.delete(deps.names.machineArn(tenant, programHash));
+    forget(request) {
+      known.delete(deps.names.machineArn(request));
     },
   };
 }

@@ -36,7 +36,12 @@ import type {
   StateMachines,
   StopReason,
 } from '#ports/state-machines.ts';
-import { createMachineNames, createMachines, type MachineSettings } from './machines.ts';
+import {
+  createMachineNames,
+  createMachines,
+  type MachineKey,
+  type MachineSettings,
+} from './machines.ts';
 
 const MAX_ERROR = 256;
 const MAX_CAUSE = 32_768;
@@ -45,7 +50,7 @@ export function createAwsStateMachines(deps: {
   readonly client: SFNClient;
   readonly programs: Programs;
   /** Null: nobody accepted such an execution. */
-  readonly programHashOf: (tenant: string, executionId: string) => Promise<string | null>;
+  readonly machineOf: (tenant: string, executionId: string) => Promise<MachineKey | null>;
   readonly settings: MachineSettings;
 }): StateMachines {
   const { client, settings } = deps;
@@ -53,8 +58,8 @@ export function createAwsStateMachines(deps: {
   const machines = createMachines({ client, programs: deps.programs, names, settings });
 
   async function arnOf(tenant: string, executionId: string): Promise<string | null> {
-    const programHash = await deps.programHashOf(tenant, executionId);
-    return programHash === null ? null : names.executionArn(tenant, programHash, executionId);
+    const key = await deps.machineOf(tenant, executionId);
+    return key === null ? null : names.executionArn(key, executionId);
   }
 
   async function startOnce(request: StartStateMachine): Promise<void> {

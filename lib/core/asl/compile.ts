@@ -22,6 +22,11 @@ export interface CompileOptions {
    * then tells the runner what is run, with which input and since when.
    */
   readonly unaccepted?: boolean;
+  /**
+   * The machine goes on from an execution that failed (a retry): every step first asks the runner
+   * whether its result was carried over. What conditions and triggers would say now is no matter then.
+   */
+  readonly continues?: boolean;
 }
 
 export interface MachineStats extends MachineCosts {
@@ -58,12 +63,7 @@ export function compileMachine(program: Program, options: CompileOptions = {}): 
   const written = write(program, options);
   if (!written.ok) return { ok: false, problems: [...refused, written.problem], stats: null };
   const { machine, stats } = written;
-  const problems = [
-    ...refused,
-    ...written.problems,
-    ...limitProblems(stats),
-    ...checkMachine(machine),
-  ];
+  const problems = [...refused, ...limitProblems(stats), ...checkMachine(machine)];
   return problems.length > 0 ? { ok: false, problems, stats } : { ok: true, machine, stats };
 }
 
@@ -72,14 +72,16 @@ type Written =
       readonly ok: true;
       readonly machine: Machine;
       readonly stats: MachineStats;
-      readonly problems: readonly Problem[];
     }
   | { readonly ok: false; readonly problem: Problem };
 
 function write(program: Program, options: CompileOptions): Written {
   try {
-    const { stepRunner = STEP_RUNNER, unaccepted = false } = options;
-    const writing = newWriting(program, stepRunner, emitScope, unaccepted);
+    const writing = newWriting(program, emitScope, {
+      stepRunner: options.stepRunner ?? STEP_RUNNER,
+      unaccepted: options.unaccepted ?? false,
+      continues: options.continues ?? false,
+    });
     const asl = newAslScope(writing, null);
     const place: Place = {
       scope: program.root,
@@ -107,7 +109,7 @@ function write(program: Program, options: CompileOptions): Written {
       bytes: utf8Length(JSON.stringify(machine)),
       barriers: countBarriers(program.root),
     };
-    return { ok: true, machine, stats, problems: writing.problems };
+    return { ok: true, machine, stats };
   } catch (error) {
     // Emitters throw TypeErrors for programs that no checked definition yields. The promise to
     // answer with a problem holds for our own mistakes as well.

@@ -1,4 +1,5 @@
 import type { Step, StepOf, StepType } from '#core/plan/program.ts';
+import { askCarried } from './carried.ts';
 import { emitApproval } from './emit-approval.ts';
 import { emitBranch } from './emit-branch.ts';
 import { emitCallback } from './emit-callback.ts';
@@ -39,16 +40,19 @@ const EMITTERS: { readonly [T in StepType]: Emitter<T> } = {
   fail: emitFail,
 };
 
-/** The step with its gate. */
+/** The step with its gate, and what is asked before it. */
 export function emitStep(
   writing: Writing,
   place: Place,
   step: Step,
   incoming: readonly Exit[],
 ): Exit[] {
-  const { run, done } = enter(writing, place, step, incoming);
-  if (run.length === 0) return [...done];
+  const asked = writing.continues
+    ? askCarried(writing, place, step, incoming)
+    : { fresh: incoming, done: [] };
+  const { run, done } = enter(writing, place, step, asked.fresh);
+  if (run.length === 0) return [...asked.done, ...done];
   // TypeScript cannot see that the emitter found by `type` takes steps of that type.
   const emit = EMITTERS[step.type] as Emitter<StepType>;
-  return [...done, ...emit(writing, place, step, run)];
+  return [...asked.done, ...done, ...emit(writing, place, step, run)];
 }

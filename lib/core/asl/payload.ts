@@ -33,6 +33,7 @@ import type { ConnectorType, StepType } from '#core/plan/program.ts';
  *     the log. The rest is in Amazon's history of the execution.
  */
 export type StepRunnerPayload =
+  | CarriedPayload
   | CallPayload
   | TestPayload
   | TransformPayload
@@ -91,6 +92,11 @@ export interface RunnerBindings {
   readonly item?: Json;
   readonly index?: number;
   readonly loop?: { readonly index: number; readonly last: Json };
+}
+
+/** A retry asks whether a step's result was carried over. Answer: `CarriedAnswer`. */
+export interface CarriedPayload extends StepPayload {
+  readonly kind: 'carried';
 }
 
 /** One attempt of a connector. The answer is its output after `result`. */
@@ -210,6 +216,11 @@ export interface StepRecord {
   readonly v: VisibleRecord;
   /** The platform's name for a failure that the runner did not hear of. */
   readonly platform?: string;
+}
+
+/** `record` is empty where nothing was carried over: a variable of a machine cannot be absent. */
+export interface CarriedAnswer {
+  readonly record: StepRecord | Record<string, never>;
 }
 
 /** Null: on the way that the execution took, the runner has recorded the step itself. */

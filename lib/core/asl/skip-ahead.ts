@@ -37,6 +37,8 @@ export function skipAhead(
   path: string,
   incoming: readonly Exit[],
 ): Parted {
+  // Carried results stand, whatever the ways say.
+  if (writing.continues) return { into: incoming, around: [] };
   const sorted = steps.toSorted((a, b) => a.no - b.no);
   const into: Exit[] = [];
   const alike = new Map<string, { readonly skips: readonly Skip[]; readonly exits: Exit[] }>();

@@ -1,4 +1,3 @@
-import type { Problem } from '#core/errors.ts';
 import type { Program, Scope, Step, StepType } from '#core/plan/program.ts';
 import { allSteps } from '#core/plan/program.ts';
 import type { Known } from './classes.ts';
@@ -21,6 +20,8 @@ import type { AslValue, Assign, Chart, State } from './types.ts';
 export interface Writing {
   readonly program: Program;
   readonly stepRunner: string;
+  /** Steps may have results that were carried over (carried.ts). */
+  readonly continues: boolean;
   /** Members of every payload besides what its task says. */
   readonly common: { readonly [name: string]: AslValue };
   readonly names: StateNames;
@@ -28,8 +29,6 @@ export interface Writing {
   readonly hints: WeakMap<State, Hint>;
   /** How a step is called in records: its key, from the variables that hold its indices. */
   readonly keys: Map<number, AslValue>;
-  /** What cannot be written for Step Functions. */
-  readonly problems: Problem[];
   readonly emitScope: (writing: Writing, place: Place, incoming: readonly Exit[]) => Exit[];
   charts: number;
 }
@@ -94,14 +93,18 @@ export interface Arrival {
 
 export function newWriting(
   program: Program,
-  stepRunner: string,
   emitScope: Writing['emitScope'],
-  unaccepted: boolean,
+  {
+    stepRunner,
+    unaccepted,
+    continues,
+  }: { readonly stepRunner: string; readonly unaccepted: boolean; readonly continues: boolean },
 ): Writing {
   const paths = [...allSteps(program.root)].map((step) => step.path);
   return {
     program,
     stepRunner,
+    continues,
     common: {
       execution: expression('$states.context.Execution.Name'),
       ...(unaccepted ? { origin: originOf(program) } : {}),
@@ -109,7 +112,6 @@ export function newWriting(
     names: new StateNames(paths),
     hints: new WeakMap(),
     keys: new Map(),
-    problems: [],
     emitScope,
     charts: 0,
   };

@@ -4,7 +4,7 @@ import { CONNECTOR_TYPES } from '#core/plan/program.ts';
 import type { CarriedResult, StepKey } from './events.ts';
 import type { Place, StepInfo } from './program-index.ts';
 import { findPlace, indexOf, keyOf } from './program-index.ts';
-import type { ExecutionState, StepState } from './state.ts';
+import type { ExecutionState } from './state.ts';
 import { walk } from './state.ts';
 
 /**
@@ -27,15 +27,18 @@ export function carry(program: Program, state: ExecutionState): Carried {
   for (const { place, step } of walk(indexOf(program), state, false).reverse()) {
     const key = keyOf(place);
     const whole = containersAround(place).some((container) => containers.has(container));
-    if (!isCarried(step, whole)) continue;
+    const { status } = step;
+    if (status === 'QUEUED' || status === 'EXECUTING') continue;
+    if (status !== 'SUCCESS' && !whole) continue;
     const entry = ledger.get(key);
     if (entry?.status === 'SUCCESS' || around.has(key)) continue;
     if (place.info.inner.size > 0 && step.status === 'SUCCESS') containers.add(key);
     carried[key] = {
-      status: step.status === 'SKIPPED' ? 'SKIPPED' : 'SUCCESS',
+      status,
       class: step.class ?? 'S',
       reason: step.reason,
       output: step.output,
+      ...(step.error === null ? {} : { error: step.error }),
       attempts: step.attempts,
       compensation: entry?.record ?? null,
       completed_at: step.completedAt ?? state.at,
@@ -63,10 +66,6 @@ export function keyRoots(
     ...state.keyRoots,
     ...Object.fromEntries(undone.map(({ step }) => [step, retryId])),
   };
-}
-
-function isCarried(step: StepState, insideCarried: boolean): boolean {
-  return step.status === 'SUCCESS' || (insideCarried && step.status === 'SKIPPED');
 }
 
 /** The container instances in which something was compensated. */

@@ -44,10 +44,13 @@ export interface CompensationRecord {
 
 /** A result carried from an earlier execution by retry: it is not run again. */
 export interface CarriedResult {
-  readonly status: 'SUCCESS' | 'SKIPPED';
+  /** Only inside a container that is carried whole is anything but SUCCESS. */
+  readonly status: 'SUCCESS' | 'FAILED' | 'SKIPPED';
   readonly class: StepClass;
   readonly reason: SkipReason | null;
   readonly output: Json;
+  /** Of a failed step; absent: none. */
+  readonly error?: StepError;
   readonly attempts: number;
   readonly compensation: CompensationRecord | null;
   readonly completed_at: number;

@@ -61,7 +61,8 @@ export function report(program: Program, state: ExecutionState): ExecutionReport
   for (const [key, result] of Object.entries(state.carried ?? {})) {
     if (known.has(key)) continue; // else it is inside a carried container
     const { status, reason, output, attempts } = result;
-    steps.push([key, { status, class: result.class, reason, output, error: null, attempts }]);
+    const { error = null } = result;
+    steps.push([key, { status, class: result.class, reason, output, error, attempts }]);
   }
   return {
     status: state.status,

@@ -257,6 +257,7 @@ function carriedScope(
       class: result.class,
       reason: result.reason,
       output: result.output,
+      error: result.error ?? null,
       attempts: result.attempts,
       completedAt: result.completed_at,
     };

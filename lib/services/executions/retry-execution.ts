@@ -1,12 +1,14 @@
 import type { Body, ResponseBody } from '#contract/routes.ts';
+import { compileMachine } from '#core/asl/compile.ts';
 import { CloudFlowError } from '#core/errors.ts';
 import { carry, compatible, keyRoots, repeatPreview } from '#core/execution/carry.ts';
 import { isFinal } from '#core/execution/events.ts';
 import { report } from '#core/execution/report.ts';
 import type { ExecutionState } from '#core/execution/state.ts';
-import type { Program } from '#core/plan/program.ts';
+import type { Program, RuntimeChoice } from '#core/plan/program.ts';
+import type { VersionRecord } from '#ports/workflow-store.ts';
 import type { Principal } from '../identity/principal.ts';
-import { chooseRuntime } from './choose-runtime.ts';
+import { type ChosenRuntime, chooseRuntime } from './choose-runtime.ts';
 import type { ExecutionDeps } from './deps.ts';
 import { type CallFacts, keyOf, refuseConflict } from './execute-workflow.ts';
 import { checkInput } from './input.ts';
@@ -52,7 +54,8 @@ export async function retryExecution(
   const input = body.input === undefined ? record.input : body.input;
   checkInput(version.program, input);
   const asked = body.runtime ?? (body.version === undefined ? record.runtime : undefined);
-  const { runtime, ...choice } = chooseRuntime(version.runtime, asked, deps.runtimes);
+  const insists = body.runtime === 'step_functions';
+  const { runtime, ...choice } = chosen(deps, version, asked, insists);
   const preview: Preview = {
     execution_id: null,
     retry_of: record.id,
@@ -91,6 +94,26 @@ export async function retryExecution(
   refuseConflict(answer, id, facts.idempotency !== null);
   if (answer.kind === 'accepted') deps.hints.accepted({ tenant, executionId: id, runtime });
   return { kind: 'accepted', body: { ...preview, execution_id: answer.executionId } };
+}
+
+/**
+ * A machine that continues another execution asks before every step and so is larger: where it would
+ * be too large the engine goes on, for it means the same.
+ */
+function chosen(
+  deps: Pick<ExecutionDeps, 'runtimes'>,
+  { runtime: resolved, program }: VersionRecord,
+  wanted: RuntimeChoice | undefined,
+  insists: boolean,
+): ChosenRuntime {
+  const choice = chooseRuntime(resolved, wanted, deps.runtimes);
+  if (choice.runtime === 'engine') return choice;
+  const compiled = compileMachine(program, { continues: true });
+  if (compiled.ok) return choice;
+  const reasons = compiled.problems.map(({ code }) => code);
+  const reason = `a retry of this version does not run on step_functions (${reasons.join(', ')})`;
+  if (!insists && deps.runtimes.has('engine')) return { ...choice, runtime: 'engine', reason };
+  throw new CloudFlowError('RUNTIME_UNAVAILABLE', `${reason}; use engine`, { details: { reasons } });
 }
 
 function repeats(

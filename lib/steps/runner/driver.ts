@@ -75,6 +75,7 @@ export function createStepFunctionsDriver(deps: DriverDeps): StepFunctionsDriver
       workflowId: header.workflowId,
       version: header.version,
       programHash: header.programHash,
+      continues: task.state.retryOf !== null,
       input: task.state.input,
     });
     if (answer.kind === 'quota') {

@@ -20,6 +20,7 @@ import {
   type StepRunnerPayload,
 } from '#core/asl/payload.ts';
 import type { Json } from '#core/json.ts';
+import { carried } from './carried.ts';
 import { test } from './conditions.ts';
 import { compensate, ledger, report } from './ending.ts';
 import { RunnerFailure, unavailable } from './failure.ts';
@@ -30,6 +31,7 @@ import { call, container, fail, items, record, timer, transform } from './work.t
 type Run<K extends StepRunnerKind> = (task: Task, payload: PayloadOf<K>) => Promise<Json>;
 
 const RUN: { readonly [K in StepRunnerKind]: Run<K> } = {
+  carried,
   call,
   test,
   transform,

@@ -80,18 +80,22 @@ describe('Step Functions behind its port', () => {
     expect(aws.faults).toEqual([]);
   });
 
+  const keyOf = (programHash: string) => ({ tenant: TENANT, programHash, continues: false });
   const machines = (settings: Partial<MachineSettings> = {}): StateMachines =>
     createAwsStateMachines({
       client,
       programs: { find: async (_, hash) => programs.get(hash) ?? null },
-      programHashOf: async (_, id) => hashes.get(id) ?? null,
+      machineOf: async (tenant, id) => {
+        const programHash = hashes.get(id);
+        return programHash === undefined ? null : { tenant, programHash, continues: false };
+      },
       settings: { ...SETTINGS, ...settings },
     });
   function accepted(programHash: string): StartStateMachine {
     const executionId = randomUUID();
     hashes.set(executionId, programHash);
     const named = { workflowId: 'asks', version: '1.0.0', mode: 'live' } as const;
-    return { ...named, tenant: TENANT, executionId, programHash, input: { n: 1 } };
+    return { ...named, ...keyOf(programHash), executionId, input: { n: 1 } };
   }
   const calls = (name: string) => aws.asked.filter((each) => each.endsWith(`.${name}`)).length;
   async function tokenOf(executionId: string): Promise<string> {
@@ -103,7 +107,7 @@ describe('Step Functions behind its port', () => {
   it('makes the machine at the first start: named by content, tagged, run through its alias', async () => {
     const request = accepted('one');
     expect(await machines().start(request)).toEqual({ kind: 'started' });
-    const name = names.machineArn(TENANT, 'one').split(':')[6] ?? '';
+    const name = names.machineArn(keyOf('one')).split(':')[6] ?? '';
     expect(name).toMatch(/^cloudflow-test-[0-9a-f]{40}$/);
     expect(aws.tags(name)).toEqual({
       'cloudflow:tenant': TENANT,
@@ -111,7 +115,16 @@ describe('Step Functions behind its port', () => {
       'cloudflow:version': '1.0.0',
       'cloudflow:program': 'one',
     });
-    expect(names.machineArn(randomUUID(), 'one')).not.toBe(names.machineArn(TENANT, 'one'));
+    expect(
+      new Set(
+        [
+          keyOf('one'),
+          { ...keyOf('one'), tenant: randomUUID() },
+          { ...keyOf('one'), continues: true },
+          keyOf('two'),
+        ].map(names.machineArn),
+      ).size,
+    ).toBe(4);
     await tokenOf(request.executionId);
     expect(await machines().describe(TENANT, request.executionId)).toMatchObject({
       status: 'RUNNING',
@@ -166,7 +179,7 @@ describe('Step Functions behind its port', () => {
     expect(calls('UpdateStateMachine')).toBe(1);
     expect(calls('UpdateStateMachineAlias')).toBe(1);
     expect(await machines().sendTaskSuccess(token, { output: null, attempts: 1 })).toBe('sent');
-    await aws.ended(names.executionArn(TENANT, 'one', before.executionId));
+    await aws.ended(names.executionArn(keyOf('one'), before.executionId));
     expect(await machines().describe(TENANT, before.executionId)).toMatchObject({
       status: 'SUCCEEDED',
     });
@@ -189,7 +202,7 @@ describe('Step Functions behind its port', () => {
     );
     expect(await sfn.sendTaskSuccess(token, 1)).toBe('gone');
     expect(await sfn.sendTaskHeartbeat('made-up')).toBe('gone');
-    await aws.ended(names.executionArn(TENANT, 'one', request.executionId));
+    await aws.ended(names.executionArn(keyOf('one'), request.executionId));
     const status = await sfn.describe(TENANT, request.executionId);
     expect(status?.stoppedAt).toBeGreaterThanOrEqual(status?.startedAt ?? Infinity);
   });
@@ -242,7 +255,7 @@ describe('Step Functions behind its port', () => {
     const later = Date.now() + 60_000;
     expect(await collect(later)).toEqual({ seen: 1, deleted: 0 }); // it runs
     await sfn.sendTaskSuccess(token, { output: null, attempts: 1 });
-    await aws.ended(names.executionArn(TENANT, 'one', running.executionId));
+    await aws.ended(names.executionArn(keyOf('one'), running.executionId));
     expect(await collect(Date.now() - 60_000)).toEqual({ seen: 1, deleted: 0 }); // it ran just now
     expect(await collect(later, 'cloudflow-other')).toEqual({ seen: 0, deleted: 0 });
     expect(await collect(later)).toEqual({ seen: 1, deleted: 1 });
