@@ -432,6 +432,8 @@ const HTTP_FAILURES: readonly HttpAnswer[] = [
   { garbled: true },
   { status: 404 },
   { status: 422 },
+  { status: 422 },
+  { status: 422 },
   { status: 401 },
   { status: 403 },
   { status: 304 },
