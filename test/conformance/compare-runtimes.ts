@@ -1,7 +1,7 @@
 import { differences, violations } from './compare.ts';
 import { type RunResult, runScenario, type Scenario } from './harness.ts';
 import type { Seams } from './process.ts';
-import { isTimed } from './timed.ts';
+import { isTimed, keepsTimes } from './timed.ts';
 
 export interface Comparison {
   /** Empty: both mean the same. */
@@ -29,7 +29,8 @@ export async function compareRuntimes(
   }
   const [engine = null, machine = null] = results;
   if (engine !== null && machine !== null) {
-    problems.push(...differences(engine, machine, { timed: isTimed(scenario) }));
+    const timed = isTimed(scenario) && keepsTimes(engine);
+    problems.push(...differences(engine, machine, { timed }));
   }
   return { problems, engine, machine };
 }

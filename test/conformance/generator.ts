@@ -54,7 +54,8 @@ export function generate(seed: number, refusals: Refusals = new Map()): Scenario
       for (const definition of [scenario.workflow, ...(scenario.others ?? [])]) {
         programOf(definition);
       }
-      if (isTimed(scenario) || !readsTimes(scenario)) return scenario;
+      const timed = isTimed(scenario) && scenario.retry === undefined;
+      if (timed || !readsTimes(scenario)) return scenario;
       refusals.set('times', (refusals.get('times') ?? 0) + 1);
     } catch (error) {
       if (!(error instanceof NotCompiled)) throw error;
@@ -430,11 +431,13 @@ const HTTP_FAILURES: readonly HttpAnswer[] = [
   { refused: true },
   { refused: true },
   { garbled: true },
+  { garbled: true },
   { status: 404 },
   { status: 422 },
   { status: 422 },
-  { status: 422 },
   { status: 401 },
+  { status: 401 },
+  { status: 403 },
   { status: 403 },
   { status: 304 },
   { status: 304 },

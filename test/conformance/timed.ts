@@ -1,6 +1,7 @@
+import { indexOf, keyOf, placeOf, type StepInfo } from '#core/execution/program-index.ts';
 import { isJsonObject, type Json } from '#core/json.ts';
 import { scopesOf as innerScopes, type Scope } from '#core/plan/program.ts';
-import { programOf, type Scenario } from './harness.ts';
+import { programOf, type RunResult, type Scenario } from './harness.ts';
 
 /**
  * Rule 4 lets a runtime delay a ready step; Step Functions does so at barriers, and when it repeats a
@@ -11,6 +12,24 @@ export function isTimed({ workflow, others = [], world }: Scenario): boolean {
   return [workflow, ...others].every((definition) =>
     scopesOf(programOf(definition).root).every(({ barriers }) => barriers.length === 0),
   );
+}
+
+/**
+ * A machine comes to a step by way of those before it, also when it was carried over and they run again: what
+ * stands behind it then is later than on the engine, which waits for nobody who has ended.
+ */
+export function keepsTimes({ program, root }: RunResult): boolean {
+  const { carried } = root.state;
+  if (carried === null) return true;
+  const index = indexOf(program);
+  return Object.keys(carried).every((key) => {
+    const place = placeOf(index, key);
+    const { step, scope } = place.info;
+    return step.dependsOn.every((position) => {
+      const info = scope.steps[position] as StepInfo;
+      return keyOf({ ...place, info }) in carried;
+    });
+  });
 }
 
 function scopesOf(scope: Scope): Scope[] {

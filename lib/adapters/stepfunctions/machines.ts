@@ -1,8 +1,9 @@
 /**
  * Machines of workflows: made when a program is first started, told apart by what is in them.
  *
- *  N1 a machine is named after tenant and program, and whether it continues an earlier execution, so the name of an execution's machine is known from
- *     the execution alone, whatever compiler made it, and whoever starts it first makes the machine.
+ *  N1 a machine is named after tenant, program and whether it continues an earlier execution, so the name
+ *     of an execution's machine is known from the execution alone, whatever compiler made it, and whoever
+ *     starts it first makes the machine.
  *  N2 what the compiler of today writes is a version of it; the alias names the newest. An execution
  *     keeps the version it began with.
  *  N3 every call may be repeated and may race with another process's: both end with one machine.

@@ -1,8 +1,8 @@
 import type { Step } from '#core/plan/program.ts';
 import { CLASS } from './classes.ts';
 import { viaDefault, viaRule } from './gate.ts';
-import { expression } from './records.ts';
-import { failing, keyOf, runnerTask, stepPayload } from './task.ts';
+import { expression, pathSource } from './records.ts';
+import { failing, isLive, keyOf, runnerTask, stepPayload } from './task.ts';
 import type { ChoiceState } from './types.ts';
 import type { Arrival, Exit, Place, Writing } from './writing.ts';
 import { addState, after, arrive, leaving, recordOf, recordVariable } from './writing.ts';
@@ -32,7 +32,9 @@ export function askCarried(
   const payload = stepPayload(writing, place, step);
   const task = runnerTask(writing, place, { name, kind: 'carried', payload }, arrival);
   const failed = failing(writing, place, step, task, arrival);
-  task.Assign = { [recordVariable(place, step)]: expression('$states.result.Payload.record') };
+  // What nothing reads stays with the runner: no budget has room for it (rule 39).
+  const { value, bare } = pathSource('$states.result.Payload.record');
+  task.Assign = { [recordVariable(place, step)]: isLive(place, step) ? value : bare };
   const told: Arrival = { known: arrival.known, pending: new Set() };
   const known = writing.names.helper(step.path, 'known');
   arrive([{ ...leaving(place, task, new Map(), told), finish: null }], known);

@@ -266,15 +266,15 @@ function expressionsAfter(step: Step & { readonly result?: Expression | null }):
 }
 
 /**
- * A Task that only hands over what is pending. If even that fails, the execution goes on: the records
- * are missing from the history, and the outcome is the same.
+ * A Task that only hands over what is pending. If even that fails (the second exit), the execution goes on:
+ * the records are missing from the history, and the outcome is the same.
  */
 export function recordTask(
   writing: Writing,
   place: Place,
   name: string,
   incoming: readonly Exit[],
-): Exit[] {
+): [Exit, Exit] {
   const arrival = arrive(incoming, name);
   const state = runnerTask(writing, place, { name, kind: 'record', payload: {} }, arrival);
   const catcher: Catcher = { ErrorEquals: ['States.ALL'], Output: {}, Next: '' };

@@ -5,10 +5,12 @@ import { emitStep } from './emitters.ts';
 import type { RecordSource } from './records.ts';
 import { pathSource } from './records.ts';
 import { skipAhead } from './skip-ahead.ts';
+import { recordTask } from './task.ts';
 import type { AslValue, ParallelState } from './types.ts';
 import type { Arrival, Exit, Place, Sources, Writing } from './writing.ts';
 import {
   addState,
+  arrivalOf,
   arrive,
   finishAll,
   leaving,
@@ -72,9 +74,11 @@ function emitParallel(
   for (const [i, tree] of trees.entries()) {
     const steps = branches[i] ?? [];
     const inside: Place = { ...place, asl: newAslScope(writing, place.asl) };
-    const exits = emitTree(writing, inside, tree, [startOf(inside, arrival)]);
-    const read = new Set(steps.filter((step) => isReadOutside(writing, place, step, steps)));
+    const othersAreSlow = branches.some((other, j) => j !== i && other.some(({ slow }) => slow));
     const last = steps.at(-1)?.path ?? place.path;
+    const ways = emitTree(writing, inside, tree, [startOf(inside, arrival)]);
+    const exits = othersAreSlow ? told(writing, inside, last, ways) : ways;
+    const read = new Set(steps.filter((step) => isReadOutside(writing, place, step, steps)));
     finishAll(
       inside,
       exits,
@@ -86,6 +90,20 @@ function emitParallel(
     for (const step of steps) own.set(step, pathSource(`$states.result[${i}].s${step.no}`));
   }
   return [...around, leaving(place, state, own, joined(arrival, ends, branches))];
+}
+
+/**
+ * Behind a branch comes nothing until all others have ended, which may take a year. So what nobody answered
+ * in time is told at once: its child is cancelled then, its approval is no longer asked for, and whoever looks
+ * sees that the wait is over. What is quick waits for the join.
+ */
+function told(writing: Writing, place: Place, path: string, ways: readonly Exit[]): Exit[] {
+  const late = ways.filter((exit) => [...stillPending(exit)].some(({ slow }) => slow));
+  if (late.length === 0) return [...ways];
+  const rest = ways.filter((exit) => !late.includes(exit));
+  const name = writing.names.helper(path, 'record');
+  const [handed, failed] = recordTask(writing, place, name, late);
+  return [...rest, handed, { ...failed, pending: arrivalOf(late).pending }];
 }
 
 function exported(steps: readonly Step[], read: ReadonlySet<Step>, sources: Sources): AslValue {

@@ -33,6 +33,16 @@ describe('a machine that continues an earlier execution', () => {
     expect(choice('each.known').Default).toBe('each.gate');
   });
 
+  it('leaves with the runner what nothing reads, since no budget has room for it', () => {
+    const wide = ['a', 'b', 'c'].map((id) => call(id, { max_output_bytes: 131_072 }));
+    const own = compiled(programOf(wide, { output: { a: 1 } }), { continues: true });
+    const whole = compiled(programOf([call('a')]), { continues: true });
+    expect(whole.task('a.carried').Assign?.['s0']).toBe('{% $states.result.Payload.record %}');
+    for (const [i, id] of ['a', 'b', 'c'].entries()) {
+      expect(own.task(`${id}.carried`).Assign?.[`s${i}_${i + 1}`]).toContain("{'output': null}");
+    }
+  });
+
   it('is another than the one that begins', () => {
     const { states } = compiled(program);
     expect([...states.keys()].filter((name) => /carried|known/.test(name))).toEqual([]);

@@ -42,6 +42,30 @@ describe('steps side by side', () => {
   });
 });
 
+describe('a wait beside others', () => {
+  const wait = (id: string, type: string, config: object) => ({ id, type, config });
+  const nobody = wait('nobody', 'approval', { assignee: 'role:ops', timeout: '1h' });
+
+  it('tells at once that it is over when others may go on for long', () => {
+    const rest = wait('rest', 'wait', { duration: '2h' });
+    const { failsTo, payload, task } = steps([nobody, rest]);
+    expect(failsTo('nobody')).toBe('nobody.record');
+    expect(payload('nobody.record')).toMatchObject({
+      kind: 'record',
+      records: [{ step: 'nobody' }],
+    });
+    // Where even that fails, the join has the record.
+    expect(task('nobody.record').Catch).toMatchObject([{ Next: 'nobody.join' }]);
+    expect(payload('rest.record')).toMatchObject({ records: [{ step: 'rest' }] });
+  });
+
+  it('lets the join tell it when all others are quick', () => {
+    const { states, payload } = steps([nobody, call('b')]);
+    expect([...states.keys()].filter((name) => name.endsWith('.record'))).toEqual([]);
+    expect(JSON.stringify(payload('cf.report'))).toContain('nobody');
+  });
+});
+
 describe('a failure before a fork', () => {
   const fan = steps([
     call('a'),
