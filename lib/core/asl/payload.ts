@@ -12,8 +12,8 @@ import type { ConnectorType, StepType } from '#core/plan/program.ts';
  *     implementation counts bytes on both runtimes, which JSONata cannot do exactly ($string rounds
  *     numbers to 15 digits). (2025-11)
  *  2. What does not pass the runner (skips, short waits, conditions that failed, calls that failed
- *     before they were made) has no output. It rides along as `records` with the next Task, and the
- *     last report carries the rest. The same record may arrive more than once, and after the runner
+ *     before they were made) has no output. It rides along as `records` with the next Task, which is one
+ *     for that alone where the next is behind slow steps, and the last report carries the rest. The same record may arrive more than once, and after the runner
  *     recorded the step itself: the first record of a step stands.
  *  3. A result that is recorded already (Lambda tried again, or a retry carries it) is returned as it
  *     stands, without doing the work again.
