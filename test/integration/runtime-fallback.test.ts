@@ -90,7 +90,7 @@ describeWithPostgres('auto, when Step Functions has no room', () => {
     machines = createAwsStateMachines({
       client,
       programs: platform.deps.programs,
-      programHashOf: async () => program.hash,
+      machineOf: async (tenant) => ({ tenant, programHash: program.hash, continues: false }),
       settings: {
         stepRunnerArn: TEST_STEP_RUNNER,
         roleArn: 'arn:aws:iam::000000000000:role/machines',
@@ -169,7 +169,7 @@ describeWithPostgres('auto, when Step Functions has no room', () => {
   it('a start whose answer was lost runs where it was meant to', async () => {
     const id = await accept('auto');
     const { workflowId, version, hash: programHash } = program;
-    const named = { mode: 'live', workflowId, version, programHash } as const;
+    const named = { mode: 'live', workflowId, version, programHash, continues: false } as const;
     await machines.start({ tenant: TENANT, executionId: id, input: {}, ...named });
     aws.refused.set('StartExecution', 'ThrottlingException');
     await driver.look();

@@ -113,7 +113,9 @@ function chosen(
   const reasons = compiled.problems.map(({ code }) => code);
   const reason = `a retry of this version does not run on step_functions (${reasons.join(', ')})`;
   if (!insists && deps.runtimes.has('engine')) return { ...choice, runtime: 'engine', reason };
-  throw new CloudFlowError('RUNTIME_UNAVAILABLE', `${reason}; use engine`, { details: { reasons } });
+  throw new CloudFlowError('RUNTIME_UNAVAILABLE', `${reason}; use engine`, {
+    details: { reasons },
+  });
 }
 
 function repeats(
