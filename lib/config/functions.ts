@@ -341,6 +341,19 @@ export const FUNCTIONS = {
     keptWarm: false,
     maxBundleBytes: MEGABYTE,
   },
+  'make-tenant': {
+    about: 'makes a tenant and its first owner, for whoever operates the platform',
+    entry: 'functions/make-tenant/main.ts',
+    triggers: [{ kind: 'operation' }],
+    env: ['STAGE', ...DATABASE],
+    can: ['postgres:cloudflow_app', 'postgres:cloudflow_relay'],
+    beside: [],
+    memoryMb: 512,
+    timeoutSeconds: 30,
+    reservedConcurrency: 1,
+    keptWarm: false,
+    maxBundleBytes: MEGABYTE,
+  },
   'signing-keys': {
     about:
       'makes the next key that signs tokens in time, and deletes those whose tokens have expired',

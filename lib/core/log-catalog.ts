@@ -68,6 +68,7 @@ export const LOG_EVENTS = {
   MIGRATED: 'the schema is current',
   PARTITIONS_MADE: 'partitions were made',
   PARTITIONS_NOT_MADE: 'partitions could not be made',
+  TENANT_MADE: 'a tenant and its first owner were made, or found',
   SIGNING_KEY_MADE: 'the next key that signs tokens was made',
   SIGNING_KEYS_NOT_ROTATED: 'keys that sign tokens could not be rotated; the newest goes on',
   UPKEEP_DONE: 'partitions are made, rows that expired are gone',

@@ -47,6 +47,7 @@ import { rotateSigningKeys } from '#adapters/postgres/rotate-signing-keys.ts';
 import { createSigningKeys } from '#adapters/postgres/signing-keys.ts';
 import { createStepFunctionsWork } from '#adapters/postgres/step-functions-work.ts';
 import { createTaskTokens } from '#adapters/postgres/task-tokens.ts';
+import { createTenantMaker } from '#adapters/postgres/tenant-maker.ts';
 import { letGo } from '#adapters/postgres/upkeep.ts';
 import { createPostgresWorkflowStore } from '#adapters/postgres/workflow-store.ts';
 import { createPostgresDatabases } from '#adapters/postgres-target/databases.ts';
@@ -473,10 +474,17 @@ async function start(
       migrate: 'done before anything else',
       realtime: 'no WebSockets are served here yet',
       integrity: 'asked for by `cloudflow integrity`',
+      'make-tenant': 'the first start makes the one tenant that there is',
     }),
   );
 
-  const first = await ensureFirstPeople({ ownerUrl: postgresUrl, state, identity, clock, ids });
+  const first = await ensureFirstPeople({
+    maker: createTenantMaker(relayPool),
+    state,
+    identity,
+    clock,
+    ids,
+  });
   server = await startHttpServer({
     handler: withLocalRoutes(handler, { clock: virtualClock, metrics }),
     port: options.port,

@@ -129,6 +129,18 @@ export interface TenantStore {
   ): Promise<Replaced<TenantRecord>>;
 }
 
+/** What operators alone do: nothing that answers callers holds it. */
+export interface TenantMaker {
+  findBySlug(slug: string): Promise<string | null>;
+  /** Makes it, or finds it as it is. Rejects when another tenant has the short name. */
+  ensure(tenant: {
+    readonly id: string;
+    readonly slug: string;
+    readonly name: string;
+    readonly now: number;
+  }): Promise<void>;
+}
+
 export interface TenantSettings {
   readonly mfa: 'off' | 'administrative' | 'everyone';
 }

@@ -64,6 +64,14 @@ export class SchemaStack extends StageStack {
       }),
     };
 
+    // Beside the schema: as little as it, it waits for the programs that serve callers.
+    new ServiceFunction(this, 'MakeTenant', {
+      name: 'make-tenant',
+      around,
+      environment: { STAGE: stage, DATABASE_URL: data.databaseUrl, DATABASE_AUTH: 'iam' },
+      grants: data.grants,
+    });
+
     let before: Trigger | null = null;
     for (const name of deployedInOrder()) {
       const program = (functions as { readonly [N in FunctionName]?: ServiceFunction<N> })[name];

@@ -443,6 +443,45 @@ describeWithPostgres('the deployed functions, bundled', () => {
     );
   });
 
+  it('make a tenant whose owner sets a password with what the answer holds, once', async () => {
+    const wanted = { slug: 'acme', name: 'Acme', email: 'ada@acme.example', owner_name: 'Ada' };
+    interface Made {
+      readonly tenant_id: string;
+      readonly user_id: string;
+      readonly invitation_token: string | null;
+    }
+    const first = (await lambda('make-tenant').invoke(wanted)) as Made;
+    const again = (await lambda('make-tenant').invoke(wanted)) as Made;
+    expect([again.tenant_id, again.user_id]).toEqual([first.tenant_id, first.user_id]);
+    const accept = (token: string | null) =>
+      ask(lambda('identity-api'), 'POST', '/api/v1/auth/invitations/accept', {
+        body: { token, password: 'correct horse battery staple' },
+      });
+    // The newest alone is good.
+    expect((await accept(first.invitation_token)).status).toBe(401);
+    expect((await accept(again.invitation_token)).status).toBe(204);
+    const { rows } = await database.admin.query(
+      'select t.slug, u.email, u.status, u.roles from tenants t join users u on u.tenant_id = t.id where t.slug = $1',
+      ['acme'],
+    );
+    expect(rows).toEqual([
+      { slug: 'acme', email: 'ada@acme.example', status: 'active', roles: ['owner'] },
+    ]);
+    // Whoever has a password is given no other way in.
+    expect(await lambda('make-tenant').invoke(wanted)).toMatchObject({
+      user_id: first.user_id,
+      invitation_token: null,
+    });
+    expect(await lambda('make-tenant').invoke({ slug: 'No Name', email: 'nobody' })).toMatchObject({
+      error: { code: 'REQUEST_INVALID', problems: [{ pointer: '/slug' }, { pointer: '/email' }] },
+    });
+    const told = lambda('make-tenant').lines.join('\n');
+    expect(told).toContain('TENANT_MADE');
+    for (const secret of [first.invitation_token, again.invitation_token]) {
+      expect(told).not.toContain(String(secret));
+    }
+  });
+
   it('make the first key that signs tokens, once, sealed by KMS', async () => {
     const before = aws.asked.length;
     const first = (await lambda('signing-keys').invoke(TICK)) as { made: string };

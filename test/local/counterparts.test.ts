@@ -10,6 +10,7 @@ const NOTHING: Counterparts = {
   'signing-keys': 'not here',
   partitions: 'not here',
   migrate: 'not here',
+  'make-tenant': 'nothing',
   integrity: 'not here',
   realtime: 'not here',
   measure: 'not here',

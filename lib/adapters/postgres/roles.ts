@@ -30,6 +30,8 @@ export const TABLES: Readonly<Record<string, TableRule>> = {
     grants: {
       cloudflow_app: ['select'],
       cloudflow_lookup: ['select'],
+      // Of operators' functions, which make tenants; its `update` is of a short name alone.
+      cloudflow_relay: ['select', 'insert'],
       cloudflow_auditor: ['select'],
     },
   },

@@ -18,8 +18,9 @@ const Password = Type.String({
 
 const PersonName = Type.String({ minLength: 1, maxLength: 120, pattern: '^[^\\x00-\\x1f\\x7f]+$' });
 
+export const TENANT_SLUG = '^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$';
 export const TenantSlug = Type.String({
-  pattern: '^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$',
+  pattern: TENANT_SLUG,
   description: 'the short name of the tenant',
 });
 

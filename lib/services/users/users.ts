@@ -20,7 +20,7 @@ type UserBody = ResponseBody<'getUser'>;
 
 /** A tenant without one could not be managed by anyone. */
 const KEPT_ROLE = 'owner';
-const INVITATION_MS = 7 * 86_400_000;
+export const INVITATION_MS = 7 * 86_400_000;
 
 export async function inviteUser(
   deps: UserDeps,

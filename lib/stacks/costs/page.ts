@@ -10,8 +10,8 @@ export interface StageTemplates {
   readonly stacks: ReadonlyMap<string, Readonly<Record<string, TemplateResource>>>;
 }
 
-/** Lines of less than a dollar a month are in the sums alone. */
-const LEAST_SHOWN = 1;
+/** Lines of less than so many dollars a month are in the sums alone: the page would change with every alarm. */
+const LEAST_SHOWN = 10;
 /** The name under which costs stand that no resource has by itself. */
 const LOAD = 'its load';
 
@@ -60,7 +60,7 @@ export function costTables(
         ['**all**', ...costs.map(({ cost }) => `**${money(sum([...cost.values()].flat()))}**`)],
       ],
     ),
-    'What stands for less than a dollar is in the sums, and in no table below.',
+    `What stands for less than ${LEAST_SHOWN} dollars is in the sums, and in no table below.`,
     '',
     ...costs.flatMap(({ stage, cost }) => [
       `## ${stage}`,
@@ -132,7 +132,7 @@ function sum(lines: readonly Line[]): number {
 }
 
 function money(usd: number): string {
-  return usd === 0 ? '0' : usd < LEAST_SHOWN ? '< 1' : quantity(Math.round(usd));
+  return usd === 0 ? '0' : usd < 1 ? '< 1' : quantity(Math.round(usd));
 }
 
 /** `0.0000133`: three figures that count, and no exponent. */

@@ -1,0 +1,70 @@
+import { randomBytes } from 'node:crypto';
+import { createPostgresOneTimeTokens } from '#adapters/postgres/one-time-tokens.ts';
+import { createTenantMaker } from '#adapters/postgres/tenant-maker.ts';
+import { createPostgresUsers } from '#adapters/postgres/user-store.ts';
+import { readEnv } from '#config/env.ts';
+import { CloudFlowError } from '#core/errors.ts';
+import { makeFirstOwner } from '#services/users/first-owner.ts';
+import { openPools } from '../shared/database.ts';
+import { invoked } from '../shared/invoked.ts';
+import { createBasics } from '../shared/process.ts';
+
+const env = readEnv('make-tenant', process.env);
+const basics = createBasics('make-tenant', env);
+const open = openPools(basics, env);
+const app = open('cloudflow_app', 1);
+const maker = createTenantMaker(open('cloudflow_relay', 1));
+const { clock, ids, log } = basics;
+
+/** What an operator sends; anything else in it is an answer with what is wrong. */
+interface TenantEvent {
+  readonly slug?: unknown;
+  readonly name?: unknown;
+  readonly email?: unknown;
+  readonly owner_name?: unknown;
+}
+
+/**
+ * Makes a tenant and its first owner, whom the answer's token lets set a password. Safe to repeat.
+ * Who may invoke it may make tenants, so nobody but operators of the account is allowed to.
+ */
+async function make(event: TenantEvent) {
+  const text = (value: unknown): string => (typeof value === 'string' ? value : '');
+  try {
+    const made = await makeFirstOwner(
+      {
+        users: createPostgresUsers(app),
+        oneTime: createPostgresOneTimeTokens(app),
+        maker,
+        hasher: null,
+        clock,
+        ids,
+        randomBytes,
+      },
+      {
+        slug: text(event.slug),
+        name: text(event.name) || text(event.slug),
+        email: text(event.email),
+        ownerName: text(event.owner_name) || null,
+      },
+    );
+    log.info('TENANT_MADE', { tenant: made.tenant });
+    return {
+      tenant_id: made.tenant,
+      user_id: made.user,
+      invitation_token: made.invitation?.token ?? null,
+      expires_at:
+        made.invitation === null ? null : new Date(made.invitation.expiresAt).toISOString(),
+      next:
+        made.invitation === null
+          ? `${text(event.slug)} has this owner, who has set a password: sign in, or use the reset of passwords`
+          : 'POST /api/v1/auth/invitations/accept with {"token": ..., "password": ...}',
+    };
+  } catch (error) {
+    // A mistake of whoever invokes it wakes nobody.
+    if (!(error instanceof CloudFlowError) || error.code !== 'REQUEST_INVALID') throw error;
+    return { error: { code: error.code, message: error.message, problems: error.problems } };
+  }
+}
+
+export const handler = invoked(basics, make);
