@@ -3,7 +3,6 @@ import { createDnsResolver } from '#adapters/http/dns-resolver.ts';
 import { createEgressGuard } from '#adapters/http/egress-guard.ts';
 import { createUndiciHttp } from '#adapters/http/undici-http.ts';
 import { createCallbackTokens } from '#adapters/local/callback-tokens.ts';
-import { deriveId } from '#adapters/local/ids.ts';
 import { createRealDeadlines } from '#adapters/local/real-deadlines.ts';
 import { createExecutionAccess } from '#adapters/postgres/access.ts';
 import { createPostgresConnections } from '#adapters/postgres/connection-store.ts';
@@ -132,7 +131,6 @@ export function connectSteps(
         hints: nudges.hints,
         runtimes: new Set(['engine', 'step_functions']),
         clock,
-        deriveId,
       }),
       publicUrl: env.PUBLIC_URL,
     },

@@ -20,7 +20,7 @@ import { createCallbackTokens } from '#adapters/local/callback-tokens.ts';
 import { createFileObjects } from '#adapters/local/file-objects.ts';
 import { openFileSealer } from '#adapters/local/file-sealer.ts';
 import { openFileSecrets } from '#adapters/local/file-secrets.ts';
-import { createIds, deriveId } from '#adapters/local/ids.ts';
+import { createIds } from '#adapters/local/ids.ts';
 import { createRealDeadlines } from '#adapters/local/real-deadlines.ts';
 import { createSystemClock } from '#adapters/local/system-clock.ts';
 import { createLocalMetrics } from '#adapters/metrics/local-metrics.ts';
@@ -256,7 +256,6 @@ async function start(
     hints,
     runtimes,
     clock,
-    deriveId,
   });
   const gate = createOutboundGate(clock, DEFAULT_GATE_LIMITS, metrics);
   const Program = 'platform';

@@ -1,4 +1,4 @@
-import { derivedId } from '#core/derived-id.ts';
+import { derivedId } from '#core/ids.ts';
 import { isJsonObject, type Json } from '#core/json.ts';
 import type { Connector } from './deps.ts';
 

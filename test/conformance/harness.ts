@@ -1,12 +1,13 @@
 /** One workflow in one world on one runtime, from acceptance to the end, on a virtual clock. */
+
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { deriveId, deriveIdAt } from '#adapters/local/ids.ts';
 import { checkWorkflow } from '#core/check-workflow.ts';
 import { hasErrorCode } from '#core/errors.ts';
 import { apply } from '#core/execution/apply.ts';
 import { isFinal, type RecordedEvent } from '#core/execution/events.ts';
 import { type ExecutionReport, report } from '#core/execution/report.ts';
 import { type ExecutionState, initialState } from '#core/execution/state.ts';
+import { derivedId, derivedIdAt } from '#core/ids.ts';
 import type { Json, JsonObject } from '#core/json.ts';
 import type { Program, Runtime } from '#core/plan/program.ts';
 import { createInProcessEvaluator } from '#evaluator/in-process.ts';
@@ -130,7 +131,7 @@ export async function runScenario(scenario: Scenario, options: RunOptions): Prom
   const store = createMemoryExecutionStore();
   const clock = createVirtualClock({ start: START, turns: 1 });
   const real = createTestRealTime();
-  const firstId = deriveIdAt(START, scenario.name);
+  const firstId = derivedIdAt(START, scenario.name);
   let rootId = firstId;
   const faults: unknown[] = [];
   const refusals: { step: string; code: string | null }[] = [];
@@ -165,7 +166,7 @@ export async function runScenario(scenario: Scenario, options: RunOptions): Prom
       ...{ store, histories, programs, world, clock, real, evaluator },
       catalog: catalogOf(checked, options.children ?? options.runtime),
       ids: {
-        next: (at) => deriveIdAt(at, `id ${++random}`),
+        next: (at) => derivedIdAt(at, `id ${++random}`),
         random: () => `${String(++random).padStart(8, '0')}-0000-4000-8000-000000000000`,
       },
       log: logTo(faults),
@@ -353,7 +354,7 @@ async function retry({ services }: Process, id: string, { input }: Retry): Promi
 
 /** The same on both runtimes: it is in idempotency keys. */
 function retryId(id: string): string {
-  return deriveIdAt(START, `retry of ${id}`);
+  return derivedIdAt(START, `retry of ${id}`);
 }
 
 /** Signals that must be refused come after the end: time goes on until they are sent. */
@@ -386,7 +387,7 @@ async function answer(
       await answerApproval(
         services,
         principal,
-        deriveId(executionId, `approval/${signal.step}`),
+        derivedId(executionId, `approval/${signal.step}`),
         body,
       );
     } else if ('complete' in signal) {

@@ -9,7 +9,6 @@
  *     it is done and nobody has heard of it.
  */
 import { createCallbackTokens } from '#adapters/local/callback-tokens.ts';
-import { deriveId } from '#adapters/local/ids.ts';
 import { compileMachine } from '#core/asl/compile.ts';
 import type { Machine } from '#core/asl/types.ts';
 import type { JsonObject } from '#core/json.ts';
@@ -158,7 +157,6 @@ export function createProcess(around: Surroundings): Process {
     hints,
     runtimes: RUNTIMES,
     clock,
-    deriveId,
   });
   const stepDeps: StepDeps = {
     evaluator: guard(evaluator),

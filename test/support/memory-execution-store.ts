@@ -8,7 +8,7 @@
  *     current one is fenced;
  *  M3 a signal is counted: a release that has not seen the last one is refused.
  */
-import { deriveId } from '#adapters/local/ids.ts';
+
 import type { Signal } from '#core/execution/commands.ts';
 import {
   type ExecutionEvent,
@@ -17,6 +17,7 @@ import {
   type RecordedEvent,
 } from '#core/execution/events.ts';
 import type { ExecutionProjection, StepProjection } from '#core/execution/project.ts';
+import { derivedId } from '#core/ids.ts';
 import { canonicalJson, type Json } from '#core/json.ts';
 import type {
   AcceptRequest,
@@ -397,13 +398,13 @@ export function createMemoryExecutionStore(): MemoryExecutionStore {
     },
     async requestApproval(request) {
       const { tenant: _, ...asked } = request;
-      const id = deriveId(request.executionId, `approval/${request.step}`);
+      const id = derivedId(request.executionId, `approval/${request.step}`);
       if (approvals.has(id)) return;
       const unanswered = { answeredBy: null, answeredAt: null, comment: null };
       approvals.set(id, { ...asked, id, status: 'pending', ...unanswered });
     },
     async closeApproval(_tenant, executionId, step, now) {
-      const id = deriveId(executionId, `approval/${step}`);
+      const id = derivedId(executionId, `approval/${step}`);
       const found = approvals.get(id);
       if (found?.status !== 'pending') return;
       approvals.set(id, { ...found, status: 'closed', answeredAt: now });

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import type { Pool } from 'pg';
-import { timeOfId } from '#adapters/local/ids.ts';
 import { eventEnvelope, WORKFLOW_EVENTS_TOPIC } from '#core/event-envelope.ts';
 import type { EventOf } from '#core/execution/events.ts';
+import { timeOfId } from '#core/ids.ts';
 import { canonicalJson, utf8Length } from '#core/json.ts';
 import type {
   AcceptAnswer,

@@ -1,6 +1,6 @@
 import type { PoolClient, QueryResultRow } from 'pg';
-import { lowestIdAt } from '#adapters/local/ids.ts';
 import { type ExecutionStatus, isFinal } from '#core/execution/events.ts';
+import { lowestIdAt } from '#core/ids.ts';
 import type { ExecutionFilter, PageRequest } from '#ports/execution-store.ts';
 
 /**

@@ -1,5 +1,5 @@
 import type { Pool } from 'pg';
-import { deriveId } from '#adapters/local/ids.ts';
+import { derivedId } from '#core/ids.ts';
 import type {
   ExecutionOwnership,
   LoadedExecution,
@@ -198,7 +198,7 @@ export function createExecutionOwnership(deps: {
                on conflict (tenant_id, execution_id, step) do nothing`,
         values: [
           request.tenant,
-          deriveId(request.executionId, `approval/${request.step}`),
+          derivedId(request.executionId, `approval/${request.step}`),
           request.executionId,
           request.workflowId,
           request.step,

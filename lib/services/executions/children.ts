@@ -1,5 +1,6 @@
 import { hasErrorCode, type StepErrorName, stepErrorCode } from '#core/errors.ts';
 import { isFinal } from '#core/execution/events.ts';
+import { derivedId } from '#core/ids.ts';
 import type { ChildAnswer, ChildEnd, ChildRequest, Children } from '#ports/children.ts';
 import type { Clock } from '#ports/clock.ts';
 import { chooseRuntime } from './choose-runtime.ts';
@@ -11,11 +12,10 @@ export const MAX_DEPTH = 5;
 /** Real milliseconds between looks at a child that undoes something. */
 const LOOK_MS = 100;
 
-export interface ChildrenDeps
-  extends Pick<ExecutionDeps, 'catalog' | 'clock' | 'executions' | 'hints' | 'runtimes'> {
-  /** The same id for the same parent and name, with the parent's time. */
-  readonly deriveId: (parentId: string, name: string) => string;
-}
+export type ChildrenDeps = Pick<
+  ExecutionDeps,
+  'catalog' | 'clock' | 'executions' | 'hints' | 'runtimes'
+>;
 
 /** Starts executions for steps through the accept path that everybody uses. */
 export function createChildren(deps: ChildrenDeps): Children {
@@ -39,7 +39,7 @@ async function accept(
   parent: { readonly correlationId: string | null },
 ): Promise<ChildAnswer> {
   const { tenant, mode, parentId, step, purpose, workflowId, input } = child;
-  const id = deps.deriveId(parentId, purpose === 'step' ? step : `${step}/compensate`);
+  const id = derivedId(parentId, purpose === 'step' ? step : `${step}/compensate`);
   let version: Awaited<ReturnType<ExecutionDeps['catalog']['version']>>;
   let chosen: ReturnType<typeof chooseRuntime>;
   try {

@@ -1,20 +1,15 @@
 import { describe, expect, it } from 'vitest';
-import {
-  createIds,
-  deriveId,
-  deriveIdAt,
-  isUuidV7,
-  lowestIdAt,
-  timeOfId,
-} from '#adapters/local/ids.ts';
+import { createIds } from '#adapters/local/ids.ts';
+import { lowestIdAt, timeOfId } from '#core/ids.ts';
 
+const UUID_V7 = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
 const NOW = Date.parse('2026-11-22T12:00:00.123Z');
 
 describe('ids', () => {
   it('are UUID v7 that carry their time and grow, also within one millisecond', () => {
     const ids = createIds();
     const made = Array.from({ length: 10_000 }, (_, i) => ids.next(NOW + Math.floor(i / 6_000)));
-    expect(made.every(isUuidV7)).toBe(true);
+    expect(made.filter((id) => !UUID_V7.test(id))).toEqual([]);
     expect([...made].sort()).toEqual(made);
     expect(new Set(made).size).toBe(made.length);
     expect(timeOfId(made[0]!)).toBe(NOW);
@@ -24,15 +19,6 @@ describe('ids', () => {
     const ids = createIds();
     ids.next(NOW);
     expect(timeOfId(ids.next(NOW - 86_400_000))).toBe(NOW - 86_400_000);
-  });
-
-  it('derive the same from the same, with the time of what they come from', () => {
-    const parent = createIds().next(NOW);
-    const child = deriveId(parent, 'step[3]');
-    expect(deriveId(parent, 'step[3]')).toBe(child);
-    expect(deriveId(parent, 'step[4]')).not.toBe(child);
-    expect([isUuidV7(child), timeOfId(child)]).toEqual([true, NOW]);
-    expect(timeOfId(deriveIdAt(NOW + 5, 'fire'))).toBe(NOW + 5);
   });
 
   it('know the least id of a time', () => {

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { deriveId, timeOfId } from '#adapters/local/ids.ts';
 import { IDLE_IN_TRANSACTION_MS } from '#adapters/postgres/pool.ts';
+import { derivedId, timeOfId } from '#core/ids.ts';
 import { createVirtualClock } from '#local/virtual-clock.ts';
 import {
   createTestDatabase,
@@ -129,7 +129,7 @@ describeWithPostgres('accepting an execution', () => {
 
   it('finds a partition for an id of another month, and for a clock that jumped a year', async () => {
     const now = START + 400 * 86_400_000;
-    const derived = deriveId(platform.deps.ids.next(START - 70 * 86_400_000), 'child');
+    const derived = derivedId(platform.deps.ids.next(START - 70 * 86_400_000), 'child');
     expect(timeOfId(derived)).toBe(START - 70 * 86_400_000);
     const old = platform.request(program, { id: derived });
     const far = platform.request(program, { id: platform.deps.ids.next(now), now });
