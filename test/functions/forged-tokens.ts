@@ -83,7 +83,7 @@ export function forgeries(good: Good): Forgery[] {
   );
   add(
     'roles raised',
-    `${head64}.${encode({ ...body, roles: ['owner'], permissions: ['*'] })}.${signature}`,
+    `${head64}.${encode({ ...body, roles: ['owner', 'platform'], permissions: ['*'] })}.${signature}`,
   );
   add(
     'tenant changed',
