@@ -175,11 +175,11 @@ function isForgery(error: unknown): boolean {
 
 /** What was signed by us has these shapes; another shape is a bug or a forgery, and refused alike. */
 function readClaims(payload: JWTPayload): VerifiedToken | null {
-  const { tenant_id: tenant, sub: user, sid: session, mode, aud } = payload;
+  const { tenant_id: tenant, sub: user, sid: session, mode, aud, jti } = payload;
   const ids = [tenant, user, session];
   if (!ids.every((id): id is string => typeof id === 'string' && UUID.test(id))) return null;
   if (mode !== 'live' && mode !== 'test') return null;
-  if (aud !== AUDIENCE) return null;
+  if (aud !== AUDIENCE || typeof jti !== 'string') return null;
   return { tenant: tenant as string, user: user as string, session: session as string, mode };
 }
 
