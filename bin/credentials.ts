@@ -4,6 +4,7 @@ import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { createClient } from '#client/client.ts';
 import { CliError } from './cli-error.ts';
+import { why } from './input.ts';
 
 /**
  * Where this user is signed in, by platform: a file for its owner alone (mode 0600), replaced whole so
@@ -80,13 +81,28 @@ async function read(): Promise<Stored> {
     // Written by this module alone.
     return JSON.parse(await readFile(file, 'utf8')) as Stored;
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return {};
-    throw new CliError('usage', 'FILE_UNREADABLE', `cannot read ${file}; delete it and sign in`);
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT' || code === 'ENOTDIR') return {};
+    const reason =
+      error instanceof SyntaxError ? 'it is damaged; delete it and sign in' : why(error);
+    throw new CliError('usage', 'FILE_UNREADABLE', `cannot read ${file}: ${reason}`);
   }
 }
 
 async function write(stored: Stored): Promise<void> {
   const file = credentialsFile();
+  try {
+    await replace(file, stored);
+  } catch (error) {
+    throw new CliError(
+      'usage',
+      'FILE_UNWRITABLE',
+      `cannot write ${file}: ${why(error)}; XDG_CONFIG_HOME says where it goes`,
+    );
+  }
+}
+
+async function replace(file: string, stored: Stored): Promise<void> {
   await mkdir(dirname(file), { recursive: true, mode: 0o700 });
   const next = `${file}.${randomUUID()}`;
   const handle = await open(next, 'wx', 0o600);

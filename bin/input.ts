@@ -24,11 +24,14 @@ export function writeTarget(path: string, text: string): void {
   }
 }
 
-function why(error: unknown): string {
+/** What a person needs of an error of the file system. */
+export function why(error: unknown): string {
   const { code, message } = error as NodeJS.ErrnoException;
   if (code === 'ENOENT') return 'no such file or folder';
   if (code === 'EISDIR') return 'it is a folder';
-  if (code === 'EACCES') return 'permission denied';
+  if (code === 'EACCES' || code === 'EPERM') return 'permission denied';
+  if (code === 'EROFS') return 'the file system can only be read';
+  if (code === 'ENOSPC') return 'there is no space left';
   return message;
 }
 

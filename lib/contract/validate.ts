@@ -156,6 +156,10 @@ function messageOf(error: ErrorObject): string {
   if (error.keyword === 'additionalProperties') return 'is not a known property';
   if (error.keyword === 'required') return 'is missing';
   if (error.keyword === 'discriminator') return 'does not name a known shape';
+  // A pattern is for programs; what is allowed says the same in words.
+  if (error.keyword === 'pattern' && allowedBy(error) !== undefined) {
+    return 'does not have the right form';
+  }
   return error.message ?? `does not fit '${error.keyword}'`;
 }
 

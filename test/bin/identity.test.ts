@@ -63,6 +63,22 @@ describeWithPostgres('signing in on the command line', () => {
     expect(silent.stderr).toContain('there is no terminal to ask for the address');
   });
 
+  it('says where it may not write, and stays itself', async () => {
+    const { tenant, email, password } = world.platform.admin;
+    const ended = await cloudflow(
+      [
+        ...['login', '--url', world.platform.baseUrl],
+        ...['--tenant', tenant, '--email', email, '--password-stdin'],
+      ],
+      // A folder that can be made nowhere, for root neither.
+      { env: { XDG_CONFIG_HOME: '/dev/null/config' }, stdin: `${password}\n` },
+    );
+    expect(ended.status).toBe(2);
+    expect(ended.stderr).toContain('/dev/null/config/cloudflow/credentials.json');
+    expect(ended.stderr).toContain('XDG_CONFIG_HOME');
+    expect(ended.stderr).not.toContain('    at ');
+  });
+
   it('makes, lists, rotates and revokes keys with a key that may', async () => {
     const key = ['--api-key', world.platform.apiKey];
     const made = await cli(['keys', 'create', 'ci', '--scope', 'workflow:read', ...key]);

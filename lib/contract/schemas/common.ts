@@ -33,7 +33,8 @@ export const Timestamp = Type.String({
 
 export const WorkflowId = Type.String({
   pattern: WORKFLOW_ID_PATTERN,
-  description: "the workflow's id as its definition gives it",
+  description:
+    "a workflow's id: 1 to 63 lower-case letters, digits, `-` and `_`, beginning with a letter or digit",
 });
 
 export const WorkflowVersion = Type.String({
