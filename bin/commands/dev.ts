@@ -47,6 +47,7 @@ export async function dev(terminal: Terminal, options: DevOptions): Promise<bool
     databaseUrl: process.env['DATABASE_URL'] ?? null,
     egress: readEgressPolicy(process.env),
     log,
+    traces: process.env['AWS_XRAY_DAEMON_ADDRESS'],
     restartCommand: restartCommand(folder, options),
   }).catch((error: unknown) => {
     throw explained(error, options.port);

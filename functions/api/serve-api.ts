@@ -5,6 +5,7 @@ import type { IdempotencyStore } from '#ports/idempotency-store.ts';
 import type { Ids } from '#ports/ids.ts';
 import type { Log } from '#ports/log.ts';
 import { type Metrics, NO_METRICS } from '#ports/metrics.ts';
+import { NO_TRACER, type Tracer } from '#ports/tracer.ts';
 import { createAuditor } from '#services/audit/auditor.ts';
 import { type AuthenticateDeps, createAuthenticate } from '#services/identity/authenticate.ts';
 import type { Principal } from '#services/identity/principal.ts';
@@ -22,6 +23,8 @@ export interface ServeDeps extends AuthenticateDeps {
   readonly log: Log;
   /** Default: nobody listens. */
   readonly metrics?: Metrics;
+  /** Default: nobody is told. */
+  readonly tracer?: Tracer;
   /** Origins of web clients. Default none. */
   readonly allowedOrigins?: readonly string[];
   /** Check every answer against the contract: for tests. */
@@ -69,6 +72,7 @@ export function serveApi<T extends Tag>(
     ids: deps.ids,
     log: deps.log,
     metrics,
+    tracer: deps.tracer ?? NO_TRACER,
     allowedOrigins: deps.allowedOrigins ?? [],
     checkResponses: deps.checkResponses ?? false,
   });

@@ -1,5 +1,6 @@
 import type { OperationId, ResponseBody, Routes } from '#contract/routes.ts';
 import type { Input } from '#contract/validate.ts';
+import type { Trace } from '#core/trace.ts';
 import type { ClientInfo } from '#ports/sessions.ts';
 import type { AuditNotes } from '#services/audit/auditor.ts';
 import type { Principal } from '#services/identity/principal.ts';
@@ -38,6 +39,8 @@ export interface Call<Id extends OperationId> extends Input<Id> {
   readonly ifMatch: string | null;
   readonly requestId: string;
   readonly correlationId: string;
+  /** What is done for it goes on under this; null: nobody traces it. */
+  readonly trace: Trace | null;
   /** Set when the caller sent an Idempotency-Key. */
   readonly idempotency: { readonly key: string; readonly fingerprint: string } | null;
 }

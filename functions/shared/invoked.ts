@@ -5,7 +5,7 @@ import type { Basics } from './process.ts';
  * (`settled`) and what it measured is told: what comes after the answer is frozen.
  */
 export function invoked<Event, Result>(
-  { metrics }: Pick<Basics, 'metrics'>,
+  { metrics, tracer }: Pick<Basics, 'metrics' | 'tracer'>,
   handle: (event: Event) => Promise<Result>,
   settled: () => Promise<void> = () => Promise.resolve(),
 ): (event: Event) => Promise<Result> {
@@ -15,6 +15,7 @@ export function invoked<Event, Result>(
     } finally {
       await settled();
       metrics.flush();
+      await tracer.settled();
     }
   };
 }

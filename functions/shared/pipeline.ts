@@ -7,10 +7,12 @@ import { createRouter, type Match, type Router } from '#contract/router.ts';
 import { type OperationId, routeOf } from '#contract/routes.ts';
 import { checkParams, parseInput, validators } from '#contract/validate.ts';
 import { CloudFlowError } from '#core/errors.ts';
+import { type Trace, traceOfHeaders } from '#core/trace.ts';
 import type { Clock } from '#ports/clock.ts';
 import type { Ids } from '#ports/ids.ts';
 import type { Log, LogFields } from '#ports/log.ts';
 import type { Metrics } from '#ports/metrics.ts';
+import type { Tracer } from '#ports/tracer.ts';
 import type { Auditor, CallAudit } from '#services/audit/auditor.ts';
 import type { Authenticate } from '#services/identity/authenticate.ts';
 import { requirePermission } from '#services/identity/authorize.ts';
@@ -55,6 +57,7 @@ export interface PipelineDeps {
   readonly ids: Ids;
   readonly log: Log;
   readonly metrics: Metrics;
+  readonly tracer: Tracer;
   /** Origins of web clients that may call, exactly as browsers send them. */
   readonly allowedOrigins: readonly string[];
   /** Answers are checked against the contract too: for tests, not for production. */
@@ -70,7 +73,12 @@ export function createPipeline(deps: PipelineDeps): ApiHandler {
     const begun = deps.clock.monotonic();
     const requestId = deps.ids.random();
     const correlationId = readCorrelationId(request) ?? requestId;
+    const span = deps.tracer.begin(
+      'request',
+      deps.tracer.ambient() ?? traceOfHeaders(request.headers),
+    );
     const about: About = {
+      trace: span.trace,
       requestId,
       correlationId,
       operation: null,
@@ -82,6 +90,7 @@ export function createPipeline(deps: PipelineDeps): ApiHandler {
     const took = deps.clock.monotonic() - begun;
     const Operation = about.operation ?? 'none';
     const Class = `${Math.floor(response.status / 100)}xx`;
+    span.end(outcomeOf(response.status), { operation: Operation, status: response.status });
     deps.metrics.add(METRICS.ApiRequests, { Operation, Class });
     deps.metrics.add(METRICS.ApiLatency, { Operation, Class }, took);
     deps.log.info('REQUEST_SERVED', {
@@ -111,10 +120,16 @@ export function createPipeline(deps: PipelineDeps): ApiHandler {
   }
 }
 
+function outcomeOf(status: number): 'ok' | 'error' | 'fault' {
+  if (status >= 500) return 'fault';
+  return status >= 400 ? 'error' : 'ok';
+}
+
 /** What is known of a request, as it becomes known. */
 interface About {
   readonly requestId: string;
   readonly correlationId: string;
+  readonly trace: Trace | null;
   operation: OperationId | null;
   tenant: string | null;
   /** As the path has it: the log takes it only where it is an id. */
@@ -129,6 +144,7 @@ function fieldsOf(request: ApiRequest, about: About): LogFields {
     execution_id: about.executionId,
     request_id: about.requestId,
     correlation_id: about.correlationId,
+    trace_id: about.trace?.id ?? null,
     operation: about.operation,
     method: METHODS_LOGGED.has(request.method) ? request.method : 'other',
   };
@@ -199,6 +215,7 @@ async function answer(
     ifMatch,
     requestId,
     correlationId,
+    trace: about.trace,
     idempotency,
   };
 

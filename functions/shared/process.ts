@@ -3,7 +3,8 @@ import { createJsonLog } from '#adapters/local/json-log.ts';
 import { createSystemClock } from '#adapters/local/system-clock.ts';
 import { createEmfMetrics, type EmfMetrics } from '#adapters/metrics/emf.ts';
 import { createPlainCodec } from '#adapters/postgres/payload-codec.ts';
-import type { ProgramName } from '#config/functions.ts';
+import { createXrayTracer, type XrayTracer } from '#adapters/xray/tracer.ts';
+import { FUNCTIONS, type ProgramName } from '#config/functions.ts';
 import { metricNamespace } from '#config/metrics.ts';
 import type { Clock } from '#ports/clock.ts';
 import type { Ids } from '#ports/ids.ts';
@@ -19,6 +20,7 @@ export interface Basics {
   readonly codec: PayloadCodec;
   readonly log: Log;
   readonly metrics: EmfMetrics;
+  readonly tracer: XrayTracer;
 }
 
 export function createBasics(name: ProgramName, env: { readonly STAGE: string }): Basics {
@@ -36,5 +38,10 @@ export function createBasics(name: ProgramName, env: { readonly STAGE: string })
     write,
     now: () => clock.now(),
   });
-  return { name, clock, ids: createIds(), codec: createPlainCodec(), log, metrics };
+  const tracer = createXrayTracer({
+    name: `cloudflow-${env.STAGE}-${name}`,
+    host: name in FUNCTIONS ? 'lambda' : 'container',
+    now: () => clock.now(),
+  });
+  return { name, clock, ids: createIds(), codec: createPlainCodec(), log, metrics, tracer };
 }

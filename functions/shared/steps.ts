@@ -61,7 +61,7 @@ export function connectSteps(
   env: ProgramEnv<'step-runner'>,
   options: StepProcessOptions,
 ): StepProcess {
-  const { clock, ids, codec, log, metrics } = basics;
+  const { clock, ids, codec, log, metrics, tracer } = basics;
   const open = openPools(basics, env);
   const app = open('cloudflow_app', options.connections.app);
   const engine = open('cloudflow_engine', options.connections.engine);
@@ -110,6 +110,7 @@ export function connectSteps(
       ids,
       log,
       metrics,
+      tracer,
       executions,
       programs,
       callbackTokens,

@@ -65,6 +65,7 @@ async function call(
       mode: header.mode,
       executionId: header.id,
       rootId: keyRootOf(state, key),
+      trace: state.trace,
       key,
       step,
       attempt,
@@ -111,7 +112,7 @@ async function evaluate(
 
 async function startChild(
   deps: EngineDeps,
-  { header }: WorkContext,
+  { header, state }: WorkContext,
   { step, workflowId, version, input, detach }: CommandOf<'start_child'>,
 ): Promise<Outcome> {
   const answer = await deps.children.start({
@@ -124,6 +125,7 @@ async function startChild(
     version,
     input,
     detach,
+    trace: state.trace,
   });
   return answer.kind === 'started'
     ? { kind: 'child_started', step, executionId: answer.executionId }
@@ -164,6 +166,7 @@ async function compensate(
       mode: header.mode,
       executionId: header.id,
       rootId: keyRootOf(state, key),
+      trace: state.trace,
       key,
       step,
       attempt,

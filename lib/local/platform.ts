@@ -80,6 +80,7 @@ import { openStateFolder, type StateFolder } from './state-folder.ts';
 import { createLocalDefinitions, createLocalStateMachines } from './state-machines.ts';
 import { createStepRunnerTasks } from './step-runner-tasks.ts';
 import { createThreadedChecks } from './threaded-checks.ts';
+import { openTracer } from './traces.ts';
 import { createVirtualClock, type VirtualClock } from './virtual-clock.ts';
 
 export interface PlatformOptions {
@@ -93,6 +94,8 @@ export interface PlatformOptions {
   readonly databaseUrl: string | null;
   readonly egress: EgressPolicy;
   readonly log: Log;
+  /** `host:port` of a daemon of X-Ray that is told of traces; absent: none is. */
+  readonly traces?: string | undefined;
   /** How this process is started again, for `stack.json`. */
   readonly restartCommand: string;
 }
@@ -161,6 +164,7 @@ async function start(
   const clock: Clock = virtualClock ?? realClock;
   const ids = createIds();
   const metrics = createLocalMetrics();
+  const tracer = openTracer(options.traces, realClock, onStop);
   const codec = createPlainCodec();
 
   const pool = (role: Role, name: string, max: number) => {
@@ -271,6 +275,7 @@ async function start(
     databases,
     outbox: createOutboxPublisher({ pool: appPool, codec, partitions, clock }),
     children,
+    tracer,
     get publicUrl() {
       return server?.url ?? '';
     },
@@ -393,6 +398,7 @@ async function start(
     ids,
     log: log.with({ part: 'api' }),
     metrics,
+    tracer,
     cursorKey,
     runtimes,
     preferredRuntime: 'step_functions',

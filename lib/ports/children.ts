@@ -22,6 +22,8 @@ export interface ChildRequest {
   readonly version: string | null;
   readonly input: Json;
   readonly detach: boolean;
+  /** Of the parent, as `core/trace.ts` writes it; null or absent: none. */
+  readonly trace?: string | null;
 }
 
 export type ChildAnswer =

@@ -61,6 +61,8 @@ export interface AcceptRequest {
   /** Also what search finds the execution by, word for word; without any it costs search nothing. */
   readonly labels: Labels;
   readonly correlationId: string | null;
+  /** Where it stands in a trace, as `core/trace.ts` writes it: it goes into the first event. */
+  readonly trace?: string;
   /** `fingerprint`: hash of whatever makes two requests the same request. */
   readonly idempotency: { readonly key: string; readonly fingerprint: string } | null;
   readonly now: number;

@@ -35,6 +35,8 @@ export interface StartStateMachine {
   /** A retry: its machine asks what was carried over (`CompileOptions.continues`). */
   readonly continues: boolean;
   readonly input: Json;
+  /** Where it stands in a trace, as `core/trace.ts` writes it; null: nowhere. */
+  readonly trace: string | null;
 }
 
 /** `quota`: the machine cannot be made or started now, and why in words that tenants may read. */

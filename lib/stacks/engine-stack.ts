@@ -21,7 +21,7 @@ import type { Construct } from 'constructs';
 import { CONTAINERS } from '#config/functions.ts';
 import type { StageSettings } from '#config/stage-settings.ts';
 import { acknowledge } from '#constructs/acknowledge.ts';
-import { grantAll } from '#constructs/grants.ts';
+import { allow, grantAll } from '#constructs/grants.ts';
 import { bundleFolder, type Surroundings } from '#constructs/service-function.ts';
 import type { ApiStack } from './api-stack.ts';
 import type { DataStack } from './data-stack.ts';
@@ -31,6 +31,11 @@ import { reachable, runnerEnvironment } from './workflows-stack.ts';
 
 const HEALTH_PORT = 8_080;
 const CPU_TARGET_PERCENT = 65;
+/** The agent that AWS goes on with; its daemon of X-Ray alone is only mended since February 2026. */
+const TRACE_AGENT = 'public.ecr.aws/cloudwatch-agent/cloudwatch-agent:1.300072.0b1766';
+const TRACE_SETTINGS = {
+  traces: { traces_collected: { xray: { bind_address: '127.0.0.1:2000' } } },
+} as const;
 
 interface EngineStackProps {
   readonly around: Surroundings;
@@ -101,6 +106,20 @@ export class EngineStack extends StageStack {
         retries: 3,
         startPeriod: Duration.seconds(60),
       },
+    });
+    // Takes what the engine tells of traces on its loopback, and tells X-Ray: not needed to go on.
+    task.addContainer('Traces', {
+      image: ContainerImage.fromRegistry(TRACE_AGENT),
+      essential: false,
+      environment: { CW_CONFIG_CONTENT: JSON.stringify(TRACE_SETTINGS) },
+      logging: LogDriver.awsLogs({ logGroup: log, streamPrefix: 'traces' }),
+      memoryLimitMiB: 256,
+    });
+    allow(taskRole, {
+      sid: 'Trace',
+      actions: ['xray:PutTraceSegments', 'xray:PutTelemetryRecords'],
+      resources: ['*'],
+      star: 'X-Ray knows no resource that these actions could be narrowed to',
     });
     acknowledge(
       task,

@@ -1,5 +1,6 @@
 import type { StepKey } from '#core/execution/events.ts';
 import type { Json } from '#core/json.ts';
+import type { Trace } from '#core/trace.ts';
 import type { Children } from '#ports/children.ts';
 import type { Connections } from '#ports/connections.ts';
 import type { Databases } from '#ports/databases.ts';
@@ -10,6 +11,7 @@ import type { Http } from '#ports/http.ts';
 import type { Outbox } from '#ports/outbox.ts';
 import type { PlatformOperations } from '#ports/platform-operations.ts';
 import type { Secrets } from '#ports/secrets.ts';
+import type { Tracer } from '#ports/tracer.ts';
 import type { OutboundGate } from './outbound-gate.ts';
 
 /** What steps work with. One set serves both runtimes; only the adapters behind it differ. */
@@ -25,6 +27,8 @@ export interface StepDeps {
   readonly children: Children;
   /** Only where the platform's own workflows run: whoever runs tenants' has none. */
   readonly platform?: PlatformOperations;
+  /** Absent: nobody is told. */
+  readonly tracer?: Tracer;
   /** Where callbacks are answered: scheme, host and port of the API, without a slash at the end. */
   readonly publicUrl: string;
 }
@@ -41,6 +45,8 @@ export interface Caller {
   /** The same for every attempt, also over retries of the whole execution. */
   readonly idempotencyKey: string;
   readonly purpose: 'step' | 'compensation';
+  /** What goes on under this call; null: nothing. */
+  readonly trace: Trace | null;
   /** The attempt's time is up, or nobody wants its result any more. */
   readonly signal: AbortSignal;
   /** The attempt's time alone. */

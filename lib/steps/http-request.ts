@@ -2,6 +2,7 @@ import { type HttpAuth, type HttpConnection, keptAs } from '#core/connections.ts
 import type { StepErrorName } from '#core/errors.ts';
 import { cleanText } from '#core/foreign-json.ts';
 import type { Json } from '#core/json.ts';
+import { traceHeaders } from '#core/trace.ts';
 import type { HttpAnswer, HttpFailure } from '#ports/http.ts';
 import type { Caller, Connector, StepDeps } from './deps.ts';
 import { invalidConfig, stepFailure } from './failure.ts';
@@ -51,6 +52,7 @@ export async function sendHttp(
         'x-cloudflow-execution': caller.executionId,
         'x-cloudflow-step': caller.key,
         'x-cloudflow-attempt': String(caller.attempt),
+        ...traceHeaders(caller.trace),
         ...(body.type === null ? {} : { 'content-type': body.type }),
         ...config.headers,
         ...credentials.headers,

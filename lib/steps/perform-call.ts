@@ -14,7 +14,9 @@ import type { StepKey } from '#core/execution/events.ts';
 import { failures } from '#core/execution/failures.ts';
 import type { Json } from '#core/json.ts';
 import type { Step } from '#core/plan/program.ts';
+import { parseTrace } from '#core/trace.ts';
 import type { Mode } from '#ports/execution-store.ts';
+import { NO_TRACER, type Span } from '#ports/tracer.ts';
 import { handOutToken } from './callback-request.ts';
 import type { Caller, StepDeps } from './deps.ts';
 import { StepFailure } from './failure.ts';
@@ -36,6 +38,8 @@ export interface StepCall {
   readonly timeoutMs: number;
   /** What `result` and `compensate` may read, besides `$result` and the step itself. */
   readonly bindings: Bindings;
+  /** Of the execution, as `core/trace.ts` writes it; null or absent: none. */
+  readonly trace?: string | null;
   /** For a callback: the token that its request hands out. */
   readonly callback?: { readonly token: string };
   /** Abandons the attempt: its result no longer matters. */
@@ -91,18 +95,23 @@ interface Attempt {
   readonly attempt: number;
   readonly timeoutMs: number;
   readonly purpose: 'step' | 'compensation';
+  readonly trace?: string | null | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
 /** Runs one attempt under its time limit and turns what ended it into words of the language. */
 export async function withinTime(
-  deps: Pick<StepDeps, 'deadlines'>,
+  deps: Pick<StepDeps, 'deadlines' | 'tracer'>,
   attempt: Attempt,
   perform: (caller: Caller) => Promise<Json>,
 ): Promise<{ ok: true; raw: Json } | { ok: false; error: StepError }> {
   const deadline = deps.deadlines.after(attempt.timeoutMs);
   const { tenant, mode, executionId, rootId, key, purpose } = attempt;
   const abandoned = attempt.signal;
+  const tracer = deps.tracer ?? NO_TRACER;
+  // What runs us knows better where it stands than the beginning of the execution did.
+  const span = tracer.begin(purpose, tracer.ambient() ?? parseTrace(attempt.trace));
+  let outcome: Parameters<Span['end']>[0] = 'fault';
   try {
     const raw = await perform({
       tenant,
@@ -114,13 +123,16 @@ export async function withinTime(
       attempt: attempt.attempt,
       idempotencyKey: idempotencyKey(rootId, key, purpose),
       purpose,
+      trace: span.trace,
       signal:
         abandoned === undefined ? deadline.signal : AbortSignal.any([abandoned, deadline.signal]),
       deadline: deadline.signal,
     });
+    outcome = 'ok';
     return { ok: true, raw };
   } catch (error) {
     if (!(error instanceof StepFailure)) throw error;
+    outcome = 'error';
     if (abandoned?.aborted === true) {
       return { ok: false, error: { code: stepErrorCode('Cancelled'), message: 'abandoned' } };
     }
@@ -129,6 +141,11 @@ export async function withinTime(
     }
     return { ok: false, error: error.error };
   } finally {
+    span.end(outcome, {
+      execution: executionId,
+      step_type: attempt.step.type,
+      attempt: attempt.attempt,
+    });
     deadline.clear();
   }
 }

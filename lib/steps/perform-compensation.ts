@@ -4,6 +4,7 @@ import { parseChildConfig } from '#core/execution/child-config.ts';
 import type { CompensationRecord, StepKey } from '#core/execution/events.ts';
 import { isJsonObject, type Json } from '#core/json.ts';
 import type { Step } from '#core/plan/program.ts';
+import { traceText } from '#core/trace.ts';
 import type { Mode } from '#ports/execution-store.ts';
 import type { Caller, StepDeps } from './deps.ts';
 import { StepFailure, stepFailure } from './failure.ts';
@@ -25,6 +26,8 @@ export interface CompensationCall {
   readonly step: Step;
   readonly attempt: number;
   readonly record: CompensationRecord;
+  /** Of the execution; null or absent: none. */
+  readonly trace?: string | null;
   readonly signal?: AbortSignal;
 }
 
@@ -65,6 +68,7 @@ async function undoByChild(deps: StepDeps, caller: Caller, config: Json): Promis
     purpose: 'compensation',
     ...child.value,
     detach: false,
+    ...(caller.trace === null ? {} : { trace: traceText(caller.trace) }),
   });
   if (answer.kind === 'refused') throw new StepFailure(answer.error);
   const end = await deps.children.ended(tenant, answer.executionId, caller.signal);

@@ -123,6 +123,19 @@ describe.each(STAGES)('what stage %s deploys', (stage) => {
     expect(CONTAINERS.engine.stopSeconds).toBeLessThanOrEqual(120);
   });
 
+  it('has an agent beside the engine that takes traces on its loopback, and without which it goes on', () => {
+    const [task] = made.ofType('AWS::ECS::TaskDefinition');
+    const containers = task!.Properties['ContainerDefinitions'] as Resource['Properties'][];
+    expect(containers).toHaveLength(2);
+    const agent = containers[1]!;
+    expect(agent).toMatchObject({ Essential: false });
+    expect(agent['Image']).toMatch(/^public\.ecr\.aws\/cloudwatch-agent\/cloudwatch-agent:1\.3/);
+    const [{ Value }] = agent['Environment'] as [{ Value: string }];
+    expect(JSON.parse(Value)).toEqual({
+      traces: { traces_collected: { xray: { bind_address: '127.0.0.1:2000' } } },
+    });
+  });
+
   it('allows no role an action by a wildcard', () => {
     const starred = statements()
       .flatMap(({ Action }) => list(Action))

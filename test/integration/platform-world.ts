@@ -7,7 +7,7 @@ import { createSilentLog } from '#adapters/local/json-log.ts';
 import { type Client, createClient } from '#client/client.ts';
 import { isFinal } from '#core/execution/events.ts';
 import type { JsonObject } from '#core/json.ts';
-import { type Platform, startPlatform } from '#local/platform.ts';
+import { type Platform, type PlatformOptions, startPlatform } from '#local/platform.ts';
 import type { VirtualClock } from '#local/virtual-clock.ts';
 
 /** A request that the platform's steps made to the world. */
@@ -40,7 +40,10 @@ export interface PlatformWorld {
   stop(): Promise<void>;
 }
 
-export async function startWorld(databaseUrl: string): Promise<PlatformWorld> {
+export async function startWorld(
+  databaseUrl: string,
+  more: Pick<PlatformOptions, 'traces'> = {},
+): Promise<PlatformWorld> {
   const hits: Hit[] = [];
   const world: { answer: PlatformWorld['answer'] } = {
     answer: () => ({ status: 200, body: { ok: true } }),
@@ -76,6 +79,7 @@ export async function startWorld(databaseUrl: string): Promise<PlatformWorld> {
     egress: { allow: new Set([`127.0.0.1:${port}`]), httpPorts: new Set([80, 443]) },
     log: createSilentLog(),
     restartCommand: 'none',
+    ...more,
   });
   const clock = platform.virtualClock as VirtualClock;
   const client = createClient({ baseUrl: platform.baseUrl, credential: platform.apiKey });

@@ -170,7 +170,7 @@ describeWithPostgres('auto, when Step Functions has no room', () => {
     const id = await accept('auto');
     const { workflowId, version, hash: programHash } = program;
     const named = { mode: 'live', workflowId, version, programHash, continues: false } as const;
-    await machines.start({ tenant: TENANT, executionId: id, input: {}, ...named });
+    await machines.start({ tenant: TENANT, executionId: id, input: {}, trace: null, ...named });
     aws.refused.set('StartExecution', 'ThrottlingException');
     await driver.look();
     expect(await record(id)).toMatchObject({ runtime: 'step_functions', status: 'RUNNING' });

@@ -214,6 +214,7 @@ function createdEvent(request: AcceptRequest): EventOf<'execution_created'> {
     retry_of: request.retryOf,
     carried: request.carried,
     ...(request.keyRoots === undefined ? {} : { key_roots: request.keyRoots }),
+    ...(request.trace === undefined ? {} : { trace: request.trace }),
   };
 }
 

@@ -68,6 +68,7 @@ export function createAwsStateMachines(deps: {
         stateMachineArn: await machines.ensure(request),
         name: request.executionId,
         input: JSON.stringify(request.input),
+        ...(request.trace === null ? {} : { traceHeader: request.trace }),
       }),
     );
   }

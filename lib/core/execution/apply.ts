@@ -87,6 +87,7 @@ const HANDLERS: { readonly [T in ExecutionEventType]: Handler<T> } = {
       input: event.input,
       rootId: event.root_id,
       keyRoots: event.key_roots ?? null,
+      trace: event.trace ?? null,
       parent: event.parent,
       depth: event.depth,
       retryOf: event.retry_of,

@@ -85,6 +85,8 @@ export type ExecutionEvent =
        * receiver that remembers the first key must not take the new call for a repeat. Absent: none.
        */
       readonly key_roots?: { readonly [step: StepKey]: string };
+      /** The trace that it was started in, as `core/trace.ts` writes it. Absent: none. */
+      readonly trace?: string;
     }
   /**
    * Before it began, `auto` became another runtime than was chosen at first: what was chosen had no

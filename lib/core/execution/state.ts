@@ -35,6 +35,8 @@ export interface ExecutionState {
   readonly rootId: string;
   /** See `key_roots` of the first event. */
   readonly keyRoots: { readonly [step: StepKey]: string } | null;
+  /** See `trace` of the first event. */
+  readonly trace: string | null;
   readonly parent: { readonly execution_id: string; readonly step: StepKey } | null;
   readonly depth: number;
   readonly retryOf: string | null;
@@ -173,6 +175,7 @@ export function initialState(header: ExecutionHeader): ExecutionState {
     input: null,
     rootId: header.id,
     keyRoots: null,
+    trace: null,
     parent: null,
     depth: 0,
     retryOf: null,

@@ -78,6 +78,7 @@ async function accept(
     carried: null,
     labels: {},
     correlationId: parent.correlationId,
+    ...(child.trace === null || child.trace === undefined ? {} : { trace: child.trace }),
     idempotency: null,
     now,
   });

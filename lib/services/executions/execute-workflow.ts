@@ -1,5 +1,6 @@
 import type { Body, ResponseBody } from '#contract/routes.ts';
 import { CloudFlowError } from '#core/errors.ts';
+import { type Trace, traceText } from '#core/trace.ts';
 import type { AcceptAnswer, AcceptRequest } from '#ports/execution-store.ts';
 import type { Principal } from '../identity/principal.ts';
 import { iso } from '../shared/present.ts';
@@ -10,6 +11,8 @@ import { requireExecution } from './load-state.ts';
 
 export interface CallFacts {
   readonly correlationId: string;
+  /** What the execution goes on under; null or absent: nothing. */
+  readonly trace?: Trace | null;
   readonly idempotency: { readonly key: string; readonly fingerprint: string } | null;
 }
 
@@ -56,6 +59,7 @@ export async function executeWorkflow(
     carried: null,
     labels: body.labels ?? {},
     correlationId: facts.correlationId,
+    ...tracedBy(facts),
     idempotency: keyOf(principal, facts),
     now,
   };
@@ -89,6 +93,10 @@ export async function executeWorkflow(
       created_at: iso(now),
     },
   };
+}
+
+export function tracedBy({ trace }: Pick<CallFacts, 'trace'>): Pick<AcceptRequest, 'trace'> {
+  return trace === null || trace === undefined ? {} : { trace: traceText(trace) };
 }
 
 /** Live and test keys of one tenant do not meet. */

@@ -10,7 +10,7 @@ import type { VersionRecord } from '#ports/workflow-store.ts';
 import type { Principal } from '../identity/principal.ts';
 import { type ChosenRuntime, chooseRuntime } from './choose-runtime.ts';
 import type { ExecutionDeps } from './deps.ts';
-import { type CallFacts, keyOf, refuseConflict } from './execute-workflow.ts';
+import { type CallFacts, keyOf, refuseConflict, tracedBy } from './execute-workflow.ts';
 import { checkInput } from './input.ts';
 import { loadState, requireExecution } from './load-state.ts';
 
@@ -88,6 +88,7 @@ export async function retryExecution(
     ...(ownKeys === null ? {} : { keyRoots: ownKeys }),
     labels: record.labels,
     correlationId: facts.correlationId,
+    ...tracedBy(facts),
     idempotency: keyOf(principal, facts),
     now,
   });

@@ -77,6 +77,7 @@ export function createStepFunctionsDriver(deps: DriverDeps): StepFunctionsDriver
       programHash: header.programHash,
       continues: task.state.retryOf !== null,
       input: task.state.input,
+      trace: task.state.trace,
     });
     if (answer.kind === 'quota') {
       if (await isAutomatic(tenant, executionId)) return fallBack(task, answer.message);

@@ -80,6 +80,7 @@ export async function compensate(task: Task, payload: PayloadOf<'compensate'>): 
     mode: header.mode,
     executionId: header.id,
     rootId: keyRootOf(task.state, payload.step),
+    trace: task.state.trace,
     key: payload.step,
     step: planStep(task, payload.step),
     attempt,

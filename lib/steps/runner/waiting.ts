@@ -84,6 +84,7 @@ export async function callback(task: Task, payload: PayloadOf<'callback'>): Prom
     mode: header.mode,
     executionId: header.id,
     rootId: keyRootOf(task.state, payload.step),
+    trace: task.state.trace,
     key: payload.step,
     step,
     attempt: begun.attempt,
@@ -126,6 +127,7 @@ export async function child(task: Task, payload: PayloadOf<'child'>): Promise<Js
     purpose: 'step',
     ...config.value,
     detach,
+    trace: task.state.trace,
   });
   if (answer.kind === 'refused') return failWith(task, payload.step, answer.error, 1);
   const { executionId } = answer;

@@ -42,6 +42,7 @@ export async function call(task: Task, payload: PayloadOf<'call'>): Promise<Json
     mode: header.mode,
     executionId: header.id,
     rootId: keyRootOf(task.state, payload.step),
+    trace: task.state.trace,
     key: payload.step,
     step,
     attempt: begun.attempt,

@@ -95,7 +95,7 @@ describe('Step Functions behind its port', () => {
     const executionId = randomUUID();
     hashes.set(executionId, programHash);
     const named = { workflowId: 'asks', version: '1.0.0', mode: 'live' } as const;
-    return { ...named, ...keyOf(programHash), executionId, input: { n: 1 } };
+    return { ...named, ...keyOf(programHash), executionId, input: { n: 1 }, trace: null };
   }
   const calls = (name: string) => aws.asked.filter((each) => each.endsWith(`.${name}`)).length;
   async function tokenOf(executionId: string): Promise<string> {
@@ -103,6 +103,22 @@ describe('Step Functions behind its port', () => {
     await expect.poll(() => find()?.['execution']).toBe(executionId);
     return String(find()?.['token']);
   }
+
+  it('tells Step Functions where an execution stands in a trace, if it stands in one', async () => {
+    const told: (string | undefined)[] = [];
+    client.middlewareStack.add(
+      (next) => (args) => {
+        const { name, input, traceHeader } = args.input as Record<string, string | undefined>;
+        if (name !== undefined && input !== undefined) told.push(traceHeader);
+        return next(args);
+      },
+      { step: 'initialize' },
+    );
+    const trace = 'Root=1-67890001-aaaaaaaaaaaaaaaaaaaaaaaa;Parent=bbbbbbbbbbbbbbbb;Sampled=1';
+    await machines().start({ ...accepted('one'), trace });
+    await machines().start(accepted('one'));
+    expect(told).toEqual([trace, undefined]);
+  });
 
   it('makes the machine at the first start: named by content, tagged, run through its alias', async () => {
     const request = accepted('one');

@@ -182,6 +182,12 @@ export const STATEMENTS: { readonly [C in Capability]: readonly Wanted[] } = {
   'egress:internet': [],
 };
 
+const TRACING: Wanted = {
+  sid: 'Trace',
+  actions: ['xray:PutTraceSegments', 'xray:PutTelemetryRecords'],
+  on: /"\*"/,
+};
+
 /** What a function needs besides its capabilities: to log, to trace, to stand in the network, to listen. */
 function besides(name: FunctionName): readonly Wanted[] {
   const spec = functionSpec(name);
@@ -191,11 +197,7 @@ function besides(name: FunctionName): readonly Wanted[] {
       actions: ['logs:CreateLogStream', 'logs:PutLogEvents'],
       on: new RegExp(`:log-group:/aws/lambda/cloudflow-[a-z]+-${name}:\\*`),
     },
-    {
-      sid: 'Trace',
-      actions: ['xray:PutTraceSegments', 'xray:PutTelemetryRecords'],
-      on: /"\*"/,
-    },
+    TRACING,
     ...(reachesDatabase(spec)
       ? [
           {
@@ -307,7 +309,11 @@ function roles(
       .filter((id) => id.startsWith(start));
   return [
     ...functions,
-    { role: task, of: 'engine', wanted: [...engine].flatMap((each) => STATEMENTS[each]) },
+    {
+      role: task,
+      of: 'engine',
+      wanted: [...[...engine].flatMap((each) => STATEMENTS[each]), TRACING],
+    },
     ...clocks,
     ...byName('Workflows/MachineRole').map((role) => ({
       role,
