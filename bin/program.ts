@@ -1,4 +1,5 @@
 import { Argument, Command, InvalidArgumentError, Option } from 'commander';
+import { type PlatformWorkflowName, platformWorkflowNames } from '#config/platform-workflows.ts';
 import { STAGES } from '#config/stages.ts';
 import { AUDIT_OUTCOMES } from '#core/audit-chain.ts';
 import { EXAMPLE_PER_DAY } from '#core/cost/runtimes.ts';
@@ -488,6 +489,65 @@ export function createProgram(host: Host): Command {
       const commands = await import('./commands/audit.ts');
       return commands.verify(terminal, await openSession(globals), own);
     },
+  );
+
+  add<{ out?: string }>(
+    program,
+    'drill <timeline>',
+    'what a rehearsal or a disaster took, held against the objectives',
+    ['cloudflow drill timeline.json', 'cloudflow drill timeline.json --out report.txt'],
+    [option('--out <file>', 'write the report to this file too')],
+    async ([file], own) => {
+      const { drill } = await import('./commands/drill.ts');
+      return drill(terminal, file as string, own);
+    },
+  );
+
+  const recovery = program
+    .command('recovery')
+    .description('operate the platform itself, where it is deployed');
+  const at = () => [
+    option('--stage <stage>', 'which platform')
+      .choices([...STAGES])
+      .makeOptionMandatory(),
+    option('--region <region>', 'where the workflow runs').makeOptionMandatory(),
+  ];
+  add<import('./commands/recovery.ts').StartOptions>(
+    recovery,
+    'start',
+    'start a workflow of the platform itself, with the AWS credentials of this shell',
+    [
+      `cloudflow recovery start region-failover --stage prod --region us-west-2 --input '{"mode": "unplanned", "dry_run": true}'`,
+      'cloudflow recovery start restore-test --stage prod --region us-east-1',
+    ],
+    [
+      ...at(),
+      option('--input <json>', 'a file, - for stdin, or JSON (default: {})'),
+      option('--name <name>', 'of the execution; the same name starts it once'),
+    ],
+    async ([workflow], own) => {
+      const { start } = await import('./commands/recovery.ts');
+      return start(terminal, workflow as PlatformWorkflowName, own);
+    },
+    [new Argument('<workflow>', 'which').choices([...platformWorkflowNames])],
+  );
+  add<import('./commands/recovery.ts').ApproveOptions>(
+    recovery,
+    'approve',
+    'answer the approval that a workflow of the platform itself waits for',
+    ['cloudflow recovery approve 5f2c1d --step approve --stage prod --region us-west-2 --by ada'],
+    [
+      ...at(),
+      option('--step <step>', 'the approval').default('approve'),
+      option('--by <name>', 'who decides').makeOptionMandatory(),
+      option('--reject', 'reject instead'),
+      option('--comment <text>', 'why, for the report'),
+    ],
+    async ([execution], own) => {
+      const { approve } = await import('./commands/recovery.ts');
+      return approve(terminal, execution as string, own);
+    },
+    [new Argument('<execution>', 'as the announcement says')],
   );
 
   const asl = program.command('asl').description('work with Amazon States Language');

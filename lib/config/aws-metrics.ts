@@ -16,6 +16,10 @@ export const AWS_METRICS = {
     dimensions: ['Class', 'Resource', 'Service', 'Type'],
     names: ['ResourceCount'],
   },
+  'AWS/States': {
+    dimensions: ['StateMachineArn'],
+    names: ['ExecutionsFailed', 'ExecutionsTimedOut', 'ExecutionsAborted'],
+  },
   'AWS/SQS': {
     dimensions: ['QueueName'],
     names: ['ApproximateNumberOfMessagesVisible', 'ApproximateAgeOfOldestMessage'],

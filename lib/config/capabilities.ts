@@ -179,6 +179,72 @@ export const CAPABILITIES = {
     about: 'open keys that sign tokens',
     actions: ['kms:Decrypt'],
   },
+  'recovery:documents': {
+    about: 'read and write logs, reports and inventories of operations',
+    actions: ['s3:GetObject', 's3:PutObject', 's3:ListBucket'],
+  },
+  'recovery:announce': {
+    about: 'tell whoever operates the platform',
+    actions: ['sns:Publish'],
+  },
+  'recovery:integrity': {
+    about: 'ask for a check of integrity',
+    actions: ['lambda:InvokeFunction'],
+  },
+  'recovery:answer': {
+    about: 'answer approvals of the platform’s own machines',
+    actions: ['states:SendTaskSuccess', 'states:SendTaskFailure', 'states:SendTaskHeartbeat'],
+  },
+  'recovery:backups': {
+    about: 'see which backups there are',
+    actions: ['backup:ListRecoveryPointsByBackupVault'],
+  },
+  'recovery:databases': {
+    about: 'see how clusters of the database are',
+    actions: ['rds:DescribeDBClusters', 'rds:DescribeDBInstances'],
+  },
+  'recovery:copies': {
+    about: 'make copies of the database out of backups, under their prefix, and remove them',
+    actions: [
+      'rds:RestoreDBClusterFromSnapshot',
+      'rds:RestoreDBClusterToPointInTime',
+      'rds:CreateDBInstance',
+      'rds:DeleteDBInstance',
+      'rds:DeleteDBCluster',
+      'rds:AddTagsToResource',
+      'kms:CreateGrant',
+      'kms:DescribeKey',
+    ],
+  },
+  'recovery:secret-names': {
+    about: 'list secrets, without reading one',
+    actions: ['secretsmanager:ListSecrets'],
+  },
+  'recovery:topics': {
+    about: 'read the settings of topics',
+    actions: ['kafka:ListTopics', 'kafka:DescribeTopic'],
+  },
+  'takeover:database': {
+    about: 'give the database that waits an instance, and make it the one that writes',
+    actions: [
+      'rds:DescribeGlobalClusters',
+      'rds:SwitchoverGlobalCluster',
+      'rds:FailoverGlobalCluster',
+      'rds:CreateDBInstance',
+    ],
+  },
+  'takeover:name': {
+    about: 'let the name of the API lead here',
+    actions: [
+      'route53:ListResourceRecordSets',
+      'route53:ChangeResourceRecordSets',
+      'route53:GetChange',
+    ],
+  },
+  'takeover:engine': {
+    about: 'let the engine that waits run as many tasks as production needs',
+    actions: ['ecs:DescribeServices', 'application-autoscaling:RegisterScalableTarget'],
+  },
   'egress:internet': {
     about: 'connect to where workflows say, through the guard against private addresses',
     actions: [],

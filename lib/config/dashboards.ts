@@ -4,7 +4,7 @@
  */
 import { cacheCharts } from './cache-charts.ts';
 import { type Chart, type Lines, line } from './charts.ts';
-import { functionNames } from './functions.ts';
+import { homeFunctionNames } from './functions.ts';
 import { QUEUES } from './queues.ts';
 import { resourceNames } from './resources.ts';
 import { aws, math, ours, type Series, type Statistic } from './signals.ts';
@@ -321,7 +321,7 @@ function functionsDashboard({ stage }: StageSettings): DashboardSpec {
     name: 'Invocations' | 'Errors' | 'Throttles' | 'Duration' | 'ConcurrentExecutions',
     statistic: Statistic,
   ): Lines =>
-    functionNames.map((program) =>
+    homeFunctionNames.map((program) =>
       line(
         program,
         aws('AWS/Lambda', name, statistic, { FunctionName: names.functionName(program) }),

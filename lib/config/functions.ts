@@ -34,6 +34,8 @@ export interface FunctionSpec extends Program {
   readonly keptWarm: boolean;
   /** Default: none. */
   readonly layers?: readonly LayerName[];
+  /** In the region that waits to take over, where a stage has one. Absent: where the platform serves. */
+  readonly runsIn?: 'standby';
 }
 
 export interface ContainerSpec extends Program {
@@ -95,6 +97,20 @@ const DRIVER_CAN = [
   'states:register',
   'states:run',
   'states:answer',
+] as const;
+
+const OPERATIONS = [
+  'STAGE',
+  'RECOVERY_FACTS',
+  'RECOVERY_BUCKET',
+  'RECOVERY_TOPIC_ARN',
+  'INTEGRITY_FUNCTION_ARN',
+] as const;
+const OPERATIONS_CAN = [
+  'recovery:documents',
+  'recovery:announce',
+  'recovery:integrity',
+  'recovery:answer',
 ] as const;
 
 const MEGABYTE = 1_000_000;
@@ -371,6 +387,60 @@ export const FUNCTIONS = {
     keptWarm: false,
     maxBundleBytes: MEGABYTE,
   },
+  operations: {
+    about: 'what the platform does to itself where it serves: copies of the database, inventories',
+    entry: 'functions/operations/main.ts',
+    triggers: [{ kind: 'platform-task' }],
+    env: OPERATIONS,
+    can: [
+      ...OPERATIONS_CAN,
+      'recovery:backups',
+      'recovery:databases',
+      'recovery:copies',
+      'recovery:secret-names',
+      'recovery:topics',
+    ],
+    beside: [],
+    memoryMb: 1_024,
+    timeoutSeconds: 900,
+    reservedConcurrency: null,
+    keptWarm: false,
+    maxBundleBytes: 3 * MEGABYTE,
+  },
+  takeover: {
+    about: 'what the region that waits does in order to take over',
+    entry: 'functions/takeover/main.ts',
+    triggers: [{ kind: 'platform-task' }],
+    env: OPERATIONS,
+    can: [
+      ...OPERATIONS_CAN,
+      'recovery:databases',
+      'takeover:database',
+      'takeover:name',
+      'takeover:engine',
+    ],
+    beside: [],
+    memoryMb: 1_024,
+    timeoutSeconds: 900,
+    reservedConcurrency: null,
+    keptWarm: false,
+    maxBundleBytes: 3 * MEGABYTE,
+    runsIn: 'standby',
+  },
+  'standby-integrity': {
+    about: 'holds executions against their logs in the database that took over',
+    entry: 'functions/standby-integrity/main.ts',
+    triggers: [{ kind: 'operation' }],
+    env: ['STAGE', ...DATABASE],
+    can: ['postgres:cloudflow_auditor'],
+    beside: [],
+    memoryMb: 1_024,
+    timeoutSeconds: 900,
+    reservedConcurrency: null,
+    keptWarm: false,
+    maxBundleBytes: MEGABYTE,
+    runsIn: 'standby',
+  },
 } as const satisfies Record<string, FunctionSpec>;
 
 export const CONTAINERS = {
@@ -393,6 +463,16 @@ export type ContainerName = keyof typeof CONTAINERS;
 export type ProgramName = FunctionName | ContainerName;
 
 export const functionNames = Object.keys(FUNCTIONS) as FunctionName[];
+
+/** Those where the platform serves. */
+export const homeFunctionNames = functionNames.filter(
+  (name) => functionSpec(name).runsIn === undefined,
+);
+
+/** Functions of a stage: those of the region that waits are only where there is one. */
+export function functionsOf({ standby }: { readonly standby: unknown }): FunctionName[] {
+  return standby === null ? homeFunctionNames : functionNames;
+}
 export const programNames = Object.keys(PROGRAMS) as ProgramName[];
 
 /** Functions that a kind of trigger starts. */

@@ -1,5 +1,6 @@
 import { type Alarm, type MetricAlarm, PRIORITIES } from './alarms/alarm.ts';
 import { alarmsOf } from './alarms/all.ts';
+import { standbyAlarmsOf } from './alarms/recovery.ts';
 import { dashboardsOf } from './dashboards.ts';
 import { DIMENSIONS, METRICS, metricNames } from './metrics.ts';
 import { savedQueries } from './saved-queries.ts';
@@ -60,7 +61,7 @@ export function operationsTables(settings: StageSettings): string {
 }
 
 function alarmTables(settings: StageSettings): readonly string[] {
-  const alarms = alarmsOf(settings);
+  const alarms = [...alarmsOf(settings), ...standbyAlarmsOf(settings)];
   return Object.entries(PRIORITIES).flatMap(([priority, { about, withinMinutes }]) => [
     `### ${priority}: ${about}`,
     '',

@@ -1,4 +1,4 @@
-import { functionNames } from './functions.ts';
+import { homeFunctionNames } from './functions.ts';
 import { resourceNames } from './resources.ts';
 
 /** Questions that people ask the log, saved where they ask them (CloudWatch, Logs Insights). */
@@ -13,7 +13,7 @@ export interface SavedQuery {
 export function savedQueries(stage: string): readonly SavedQuery[] {
   const names = resourceNames(stage);
   const groups = [
-    ...functionNames.map((name) => `/aws/lambda/${names.functionName(name)}`),
+    ...homeFunctionNames.map((name) => `/aws/lambda/${names.functionName(name)}`),
     `/cloudflow/${stage}/engine`,
   ];
   const lines =

@@ -15,7 +15,7 @@ export interface StageSettings {
   readonly region: string;
   readonly zones: readonly string[];
   /** Where copies wait to take over when the region is lost; null: nowhere. */
-  readonly standby: { readonly region: string; readonly zones: readonly string[] } | null;
+  readonly standby: StandbySettings | null;
   /** Data and keys outlive their stack, and stacks refuse to be deleted. */
   readonly retain: boolean;
   /** What is locked for years cannot be deleted before, by anybody, and is paid for as long. */
@@ -76,9 +76,20 @@ export interface StageSettings {
      */
     readonly pagerDutySecret: string | null;
   };
+  /** Disasters are rehearsed by the clock: backups restored, a zone cut off. */
+  readonly rehearses: boolean;
   /** Instances kept warm of each function that asks for it. */
   readonly warmInstances: number;
   readonly preferredRuntime: 'engine' | 'step_functions';
+}
+
+export interface StandbySettings {
+  readonly region: string;
+  readonly zones: readonly string[];
+  /** Where the API is reached there, and the zone of its name; null: no API waits there. */
+  readonly api: { readonly hostedZoneId: string; readonly host: string } | null;
+  /** The service of ECS that waits there without a task; null: none does. */
+  readonly engine: { readonly cluster: string; readonly service: string } | null;
 }
 
 export interface MailSettings {
@@ -130,6 +141,7 @@ const SHAPES: { readonly [S in Stage]: Shape } = {
     },
     mail: null,
     alerts: { pagerDutySecret: null },
+    rehearses: false,
     warmInstances: 0,
     preferredRuntime: 'step_functions',
   },
@@ -166,13 +178,19 @@ const SHAPES: { readonly [S in Stage]: Shape } = {
     },
     mail: { domain: 'staging.cloudflow.com', hostedZoneId: null, ownAddresses: false },
     alerts: { pagerDutySecret: null },
+    rehearses: true,
     warmInstances: 1,
     preferredRuntime: 'step_functions',
   },
   prod: {
     region: REGION,
     zones: zonesOf(REGION, 3),
-    standby: { region: STANDBY_REGION, zones: zonesOf(STANDBY_REGION, 3) },
+    standby: {
+      region: STANDBY_REGION,
+      zones: zonesOf(STANDBY_REGION, 3),
+      api: null,
+      engine: null,
+    },
     retain: true,
     lockAudit: true,
     logDays: 90,
@@ -203,6 +221,7 @@ const SHAPES: { readonly [S in Stage]: Shape } = {
     },
     mail: { domain: 'cloudflow.com', hostedZoneId: null, ownAddresses: true },
     alerts: { pagerDutySecret: null },
+    rehearses: true,
     warmInstances: 5,
     preferredRuntime: 'step_functions',
   },
@@ -289,6 +308,7 @@ export function problemOf(settings: StageSettings): string | null {
   if (settings.cache.replicas < 1) return 'its cache has no copy to fail over to; use at least 1';
   if (!api.firewall) return 'its API has no firewall; set api.firewall';
   if (engine.spot) return 'its engine runs on spare capacity; clear engine.spot';
+  if (!settings.rehearses) return 'nobody knows that its backups can be restored; set rehearses';
   return null;
 }
 

@@ -25,6 +25,8 @@ export type Trigger =
   | KafkaTrigger
   /** Ends of executions of the machines of workflows, as EventBridge tells them. */
   | { readonly kind: 'machine-status'; readonly statuses: readonly string[] }
+  /** Invoked by Task states of the platform's own machines, with `StepRunnerPayload`. */
+  | { readonly kind: 'platform-task' }
   /** Invoked by operations of the platform on itself. */
   | { readonly kind: 'operation' }
   /** Invoked by the deployment, which fails when it fails; lower `order` first. */

@@ -32,6 +32,10 @@ export const VARIABLES = {
   SIGNING_SEAL_KEY: 'id of the KMS key under which keys that sign tokens are sealed',
   EGRESS_ALLOW: 'private host:port pairs that steps may reach, for development; may be empty',
   EGRESS_PORTS: 'ports for HTTP besides 80, 443 and 8443, separated by commas; may be empty',
+  RECOVERY_FACTS: 'what operations must know of their region: JSON of HomeFacts or StandbyFacts',
+  RECOVERY_BUCKET: 'where logs, reports and inventories of operations are kept',
+  RECOVERY_TOPIC_ARN: 'who is told what operations found, and asked to approve',
+  INTEGRITY_FUNCTION_ARN: 'the function that stands beside the database, with its alias',
   HEALTH_PORT: 'where the container answers GET /healthz',
 } as const;
 

@@ -40,6 +40,8 @@ export interface Surroundings {
   readonly insideGroup: SecurityGroup;
   /** For programs that connect to where workflows say. */
   readonly outsideGroup: SecurityGroup;
+  /** The network has no way out: programs in it stand where its data stands. */
+  readonly isolated?: boolean;
 }
 
 export interface ServiceFunctionProps<Name extends FunctionName> {
@@ -152,7 +154,11 @@ export class ServiceFunction<Name extends FunctionName> extends Construct {
       ...(inside
         ? {
             vpc: around.vpc,
-            vpcSubnets: { subnetType: SubnetType.PRIVATE_WITH_EGRESS },
+            vpcSubnets: {
+              subnetType: around.isolated
+                ? SubnetType.PRIVATE_ISOLATED
+                : SubnetType.PRIVATE_WITH_EGRESS,
+            },
             securityGroups: [
               this.spec.can.includes('egress:internet') ? around.outsideGroup : around.insideGroup,
             ],

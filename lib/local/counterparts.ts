@@ -15,7 +15,10 @@ export interface Turn {
  * whole, and tasks of machines go to the step runner's own code.
  */
 export type Counterparts = {
-  readonly [Name in Exclude<FunctionName, StartedBy<'http'> | StartedBy<'machine-task'>>]:
+  readonly [Name in Exclude<
+    FunctionName,
+    StartedBy<'http'> | StartedBy<'machine-task' | 'platform-task'>
+  >]:
     | readonly Turn[]
     /** Why there is nothing to do here. */
     | string;

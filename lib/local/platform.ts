@@ -480,6 +480,7 @@ async function start(
       realtime: 'no WebSockets are served here yet',
       integrity: 'asked for by `cloudflow integrity`',
       'make-tenant': 'the first start makes the one tenant that there is',
+      'standby-integrity': 'there is no other region here',
     }),
   );
 

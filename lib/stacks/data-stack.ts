@@ -36,6 +36,8 @@ const DEAD_LETTERS_KEPT = Duration.days(14);
 /** What must survive everything else: the database and the queues between programs; and the cache. */
 export class DataStack extends StageStack {
   readonly cluster: DatabaseCluster;
+  /** Lets programs in that stand inside the network. */
+  readonly databaseGroupId: string;
   /** Host, port and database, for programs that log in with a token of IAM. */
   readonly databaseUrl: string;
   /** Of readers, which may lag behind; empty: there are none. */
@@ -76,6 +78,7 @@ export class DataStack extends StageStack {
         name,
       );
     }
+    this.databaseGroupId = group.securityGroupId;
     // From the proxy, which stands in the same group, to the cluster.
     group.addIngressRule(group, Port.tcp(POSTGRES_PORT), 'proxy to cluster');
     group.addEgressRule(group, Port.tcp(POSTGRES_PORT), 'proxy to cluster');

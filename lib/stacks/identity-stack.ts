@@ -158,7 +158,7 @@ export class IdentityStack extends StageStack {
     role: Parameters<Grant>[0],
     sid: string,
     actions: readonly string[],
-    service: 'secretsmanager' | 'dynamodb' | 's3' = 'secretsmanager',
+    service: 'secretsmanager' | 'dynamodb' | 's3' | 'rds' = 'secretsmanager',
   ): void {
     allow(role, {
       sid,

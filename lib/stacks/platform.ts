@@ -15,6 +15,7 @@ import { RecoveryStack } from './recovery-stack.ts';
 import { ScheduleStack } from './schedule-stack.ts';
 import { SchemaStack } from './schema-stack.ts';
 import { StandbyKeysStack } from './standby-keys-stack.ts';
+import { StandbyStack } from './standby-stack.ts';
 import { StoresStack } from './stores-stack.ts';
 import { WorkflowsStack } from './workflows-stack.ts';
 
@@ -23,11 +24,12 @@ export function buildPlatform(scope: Construct, settings: StageSettings, dist: s
   const identity = new IdentityStack(scope, settings);
   const network = new NetworkStack(scope, settings, identity.logKey);
   const data = new DataStack(scope, settings, { identity, network });
-  new EventsStack(scope, settings, { identity, network });
+  const events = new EventsStack(scope, settings, { identity, network });
   const stores = new StoresStack(scope, settings, { identity });
   if (settings.standby !== null) {
     // A copy of the table is made there as soon as the table is.
     stores.addStackDependency(new StandbyKeysStack(scope, settings, settings.standby));
+    new StandbyStack(scope, settings, settings.standby, dist);
   }
   new NotificationsStack(scope, settings);
   const around: Surroundings = {
@@ -43,7 +45,7 @@ export function buildPlatform(scope: Construct, settings: StageSettings, dist: s
   const realtime = new RealtimeStack(scope, settings, { around, data, stores, api });
   const workflows = new WorkflowsStack(scope, settings, { around, data, identity, api });
   const engine = new EngineStack(scope, settings, { around, data, identity, api });
-  const recovery = new RecoveryStack(scope, settings, { around, data });
+  const recovery = new RecoveryStack(scope, settings, { around, identity, data, events });
   const observability = new ObservabilityStack(scope, settings, {
     around,
     data,

@@ -1,23 +1,254 @@
+import { BackupPlan, BackupPlanRule, BackupResource, BackupVault } from 'aws-cdk-lib/aws-backup';
+import { SubnetType } from 'aws-cdk-lib/aws-ec2';
+import { Schedule } from 'aws-cdk-lib/aws-events';
+import { ManagedPolicy, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
+import { CfnDBClusterParameterGroup, CfnDBSubnetGroup } from 'aws-cdk-lib/aws-rds';
+import { CfnScheduleGroup } from 'aws-cdk-lib/aws-scheduler';
+import { Duration } from 'aws-cdk-lib/core';
 import type { Construct } from 'constructs';
+import { platformMachineArn } from '#config/platform-workflows.ts';
+import { BACKUPS, databaseNames, type HomeFacts, restoredPrefix } from '#config/recovery.ts';
 import type { StageSettings } from '#config/stage-settings.ts';
+import { acknowledge } from '#constructs/acknowledge.ts';
+import { actionsOf, allow, type CapabilityOf, type Grant, sidOf } from '#constructs/grants.ts';
+import { PlatformMachines } from '#constructs/platform-machine.ts';
+import { RecoveryStore } from '#constructs/recovery-store.ts';
 import { ServiceFunction, type Surroundings } from '#constructs/service-function.ts';
+import { makeVault, vaultArn } from '#constructs/vault.ts';
 import type { DataStack } from './data-stack.ts';
+import type { EventsStack } from './events-stack.ts';
+import type { IdentityStack } from './identity-stack.ts';
 import { StageStack } from './stage-stack.ts';
+import { ZoneDrill } from './zone-drill.ts';
 
-/** What brings the platform back when something is lost, and proves beforehand that it will. */
+interface RecoveryStackProps {
+  readonly around: Surroundings;
+  readonly identity: IdentityStack;
+  readonly data: DataStack;
+  readonly events: EventsStack;
+}
+
+const BACKUP_POLICY = 'AWSBackupServiceRolePolicyForBackup';
+/** Capacity units that a copy may grow to: enough to be looked into, whatever it is a copy of. */
+const COPY_UNITS = 8;
+/** Of the family that the database is of. */
+const FAMILY = 'aurora-postgresql17';
+
+/**
+ * What brings the platform back when something is lost, and proves beforehand that it will: backups and
+ * their copies in another region, the workflows that restore them every week, and the rehearsals.
+ */
 export class RecoveryStack extends StageStack {
-  constructor(
-    scope: Construct,
-    settings: StageSettings,
-    { around, data }: { around: Surroundings; data: DataStack },
-  ) {
+  constructor(scope: Construct, settings: StageSettings, props: RecoveryStackProps) {
     super(scope, 'Recovery', settings, 'backups, restores and their proof');
-    new ServiceFunction(this, 'Integrity', {
+    const { around, data } = props;
+    const { stage, account } = settings;
+
+    const store = new RecoveryStore(this, 'Store', settings);
+    const vault = makeVault(this, settings, store.key);
+    this.plan(vault, data);
+
+    const integrity = new ServiceFunction(this, 'Integrity', {
       name: 'integrity',
       around,
       // The cluster itself: copies that are restored from it share its domain, the proxy does not.
-      environment: { STAGE: settings.stage, DATABASE_URL: data.writerUrl, DATABASE_AUTH: 'iam' },
+      environment: { STAGE: stage, DATABASE_URL: data.writerUrl, DATABASE_AUTH: 'iam' },
       grants: data.grants,
     });
+    const operations = new ServiceFunction(this, 'Operations', {
+      name: 'operations',
+      around,
+      environment: {
+        STAGE: stage,
+        RECOVERY_FACTS: this.toJsonString(this.facts(props)),
+        RECOVERY_BUCKET: store.bucket.bucketName,
+        RECOVERY_TOPIC_ARN: store.topic.topicArn,
+        INTEGRITY_FUNCTION_ARN: integrity.live.functionArn,
+      },
+      grants: { ...store.grants, ...this.grants(props, integrity) },
+    });
+
+    const group = new CfnScheduleGroup(this, 'Clocks', { name: `platform-${stage}` });
+    const clock = new Role(this, 'Clock', {
+      description: 'starts machines of the platform, and calls for rehearsals',
+      assumedBy: new ServicePrincipal('scheduler.amazonaws.com', {
+        conditions: { StringEquals: { 'aws:SourceAccount': account } },
+      }),
+    });
+    new PlatformMachines(this, 'Machines', {
+      around,
+      runsIn: 'home',
+      runner: operations,
+      group,
+      clock,
+      rehearses: settings.rehearses,
+    });
+    if (settings.rehearses) {
+      new ZoneDrill(this, 'Drills', { around, data, store, group, clock });
+    }
+  }
+
+  /** Every day and every month, here and in the region that waits. */
+  private plan(vault: BackupVault, data: DataStack): void {
+    const { stage, standby } = this.settings;
+    const plan = new BackupPlan(this, 'Plan', { backupPlanName: `cloudflow-${stage}` });
+    for (const [name, { schedule, keptDays }] of Object.entries(BACKUPS)) {
+      const deleteAfter = Duration.days(keptDays);
+      plan.addRule(
+        new BackupPlanRule({
+          ruleName: name,
+          backupVault: vault,
+          scheduleExpression: Schedule.expression(schedule),
+          startWindow: Duration.hours(1),
+          completionWindow: Duration.hours(6),
+          deleteAfter,
+          ...(standby === null
+            ? {}
+            : {
+                copyActions: [
+                  {
+                    destinationBackupVault: BackupVault.fromBackupVaultArn(
+                      this,
+                      `Far${name}`,
+                      vaultArn(this.settings, standby.region),
+                    ),
+                    deleteAfter,
+                  },
+                ],
+              }),
+        }),
+      );
+    }
+    const role = new Role(this, 'BackupRole', {
+      description: 'what AWS Backup makes backups of the database as',
+      assumedBy: new ServicePrincipal('backup.amazonaws.com', {
+        conditions: { StringEquals: { 'aws:SourceAccount': this.settings.account } },
+      }),
+      managedPolicies: [ManagedPolicy.fromAwsManagedPolicyName(`service-role/${BACKUP_POLICY}`)],
+    });
+    acknowledge(
+      role,
+      `AwsSolutions-IAM4[Policy::arn:<AWS::Partition>:iam::aws:policy/service-role/${BACKUP_POLICY}]`,
+      'AWS keeps what its own service needs for backups; a copy of it would fall behind',
+    );
+    plan.addSelection('Database', {
+      backupSelectionName: `cloudflow-${stage}-database`,
+      resources: [BackupResource.fromRdsServerlessCluster(data.cluster)],
+      role,
+      disableDefaultBackupPolicy: true,
+    });
+  }
+
+  private facts({ data, events, around }: RecoveryStackProps): HomeFacts {
+    const { stage, region } = this.settings;
+    const names = databaseNames(stage);
+    const { subnetIds } = around.vpc.selectSubnets({ subnetType: SubnetType.PRIVATE_ISOLATED });
+    const subnets = new CfnDBSubnetGroup(this, 'CopySubnets', {
+      dbSubnetGroupName: names.copies,
+      dbSubnetGroupDescription: 'where copies of the database stand',
+      subnetIds,
+    });
+    const parameters = new CfnDBClusterParameterGroup(this, 'CopyParameters', {
+      dbClusterParameterGroupName: names.copies,
+      description: 'copies of the database',
+      family: FAMILY,
+      parameters: { 'rds.force_ssl': '1', timezone: 'UTC' },
+    });
+    return {
+      stage,
+      region,
+      cluster: names.cluster,
+      vault: names.vault,
+      secretsPrefix: `cloudflow/${stage}/`,
+      topicsCluster: events.clusterArn,
+      copies: {
+        subnetGroup: subnets.ref,
+        securityGroup: data.databaseGroupId,
+        parameterGroup: parameters.ref,
+        maxUnits: COPY_UNITS,
+      },
+    };
+  }
+
+  private grants(
+    { identity, events }: RecoveryStackProps,
+    integrity: ServiceFunction<'integrity'>,
+  ): { readonly [C in Exclude<CapabilityOf<'operations'>, keyof RecoveryStore['grants']>]: Grant } {
+    const { stage, account, region } = this.settings;
+    const names = databaseNames(stage);
+    const rds = `arn:aws:rds:${region}:${account}`;
+    const prefix = restoredPrefix(stage);
+    return {
+      'recovery:integrity': (role) =>
+        allow(role, {
+          sid: sidOf('recovery:integrity'),
+          actions: actionsOf('recovery:integrity'),
+          resources: [integrity.live.functionArn],
+        }),
+      'recovery:answer': (role) =>
+        allow(role, {
+          sid: sidOf('recovery:answer'),
+          actions: actionsOf('recovery:answer'),
+          resources: [platformMachineArn({ stage, region, account }, '*')],
+          star: 'machines of the platform, and no tenant’s',
+        }),
+      'recovery:backups': (role) =>
+        allow(role, {
+          sid: sidOf('recovery:backups'),
+          actions: actionsOf('recovery:backups'),
+          resources: [vaultArn(this.settings, region)],
+        }),
+      'recovery:databases': (role) =>
+        allow(role, {
+          sid: sidOf('recovery:databases'),
+          actions: actionsOf('recovery:databases'),
+          resources: [`${rds}:cluster:*`, `${rds}:db:*`],
+          star: 'copies are found by looking at all clusters; nothing is changed',
+        }),
+      'recovery:copies': (role) => {
+        const restores = actionsOf('recovery:copies').filter((each) => each.includes(':Restore'));
+        const kms = actionsOf('recovery:copies').filter((each) => each.startsWith('kms:'));
+        allow(role, {
+          sid: sidOf('recovery:copies'),
+          actions: actionsOf('recovery:copies').filter(
+            (each) => !restores.includes(each) && !kms.includes(each),
+          ),
+          resources: [`${rds}:cluster:${prefix}*`, `${rds}:db:${prefix}*`],
+          star: 'copies are named after the execution that makes them; nothing else begins so',
+        });
+        allow(role, {
+          sid: 'RestoreInto',
+          actions: restores,
+          resources: [
+            `${rds}:cluster:${prefix}*`,
+            `${rds}:cluster:${names.cluster}`,
+            `${rds}:cluster-snapshot:awsbackup:*`,
+            `${rds}:subgrp:${names.copies}`,
+            `${rds}:cluster-pg:${names.copies}`,
+          ],
+          star: 'backups are named by AWS Backup, copies after the execution that makes them',
+        });
+        // A backup of Aurora is sealed as its cluster is.
+        identity.allowKey(role, 'SealCopies', kms, 'rds');
+      },
+      'recovery:secret-names': (role) =>
+        allow(role, {
+          sid: sidOf('recovery:secret-names'),
+          actions: actionsOf('recovery:secret-names'),
+          resources: ['*'],
+          star: 'the list of secrets knows no resource that it could be narrowed to',
+        }),
+      'recovery:topics': (role) => {
+        allow(role, {
+          sid: sidOf('recovery:topics'),
+          actions: actionsOf('recovery:topics'),
+          resources: [
+            events.clusterArn,
+            `arn:aws:kafka:${region}:${account}:topic/${events.clusterName}/*`,
+          ],
+          star: 'every topic of this cluster',
+        });
+      },
+    };
   }
 }

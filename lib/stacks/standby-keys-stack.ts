@@ -14,7 +14,12 @@ export class StandbyKeysStack extends StageStack {
     settings: StageSettings,
     standby: NonNullable<StageSettings['standby']>,
   ) {
-    super(scope, 'StandbyKeys', { ...settings, ...standby }, 'keys of the standby region');
+    super(
+      scope,
+      'StandbyKeys',
+      { ...settings, region: standby.region, zones: standby.zones },
+      'keys of the standby region',
+    );
     new Key(this, 'DataKey', {
       alias: dataKeyAlias(settings),
       description: `CloudFlow ${settings.stage}: copies of data at rest`,

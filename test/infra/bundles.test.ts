@@ -119,14 +119,21 @@ describe('what is deployed', () => {
 
   it('can reach no more of AWS than its capabilities say', () => {
     const clients = {
-      'client-sfn': ['states:'],
+      'client-sfn': ['states:', 'recovery:answer'],
       'client-sqs': ['queue:'],
-      'client-kafka': ['kafka:'],
+      'client-kafka': ['kafka:', 'recovery:topics'],
       'client-dynamodb': ['records'],
       'client-apigatewaymanagementapi': ['sockets:'],
       'client-kms': ['signing-keys:'],
-      'client-s3': ['bucket:'],
-      'client-secrets-manager': ['secrets:', 'postgres:owner'],
+      'client-s3': ['bucket:', 'recovery:documents'],
+      'client-application-auto-scaling': ['takeover:engine'],
+      'client-backup': ['recovery:backups'],
+      'client-ecs': ['takeover:engine'],
+      'client-lambda': ['recovery:integrity'],
+      'client-rds': ['recovery:databases'],
+      'client-route-53': ['takeover:name'],
+      'client-sns': ['recovery:announce'],
+      'client-secrets-manager': ['secrets:', 'postgres:owner', 'recovery:secret-names'],
     };
     for (const name of programNames) {
       for (const [client, prefixes] of Object.entries(clients)) {

@@ -7,11 +7,21 @@ import { ListObjectsV2Command } from '@aws-sdk/client-s3';
 import { SFNClient, StopExecutionCommand } from '@aws-sdk/client-sfn';
 import pg from 'pg';
 import { afterAll, beforeAll, expect, inject, it } from 'vitest';
+import { createSystemClock } from '#adapters/local/system-clock.ts';
 import { createMachineNames } from '#adapters/stepfunctions/machines.ts';
-import { FUNCTION_DEFAULTS, type FunctionName, functionNames } from '#config/functions.ts';
+import {
+  FUNCTION_DEFAULTS,
+  type FunctionName,
+  functionNames,
+  functionSpec,
+} from '#config/functions.ts';
+import type { PlatformWorkflowName } from '#config/platform-workflows.ts';
+import { readStageSettings } from '#config/stage-settings.ts';
 import type { EnvKey } from '#config/variables.ts';
 import type { Json } from '#core/json.ts';
 import { makeApiKey } from '#services/identity/api-key.ts';
+import { StandbyStack } from '#stacks/standby-stack.ts';
+import { platformProgram } from '#statemachines/platform.ts';
 import { startTestApi, type TestApi } from '#test/support/api.ts';
 import {
   clientConfig,
@@ -29,8 +39,16 @@ import { ask } from '#test/support/gateway.ts';
 import { type GatewaySockets, startGatewaySockets } from '#test/support/gateway-sockets.ts';
 import { startLambda, type TestLambda } from '#test/support/lambda.ts';
 import { digestOf } from '#test/support/packages.ts';
+import { type Emulation, startEmulation } from '#test/support/recovery/emulation.ts';
+import {
+  ARN_OF,
+  HOME,
+  HOME_FACTS,
+  STANDBY,
+  STANDBY_FACTS,
+} from '#test/support/recovery/run-workflow.ts';
 import { startS3, type TestS3 } from '#test/support/s3.ts';
-import { type Synthesised, synthesise } from './synth.ts';
+import { type Synthesised, synthesise, synthesiseParts } from './synth.ts';
 
 /**
  * Every bundle out of its archive, in a process of its own, with the variables that the template gives
@@ -60,6 +78,8 @@ function lambda(name: FunctionName): TestLambda {
 
 describeWithPostgres('the deployed functions, bundled', () => {
   let template: Synthesised;
+  let standby: Synthesised;
+  let recovery: Emulation;
   /** Where Lambda has a file of certificates, this machine need not. */
   let certificates: string;
   let aws: TestAws;
@@ -72,6 +92,19 @@ describeWithPostgres('the deployed functions, bundled', () => {
 
   beforeAll(async () => {
     template = synthesise('dev', inject('dist'));
+    // Only there is a region that waits.
+    const prod = readStageSettings({ stage: 'prod', account: undefined }, {});
+    if (prod.standby === null) throw new Error('prod has no standby');
+    const waits = prod.standby;
+    standby = synthesiseParts(prod, (app) => {
+      new StandbyStack(app, prod, waits, inject('dist'));
+    });
+    recovery = await startEmulation({
+      clock: createSystemClock(),
+      region: 'eu-central-1',
+      databaseHost: '127.0.0.1',
+      checkIntegrity: () => Promise.reject(new Error('nobody asks here')),
+    });
     certificates = join(mkdtempSync(join(tmpdir(), 'cloudflow-certificates-')), 'ca.pem');
     writeFileSync(certificates, rootCertificates[0] ?? '');
     database = await createTestDatabase();
@@ -117,16 +150,27 @@ describeWithPostgres('the deployed functions, bundled', () => {
       SIGNING_SEAL_KEY: 'alias/cloudflow/dev/signing',
       SOCKETS_URL: sockets.url,
       AUDIT_BUCKET: 'audit',
+      RECOVERY_FACTS: '',
+      RECOVERY_BUCKET: 'recovery',
+      RECOVERY_TOPIC_ARN: 'arn:aws:sns:eu-central-1:000000000000:recovery',
+      INTEGRITY_FUNCTION_ARN: 'integrity',
     };
-    for (const name of functionNames) lambdas.set(name, await begin(name, envOf(name)));
-  });
+    for (const name of functionNames) {
+      const { runsIn } = functionSpec(name);
+      const facts = JSON.stringify(runsIn === 'standby' ? STANDBY_FACTS : HOME_FACTS);
+      lambdas.set(name, await begin(name, envOf(name, { RECOVERY_FACTS: facts })));
+    }
+    // Two templates, and a process for each function of the registry.
+  }, 400_000);
   afterAll(async () => {
     await Promise.all([...lambdas.values()].map((each) => each.close()));
     rmSync(dirname(certificates), { recursive: true });
     await api?.close();
     await aws?.close();
     await sockets?.close();
+    await recovery?.close();
     expect(aws?.faults).toEqual([]);
+    expect(recovery?.unknown).toEqual([]);
     // Their sessions end a moment after the processes that held them.
     await database?.admin.query(
       `select pg_terminate_backend(pid, 5000) from pg_stat_activity
@@ -147,12 +191,21 @@ describeWithPostgres('the deployed functions, bundled', () => {
       if (typeof text !== 'string') throw new TypeError(`give this test a value for ${key}`);
       return [key, text];
     });
-    return { ...Object.fromEntries(own), ...aws.env, AWS_ENDPOINT_URL_S3: s3.url };
+    const operates = functionSpec(name).triggers.some(({ kind }) => kind === 'platform-task');
+    return {
+      ...Object.fromEntries(own),
+      ...aws.env,
+      ...(operates ? { AWS_ENDPOINT_URL: recovery.url } : { AWS_ENDPOINT_URL_S3: s3.url }),
+    };
   }
   function templateVariables(name: FunctionName): Readonly<Record<string, unknown>> {
-    const found = template
+    const where = functionSpec(name).runsIn === 'standby' ? standby : template;
+    const found = where
       .ofType('AWS::Lambda::Function')
-      .find(({ Properties }) => Properties['FunctionName'] === `cloudflow-dev-${name}`);
+      .find(
+        ({ Properties }) =>
+          Properties['FunctionName'] === `cloudflow-${where.settings.stage}-${name}`,
+      );
     if (found === undefined) throw new TypeError(`the template has no function ${name}`);
     return (found.Properties['Environment'] as { Variables: Record<string, unknown> }).Variables;
   }
@@ -439,7 +492,65 @@ describeWithPostgres('the deployed functions, bundled', () => {
     expect(report).toMatchObject({ ok: true, complete: true, violation_count: 0 });
     expect(report.checked.executions).toBeGreaterThan(0);
     await expect(lambda('integrity').invoke({ host: 'example.com' })).rejects.toThrow(
-      'the host is neither the database nor one named cloudflow-dev-restored-',
+      'the host is neither the database nor a copy of it',
+    );
+    expect(await lambda('standby-integrity').invoke({ seed: 1 })).toMatchObject({ ok: true });
+    await expect(lambda('standby-integrity').invoke({ host: 'example.com' })).rejects.toThrow(
+      'the host is neither the database nor a copy of it',
+    );
+  });
+
+  it('do tasks of the platform’s own machines, whose log is a document, and nobody else’s', async () => {
+    const task = (workflow: PlatformWorkflowName, step: string, config: Json) => ({
+      kind: 'call',
+      type: 'platform_operation',
+      execution: `of-${workflow}`,
+      origin: {
+        workflow,
+        version: '1.0.0',
+        program: platformProgram(workflow).hash,
+        input: { mode: 'planned' },
+        started_at: '2026-12-01T00:00:00.000Z',
+      },
+      step,
+      repetition: 0,
+      config,
+    });
+    recovery.services.topics.push({
+      topicName: 'workflow.events',
+      partitionCount: 32,
+      replicationFactor: 3,
+      configs: Buffer.from('{"retention.ms":"604800000"}').toString('base64'),
+    });
+    const exported = task('topic-configurations', 'export', { operation: 'topics.export' });
+    const answer = await lambda('operations').invoke(exported);
+    expect(answer).toMatchObject({ output: { count: 1 }, attempts: 1 });
+    // Lambda may ask again: what is recorded is answered, and nothing is done.
+    const before = recovery.asked.length;
+    expect(await lambda('operations').invoke(exported)).toEqual(answer);
+    expect(recovery.asked.slice(before).map(({ operation }) => operation)).toEqual([
+      's3.GetObject',
+    ]);
+    const { key } = (answer as { output: { key: string } }).output;
+    expect(JSON.parse(recovery.objects.documents.get(key) ?? '')).toMatchObject({
+      topics: [{ name: 'workflow.events', settings: { 'retention.ms': '604800000' } }],
+    });
+
+    recovery.databases.addGlobal(STANDBY_FACTS.globalDatabase, [ARN_OF(HOME), ARN_OF(STANDBY)]);
+    const plan = task('region-failover', 'plan', {
+      operation: 'takeover.plan',
+      parameters: { mode: 'planned' },
+    });
+    expect(await lambda('takeover').invoke(plan)).toMatchObject({
+      output: { writer: HOME, region: STANDBY },
+    });
+    // Buckets differ by region: there no log of it would be found.
+    await expect(lambda('operations').invoke({ ...plan, execution: 'unheard-of' })).rejects.toThrow(
+      'deployed anew',
+    );
+    const { origin: _, ...foreign } = exported;
+    await expect(lambda('operations').invoke(foreign)).rejects.toThrow(
+      'that is no task of a machine of the platform',
     );
   });
 

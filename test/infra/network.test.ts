@@ -77,15 +77,20 @@ describe.each(STAGES)('the network of stage %s', (stage) => {
   });
 
   it('keeps databases and brokers in subnets that no route leaves', () => {
+    const { zones, standby } = made.settings;
     const subnets = ofId('VpcData', 'AWS::EC2::Subnet');
-    expect(subnets.length).toBe(made.settings.zones.length);
+    expect(subnets.length).toBe(zones.length + (standby?.zones.length ?? 0));
     expect(ofId('VpcData', 'AWS::EC2::Route')).toEqual([]);
     for (const [, { Properties }] of subnets) expect(Properties['MapPublicIpOnLaunch']).toBe(false);
-    const [database] = made.ofType('AWS::RDS::DBSubnetGroup');
+    const databases = made.ofType('AWS::RDS::DBSubnetGroup');
     const [cluster] = made.ofType('AWS::MSK::Cluster');
     const nodes = cluster!.Properties['BrokerNodeGroupInfo'] as { ClientSubnets: unknown };
-    for (const stands of [database!.Properties['SubnetIds'], nodes.ClientSubnets]) {
-      expect(JSON.stringify(stands).match(/VpcData/g)?.length).toBe(subnets.length);
+    const stand = [
+      ...databases.map(({ Properties }) => Properties['SubnetIds']),
+      nodes.ClientSubnets,
+    ];
+    for (const stands of stand) {
+      expect(JSON.stringify(stands).match(/VpcData/g)?.length).toBe(zones.length);
       expect(JSON.stringify(stands)).not.toMatch(/VpcP/);
     }
   });

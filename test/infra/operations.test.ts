@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { type Alarm, PRIORITIES } from '#config/alarms/alarm.ts';
 import { alarmsOf } from '#config/alarms/all.ts';
+import { standbyAlarmsOf } from '#config/alarms/recovery.ts';
 import { AWS_METRICS, type AwsSource, namespaceOf } from '#config/aws-metrics.ts';
 import { dashboardsOf } from '#config/dashboards.ts';
 import { METRICS, type MetricName, metricNames, metricNamespace } from '#config/metrics.ts';
@@ -45,6 +46,7 @@ function unmeasured({ namespace, name, dimensions }: Series, stage: string): str
 
 describe.each(STAGES)('alarms of stage %s', (stage) => {
   const alarms = alarmsOf(settingsOf(stage));
+  const everywhere = [...alarms, ...standbyAlarmsOf(settingsOf(stage))];
   const named = (name: string): Alarm => {
     const found = alarms.find((alarm) => alarm.name === name);
     if (found === undefined) throw new Error(`no alarm ${name}`);
@@ -52,8 +54,8 @@ describe.each(STAGES)('alarms of stage %s', (stage) => {
   };
 
   it('have names of their own, and a signal that is really measured', () => {
-    expect(new Set(alarms.map(({ name }) => name)).size).toBe(alarms.length);
-    const bad = alarms.flatMap((alarm) =>
+    expect(new Set(everywhere.map(({ name }) => name)).size).toBe(everywhere.length);
+    const bad = everywhere.flatMap((alarm) =>
       alarm.kind === 'metric'
         ? seriesOf(alarm.signal).flatMap((each) => unmeasured(each, stage) ?? [])
         : [],
@@ -145,7 +147,10 @@ describe.each(STAGES)('alarms of stage %s', (stage) => {
 });
 
 describe('runbooks', () => {
-  const alarms = STAGES.flatMap((stage) => alarmsOf(settingsOf(stage)));
+  const alarms = STAGES.flatMap((stage) => [
+    ...alarmsOf(settingsOf(stage)),
+    ...standbyAlarmsOf(settingsOf(stage)),
+  ]);
   const read = (name: string): string => readFileSync(join(RUNBOOKS, `${name}.md`), 'utf8');
   const wanted = new Set(alarms.map(({ runbook }) => runbook));
 

@@ -183,9 +183,19 @@ describe('the one registry', () => {
       'client-dynamodb': 'dynamodb',
       'client-kms': 'kms',
       'client-s3': 's3',
+      'client-application-auto-scaling': 'application-autoscaling',
+      'client-backup': 'backup',
+      'client-ecs': 'ecs',
+      'client-lambda': 'lambda',
+      'client-rds': 'rds',
+      'client-route-53': 'route53',
+      'client-sns': 'sns',
     };
     // Where IAM calls it otherwise.
-    const renamed: Record<string, string> = { ListObjectsV2: 'ListBucket' };
+    const renamed: Record<string, string> = {
+      ListObjectsV2: 'ListBucket',
+      Invoke: 'InvokeFunction',
+    };
     // Of these clients every request is one and the same action.
     const oneAction: Record<string, string> = {
       'client-apigatewaymanagementapi': 'execute-api:ManageConnections',
@@ -208,6 +218,9 @@ describe('the one registry', () => {
         .filter((action) => action.startsWith('kafka-cluster:')),
       'rds-db:connect',
       'elasticache:Connect',
+      'rds:AddTagsToResource',
+      'kms:CreateGrant',
+      'kms:DescribeKey',
       'iam:PassRole',
       'states:TagResource',
       'states:PublishStateMachineVersion',

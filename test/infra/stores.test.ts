@@ -8,13 +8,17 @@ import { RECORDS_TABLE } from '#config/tables.ts';
 import { IdentityStack } from '#stacks/identity-stack.ts';
 import { StoresStack } from '#stacks/stores-stack.ts';
 import { STATEMENTS } from './rules/permissions.ts';
-import { findingsOf, type Synthesised, synthesise } from './synth.ts';
+import { entriesOf, stackOf } from './rules/view.ts';
+import { findingsOf, type Resource, type Synthesised, synthesise } from './synth.ts';
 
 describe.each(STAGES)('what stage %s keeps outside of its database', (stage) => {
   let made: Synthesised;
   beforeAll(() => {
     made = synthesise(stage, inject('dist'));
   });
+
+  const ofType = (type: string): readonly Resource[] =>
+    entriesOf(made, type).flatMap(([id, resource]) => (stackOf(id) === 'Stores' ? [resource] : []));
 
   it('has one table for small records, as its adapter reads and writes it', () => {
     const [table, ...others] = made.ofType('AWS::DynamoDB::GlobalTable');
@@ -62,18 +66,18 @@ describe.each(STAGES)('what stage %s keeps outside of its database', (stage) => 
   });
 
   const bucketOf = (name: BucketName | 'access-log') =>
-    made
-      .ofType('AWS::S3::Bucket')
-      .find(({ Properties }) => Properties['BucketName'] === bucketNameOf(made.settings, name))!;
+    ofType('AWS::S3::Bucket').find(
+      ({ Properties }) => Properties['BucketName'] === bucketNameOf(made.settings, name),
+    )!;
 
   it('has every bucket of the registry and the log of who used them', () => {
-    const names = made.ofType('AWS::S3::Bucket').map(({ Properties }) => Properties['BucketName']);
+    const names = ofType('AWS::S3::Bucket').map(({ Properties }) => Properties['BucketName']);
     const wanted = [...bucketNames, 'access-log' as const];
     expect(names.sort()).toEqual(wanted.map((each) => bucketNameOf(made.settings, each)).sort());
   });
 
   it('opens no bucket to the public, seals each with our key alone, keeps versions and a log', () => {
-    for (const { Properties } of made.ofType('AWS::S3::Bucket')) {
+    for (const { Properties } of ofType('AWS::S3::Bucket')) {
       expect(Properties['PublicAccessBlockConfiguration']).toEqual({
         BlockPublicAcls: true,
         BlockPublicPolicy: true,
@@ -97,7 +101,7 @@ describe.each(STAGES)('what stage %s keeps outside of its database', (stage) => 
   });
 
   it('refuses what comes without TLS, or sealed otherwise', () => {
-    const policies = made.ofType('AWS::S3::BucketPolicy').map(({ Properties }) => Properties);
+    const policies = ofType('AWS::S3::BucketPolicy').map(({ Properties }) => Properties);
     expect(policies).toHaveLength(bucketNames.length + 1);
     const sealing = policies.filter((policy) => {
       const text = JSON.stringify(policy);
@@ -119,7 +123,7 @@ describe.each(STAGES)('what stage %s keeps outside of its database', (stage) => 
         Rule: { DefaultRetention: { Mode: 'COMPLIANCE', Days: 2_557 } },
       });
     }
-    for (const bucket of made.ofType('AWS::S3::Bucket')) {
+    for (const bucket of ofType('AWS::S3::Bucket')) {
       expect(bucket.DeletionPolicy).toBe(retain ? 'Retain' : 'Delete');
     }
     expect([lockAudit, retain]).toEqual([stage === 'prod', stage === 'prod']);

@@ -13,6 +13,7 @@ const NOTHING: Counterparts = {
   'make-tenant': 'nothing',
   integrity: 'not here',
   realtime: 'not here',
+  'standby-integrity': 'not here',
   measure: 'not here',
   authorizer: 'not here',
   'audit-sealer': 'not here',

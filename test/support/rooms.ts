@@ -78,12 +78,13 @@ export const ROOMS = {
       'engine',
       'evaluator',
       'client',
+      'statemachines',
     ],
     packages: 'any',
   },
   constructs: {
     folder: 'lib/constructs',
-    rooms: ['config', 'core', 'contract'],
+    rooms: ['config', 'core', 'contract', 'statemachines'],
     packages: ['aws-cdk-lib', 'constructs'],
   },
   stacks: {

@@ -13,10 +13,6 @@ import {
   ExecutionDoesNotExist,
   ExecutionLimitExceeded,
   GetExecutionHistoryCommand,
-  InvalidToken,
-  SendTaskFailureCommand,
-  SendTaskHeartbeatCommand,
-  SendTaskSuccessCommand,
   ServiceQuotaExceededException,
   type SFNClient,
   StartExecutionCommand,
@@ -24,8 +20,6 @@ import {
   StateMachineDoesNotExist,
   StateMachineLimitExceeded,
   StopExecutionCommand,
-  TaskDoesNotExist,
-  TaskTimedOut,
 } from '@aws-sdk/client-sfn';
 import type { Json } from '#core/json.ts';
 import type { Programs } from '#ports/programs.ts';
@@ -34,7 +28,6 @@ import type {
   StartStateMachineAnswer,
   StateMachineStatus,
   StateMachines,
-  StopReason,
 } from '#ports/state-machines.ts';
 import {
   createMachineNames,
@@ -42,9 +35,7 @@ import {
   type MachineKey,
   type MachineSettings,
 } from './machines.ts';
-
-const MAX_ERROR = 256;
-const MAX_CAUSE = 32_768;
+import { clipped, createTaskAnswers } from './task-answers.ts';
 
 export function createAwsStateMachines(deps: {
   readonly client: SFNClient;
@@ -112,12 +103,7 @@ export function createAwsStateMachines(deps: {
       return found === null ? null : statusOf(found);
     },
 
-    sendTaskSuccess: (taskToken, output) =>
-      sent(client.send(new SendTaskSuccessCommand({ taskToken, output: JSON.stringify(output) }))),
-    sendTaskFailure: (taskToken, reason) =>
-      sent(client.send(new SendTaskFailureCommand({ taskToken, ...clipped(reason) }))),
-    sendTaskHeartbeat: (taskToken) =>
-      sent(client.send(new SendTaskHeartbeatCommand({ taskToken }))),
+    ...createTaskAnswers(client),
 
     async history(tenant, executionId, page) {
       const executionArn = await arnOf(tenant, executionId);
@@ -160,21 +146,6 @@ async function orNull<T>(
     if (error instanceof gone) return null;
     throw error;
   }
-}
-
-async function sent(asked: Promise<unknown>): Promise<'sent' | 'gone'> {
-  try {
-    await asked;
-    return 'sent';
-  } catch (error) {
-    const gone = [TaskTimedOut, TaskDoesNotExist, InvalidToken];
-    if (gone.some((type) => error instanceof type)) return 'gone';
-    throw error;
-  }
-}
-
-function clipped({ error, cause }: StopReason): StopReason {
-  return { error: error.slice(0, MAX_ERROR), cause: cause.slice(0, MAX_CAUSE) };
 }
 
 function statusOf(found: DescribeExecutionCommandOutput): StateMachineStatus {

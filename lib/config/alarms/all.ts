@@ -7,8 +7,9 @@ import { engineAlarms } from './engine.ts';
 import { eventAlarms } from './events.ts';
 import { executionAlarms } from './executions.ts';
 import { functionAlarms } from './functions.ts';
+import { recoveryAlarms } from './recovery.ts';
 
-/** Every alarm of a stage. */
+/** Every alarm of a stage, where the platform serves. */
 export function alarmsOf(settings: StageSettings): readonly Alarm[] {
   const own = [
     ...apiAlarms(settings),
@@ -19,6 +20,7 @@ export function alarmsOf(settings: StageSettings): readonly Alarm[] {
     ...databaseAlarms(settings),
     ...cacheAlarms(settings),
     ...eventAlarms(settings),
+    ...recoveryAlarms(settings),
   ];
   const urgent = own.filter((alarm) => alarm.priority === 'P1' && !isSilent(alarm));
   return [

@@ -1,4 +1,4 @@
-import { functionNames, functionSpec } from '../functions.ts';
+import { functionSpec, homeFunctionNames } from '../functions.ts';
 import { QUEUES } from '../queues.ts';
 import { resourceNames } from '../resources.ts';
 import { aws, math, series } from '../signals.ts';
@@ -7,11 +7,13 @@ import { type Alarm, MINUTE, metric } from './alarm.ts';
 
 export function functionAlarms({ stage }: StageSettings): readonly Alarm[] {
   const names = resourceNames(stage);
-  const failing = functionNames
-    // What callers of the API see is counted at its edge, and the step runner throws whatever a step
-    // of a tenant fails with: what fails by our fault is measured by itself.
+  const failing = homeFunctionNames
+    // What callers of the API see is counted at its edge, and runners of steps throw whatever a step
+    // fails with: what fails by our fault is measured by itself, or fails a workflow of the platform.
     .filter((name) =>
-      functionSpec(name).triggers.every(({ kind }) => kind !== 'http' && kind !== 'machine-task'),
+      functionSpec(name).triggers.every(
+        ({ kind }) => !['http', 'machine-task', 'platform-task'].includes(kind),
+      ),
     )
     .map((name) => {
       const rare = functionSpec(name).triggers.every(

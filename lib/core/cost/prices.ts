@@ -33,6 +33,7 @@ export const PRICES = {
   'aurora.r7g.2xlarge.iopt': { usd: 1.44, per: 'hour of a db.r7g.2xlarge, I/O included' },
   'aurora.gb': { usd: 0.1, per: 'GB-month' },
   'aurora.gb.iopt': { usd: 0.225, per: 'GB-month, I/O included' },
+  'backup.gb': { usd: 0.021, per: 'GB-month of a backup of Aurora' },
   'aurora.io': { usd: 0.2 / 1e6, per: 'read or write of a page' },
   'cache.t4g.micro': { usd: 0.0128, per: 'hour of a cache.t4g.micro, Valkey' },
   'cache.t4g.medium': { usd: 0.052, per: 'hour of a cache.t4g.medium, Valkey' },

@@ -101,6 +101,8 @@ const INVOCATIONS: {
     ms: USUAL.requestMs,
   }),
   'machine-task': (_, load) => ({ perMonth: machines(load) * USUAL.tasks, ms: USUAL.taskMs }),
+  // Four inventories a day, of a few tasks each, and a restore a week, which looks every minute.
+  'platform-task': () => ({ perMonth: 2_000, ms: 500 }),
   schedule: ({ everyMinutes }) => ({ perMonth: (MONTH.hours * 60) / everyMinutes, ms: 1_000 }),
   queue: (_, load) => ({ perMonth: machines(load) / 10, ms: 500 }),
   kafka: ({ batchSize }, load) => ({

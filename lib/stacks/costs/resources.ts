@@ -46,7 +46,8 @@ const COSTS: { readonly [type: string]: Cost } = {
     line('open WebSockets', 'apigateway.minute', load.openSockets * MONTH.hours * 60),
   ],
   ...free('AWS::ApplicationAutoScaling::', ['ScalableTarget', 'ScalingPolicy']),
-  ...free('AWS::Backup::', ['BackupPlan', 'BackupSelection', 'BackupVault']),
+  ...free('AWS::Backup::', ['BackupSelection', 'BackupVault']),
+  'AWS::Backup::BackupPlan': backups,
   ...free('AWS::Backup::', ['RestoreTestingPlan', 'RestoreTestingSelection']),
   'AWS::CloudWatch::Alarm': ({ Metrics }) => {
     const series = list(Metrics).filter((each) => 'MetricStat' in each).length;
@@ -108,7 +109,10 @@ const COSTS: { readonly [type: string]: Cost } = {
   ],
   ...free('AWS::Route53::', ['RecordSet', 'RecordSetGroup']),
   ...free('AWS::S3::', ['BucketPolicy']),
-  'AWS::S3::Bucket': (_, { load }) => [line('objects in buckets', 's3.gb', load.bucketGb)],
+  'AWS::S3::Bucket': ({ BucketName }, { load }) => [
+    // Documents of operations are small, whatever the stage does.
+    line('objects in buckets', 's3.gb', /-recovery-/.test(String(BucketName)) ? 1 : load.bucketGb),
+  ],
   ...free('AWS::SES::', ['ConfigurationSet', 'ConfigurationSetEventDestination', 'EmailIdentity']),
   'AWS::SES::DedicatedIpPool': () => [line('own addresses of mail', 'ses.pool', 1)],
   // What is published to them is alarms alone.
@@ -311,6 +315,13 @@ function instance(
     throw new TypeError(`a database on ${String(DBInstanceClass)} has no price`);
   }
   return [line('the database', price as PriceName, MONTH.hours)];
+}
+
+/** Backups share what did not change: taken as one of everything and as much again, here and in each copy. */
+function backups({ BackupPlan }: Properties, { load }: Surroundings): readonly Line[] {
+  const { BackupPlanRule } = BackupPlan as { readonly BackupPlanRule: unknown };
+  const copied = list(BackupPlanRule).some((rule) => 'CopyActions' in rule);
+  return [line('backups of the database', 'backup.gb', load.databaseGb * 2 * (copied ? 2 : 1))];
 }
 
 /** Once in how many minutes, from `rate(1 minute)`; other forms are rare enough to be once a day. */

@@ -1,5 +1,6 @@
 import { type Alarm, isSilent, PRIORITIES, type Priority } from '#config/alarms/alarm.ts';
 import { alarmsOf } from '#config/alarms/all.ts';
+import { standbyAlarmsOf } from '#config/alarms/recovery.ts';
 import { dashboardsOf } from '#config/dashboards.ts';
 import { resourceNames } from '#config/resources.ts';
 import { savedQueries } from '#config/saved-queries.ts';
@@ -42,6 +43,17 @@ function topicOf(made: Synthesised, priority: Priority): string | undefined {
   )?.[0];
 }
 
+/** Every alarm, with the topic that hears it: in the region that waits there is one for all. */
+function heardBy(made: Synthesised): ReadonlyMap<Alarm, string> {
+  const standby = entriesOf(made, 'AWS::SNS::Topic').find(([id]) => stackOf(id) === 'Standby')?.[0];
+  return new Map([
+    ...alarmsOf(made.settings).map(
+      (alarm) => [alarm, topicOf(made, alarm.priority) ?? 'nobody'] as const,
+    ),
+    ...standbyAlarmsOf(made.settings).map((alarm) => [alarm, standby ?? 'nobody'] as const),
+  ]);
+}
+
 function alarmAt(
   made: Synthesised,
   { kind, name }: Alarm,
@@ -58,14 +70,15 @@ function alarmAt(
 export const ALARMS: Rule = {
   name: 'every alarm of the table is deployed, says its runbook, and is heard by whom its priority says',
   problems(made) {
-    const alarms = alarmsOf(made.settings);
+    const topics = heardBy(made);
+    const alarms = [...topics.keys()];
     const through = new Map(
       alarms.flatMap((alarm) =>
         alarm.kind === 'metric' ? [] : alarm.of.map((part) => [part, alarm.name] as const),
       ),
     );
     const wanted = alarms.flatMap((alarm) => {
-      const { name, priority, runbook } = alarm;
+      const { name, runbook } = alarm;
       const found = alarmAt(made, alarm);
       if (found === undefined) return [`no alarm ${name}`];
       const [id, { Properties }] = found;
@@ -73,7 +86,7 @@ export const ALARMS: Rule = {
       const heard = referred(made, stackOf(id), Properties['AlarmActions']);
       const ends = referred(made, stackOf(id), Properties['OKActions']);
       const by = through.get(name);
-      const topic = topicOf(made, priority) ?? 'nobody';
+      const topic = topics.get(alarm) ?? 'nobody';
       const isHeard = heard.includes(topic) && ends.includes(topic);
       return [
         ...(text.includes(`docs/runbooks/${runbook}.md`) ? [] : [`${name} names no runbook`]),
@@ -114,7 +127,7 @@ export const SIGNALS: Rule = {
   name: 'what alarms and dashboards look at is what the templates make',
   problems(made) {
     const signals = [
-      ...alarmsOf(made.settings).flatMap((alarm) =>
+      ...[...alarmsOf(made.settings), ...standbyAlarmsOf(made.settings)].flatMap((alarm) =>
         alarm.kind === 'metric' ? [{ of: alarm.name, signal: alarm.signal }] : [],
       ),
       ...dashboardsOf(made.settings).flatMap(({ name, charts }) =>

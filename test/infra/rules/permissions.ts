@@ -8,7 +8,7 @@ import {
   KAFKA_ACTIONS,
   type KafkaCapability,
 } from '#config/capabilities.ts';
-import { CONTAINERS, type FunctionName, functionNames, functionSpec } from '#config/functions.ts';
+import { CONTAINERS, type FunctionName, functionSpec, functionsOf } from '#config/functions.ts';
 import { DEAD_TICKS } from '#config/queues.ts';
 import { type TopicName, topicNames } from '#config/topics.ts';
 import type { KafkaTrigger } from '#config/triggers.ts';
@@ -17,6 +17,7 @@ import { POLLING } from '#constructs/kafka-source.ts';
 import { reachesDatabase } from '#constructs/service-function.ts';
 import type { Synthesised } from '../synth.ts';
 import {
+  clocksOf,
   engineTask,
   entriesOf,
   functionOf,
@@ -46,6 +47,12 @@ const login = (sid: string, role: string): readonly Wanted[] => [
 const actions = (capability: Capability): readonly string[] => CAPABILITIES[capability].actions;
 const without = (capability: Capability, ...others: readonly string[]): readonly string[] =>
   actions(capability).filter((action) => !others.includes(action));
+const recoveryKey = (sid: string, ...does: readonly string[]): Wanted => ({
+  sid,
+  actions: does,
+  on: /StoreKey/,
+});
+const PLATFORM_MACHINES = /:stateMachine:platform-[a-z]+-\*/;
 const MACHINES = /:stateMachine:cloudflow-[a-z]+-\*/;
 const TENANT_SECRETS = /:secret:cloudflow\/[a-z]+\/tenants\/\*/;
 
@@ -179,6 +186,77 @@ export const STATEMENTS: { readonly [C in Capability]: readonly Wanted[] } = {
   'signing-keys:open': [
     { sid: 'SigningKeysOpen', actions: actions('signing-keys:open'), on: /SigningKey/ },
   ],
+  'recovery:documents': [
+    {
+      sid: 'RecoveryDocuments',
+      actions: without('recovery:documents', 's3:ListBucket'),
+      on: /:s3:::cloudflow-[a-z]+-recovery-[a-z0-9-]+\/\*"/,
+    },
+    {
+      sid: 'RecoveryList',
+      actions: ['s3:ListBucket'],
+      on: /:s3:::cloudflow-[a-z]+-recovery-[a-z0-9-]+"/,
+    },
+    recoveryKey('OpenDocuments', 'kms:Decrypt', 'kms:GenerateDataKey'),
+  ],
+  'recovery:announce': [
+    { sid: 'RecoveryAnnounce', actions: actions('recovery:announce'), on: /StoreTold/ },
+    recoveryKey('SealAnnouncements', 'kms:Decrypt', 'kms:GenerateDataKey'),
+  ],
+  'recovery:integrity': [
+    { sid: 'RecoveryIntegrity', actions: actions('recovery:integrity'), on: /IntegrityLive/ },
+  ],
+  'recovery:answer': [
+    { sid: 'RecoveryAnswer', actions: actions('recovery:answer'), on: PLATFORM_MACHINES },
+  ],
+  'recovery:backups': [
+    {
+      sid: 'RecoveryBackups',
+      actions: actions('recovery:backups'),
+      on: /:backup-vault:cloudflow-/,
+    },
+  ],
+  'recovery:databases': [
+    { sid: 'RecoveryDatabases', actions: actions('recovery:databases'), on: /:rds:.*:db:\*/ },
+  ],
+  'recovery:copies': [
+    {
+      sid: 'RecoveryCopies',
+      actions: actions('recovery:copies').filter((each) => !/Restore|kms/.test(each)),
+      on: /^\[("arn:aws:rds:[^"]*:(?:cluster|db):cloudflow-[a-z]+-restored-\*",?)+\]$/,
+    },
+    {
+      sid: 'RestoreInto',
+      actions: actions('recovery:copies').filter((each) => each.includes('Restore')),
+      on: /:cluster-snapshot:awsbackup:\*/,
+    },
+    key('SealCopies', 'kms:CreateGrant', 'kms:DescribeKey'),
+  ],
+  'recovery:secret-names': [
+    { sid: 'RecoverySecretNames', actions: actions('recovery:secret-names'), on: /"\*"/ },
+  ],
+  'recovery:topics': [
+    { sid: 'RecoveryTopics', actions: actions('recovery:topics'), on: /:topic\// },
+  ],
+  'takeover:database': [
+    { sid: 'TakeoverDatabase', actions: actions('takeover:database'), on: /:global-cluster:/ },
+  ],
+  'takeover:name': [
+    {
+      sid: 'TakeoverName',
+      actions: without('takeover:name', 'route53:GetChange'),
+      on: /:hostedzone\//,
+    },
+    { sid: 'TakeoverChanges', actions: ['route53:GetChange'], on: /:::change\/\*/ },
+  ],
+  'takeover:engine': [
+    { sid: 'TakeoverEngine', actions: ['ecs:DescribeServices'], on: /:service\// },
+    {
+      sid: 'TakeoverScales',
+      actions: ['application-autoscaling:RegisterScalableTarget'],
+      on: /:scalable-target\/\*/,
+    },
+  ],
   'egress:internet': [],
 };
 
@@ -253,8 +331,8 @@ const CLOCK: readonly Wanted[] = [
   { sid: 'Invoke', actions: ['lambda:InvokeFunction'], on: /Live/ },
   { sid: 'GiveUp', actions: ['sqs:SendMessage'], on: /DeadTicks/ },
 ];
-const MACHINE: readonly Wanted[] = [
-  { sid: 'DoSteps', actions: ['lambda:InvokeFunction'], on: /StepRunnerLive/ },
+const DO_STEPS = { sid: 'DoSteps', actions: ['lambda:InvokeFunction'] };
+const LOGS_AND_TRACES: readonly Wanted[] = [
   {
     sid: 'Log',
     actions: [
@@ -281,11 +359,28 @@ const MACHINE: readonly Wanted[] = [
   },
 ];
 
+const MACHINE: readonly Wanted[] = [{ ...DO_STEPS, on: /StepRunnerLive/ }, ...LOGS_AND_TRACES];
+
+function platformClock(stack: string, made: Synthesised): readonly Wanted[] {
+  const starts: Wanted = {
+    sid: 'StartMachines',
+    actions: ['states:StartExecution'],
+    on: /:stateMachine:platform-/,
+  };
+  if (stack === 'Standby' || !made.settings.rehearses) return [starts];
+  return [
+    starts,
+    { sid: 'RehearseZone', actions: ['fis:StartExperiment'], on: /:experiment-template\// },
+    { sid: 'CallPeople', actions: ['sns:Publish'], on: /StoreTold/ },
+    recoveryKey('SealCalls', 'kms:Decrypt', 'kms:GenerateDataKey'),
+  ];
+}
+
 /** Every role whose permissions are ours to write, and what it must be allowed. */
 function roles(
   made: Synthesised,
 ): readonly { role: string; of: string; wanted: readonly Wanted[] }[] {
-  const functions = functionNames.flatMap((name) => {
+  const functions = functionsOf(made.settings).flatMap((name) => {
     const [id] =
       entriesOf(made, 'AWS::Lambda::Function').find(
         ([, { Properties }]) => Properties['FunctionName'] === nameOf(made, name),
@@ -298,7 +393,7 @@ function roles(
   });
   const engine = new Set<Capability>(CONTAINERS.engine.can);
   const task = roleAt('Engine', engineTask(made)?.Properties['TaskRoleArn']);
-  const clocks = entriesOf(made, 'AWS::Scheduler::Schedule').map(([id, { Properties }]) => ({
+  const clocks = clocksOf(made).map(([id, { Properties }]) => ({
     role: roleAt(stackOf(id), (Properties['Target'] as { RoleArn: unknown }).RoleArn),
     of: `the clock of ${String(Properties['Name'])}`,
     wanted: CLOCK,
@@ -319,6 +414,37 @@ function roles(
       role,
       of: 'machines of workflows',
       wanted: MACHINE,
+    })),
+    ...['Recovery', 'Standby'].flatMap((stack) => [
+      ...byName(`${stack}/MachinesRole`).map((role) => ({
+        role,
+        of: 'machines of the platform',
+        wanted: [
+          { ...DO_STEPS, on: stack === 'Recovery' ? /OperationsLive/ : /TakeoverLive/ },
+          ...LOGS_AND_TRACES,
+        ],
+      })),
+      ...byName(`${stack}/Clock`).map((role) => ({
+        role,
+        of: 'the clock of the platform',
+        wanted: platformClock(stack, made),
+      })),
+    ]),
+    ...byName('Recovery/DrillsRole').map((role) => ({
+      role,
+      of: 'who cuts a zone off',
+      wanted: [
+        {
+          sid: 'Log',
+          actions: [
+            'logs:CreateLogDelivery',
+            'logs:PutResourcePolicy',
+            'logs:DescribeResourcePolicies',
+            'logs:DescribeLogGroups',
+          ],
+          on: /"\*"/,
+        },
+      ],
     })),
     ...byName('Data/ProxyRole').map((role) => ({
       role,

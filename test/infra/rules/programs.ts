@@ -1,4 +1,4 @@
-import { CONTAINERS, functionNames, functionSpec } from '#config/functions.ts';
+import { CONTAINERS, functionSpec, functionsOf } from '#config/functions.ts';
 import { engineTask, functionOf, type Rule } from './view.ts';
 
 /** Set beside the registry's, for Node itself. */
@@ -22,7 +22,7 @@ export const VARIABLES: Rule = {
         | undefined
     )?.[0];
     return [
-      ...functionNames.flatMap((name) => {
+      ...functionsOf(made.settings).flatMap((name) => {
         const environment = functionOf(made, name)?.Properties['Environment'] as
           | { readonly Variables: Readonly<Record<string, unknown>> }
           | undefined;
@@ -40,7 +40,7 @@ export const VARIABLES: Rule = {
 export const FUNCTIONS: Rule = {
   name: 'has every function of the registry',
   problems: (made) =>
-    functionNames
+    functionsOf(made.settings)
       .filter((name) => functionOf(made, name) === undefined)
       .map((name) => `there is no function ${name}`),
 };

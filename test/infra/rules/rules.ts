@@ -1,6 +1,7 @@
 import { ALARMS, DASHBOARDS, SIGNALS, WHO_IS_WOKEN } from './alarms.ts';
 import { PERMISSIONS } from './permissions.ts';
 import { FUNCTIONS, VARIABLES } from './programs.ts';
+import { PLATFORM_CLOCKS, PLATFORM_MACHINES } from './recovery.ts';
 import { DOOR, GATEWAY_PERMISSIONS, ROUTES } from './routes.ts';
 import { SOCKETS } from './sockets.ts';
 import { QUEUES_WITH_DEAD_LETTERS, TICKS, TOPICS_OF_THE_LOG, TRIGGERS } from './triggers.ts';
@@ -20,6 +21,8 @@ export const RULES: readonly Rule[] = [
   SOCKETS,
   TRIGGERS,
   TICKS,
+  PLATFORM_MACHINES,
+  PLATFORM_CLOCKS,
   QUEUES_WITH_DEAD_LETTERS,
   TOPICS_OF_THE_LOG,
   ALARMS,

@@ -1,10 +1,11 @@
-import { functionNames, functionSpec } from '#config/functions.ts';
+import { functionNames, functionSpec, functionsOf } from '#config/functions.ts';
 import { DEAD_TICKS, QUEUES } from '#config/queues.ts';
 import { TOPICS } from '#config/topics.ts';
 import type { Trigger } from '#config/triggers.ts';
 import type { Synthesised } from '../synth.ts';
 import {
   calledBy,
+  clocksOf,
   entriesOf,
   functionOf,
   invokedBy,
@@ -40,7 +41,7 @@ function compare(
 const schedules = (made: Synthesised): readonly string[] =>
   compare(
     'clock',
-    entriesOf(made, 'AWS::Scheduler::Schedule').map(([id, { Properties }]) => {
+    clocksOf(made).map(([id, { Properties }]) => {
       const target = (Properties['Target'] as { Arn: unknown }).Arn;
       return `${invokedBy(made, stackOf(id), target)} ${String(Properties['ScheduleExpression'])}`;
     }),
@@ -143,6 +144,12 @@ const steps = (made: Synthesised): readonly string[] =>
     .filter(({ name }) => functionOf(made, name) === undefined)
     .map(({ name }) => `machines have no ${name}`);
 
+const platformSteps = (made: Synthesised): readonly string[] =>
+  triggers('platform-task')
+    .filter(({ name }) => functionsOf(made.settings).includes(name))
+    .filter(({ name }) => functionOf(made, name) === undefined)
+    .map(({ name }) => `machines of the platform have no ${name}`);
+
 /** How each kind of trigger is seen in templates: a kind without a line does not compile. */
 const SEEN: { readonly [K in Trigger['kind']]: ((made: Synthesised) => readonly string[]) | null } =
   {
@@ -158,6 +165,7 @@ const SEEN: { readonly [K in Trigger['kind']]: ((made: Synthesised) => readonly 
     'machine-status': ends,
     // By a permission of whoever operates: rules/permissions.ts
     operation: null,
+    'platform-task': platformSteps,
     deploy: deployments,
   };
 
@@ -184,7 +192,7 @@ export const TICKS: Rule = {
       qualifier: Properties['Qualifier'],
       kept: isKept(stackOf(id), Properties['DestinationConfig']),
     }));
-    const clocks = entriesOf(made, 'AWS::Scheduler::Schedule').map(([id, { Properties }]) => {
+    const clocks = clocksOf(made).map(([id, { Properties }]) => {
       const target = Properties['Target'] as Target;
       const window = Properties['FlexibleTimeWindow'] as { readonly Mode: string };
       return {

@@ -26,6 +26,11 @@ export function entriesOf(
   return [...made.resources].filter(([, { Type }]) => Type === type);
 }
 
+/** Schedules of functions; those of machines and rehearsals are recovery's. */
+export function clocksOf(made: Synthesised): readonly (readonly [string, Resource])[] {
+  return entriesOf(made, 'AWS::Scheduler::Schedule').filter(([id]) => stackOf(id) === 'Schedule');
+}
+
 export const nameOf = ({ settings }: Synthesised, name: string): string =>
   `cloudflow-${settings.stage}-${name}`;
 

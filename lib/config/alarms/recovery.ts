@@ -1,0 +1,49 @@
+import type { AwsMetricName } from '../aws-metrics.ts';
+import {
+  PLATFORM_WORKFLOWS,
+  type PlatformWorkflow,
+  platformMachineArn,
+  platformWorkflowsIn,
+} from '../platform-workflows.ts';
+import { aws, math } from '../signals.ts';
+import type { StageSettings } from '../stage-settings.ts';
+import { type Alarm, MINUTE, metric } from './alarm.ts';
+
+export function recoveryAlarms(settings: StageSettings): readonly Alarm[] {
+  return workflowAlarms(settings, 'home', settings.region);
+}
+
+/** Alarms of the region that waits, heard there: who is needed must not depend on the region that is lost. */
+export function standbyAlarmsOf(settings: StageSettings): readonly Alarm[] {
+  const { standby } = settings;
+  return standby === null ? [] : workflowAlarms(settings, 'standby', standby.region);
+}
+
+/** Whatever ends a workflow of the platform but success. */
+function workflowAlarms(
+  { stage, account }: StageSettings,
+  runsIn: PlatformWorkflow['runsIn'],
+  region: string,
+): readonly Alarm[] {
+  return platformWorkflowsIn(runsIn).map((name) => {
+    const StateMachineArn = platformMachineArn({ stage, region, account }, name);
+    const ended = (how: AwsMetricName<'AWS/States'>) =>
+      aws('AWS/States', how, 'Sum', { StateMachineArn });
+    return metric({
+      name: `${name}-failed`,
+      priority: PLATFORM_WORKFLOWS[name].priority,
+      about: `the workflow ${name} did not succeed: ${PLATFORM_WORKFLOWS[name].about}`,
+      runbook: 'platform-workflows',
+      signal: math('failed + late + aborted', {
+        failed: ended('ExecutionsFailed'),
+        late: ended('ExecutionsTimedOut'),
+        aborted: ended('ExecutionsAborted'),
+      }),
+      threshold: 0,
+      unit: '',
+      periodSeconds: 5 * MINUTE,
+      bad: 1,
+      of: 1,
+    });
+  });
+}

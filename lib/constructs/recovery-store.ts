@@ -1,0 +1,120 @@
+import { PolicyStatement, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
+import { Key } from 'aws-cdk-lib/aws-kms';
+import { BlockPublicAccess, Bucket, BucketEncryption, ObjectOwnership } from 'aws-cdk-lib/aws-s3';
+import { Topic } from 'aws-cdk-lib/aws-sns';
+import { CfnOutput, Duration, RemovalPolicy } from 'aws-cdk-lib/core';
+import { Construct } from 'constructs';
+import type { StageSettings } from '#config/stage-settings.ts';
+import { actionsOf, allow, type Grant, sidOf } from './grants.ts';
+
+/** Reports and inventories of two years; logs of executions for as long as anybody asks of them. */
+const KEPT = Duration.days(730);
+const LOGS_KEPT = Duration.days(180);
+
+/**
+ * What operations need of a region and nothing else does: a bucket for their logs, reports and
+ * inventories, a topic that tells people, and a key of its own. It stands apart from what it must outlive.
+ */
+export class RecoveryStore extends Construct {
+  readonly key: Key;
+  readonly bucket: Bucket;
+  readonly topic: Topic;
+  readonly grants: { readonly 'recovery:documents': Grant; readonly 'recovery:announce': Grant };
+
+  constructor(scope: Construct, id: string, settings: StageSettings) {
+    super(scope, id);
+    const { stage, account, region, retain } = settings;
+    const key = new Key(this, 'Key', {
+      alias: `cloudflow/${stage}/recovery`,
+      description: `CloudFlow ${stage}: backups, reports and announcements of recovery`,
+      enableKeyRotation: true,
+      removalPolicy: retain ? RemovalPolicy.RETAIN : RemovalPolicy.DESTROY,
+    });
+    this.key = key;
+    const shared = {
+      blockPublicAccess: BlockPublicAccess.BLOCK_ALL,
+      objectOwnership: ObjectOwnership.BUCKET_OWNER_ENFORCED,
+      enforceSSL: true,
+      minimumTLSVersion: 1.2,
+      removalPolicy: retain ? RemovalPolicy.RETAIN : RemovalPolicy.DESTROY,
+    };
+    const name = `cloudflow-${stage}-recovery-${account}-${region}`;
+    const log = new Bucket(this, 'AccessLog', {
+      ...shared,
+      bucketName: `${name}-log`,
+      // S3 delivers its log to no bucket that is sealed with a key of ours.
+      encryption: BucketEncryption.S3_MANAGED,
+      lifecycleRules: [{ expiration: Duration.days(settings.logDays) }],
+    });
+    this.bucket = new Bucket(this, 'Documents', {
+      ...shared,
+      bucketName: name,
+      encryption: BucketEncryption.KMS,
+      encryptionKey: key,
+      bucketKeyEnabled: true,
+      versioned: true,
+      serverAccessLogsBucket: log,
+      lifecycleRules: [
+        { expiration: KEPT, noncurrentVersionExpiration: Duration.days(30) },
+        { prefix: 'executions/', expiration: LOGS_KEPT },
+        { prefix: 'tokens/', expiration: Duration.days(7) },
+      ],
+    });
+    this.topic = new Topic(this, 'Told', {
+      topicName: `cloudflow-${stage}-recovery`,
+      displayName: `CloudFlow ${stage}: recovery`,
+      masterKey: key,
+      enforceSSL: true,
+    });
+    new CfnOutput(this, 'TopicArn', {
+      value: this.topic.topicArn,
+      description: 'whoever operates the platform subscribes here: approvals are asked here',
+    });
+
+    const useKey = (service: 's3' | 'sns', sid: string): Grant => {
+      return (role) =>
+        allow(role, {
+          sid,
+          actions: ['kms:Decrypt', 'kms:GenerateDataKey'],
+          resources: [key.keyArn],
+          conditions: { StringEquals: { 'kms:ViaService': `${service}.${region}.amazonaws.com` } },
+        });
+    };
+    this.grants = {
+      'recovery:documents': (role) => {
+        const actions = actionsOf('recovery:documents');
+        allow(role, {
+          sid: sidOf('recovery:documents'),
+          actions: actions.filter((action) => action !== LIST),
+          resources: [`arn:aws:s3:::${name}/*`],
+          star: 'documents of operations are made at run time',
+        });
+        // Without it S3 says of what is not there that it may not be read.
+        allow(role, { sid: 'RecoveryList', actions: [LIST], resources: [`arn:aws:s3:::${name}`] });
+        useKey('s3', 'OpenDocuments')(role);
+      },
+      'recovery:announce': (role) => {
+        allow(role, {
+          sid: sidOf('recovery:announce'),
+          actions: actionsOf('recovery:announce'),
+          resources: [this.topic.topicArn],
+        });
+        useKey('sns', 'SealAnnouncements')(role);
+      },
+    };
+  }
+
+  /** Lets alarms of this region tell people: a topic and a key let in nobody who is not named. */
+  hearAlarms({ account, region }: StageSettings): void {
+    const cloudwatch = new ServicePrincipal('cloudwatch.amazonaws.com').withConditions({
+      StringEquals: { 'aws:SourceAccount': account },
+      ArnLike: { 'aws:SourceArn': `arn:aws:cloudwatch:${region}:${account}:alarm:*` },
+    });
+    const entry = (actions: string[], resources: string[]) =>
+      new PolicyStatement({ sid: 'Alarms', principals: [cloudwatch], actions, resources });
+    this.key.addToResourcePolicy(entry(['kms:Decrypt', 'kms:GenerateDataKey'], ['*']));
+    this.topic.addToResourcePolicy(entry(['sns:Publish'], [this.topic.topicArn]));
+  }
+}
+
+const LIST = 's3:ListBucket';

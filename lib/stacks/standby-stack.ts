@@ -1,0 +1,233 @@
+import { IpAddresses, Peer, Port, SecurityGroup, SubnetType, Vpc } from 'aws-cdk-lib/aws-ec2';
+import { Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
+import { Key } from 'aws-cdk-lib/aws-kms';
+import { CfnScheduleGroup } from 'aws-cdk-lib/aws-scheduler';
+import { RemovalPolicy } from 'aws-cdk-lib/core';
+import type { Construct } from 'constructs';
+import { standbyAlarmsOf } from '#config/alarms/recovery.ts';
+import { platformMachineArn } from '#config/platform-workflows.ts';
+import { databaseNames, type StandbyFacts } from '#config/recovery.ts';
+import type { StageSettings, StandbySettings } from '#config/stage-settings.ts';
+import { acknowledge } from '#constructs/acknowledge.ts';
+import { makeAlarms } from '#constructs/alarms.ts';
+import { actionsOf, allow, type CapabilityOf, type Grant, sidOf } from '#constructs/grants.ts';
+import { PlatformMachines } from '#constructs/platform-machine.ts';
+import { RecoveryStore } from '#constructs/recovery-store.ts';
+import { ServiceFunction, type Surroundings } from '#constructs/service-function.ts';
+import { makeVault } from '#constructs/vault.ts';
+import { POSTGRES_PORT } from './network-stack.ts';
+import { StageStack } from './stage-stack.ts';
+
+/** Beside no other network of ours, so that the two may be joined. */
+const CIDR = '10.31.0.0/16';
+
+/**
+ * The region that waits: a vault for copies of backups, a network without a way out where the database's
+ * copy stands, and what takes over when a person says so. It needs nothing of the region that serves.
+ */
+export class StandbyStack extends StageStack {
+  readonly vpc: Vpc;
+
+  constructor(scope: Construct, home: StageSettings, standby: StandbySettings, dist: string) {
+    const settings: StageSettings = { ...home, region: standby.region, zones: standby.zones };
+    super(scope, 'Standby', settings, 'what waits to take over');
+    const { stage, account, region } = settings;
+    const names = databaseNames(stage);
+
+    const store = new RecoveryStore(this, 'Store', settings);
+    makeVault(this, settings, store.key);
+    const around = this.surroundings(dist);
+    this.vpc = around.vpc as Vpc;
+
+    const integrity = new ServiceFunction(this, 'StandbyIntegrity', {
+      name: 'standby-integrity',
+      around,
+      environment: {
+        STAGE: stage,
+        // Without the part that RDS makes up: whoever asks for a check says which it is.
+        DATABASE_URL: `postgres://${names.cluster}.${region}.rds.amazonaws.com:${POSTGRES_PORT}/cloudflow?sslmode=verify-full`,
+        DATABASE_AUTH: 'iam',
+      },
+      grants: {
+        'postgres:cloudflow_auditor': (role) =>
+          allow(role, {
+            sid: sidOf('postgres:cloudflow_auditor'),
+            actions: actionsOf('postgres:cloudflow_auditor'),
+            resources: [`arn:aws:rds-db:${region}:${account}:dbuser:*/cloudflow_auditor`],
+            star: 'a role that only reads, in the one database of this region',
+          }),
+      },
+    });
+    const takeover = new ServiceFunction(this, 'Takeover', {
+      name: 'takeover',
+      around,
+      environment: {
+        STAGE: stage,
+        RECOVERY_FACTS: this.toJsonString(factsOf(settings, standby)),
+        RECOVERY_BUCKET: store.bucket.bucketName,
+        RECOVERY_TOPIC_ARN: store.topic.topicArn,
+        INTEGRITY_FUNCTION_ARN: integrity.live.functionArn,
+      },
+      grants: { ...store.grants, ...this.grants(standby, integrity) },
+    });
+
+    const group = new CfnScheduleGroup(this, 'Clocks', { name: `platform-${stage}` });
+    const clock = new Role(this, 'Clock', {
+      description: 'starts machines of the platform',
+      assumedBy: new ServicePrincipal('scheduler.amazonaws.com', {
+        conditions: { StringEquals: { 'aws:SourceAccount': account } },
+      }),
+    });
+    store.hearAlarms(settings);
+    const { topic } = store;
+    makeAlarms(this, stage, standbyAlarmsOf(home), { P1: topic, P2: topic, P3: topic });
+    new PlatformMachines(this, 'Machines', {
+      around,
+      runsIn: 'standby',
+      runner: takeover,
+      group,
+      clock,
+      rehearses: settings.rehearses,
+    });
+  }
+
+  /** No gateway and no address of the internet: what stands here talks to the database alone. */
+  private surroundings(dist: string): Surroundings {
+    const { settings } = this;
+    const vpc = new Vpc(this, 'Vpc', {
+      ipAddresses: IpAddresses.cidr(CIDR),
+      maxAzs: settings.zones.length,
+      natGateways: 0,
+      restrictDefaultSecurityGroup: false,
+      subnetConfiguration: [
+        { name: 'Data', subnetType: SubnetType.PRIVATE_ISOLATED, cidrMask: 20 },
+      ],
+    });
+    acknowledge(
+      vpc,
+      'CloudFormation-Validate::W3010',
+      'zones are written in the settings of the stage, so that templates are made without an account',
+    );
+    acknowledge(
+      vpc,
+      'AwsSolutions-VPC7',
+      'nothing can leave or enter this network; what is asked of its database is logged there',
+    );
+    const insideGroup = new SecurityGroup(this, 'InsideGroup', {
+      vpc,
+      description: 'programs that talk to the database',
+      allowAllOutbound: false,
+    });
+    insideGroup.addEgressRule(Peer.ipv4(CIDR), Port.tcp(POSTGRES_PORT), 'PostgreSQL');
+    const logKey = new Key(this, 'LogKey', {
+      alias: `cloudflow/${settings.stage}/standby-logs`,
+      description: `CloudFlow ${settings.stage}: logs of the region that waits`,
+      enableKeyRotation: true,
+      removalPolicy: settings.retain ? RemovalPolicy.RETAIN : RemovalPolicy.DESTROY,
+    });
+    logKey.grantEncryptDecrypt(
+      new ServicePrincipal(`logs.${settings.region}.amazonaws.com`).withConditions({
+        ArnLike: {
+          'kms:EncryptionContext:aws:logs:arn': `arn:aws:logs:${settings.region}:${settings.account}:log-group:*`,
+        },
+      }),
+    );
+    return { settings, dist, logKey, vpc, insideGroup, outsideGroup: insideGroup, isolated: true };
+  }
+
+  private grants(
+    standby: StandbySettings,
+    integrity: ServiceFunction<'standby-integrity'>,
+  ): { readonly [C in Exclude<CapabilityOf<'takeover'>, keyof RecoveryStore['grants']>]: Grant } {
+    const { stage, account, region } = this.settings;
+    const names = databaseNames(stage);
+    const rds = `arn:aws:rds:${region}:${account}`;
+    const scaled = standby.engine;
+    return {
+      'recovery:integrity': (role) =>
+        allow(role, {
+          sid: sidOf('recovery:integrity'),
+          actions: actionsOf('recovery:integrity'),
+          resources: [integrity.live.functionArn],
+        }),
+      'recovery:answer': (role) =>
+        allow(role, {
+          sid: sidOf('recovery:answer'),
+          actions: actionsOf('recovery:answer'),
+          resources: [platformMachineArn({ stage, region, account }, '*')],
+          star: 'machines of the platform, and no tenant’s',
+        }),
+      'recovery:databases': (role) =>
+        allow(role, {
+          sid: sidOf('recovery:databases'),
+          actions: actionsOf('recovery:databases'),
+          resources: [`${rds}:cluster:${names.cluster}`, `${rds}:db:*`],
+          star: 'instances are asked for by their cluster; nothing is changed',
+        }),
+      'takeover:database': (role) =>
+        allow(role, {
+          sid: sidOf('takeover:database'),
+          actions: actionsOf('takeover:database'),
+          resources: [
+            `arn:aws:rds::${account}:global-cluster:${names.global}`,
+            `${rds}:cluster:${names.cluster}`,
+            `${rds}:db:${names.standbyInstance}`,
+          ],
+        }),
+      'takeover:name': (role) => {
+        allow(role, {
+          sid: sidOf('takeover:name'),
+          actions: actionsOf('takeover:name').filter((each) => each !== GET_CHANGE),
+          // Without a zone of ours there is none that could be changed.
+          resources: [`arn:aws:route53:::hostedzone/${standby.api?.hostedZoneId ?? 'none'}`],
+        });
+        allow(role, {
+          sid: 'TakeoverChanges',
+          actions: [GET_CHANGE],
+          resources: ['arn:aws:route53:::change/*'],
+          star: 'a change is named by Route 53 when it is made',
+        });
+      },
+      'takeover:engine': (role) => {
+        const service = `${scaled?.cluster ?? 'none'}/${scaled?.service ?? 'none'}`;
+        allow(role, {
+          sid: sidOf('takeover:engine'),
+          actions: actionsOf('takeover:engine').filter((each) => each !== REGISTER),
+          resources: [`arn:aws:ecs:${region}:${account}:service/${service}`],
+        });
+        allow(role, {
+          sid: 'TakeoverScales',
+          actions: [REGISTER],
+          resources: [`arn:aws:application-autoscaling:${region}:${account}:scalable-target/*`],
+          star: 'a target is named by AWS when it is registered',
+        });
+      },
+    };
+  }
+}
+
+const GET_CHANGE = 'route53:GetChange';
+const REGISTER = 'application-autoscaling:RegisterScalableTarget';
+
+function factsOf(settings: StageSettings, standby: StandbySettings): StandbyFacts {
+  const { stage, account, region, database, engine, api } = settings;
+  const names = databaseNames(stage);
+  const { capacity } = database;
+  return {
+    stage,
+    region,
+    cluster: names.cluster,
+    clusterArn: `arn:aws:rds:${region}:${account}:cluster:${names.cluster}`,
+    globalDatabase: names.global,
+    instance: names.standbyInstance,
+    instanceClass: capacity.kind === 'provisioned' ? `db.${capacity.instance}` : 'db.serverless',
+    dns:
+      standby.api === null || api.domain === null
+        ? null
+        : { zone: standby.api.hostedZoneId, name: api.domain.name, host: standby.api.host },
+    engine:
+      standby.engine === null
+        ? null
+        : { ...standby.engine, least: engine.minTasks, most: engine.maxTasks },
+  };
+}

@@ -1,0 +1,73 @@
+import {
+  PLATFORM_WORKFLOWS,
+  type PlatformWorkflow,
+  platformWorkflowNames,
+} from '#config/platform-workflows.ts';
+import { DRILLS } from '#config/recovery.ts';
+import type { Synthesised } from '../synth.ts';
+import { entriesOf, type Rule, stackOf } from './view.ts';
+
+function compare(
+  what: string,
+  there: readonly string[],
+  wanted: readonly string[],
+): readonly string[] {
+  return [
+    ...wanted.filter((each) => !there.includes(each)).map((each) => `no ${what}: ${each}`),
+    ...there.filter((each) => !wanted.includes(each)).map((each) => `unasked ${what}: ${each}`),
+  ];
+}
+
+/** Workflows of the platform that a stage has, each with its stack. */
+function workflows({ settings }: Synthesised) {
+  return platformWorkflowNames.flatMap((name) => {
+    const workflow: PlatformWorkflow = PLATFORM_WORKFLOWS[name];
+    const stack = workflow.runsIn === 'home' ? 'Recovery' : 'Standby';
+    return stack === 'Standby' && settings.standby === null ? [] : [{ name, workflow, stack }];
+  });
+}
+
+export const PLATFORM_MACHINES: Rule = {
+  name: 'has every workflow of the platform as a machine in its region',
+  problems: (made) => {
+    const { stage } = made.settings;
+    const own = workflows(made);
+    return [
+      ...compare(
+        'machine',
+        entriesOf(made, 'AWS::StepFunctions::StateMachine').map(
+          ([id, { Properties }]) => `${stackOf(id)}/${String(Properties['StateMachineName'])}`,
+        ),
+        own.map(({ name, stack }) => `${stack}/platform-${stage}-${name}`),
+      ),
+    ];
+  },
+};
+
+export const PLATFORM_CLOCKS: Rule = {
+  name: 'starts workflows of the platform, and rehearsals, when their registry says',
+  problems: (made) => {
+    const { stage, rehearses } = made.settings;
+    return compare(
+      'clock',
+      entriesOf(made, 'AWS::Scheduler::Schedule')
+        .filter(([id]) => ['Recovery', 'Standby'].includes(stackOf(id)))
+        .map(
+          ([id, { Properties }]) =>
+            `${stackOf(id)}/${String(Properties['Name'])} ${String(Properties['ScheduleExpression'])} ${String(Properties['ScheduleExpressionTimezone'])}`,
+        ),
+      [
+        ...workflows(made).flatMap(({ name, workflow, stack }) =>
+          workflow.schedule === null || (workflow.rehearsal && !rehearses)
+            ? []
+            : [`${stack}/platform-${stage}-${name} ${workflow.schedule.expression} UTC`],
+        ),
+        ...(rehearses
+          ? Object.entries(DRILLS).map(
+              ([name, { schedule }]) => `Recovery/platform-${stage}-drill-${name} ${schedule} UTC`,
+            )
+          : []),
+      ],
+    );
+  },
+};
