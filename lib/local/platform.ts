@@ -309,7 +309,9 @@ async function start(
     log: { value: log.with({ part: 'step runner' }) },
     metrics: { value: metrics },
   }) as RunnerDeps;
-  const tasks = createStepRunnerTasks(runnerDeps, runnerDeps.log);
+  const tasks = createStepRunnerTasks(runnerDeps, runnerDeps.log, {
+    timeStandsStill: virtualClock !== null,
+  });
   const machines = createStateMachineRuntime({
     clock,
     ids,

@@ -2,6 +2,7 @@ import { RUNNER_UNAVAILABLE, type StepRunnerPayload } from '#core/asl/payload.ts
 import type { Json } from '#core/json.ts';
 import type { ExecutionRecorder } from '#ports/execution-store.ts';
 import type { Log } from '#ports/log.ts';
+import { unavailable } from '#steps/runner/failure.ts';
 import { runTask } from '#steps/runner/run-task.ts';
 import type { RunnerDeps } from '#steps/runner/task.ts';
 import type { TaskOutcome } from './asl/outside.ts';
@@ -10,6 +11,10 @@ import { LOCAL_STEP_RUNNER } from './state-machines.ts';
 
 /** As long as the engine drains. */
 const DRAIN_MS = 10_000;
+/** Between tries of a task for which a part of ours was away. */
+const REPEAT_MS = [100, 300, 1_000, 3_000];
+/** For how long it is tried here. */
+const PATIENCE_MS = 60_000;
 
 export interface StepRunnerTasks extends Tasks {
   /** What is under way. */
@@ -26,19 +31,39 @@ export interface StepRunnerTasks extends Tasks {
  *
  *  T1 what this process cuts off when it ends is never recorded as an answer of the outside: the next
  *     start makes the same attempt again.
+ *  T2 trouble of the platform passes in real time. Where business time is the machine's own and stands
+ *     still until somebody moves it, the machine's pauses for such trouble would never end, and nothing
+ *     would say that it pauses: so there a task is repeated here.
  */
-export function createStepRunnerTasks(deps: RunnerDeps, log: Log): StepRunnerTasks {
+export function createStepRunnerTasks(
+  deps: RunnerDeps,
+  log: Log,
+  options: { readonly timeStandsStill: boolean } = { timeStandsStill: false },
+): StepRunnerTasks {
+  const { clock } = deps;
   const running = new Set<Promise<TaskOutcome>>();
+  let closing = false;
   let closed = false;
   const recorder: ExecutionRecorder = {
     record: (...request) =>
       closed
-        ? Promise.reject(new Error('the step runner is closed'))
+        ? Promise.reject(unavailable(new Error('the step runner is closed')))
         : deps.recorder.record(...request),
   };
   const own = Object.create(deps, { recorder: { value: recorder } }) as RunnerDeps;
 
   async function invoke(tenant: string, payload: StepRunnerPayload): Promise<TaskOutcome> {
+    const until = clock.monotonic() + (options.timeStandsStill ? PATIENCE_MS : 0);
+    for (let tries = 0; ; tries++) {
+      const outcome = await once(tenant, payload);
+      const passes = !outcome.ok && outcome.error === RUNNER_UNAVAILABLE && !closing;
+      if (!passes || clock.monotonic() >= until) return outcome;
+      const pause = REPEAT_MS[Math.min(tries, REPEAT_MS.length - 1)] as number;
+      await new Promise<void>((resolve) => clock.after(pause, resolve));
+    }
+  }
+
+  async function once(tenant: string, payload: StepRunnerPayload): Promise<TaskOutcome> {
     try {
       return { ok: true, payload: (await runTask(own, tenant, payload)) as Json };
     } catch (error) {
@@ -79,9 +104,10 @@ export function createStepRunnerTasks(deps: RunnerDeps, log: Log): StepRunnerTas
       await Promise.all(running);
     },
     async close() {
+      closing = true;
       let late: { cancel(): void } | null = null;
       const deadline = new Promise<void>((resolve) => {
-        late = deps.clock.after(DRAIN_MS, resolve);
+        late = clock.after(DRAIN_MS, resolve);
       });
       await Promise.race([Promise.all(running), deadline]);
       (late as { cancel(): void } | null)?.cancel();

@@ -1,6 +1,8 @@
 /**
  * Drives conformance cases through a platform that is killed again and again, from outside alone: HTTP,
- * signals of the operating system and a clock that is moved when everything waits for time.
+ * signals of the operating system and a clock. Time is moved to what the platform says that it waits for,
+ * and for no other reason: an execution that needs time to go on without saying so stands still here, and
+ * the drill fails with the names of its steps.
  */
 import { createHash } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -55,11 +57,6 @@ export interface Drill {
   readonly kills: readonly Kill[];
   /** When a step's success (or its undo's) was first seen over the API: `<execution> <key>`, real time. */
   readonly seen: ReadonlyMap<string, number>;
-  /**
-   * How often time was moved because nothing else did: on a machine so busy that sessions of ours run
-   * out, a machine's task is repeated after seconds of its own time, which no view tells of.
-   */
-  readonly nudges: number;
   /** Processes that outlived the platform that had started them. */
   readonly orphans: readonly string[];
   platform(): Promise<RunningPlatform>;
@@ -78,9 +75,8 @@ export interface DrillOptions {
 
 /** A platform may say for a while that a part of it is away. */
 const MOST_REFUSALS = 50;
-const NUDGE_MS = 6_000;
-const MOST_NUDGES = 100;
-const STUCK_MS = 40_000;
+/** More than the platform itself may try again before it says that a part of it is away. */
+const STUCK_MS = 120_000;
 /**
  * A machine's own timer (a missed heartbeat) is recorded by its next task, so its execution may look
  * late until then: what has not come after several looks of the driver waits for something else.
@@ -221,7 +217,6 @@ export async function runDrill(options: DrillOptions): Promise<Drill> {
   // ── and driven to its end ────────────────────────────────────────────────────────────────
 
   let progress = '';
-  let nudges = 0;
   let progressAt = performance.now();
   let last: unknown = null;
   for (;;) {
@@ -230,6 +225,8 @@ export async function runDrill(options: DrillOptions): Promise<Drill> {
       call((on) => on.client.getExecution({ execution_id: id })),
     );
     const wakes: number[] = [];
+    /** Steps that wait for nothing that time brings. */
+    const working: string[] = [];
     let busy = false;
     let late = false;
     for (const view of views) {
@@ -240,15 +237,14 @@ export async function runDrill(options: DrillOptions): Promise<Drill> {
         if (!seen.has(name)) seen.set(name, Date.now());
       }
       if (isFinal(view.status)) unfinished.delete(view.id);
-      for (const { reason, until, on } of view.waits) {
+      for (const { step, reason, until, on } of view.waits) {
         const due = until === null ? null : Date.parse(until);
-        if (BUSY.includes(reason)) busy = true;
-        if (due !== null && due <= now) {
-          if (view.runtime === 'engine') busy = true;
-          else late = true;
-        }
-        if (due !== null && due > now) wakes.push(due);
-        if (reason === 'compensation' && due === null) busy = true;
+        const overdue = due !== null && due <= now;
+        const works = BUSY.includes(reason) || (reason === 'compensation' && due === null);
+        if (works || overdue) working.push(`${nameOf(view.id)}: ${step ?? 'itself'} (${reason})`);
+        if (works || (overdue && view.runtime === 'engine')) busy = true;
+        else if (overdue) late = true;
+        if (due !== null && !overdue) wakes.push(due);
         if (reason === 'child') for (const child of on) if (!seen.has(child)) watch(child);
       }
     }
@@ -267,7 +263,8 @@ export async function runDrill(options: DrillOptions): Promise<Drill> {
     } else if (performance.now() - progressAt > STUCK_MS) {
       const said = (await platform()).stderr;
       throw new Error(
-        `seed ${seed}: nothing moves any more since ${new Date(now).toISOString()}: ` +
+        `seed ${seed}: nothing moves any more since ${new Date(now).toISOString()}, and time has nothing to ` +
+          `bring to ${working.join('; ') || 'anything'}: ` +
           JSON.stringify({
             kills,
             open: world.open,
@@ -279,11 +276,7 @@ export async function runDrill(options: DrillOptions): Promise<Drill> {
     }
     if (late && performance.now() - progressAt < UNTOLD_MS) busy = true;
     const wake = Math.min(...wakes);
-    const still = performance.now() - progressAt > NUDGE_MS && nudges < MOST_NUDGES;
-    if (still) {
-      nudges += 1;
-      await call((on) => on.advance(Math.min(1_000, Math.max(1, wake - now))));
-    } else if (busy || wake <= now || wake === Number.POSITIVE_INFINITY) {
+    if (busy || wake <= now || wake === Number.POSITIVE_INFINITY) {
       await pause(15);
     } else {
       happened('advance');
@@ -297,7 +290,12 @@ export async function runDrill(options: DrillOptions): Promise<Drill> {
   world.onHit = () => undefined;
   world.onAnswer = () => undefined;
   await dying;
-  return { subjects, kills, seen, orphans, nudges, platform };
+  return { subjects, kills, seen, orphans, platform };
+
+  function nameOf(id: string): string {
+    const subject = subjects.find((each) => each.id === id);
+    return subject === undefined ? id : `'${subject.one.name}' on ${subject.runtime}`;
+  }
 
   function watch(child: string): void {
     seen.set(child, Date.now());

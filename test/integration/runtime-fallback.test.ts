@@ -15,8 +15,9 @@ import type { Json } from '#core/json.ts';
 import { NO_METRICS } from '#ports/metrics.ts';
 import type { StateMachines } from '#ports/state-machines.ts';
 import { createStepFunctionsDriver, type StepFunctionsDriver } from '#steps/runner/driver.ts';
+import { RunsOnEngine } from '#steps/runner/failure.ts';
 import { createKnownExecutions } from '#steps/runner/known.ts';
-import { openTask, type RunnerDeps, RunsOnEngine, recordIn } from '#steps/runner/task.ts';
+import { openTask, type RunnerDeps, recordIn } from '#steps/runner/task.ts';
 import { clientConfig, startTestAws, TEST_STEP_RUNNER, type TestAws } from '#test/support/aws.ts';
 import {
   createTestDatabase,

@@ -23,7 +23,8 @@ import type { Log, LogEvent, LogFields } from '#ports/log.ts';
 import type { StateMachineStatus, StateMachines } from '#ports/state-machines.ts';
 import type { PendingSignal, StepFunctionsWork } from '#ports/step-functions-work.ts';
 import { add, addStarted } from './draft.ts';
-import { openTask, type RunnerDeps, RunsOnEngine, recordIn, type Task } from './task.ts';
+import { RunsOnEngine } from './failure.ts';
+import { openTask, type RunnerDeps, recordIn, type Task } from './task.ts';
 import { answerTask } from './waiting.ts';
 
 export interface DriverDeps {

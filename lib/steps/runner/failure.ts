@@ -25,3 +25,11 @@ export function unavailable(cause: unknown): Error {
   error.name = RUNNER_UNAVAILABLE;
   return error;
 }
+
+/** The log says that the engine runs this execution: a machine that began all the same does nothing (T3). */
+export class RunsOnEngine extends Error {
+  constructor(executionId: string) {
+    super(`execution ${executionId} runs on the engine`);
+    this.name = 'RunsOnEngine';
+  }
+}

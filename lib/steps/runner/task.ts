@@ -29,6 +29,8 @@ import type {
   ExecutionHeader,
   ExecutionOwnership,
   ExecutionRecorder,
+  RecordedFacts,
+  Recording,
 } from '#ports/execution-store.ts';
 import type { Ids } from '#ports/ids.ts';
 import type { Log } from '#ports/log.ts';
@@ -39,8 +41,9 @@ import { lifecycleMessages, signalsToChildren, signalToParent } from '../lifecyc
 import { measureEvents, type Witness } from '../measure.ts';
 import { type Bindings, shapeResult } from '../shape-result.ts';
 import { add, addRecords, addStarted, type Draft, newDraft, stepOf } from './draft.ts';
-import { RunnerFailure } from './failure.ts';
+import { RunnerFailure, RunsOnEngine } from './failure.ts';
 import type { KnownExecution, KnownExecutions } from './known.ts';
+import { patiently } from './patience.ts';
 
 export interface RunnerDeps extends StepDeps, Witness {
   readonly clock: Clock;
@@ -75,7 +78,9 @@ export async function openTask(
   tenant: string,
   executionId: string,
 ): Promise<Task> {
-  const known = deps.known.find(tenant, executionId) ?? (await read(deps, tenant, executionId));
+  const known =
+    deps.known.find(tenant, executionId) ??
+    (await patiently(deps.clock, () => read(deps, tenant, executionId)));
   const { header, program, state } = known;
   return { deps, header, program, stored: state, state };
 }
@@ -95,14 +100,6 @@ async function read(deps: RunnerDeps, tenant: string, id: string): Promise<Known
   return known;
 }
 
-/** The log says that the engine runs this execution: a machine that began all the same does nothing (T3). */
-export class RunsOnEngine extends Error {
-  constructor(executionId: string) {
-    super(`execution ${executionId} runs on the engine`);
-    this.name = 'RunsOnEngine';
-  }
-}
-
 /** Decides under the execution's lock what to add to the log; answers what `decide` found. */
 export async function recordIn<T>(task: Task, decide: (draft: Draft) => T): Promise<T> {
   const { deps, header, program } = task;
@@ -111,7 +108,7 @@ export async function recordIn<T>(task: Task, decide: (draft: Draft) => T): Prom
   const from = known.seq > task.stored.seq ? known : task.stored;
   type Decided = { readonly value: T; readonly stored: ExecutionState; readonly draft: Draft };
   let answer = null as Decided | null;
-  const added = await deps.recorder.record(header.tenant, header.id, now, from.seq, (facts) => {
+  const decideOn = (facts: RecordedFacts): Recording => {
     const stored = foldOn(program, from, facts.tail);
     if (stored.runtime === 'engine') throw new RunsOnEngine(header.id);
     const draft = newDraft(program, stored, now);
@@ -123,7 +120,11 @@ export async function recordIn<T>(task: Task, decide: (draft: Draft) => T): Prom
       parentSignal: endsHere(draft) ? signalToParent(header, draft.state) : null,
       childSignals: signalsToChildren(program, header, draft.state, draft.events),
     };
-  });
+  };
+  // Deciding again finds in the log what a try has written whose answer was lost.
+  const added = await patiently(deps.clock, () =>
+    deps.recorder.record(header.tenant, header.id, now, from.seq, decideOn),
+  );
   if (added === null || answer === null) throw new TypeError(`no execution ${header.id}`);
   task.stored = answer.stored;
   task.state = answer.draft.state;

@@ -167,6 +167,30 @@ describe('recording of tasks', () => {
     expect(eventTypes().filter((type) => type === 'step_started')).toHaveLength(2);
   });
 
+  it('records a result though sessions are lost, and does not call again', async () => {
+    const deps = process();
+    await begin(deps);
+    let tries = 0;
+    const losing = {
+      ...deps,
+      recorder: {
+        record: (async (...request) => {
+          tries += 1;
+          if (tries % 3 === 1) throw new Error('Client was closed and is not queryable');
+          const added = await deps.recorder.record(...request);
+          // Written, and the answer is lost.
+          if (tries % 3 === 2) throw new Error('Connection terminated unexpectedly');
+          return added;
+        }) satisfies RunnerDeps['recorder']['record'],
+      },
+    };
+    const calls = world.requests.length;
+    expect(await call(losing, 0)).toEqual({ output: { ok: true }, attempts: 1 });
+    expect(tries).toBe(6);
+    expect(world.requests.length - calls).toBe(1);
+    expect(eventTypes().slice(-2)).toEqual(['step_started', 'step_succeeded']);
+  });
+
   it('records one failure of an attempt, whoever reports it again and however late', async () => {
     const deps = process();
     await begin(deps);
