@@ -38,6 +38,8 @@ export interface World {
    * they do not depend on when a runtime comes to ask.
    */
   readonly answers?: { readonly [step: string]: readonly ScriptedAnswer[] };
+  /** The one parameter of a registered operation, by its name; those named `with-...` take `v`. */
+  readonly parameters?: { readonly [operation: string]: string };
   /** How often a part of ours is away before a call can be made: no attempts (rule 18). */
   readonly away?: { readonly [step: string]: number };
 }

@@ -189,22 +189,23 @@ export function createOutsideWorld(deps: WorldDeps): OutsideWorld {
           },
     findOperation: async (_tenant, _mode, name) => {
       if (name === MISSING) return null;
-      const takesValue = name.startsWith('with-');
+      const parameter = name.startsWith('with-') ? 'v' : script.parameters?.[name];
       return {
         name,
         revision: 1,
         spec: {
           connection: 'db',
           access: 'write',
-          statement: takesValue ? 'update t set v = :v' : 'update t set done = true',
-          ...(takesValue
-            ? {
+          statement:
+            parameter === undefined ? 'update t set done = true' : `update t set v = :${parameter}`,
+          ...(parameter === undefined
+            ? {}
+            : {
                 parameters: {
                   type: 'object',
-                  properties: { v: { type: ['string', 'number', 'boolean', 'null'] } },
+                  properties: { [parameter]: { type: ['string', 'number', 'boolean', 'null'] } },
                 },
-              }
-            : {}),
+              }),
         },
       };
     },
