@@ -63,7 +63,7 @@ export const TABLES: Readonly<Record<string, TableRule>> = {
     grants: { cloudflow_login: all, cloudflow_relay: ['select', 'delete'] },
   },
   audit_inbox: {
-    tenant: false,
+    tenant: true,
     grants: { cloudflow_app: ['insert'], cloudflow_relay: ['select', 'delete'] },
   },
   audit_events: {
