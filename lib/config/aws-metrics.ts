@@ -38,6 +38,11 @@ export const AWS_METRICS = {
       'EngineUptime',
     ],
   },
+  /** Of a cluster that follows another region, told in its own. */
+  'AWS/RDS copy': {
+    dimensions: ['DBClusterIdentifier'],
+    names: ['AuroraGlobalDBReplicationLag'],
+  },
   'AWS/RDS proxy': {
     dimensions: ['ProxyName'],
     names: [

@@ -1,3 +1,4 @@
+import { resourceNames } from './resources.ts';
 import type { Stage } from './stages.ts';
 
 /** What the platform promises when something is lost; drills are held to it. */
@@ -38,14 +39,18 @@ export const DRILLS = {
 
 /** Names that the stack of the database and those of recovery share, in either region. */
 export function databaseNames(stage: Stage) {
+  const { database, globalDatabase } = resourceNames(stage);
   return {
-    cluster: `cloudflow-${stage}`,
-    global: `cloudflow-${stage}`,
+    cluster: database,
+    global: globalDatabase,
     vault: `cloudflow-${stage}`,
     copies: `cloudflow-${stage}-restored`,
     standbyInstance: `cloudflow-${stage}-standby-1`,
   } as const;
 }
+
+/** How far the copy of the database in the other region may be behind before somebody is told. */
+export const COPY_BEHIND_SECONDS = 15 * 60;
 
 /** How long clients may go on to where a name led before. */
 export const DNS_TTL_SECONDS = 60;

@@ -31,6 +31,9 @@ import { ownerLogin, rotateOwnerLogin } from './owner-login.ts';
 import { StageStack } from './stage-stack.ts';
 
 const DATABASE = 'cloudflow';
+/** Of every member of the global database. */
+export const DATABASE_VERSION = AuroraPostgresEngineVersion.VER_17_7;
+export const DATABASE_PARAMETERS = { 'rds.force_ssl': '1', timezone: 'UTC' };
 const DEAD_LETTERS_KEPT = Duration.days(14);
 
 /** What must survive everything else: the database and the queues between programs; and the cache. */
@@ -84,7 +87,7 @@ export class DataStack extends StageStack {
     group.addEgressRule(group, Port.tcp(POSTGRES_PORT), 'proxy to cluster');
 
     const engine = DatabaseClusterEngine.auroraPostgres({
-      version: AuroraPostgresEngineVersion.VER_17_7,
+      version: DATABASE_VERSION,
     });
     const clusterIdentifier = `cloudflow-${stage}`;
     const log = new LogGroup(this, 'DatabaseLog', {
@@ -116,7 +119,7 @@ export class DataStack extends StageStack {
       parameterGroup: new ParameterGroup(this, 'DatabaseParameters', {
         engine,
         description: `CloudFlow ${stage}`,
-        parameters: { 'rds.force_ssl': '1', timezone: 'UTC' },
+        parameters: DATABASE_PARAMETERS,
       }),
       storageEncrypted: true,
       storageEncryptionKey: identity.dataKey,

@@ -28,8 +28,12 @@ export function buildPlatform(scope: Construct, settings: StageSettings, dist: s
   const stores = new StoresStack(scope, settings, { identity });
   if (settings.standby !== null) {
     // A copy of the table is made there as soon as the table is.
-    stores.addStackDependency(new StandbyKeysStack(scope, settings, settings.standby));
-    new StandbyStack(scope, settings, settings.standby, dist);
+    const keys = new StandbyKeysStack(scope, settings, settings.standby);
+    stores.addStackDependency(keys);
+    const waits = new StandbyStack(scope, settings, settings.standby, dist);
+    // Its database follows one that is there, and is sealed with a key of its region.
+    waits.addStackDependency(keys);
+    waits.addStackDependency(data);
   }
   new NotificationsStack(scope, settings);
   const around: Surroundings = {

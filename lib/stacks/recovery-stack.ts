@@ -15,7 +15,7 @@ import { PlatformMachines } from '#constructs/platform-machine.ts';
 import { RecoveryStore } from '#constructs/recovery-store.ts';
 import { ServiceFunction, type Surroundings } from '#constructs/service-function.ts';
 import { makeVault, vaultArn } from '#constructs/vault.ts';
-import type { DataStack } from './data-stack.ts';
+import { DATABASE_PARAMETERS, DATABASE_VERSION, type DataStack } from './data-stack.ts';
 import type { EventsStack } from './events-stack.ts';
 import type { IdentityStack } from './identity-stack.ts';
 import { StageStack } from './stage-stack.ts';
@@ -31,8 +31,6 @@ interface RecoveryStackProps {
 const BACKUP_POLICY = 'AWSBackupServiceRolePolicyForBackup';
 /** Capacity units that a copy may grow to: enough to be looked into, whatever it is a copy of. */
 const COPY_UNITS = 8;
-/** Of the family that the database is of. */
-const FAMILY = 'aurora-postgresql17';
 
 /**
  * What brings the platform back when something is lost, and proves beforehand that it will: backups and
@@ -151,8 +149,8 @@ export class RecoveryStack extends StageStack {
     const parameters = new CfnDBClusterParameterGroup(this, 'CopyParameters', {
       dbClusterParameterGroupName: names.copies,
       description: 'copies of the database',
-      family: FAMILY,
-      parameters: { 'rds.force_ssl': '1', timezone: 'UTC' },
+      family: `aurora-postgresql${DATABASE_VERSION.auroraPostgresMajorVersion}`,
+      parameters: DATABASE_PARAMETERS,
     });
     return {
       stage,

@@ -17,6 +17,7 @@ import { ServiceFunction, type Surroundings } from '#constructs/service-function
 import { makeVault } from '#constructs/vault.ts';
 import { POSTGRES_PORT } from './network-stack.ts';
 import { StageStack } from './stage-stack.ts';
+import { StandbyDatabase } from './standby-database.ts';
 
 /** Beside no other network of ours, so that the two may be joined. */
 const CIDR = '10.31.0.0/16';
@@ -38,6 +39,7 @@ export class StandbyStack extends StageStack {
     makeVault(this, settings, store.key);
     const around = this.surroundings(dist);
     this.vpc = around.vpc as Vpc;
+    new StandbyDatabase(this, 'Database', around);
 
     const integrity = new ServiceFunction(this, 'StandbyIntegrity', {
       name: 'standby-integrity',

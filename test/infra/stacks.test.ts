@@ -7,7 +7,7 @@ import { STAGES } from '#config/stages.ts';
 import { acknowledge } from '#constructs/acknowledge.ts';
 import { operationIds, routeOf } from '#contract/routes.ts';
 import { RULES } from './rules/rules.ts';
-import type { Rule } from './rules/view.ts';
+import { entriesOf, type Rule, stackOf } from './rules/view.ts';
 import { findingsOf, type Resource, type Synthesised, synthesise } from './synth.ts';
 
 interface Statement {
@@ -272,6 +272,33 @@ describe.each(STAGES)('what stage %s deploys', (stage) => {
     const source = JSON.stringify(global[0]![1].Properties['SourceDBClusterIdentifier']);
     expect(source).toContain('{"Ref":"Database');
     expect(global[0]![1].DeletionPolicy).toBe('Retain');
+  });
+
+  it('has what follows it there: storage alone, sealed, of the same version, without a password', () => {
+    const there = entriesOf(made, 'AWS::RDS::DBCluster').filter(
+      ([id]) => stackOf(id) === 'Standby',
+    );
+    if (made.settings.standby === null) {
+      expect(there).toEqual([]);
+      return;
+    }
+    const [[, copy] = []] = there;
+    const [original] = made.ofType('AWS::RDS::DBCluster');
+    expect(copy?.Properties).toMatchObject({
+      DBClusterIdentifier: `cloudflow-${stage}`,
+      GlobalClusterIdentifier: `cloudflow-${stage}`,
+      EngineVersion: original!.Properties['EngineVersion'],
+      StorageEncrypted: true,
+      EnableIAMDatabaseAuthentication: true,
+      DeletionProtection: true,
+      StorageType: original!.Properties['StorageType'],
+    });
+    for (const name of ['MasterUsername', 'MasterUserPassword', 'ManageMasterUserPassword']) {
+      expect(copy?.Properties).not.toHaveProperty(name);
+    }
+    expect(copy?.DeletionPolicy).toBe('Retain');
+    const instances = entriesOf(made, 'AWS::RDS::DBInstance').map(([id]) => stackOf(id));
+    expect(instances).not.toContain('Standby');
   });
 
   it('sends reads that may lag to readers, through the proxy where there is one, and nowhere without', () => {

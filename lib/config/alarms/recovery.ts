@@ -5,7 +5,9 @@ import {
   platformMachineArn,
   platformWorkflowsIn,
 } from '../platform-workflows.ts';
-import { aws, math } from '../signals.ts';
+import { COPY_BEHIND_SECONDS } from '../recovery.ts';
+import { resourceNames } from '../resources.ts';
+import { aws, math, series } from '../signals.ts';
 import type { StageSettings } from '../stage-settings.ts';
 import { type Alarm, MINUTE, metric } from './alarm.ts';
 
@@ -16,7 +18,26 @@ export function recoveryAlarms(settings: StageSettings): readonly Alarm[] {
 /** Alarms of the region that waits, heard there: who is needed must not depend on the region that is lost. */
 export function standbyAlarmsOf(settings: StageSettings): readonly Alarm[] {
   const { standby } = settings;
-  return standby === null ? [] : workflowAlarms(settings, 'standby', standby.region);
+  if (standby === null) return [];
+  return [
+    ...workflowAlarms(settings, 'standby', standby.region),
+    metric({
+      name: 'database-copy-behind',
+      priority: 'P2',
+      about: 'the copy of the database that waits is more than 15 minutes behind',
+      runbook: 'database-copy',
+      signal: series(
+        aws('AWS/RDS copy', 'AuroraGlobalDBReplicationLag', 'Maximum', {
+          DBClusterIdentifier: resourceNames(settings.stage).database,
+        }),
+      ),
+      threshold: COPY_BEHIND_SECONDS * 1_000,
+      unit: 'ms',
+      periodSeconds: MINUTE,
+      bad: 3,
+      of: 3,
+    }),
+  ];
 }
 
 /** Whatever ends a workflow of the platform but success. */
