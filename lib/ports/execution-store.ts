@@ -247,7 +247,10 @@ export interface ExecutionAccess {
     page: PageRequest,
   ): Promise<Page<ApprovalRecord>>;
   getApproval(tenant: string, id: string): Promise<ApprovalRecord | null>;
-  /** The first answer wins: `answered` tells of an earlier one, with the record as it stands. */
+  /**
+   * The first answer wins: `answered` tells of an earlier one, or that the question is closed, since it is
+   * past `dueAt` or the execution has ended; with the record as it stands.
+   */
   answerApproval(
     tenant: string,
     id: string,

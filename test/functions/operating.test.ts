@@ -5,7 +5,11 @@ import { type ApiErrorCode, hasErrorCode } from '#core/errors.ts';
 import type { Json, JsonObject } from '#core/json.ts';
 import type { CallResult, StepCall } from '#steps/perform-call.ts';
 import { aDefinition, startTestApi, type TestApi } from '#test/support/api.ts';
-import { createTestDatabase, describeWithPostgres } from '#test/support/database.ts';
+import {
+  createTestDatabase,
+  describeWithPostgres,
+  type TestDatabase,
+} from '#test/support/database.ts';
 
 const http = (id: string, more: JsonObject = {}): JsonObject => ({
   id,
@@ -17,6 +21,7 @@ const following = (...ids: string[]): JsonObject => ({ depends_on: ids });
 
 describeWithPostgres('operating an execution through the API', () => {
   let api: TestApi;
+  let database: TestDatabase;
   let tenant: string;
   let client: Client;
   let calls: StepCall[];
@@ -25,7 +30,8 @@ describeWithPostgres('operating an execution through the API', () => {
   let tokens: string[];
 
   beforeAll(async () => {
-    api = await startTestApi(await createTestDatabase(), {
+    database = await createTestDatabase();
+    api = await startTestApi(database, {
       performer: {
         call: async (call) => {
           calls.push(call);
@@ -286,6 +292,22 @@ describeWithPostgres('operating an execution through the API', () => {
       });
       const { items: still } = await client.listApprovals({ query: { status: 'pending' } });
       expect(still).toEqual([]);
+    });
+
+    it('take no answer when their time is over, though their step may not have heard of it', async () => {
+      const { items } = await open(await start([APPROVAL]));
+      const approval_id = items[0]?.id ?? '';
+      await database.admin.query(
+        "update approvals set due_at = now() - interval '1 ms' where id = $1",
+        [approval_id],
+      );
+      const late = client.answerApproval({ approval_id, body: { decision: 'approved' } });
+      await rejects(late, 'APPROVAL_ANSWERED');
+      expect(
+        await client.getExecution({ execution_id: items[0]?.execution_id ?? '' }),
+      ).toMatchObject({
+        status: 'RUNNING',
+      });
     });
 
     it('the decision and who made it are the output of the step', async () => {

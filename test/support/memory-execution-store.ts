@@ -295,13 +295,14 @@ export function createMemoryExecutionStore(): MemoryExecutionStore {
       const found = approvals.get(id);
       if (found === undefined) return { kind: 'not_found' };
       if (found.status !== 'pending') return { kind: 'answered', approval: found };
-      const stored = signal(
-        tenant,
-        found.executionId,
-        { kind: 'approval_answered', step: found.step, ...answer },
-        answer.at,
-      );
-      const isStored = stored.kind === 'stored';
+      const isStored =
+        found.dueAt > answer.at &&
+        signal(
+          tenant,
+          found.executionId,
+          { kind: 'approval_answered', step: found.step, ...answer },
+          answer.at,
+        ).kind === 'stored';
       const approval: ApprovalRecord = {
         ...found,
         status: isStored ? answer.decision : 'closed',

@@ -84,15 +84,18 @@ export function createAnswers({
         if (approval.status !== 'pending') {
           return { kind: 'answered', approval: toApproval(approval, tenant) } as const;
         }
-        const stored = await signalIn(
-          client,
-          tenant,
-          approval.execution_id,
-          { kind: 'approval_answered', step: approval.step, ...answer },
-          answer.at,
-        );
-        // The execution ended first: the question is void, and says so from now on.
-        const open = stored.kind === 'stored';
+        // Its time is over, or the execution ended first: the question is void, and says so from now on.
+        const open =
+          toApproval(approval, tenant).dueAt > answer.at &&
+          (
+            await signalIn(
+              client,
+              tenant,
+              approval.execution_id,
+              { kind: 'approval_answered', step: approval.step, ...answer },
+              answer.at,
+            )
+          ).kind === 'stored';
         const { rows: updated } = await client.query<ApprovalRow>(
           `update approvals set status = $3, answered_by = $4, answered_at = to_timestamp($5), comment = $6
            where tenant_id = $1 and id = $2 returning *`,

@@ -53,7 +53,7 @@ export async function answerApproval(
     throw new CloudFlowError(
       'APPROVAL_ANSWERED',
       approval.answeredAt === null
-        ? 'the approval was closed: its step ended without an answer'
+        ? 'the approval was closed: its step ended, or its time was over, without an answer'
         : `the approval was ${approval.status} at ${iso(approval.answeredAt)}`,
     );
   }

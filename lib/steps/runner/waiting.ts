@@ -4,15 +4,19 @@
  *  W1 The token is durable before anybody outside can answer.
  *  W2 The answer is recorded before the machine hears of it; when the machine no longer waits, the
  *     record stands and nothing is lost.
+ *  W3 What comes when the step's time is over is no answer: the machine's own timer has decided, though the
+ *     log may not say so yet.
  */
 import { failureCause, type PayloadOf } from '#core/asl/payload.ts';
 import { bindingsOf } from '#core/execution/bindings.ts';
 import { parseChildConfig } from '#core/execution/child-config.ts';
 import type { Signal } from '#core/execution/commands.ts';
+import { deadlineOf } from '#core/execution/deadlines.ts';
 import type { StepKey } from '#core/execution/events.ts';
 import { failures } from '#core/execution/failures.ts';
+import { indexOf, placeOf } from '#core/execution/program-index.ts';
 import { exceededBy, QUOTA } from '#core/execution/quota.ts';
-import { keyRootOf } from '#core/execution/state.ts';
+import { keyRootOf, scopeAt, stepAt } from '#core/execution/state.ts';
 import { approvalResult } from '#core/execution/waiting-steps.ts';
 import type { Json } from '#core/json.ts';
 import { expressionsOf } from '#core/plan/program.ts';
@@ -163,7 +167,7 @@ export async function answerTask(
     if (token === null) return 'gone';
     return (await machines.sendTaskHeartbeat(token)) === 'sent' ? 'delivered' : 'gone';
   }
-  let result: Json;
+  let result: Json | null;
   try {
     result = await outcomeOf(task, answer);
   } catch (error) {
@@ -175,7 +179,7 @@ export async function answerTask(
       ? 'delivered'
       : 'gone';
   }
-  if (token === null) return 'gone';
+  if (token === null || result === null) return 'gone';
   return (await machines.sendTaskSuccess(token, result)) === 'sent' ? 'delivered' : 'gone';
 }
 
@@ -201,14 +205,24 @@ async function recordHeartbeat(task: Task, key: StepKey): Promise<void> {
   });
 }
 
-/** Records what an answer makes of its step, with the values its `result` and `compensate` read. */
+function isOver({ program, state, deps }: Task, key: StepKey): boolean {
+  const place = placeOf(indexOf(program), key);
+  const due = deadlineOf({ place, step: stepAt(state, place), scope: scopeAt(state, place) });
+  return due !== null && due <= deps.clock.now();
+}
+
+/**
+ * Records what an answer makes of its step, with the values its `result` and `compensate` read. Null: it came
+ * too late (W3).
+ */
 async function outcomeOf(
   task: Task,
   answer: Exclude<TaskAnswer, { kind: 'callback_heartbeat' }>,
-): Promise<Json> {
-  const entry = await enter(task, { step: answer.step }, null);
-  if (entry.kind !== 'go') return settle(entry);
+): Promise<Json | null> {
   const key = answer.step;
+  const entry = await enter(task, { step: key }, null);
+  if (entry.kind !== 'go') return settle(entry);
+  if (isOver(task, key)) return null;
   const succeedWith = async (raw: Json) =>
     shapeAndSucceed(task, key, raw, 1, await bindingsAtAnswer(task, key));
   switch (answer.kind) {
