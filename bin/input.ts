@@ -1,7 +1,8 @@
 import { readFileSync, writeFileSync } from 'node:fs';
+import { findUnfit } from '#contract/json-body.ts';
 import { isJsonObject, type Json, type JsonObject } from '#core/json.ts';
 import { CliError, type ExitName } from './cli-error.ts';
-import { findSyntaxProblem } from './output/json-syntax.ts';
+import { findSyntaxProblem, place, type SyntaxProblem } from './output/json-syntax.ts';
 import type { PlacedProblem, SourceFile } from './output/problems.ts';
 
 /** Reads a file a user named; `-` is standard input. */
@@ -39,29 +40,38 @@ export type Parsed =
   | { readonly ok: true; readonly value: Json }
   | { readonly ok: false; readonly problem: PlacedProblem };
 
-/** Parses a file as JSON, or says where it stops being JSON. */
+/**
+ * Parses a file as JSON that the platform takes, or says where it is not: what JSON.parse would change
+ * without a word (the first of two equal keys, 1e400, 2^53 + 1) must not be sent as something else.
+ */
 export function parseJson(file: SourceFile): Parsed {
+  let value: Json;
   try {
-    return { ok: true, value: JSON.parse(file.text) as Json };
+    value = JSON.parse(file.text) as Json;
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
     const found = findSyntaxProblem(file.text);
-    const { line, column, message, allowed } = found ?? {
-      line: 1,
-      column: 1,
-      message: error.message,
-      allowed: 'JSON',
-    };
-    const problem = { code: 'NOT_JSON', pointer: '', message, allowed, line, column };
-    return { ok: false, problem };
+    return refused('NOT_JSON', found ?? place(file.text, 0, error.message, 'JSON'));
   }
+  const unfit = findUnfit(file.text);
+  if (unfit === null) return { ok: true, value };
+  const { offset, message } = unfit;
+  return refused(
+    'REQUEST_MALFORMED',
+    place(file.text, offset, message, 'JSON that means one thing'),
+  );
+}
+
+function refused(code: string, found: SyntaxProblem): Parsed {
+  return { ok: false, problem: { code, pointer: '', ...found } };
 }
 
 /** The JSON of a file, or the end of the command. */
 export function parseSource(file: SourceFile, exit: ExitName = 'usage'): Json {
   const parsed = parseJson(file);
   if (parsed.ok) return parsed.value;
-  throw new CliError(exit, 'NOT_JSON', `${file.name} is not JSON`, {
+  const what = parsed.problem.code === 'NOT_JSON' ? 'is not JSON' : 'is not JSON that is taken';
+  throw new CliError(exit, 'NOT_JSON', `${file.name} ${what}`, {
     file,
     problems: [parsed.problem],
   });

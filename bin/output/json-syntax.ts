@@ -147,7 +147,13 @@ function problemAt(
   return place(text, at, `'${shown}' is not expected here`, words);
 }
 
-function place(text: string, offset: number, message: string, allowed: string): SyntaxProblem {
+/** The place of an offset, in words for people. */
+export function place(
+  text: string,
+  offset: number,
+  message: string,
+  allowed: string,
+): SyntaxProblem {
   const before = text.slice(0, offset);
   return {
     line: before.split('\n').length,

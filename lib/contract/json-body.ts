@@ -14,11 +14,42 @@ export interface JsonLimits {
  * (which alone judges the grammar) sees only what passed.
  */
 export function parseJsonBody(text: string, limits: JsonLimits): Json {
-  scan(text, limits);
+  try {
+    scan(text, limits);
+  } catch (cause) {
+    throw cause instanceof Unfit ? malformed(cause.message, cause) : cause;
+  }
   try {
     return JSON.parse(text) as Json;
   } catch (cause) {
     throw malformed(syntaxMessage(text, cause), cause);
+  }
+}
+
+/** What JSON can spell and nobody takes: where it stands in a text that is JSON, and why. */
+export function findUnfit(
+  text: string,
+): { readonly offset: number; readonly message: string } | null {
+  try {
+    scan(text, { maxDepth: Number.POSITIVE_INFINITY, maxMembers: Number.POSITIVE_INFINITY });
+    return null;
+  } catch (error) {
+    if (!(error instanceof Unfit)) throw error;
+    return { offset: error.offset, message: `${error.subject} ${error.why}` };
+  }
+}
+
+/** Never leaves this module. */
+class Unfit extends Error {
+  readonly subject: string;
+  readonly offset: number;
+  readonly why: string;
+
+  constructor(subject: string, offset: number, why: string, cause?: unknown) {
+    super(`${subject} at offset ${offset} ${why}`, { cause });
+    this.subject = subject;
+    this.offset = offset;
+    this.why = why;
   }
 }
 
@@ -46,7 +77,7 @@ function scan(text: string, limits: JsonLimits): void {
     const open = stack.at(-1);
     if (unit === QUOTE) {
       const end = endOfString(text, at);
-      if (end === -1) throw malformed(`a string that begins at offset ${at} never ends`);
+      if (end === -1) throw new Unfit('a string that begins', at, 'never ends');
       const isKey = open?.expectsKey === true;
       checkString(text, at, end, isKey ? (open?.keys ?? null) : null);
       if (isKey && open !== undefined) open.expectsKey = false;
@@ -106,22 +137,20 @@ function checkString(text: string, start: number, end: number, keys: Set<string>
     try {
       value = JSON.parse(`"${value}"`) as string;
     } catch (cause) {
-      throw malformed(`the string at offset ${start} has a broken escape`, cause);
+      throw new Unfit('the string', start, 'has a broken escape', cause);
     }
     if (value.includes('\u0000')) {
-      throw malformed(`the string at offset ${start} holds U+0000, which cannot be stored`);
+      throw new Unfit('the string', start, 'holds U+0000, which cannot be stored');
     }
   }
   // Raw lone surrogates cannot come from UTF-8, but a caller may hand over any text.
   if (!value.isWellFormed()) {
-    throw malformed(`the string at offset ${start} holds half of a surrogate pair`);
+    throw new Unfit('the string', start, 'holds half of a surrogate pair');
   }
   if (keys === null) return;
-  if (value === '__proto__') throw malformed(`the key '__proto__' at offset ${start} is refused`);
+  if (value === '__proto__') throw new Unfit("the key '__proto__'", start, 'is refused');
   if (keys.has(value)) {
-    throw malformed(
-      `the key '${value.slice(0, 64)}' at offset ${start} appears twice in one object`,
-    );
+    throw new Unfit(`the key '${value.slice(0, 64)}'`, start, 'appears twice in one object');
   }
   keys.add(value);
 }
@@ -134,8 +163,10 @@ function checkNumber(text: string, start: number): number {
   const token = NUMBER.exec(text)?.[0];
   if (token === undefined) return start + 1;
   if (Math.abs(Number(token)) > Number.MAX_SAFE_INTEGER) {
-    throw malformed(
-      `the number ${token.slice(0, 32)} at offset ${start} is beyond what JSON numbers hold exactly; use -${Number.MAX_SAFE_INTEGER} to ${Number.MAX_SAFE_INTEGER}, or a string`,
+    throw new Unfit(
+      `the number ${token.slice(0, 32)}`,
+      start,
+      `is beyond what JSON numbers hold exactly; use -${Number.MAX_SAFE_INTEGER} to ${Number.MAX_SAFE_INTEGER}, or a string`,
     );
   }
   return start + token.length;

@@ -42,6 +42,32 @@ const MACHINE = {
 };
 
 describe('validate', () => {
+  it.each([
+    ['{"a": 1,\n "a": 2}', '2:2', "the key 'a' appears twice in one object"],
+    ['{"a": 1e400}', '1:7', 'the number 1e400 is beyond what JSON numbers hold exactly'],
+    ['[9007199254740993]', '1:2', 'the number 9007199254740993 is beyond'],
+    ['{"__proto__": 1}', '1:2', "the key '__proto__' is refused"],
+    ['["a\\u0000b"]', '1:2', 'the string holds U+0000'],
+  ])(
+    'what would be read as something else is refused where it stands: %s',
+    async (text, where, why) => {
+      await writeFile(at('unfit.json'), text);
+      const { status, stdout } = await inProcess(['validate', at('unfit.json')]);
+      expect(status).toBe(1);
+      expect(stdout).toContain(`${at('unfit.json')}:${where}  error  REQUEST_MALFORMED`);
+      expect(stdout).toContain(why);
+      const ran = await inProcess([
+        'run',
+        ONBOARDING,
+        '--input',
+        text,
+        '--url',
+        'http://127.0.0.1:1',
+      ]);
+      expect([ran.status, ran.stderr]).toEqual([2, expect.stringContaining(why)]);
+    },
+  );
+
   it('goes through all files, also past one that is not JSON', async () => {
     const { status, stdout, stderr } = await inProcess([
       'validate',
