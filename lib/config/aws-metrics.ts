@@ -52,6 +52,10 @@ export const AWS_METRICS = {
       'DatabaseConnectionsBorrowLatency',
     ],
   },
+  'AWS/Firehose': {
+    dimensions: ['DeliveryStreamName'],
+    names: ['DeliveryToS3.DataFreshness'],
+  },
   /** Of one node. */
   'AWS/ElastiCache': {
     dimensions: ['CacheClusterId'],

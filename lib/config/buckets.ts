@@ -44,6 +44,14 @@ export const BUCKETS = {
     deepAfterDays: null,
     keptDays: 30,
   },
+  logs: {
+    about: 'what programs logged, after their groups have forgotten it',
+    uses: [],
+    locked: false,
+    coldAfterDays: 90,
+    deepAfterDays: null,
+    keptDays: 400,
+  },
 } as const satisfies Record<string, BucketSpec>;
 
 export type BucketName = keyof typeof BUCKETS;

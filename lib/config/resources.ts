@@ -22,6 +22,7 @@ export function resourceNames(stage: string) {
     cluster: name,
     engine: `${name}-engine`,
     kafka: name,
+    logArchive: `${name}-logs`,
     deadTicks: `${name}-${DEAD_TICKS}`,
     functionName: (program: string): string => `${name}-${program}`,
     queue: (queue: string): string => `${name}-${queue}`,

@@ -7,6 +7,7 @@ import { DataStack } from './data-stack.ts';
 import { EngineStack } from './engine-stack.ts';
 import { EventsStack } from './events-stack.ts';
 import { IdentityStack } from './identity-stack.ts';
+import { LogArchiveStack } from './log-archive-stack.ts';
 import { NetworkStack } from './network-stack.ts';
 import { NotificationsStack } from './notifications-stack.ts';
 import { ObservabilityStack } from './observability-stack.ts';
@@ -64,4 +65,5 @@ export function buildPlatform(scope: Construct, settings: StageSettings, dist: s
     .findAll()
     .filter((each): each is ServiceFunction<FunctionName> => each instanceof ServiceFunction);
   new ScheduleStack(scope, settings, programs);
+  new LogArchiveStack(scope, settings, { identity, stores });
 }

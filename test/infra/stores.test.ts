@@ -149,6 +149,7 @@ describe.each(STAGES)('what stage %s keeps outside of its database', (stage) => 
       ['audit', 2_557, 'GLACIER 90', 'DEEP_ARCHIVE 365'],
       ['archive', 2_557, 'GLACIER 30', 'DEEP_ARCHIVE 365'],
       ['exports', 30],
+      ['logs', 400, 'GLACIER 90'],
     ]);
   });
 });

@@ -45,6 +45,24 @@ export function eventAlarms({ stage, events }: StageSettings): readonly Alarm[] 
       of: 3,
     }),
   ];
+  alarms.push(
+    metric({
+      name: 'log-archive-late',
+      priority: 'P3',
+      about: 'lines of logs wait for more than an hour to be written to their archive',
+      runbook: 'log-archive',
+      signal: series(
+        aws('AWS/Firehose', 'DeliveryToS3.DataFreshness', 'Maximum', {
+          DeliveryStreamName: resourceNames(stage).logArchive,
+        }),
+      ),
+      threshold: 3_600,
+      unit: 's',
+      periodSeconds: 5 * MINUTE,
+      bad: 3,
+      of: 3,
+    }),
+  );
   for (const name of functionNames) {
     for (const trigger of functionSpec(name).triggers) {
       if (trigger.kind !== 'kafka') continue;

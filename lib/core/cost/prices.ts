@@ -67,6 +67,7 @@ export const PRICES = {
   'cloudwatch.metric': { usd: 0.3, per: 'metric of ours and month' },
   'logs.in': { usd: 0.5, per: 'GB of logs taken in' },
   'logs.gb': { usd: 0.03, per: 'GB-month of logs' },
+  'firehose.gb': { usd: 0.029, per: 'GB delivered' },
   'xray.trace': { usd: 5 / 1e6, per: 'trace recorded' },
   'ses.message': { usd: 0.1 / 1e3, per: 'message' },
   'ses.pool': { usd: 15, per: 'pool of own addresses and month' },

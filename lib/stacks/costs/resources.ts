@@ -82,6 +82,9 @@ const COSTS: { readonly [type: string]: Cost } = {
   ...free('AWS::FIS::', ['ExperimentTemplate']),
   ...free('AWS::IAM::', ['ManagedPolicy', 'Policy', 'Role']),
   ...free('AWS::KMS::', ['Alias']),
+  'AWS::KinesisFirehose::DeliveryStream': (_, { load }) => [
+    line('logs archived', 'firehose.gb', logGb(load)),
+  ],
   'AWS::KMS::Key': () => [line('keys', 'kms.key', 1)],
   ...free('AWS::Lambda::', ['EventInvokeConfig', 'LayerVersion', 'Permission', 'Version']),
   'AWS::Lambda::Alias': warmth,
@@ -173,17 +176,22 @@ export function linesOf(
 export function linesOfLoad({ settings, load }: Omit<Surroundings, 'find'>): readonly Line[] {
   const executions = load.executionsPerDay * MONTH.days;
   const requestsOfMonth = load.requestsPerDay * MONTH.days;
-  const logGb = (executions * USUAL.logKb + requestsOfMonth * USUAL.logKbPerRequest) / 1e6;
+  const gigabytes = logGb(load);
   return [
     line('transitions of machines', 'states.transition', machines(load) * USUAL.transitions),
     line('data through NAT', 'nat.gb', (executions * USUAL.outsideKb) / 1e6),
-    line('logs taken in', 'logs.in', logGb),
-    line('logs kept', 'logs.gb', (logGb * settings.logDays) / MONTH.days),
+    line('logs taken in', 'logs.in', gigabytes),
+    line('logs kept', 'logs.gb', (gigabytes * settings.logDays) / MONTH.days),
     line('metrics of ours', 'cloudwatch.metric', load.metricSeries),
     line('traces', 'xray.trace', (executions + requestsOfMonth) * USUAL.tracedShare),
     line('requests to keys', 'kms.request', (executions + requestsOfMonth) * 0.01),
     line('mail', 'ses.message', load.mailsPerDay * MONTH.days),
   ];
+}
+
+function logGb({ executionsPerDay, requestsPerDay }: Load): number {
+  const kilobytes = executionsPerDay * USUAL.logKb + requestsPerDay * USUAL.logKbPerRequest;
+  return (kilobytes * MONTH.days) / 1e6;
 }
 
 function free(prefix: string, types: readonly string[]): { readonly [type: string]: 'free' } {

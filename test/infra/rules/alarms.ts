@@ -18,6 +18,7 @@ const NAMED: Readonly<Record<string, readonly [type: string, property: string]>>
   ServiceName: ['AWS::ECS::Service', 'ServiceName'],
   ApiName: ['AWS::ApiGateway::RestApi', 'Name'],
   Stage: ['AWS::ApiGateway::Stage', 'StageName'],
+  DeliveryStreamName: ['AWS::KinesisFirehose::DeliveryStream', 'DeliveryStreamName'],
   'Cluster Name': ['AWS::MSK::Cluster', 'ClusterName'],
 };
 

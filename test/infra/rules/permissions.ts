@@ -376,6 +376,23 @@ function platformClock(stack: string, made: Synthesised): readonly Wanted[] {
   ];
 }
 
+const LOG_WRITER: readonly Wanted[] = [
+  {
+    sid: 'WriteLogs',
+    actions: ['s3:PutObject', 's3:AbortMultipartUpload'],
+    on: /:::cloudflow-[a-z]+-logs-\d{12}\/\*"/,
+  },
+  {
+    sid: 'FindLogs',
+    actions: ['s3:GetBucketLocation', 's3:ListBucket', 's3:ListBucketMultipartUploads'],
+    on: /:::cloudflow-[a-z]+-logs-\d{12}"/,
+  },
+  key('SealLogs', 'kms:Decrypt', 'kms:GenerateDataKey'),
+];
+const LOG_READER: readonly Wanted[] = [
+  { sid: 'HandOn', actions: ['firehose:PutRecord', 'firehose:PutRecordBatch'], on: /Stream/ },
+];
+
 /** Every role whose permissions are ours to write, and what it must be allowed. */
 function roles(
   made: Synthesised,
@@ -445,6 +462,16 @@ function roles(
           on: /"\*"/,
         },
       ],
+    })),
+    ...byName('LogArchive/Writer').map((role) => ({
+      role,
+      of: 'who writes the archive of logs',
+      wanted: LOG_WRITER,
+    })),
+    ...byName('LogArchive/Reader').map((role) => ({
+      role,
+      of: 'who hands on lines of logs',
+      wanted: LOG_READER,
     })),
     ...byName('Data/ProxyRole').map((role) => ({
       role,
