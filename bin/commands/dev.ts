@@ -1,12 +1,13 @@
 import { resolve } from 'node:path';
 import { createJsonLog } from '#adapters/local/json-log.ts';
+import { KeyFileUnusable } from '#adapters/local/key-file.ts';
 import { MigrationChanged } from '#adapters/postgres/migrate.ts';
 import { readEgressPolicy } from '#config/egress.ts';
 import { type DemoResult, openDemo } from '#local/demo.ts';
 import { EmbeddedPostgresUnavailable } from '#local/embedded-postgres.ts';
 import { FolderInUse } from '#local/folder-lock.ts';
 import { type Platform, startPlatform } from '#local/platform.ts';
-import { FolderUnusable } from '#local/state-folder.ts';
+import { FolderUnusable, StateDamaged } from '#local/state-folder.ts';
 import { CliError } from '../cli-error.ts';
 import type { Terminal } from '../output/terminal.ts';
 import { cutTo, duration, jsonText, printable } from '../output/text.ts';
@@ -87,8 +88,13 @@ function restartCommand(folder: string, { port, clock, example }: DevOptions): s
 /** What a user can mend about a start, in one sentence. */
 function explained(error: unknown, port: number): unknown {
   if (error instanceof FolderInUse) return new CliError('usage', 'FOLDER_IN_USE', error.message);
-  if (error instanceof FolderUnusable)
+  if (
+    error instanceof FolderUnusable ||
+    error instanceof StateDamaged ||
+    error instanceof KeyFileUnusable
+  ) {
     return new CliError('usage', 'FOLDER_UNUSABLE', error.message);
+  }
   if (error instanceof EmbeddedPostgresUnavailable) {
     return new CliError('usage', 'UNAVAILABLE', error.message);
   }

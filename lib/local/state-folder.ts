@@ -72,7 +72,18 @@ export class FolderUnusable extends Error {
   }
 }
 
-/** Throws `FolderInUse` while another process has the folder open, also when `fresh`. */
+/** A file of the folder is not what was written: the message says which, and what to do. */
+export class StateDamaged extends Error {
+  constructor(file: string, cause: Error) {
+    super(
+      `${file} is damaged (${cause.message}); put it back from a copy, or begin anew with --fresh`,
+      { cause },
+    );
+    this.name = 'StateDamaged';
+  }
+}
+
+/** Throws `FolderInUse` while another process has the folder open, also when `fresh`; else `StateDamaged`. */
 export async function openStateFolder(
   path: string,
   options: { readonly fresh: boolean },
@@ -154,6 +165,7 @@ async function readJson<T>(file: string): Promise<T | null> {
     return JSON.parse(await readFile(file, 'utf8')) as T;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
+    if (error instanceof SyntaxError) throw new StateDamaged(file, error);
     throw error;
   }
 }

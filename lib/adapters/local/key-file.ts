@@ -29,7 +29,15 @@ export function openUnder(key: Buffer, about: string, sealed: Uint8Array): Buffe
   return Buffer.concat([text, decipher.final()]);
 }
 
-/** The key in `path`, made where none is. Refuses one that others can read. */
+/** What is wrong with a file that holds a key. */
+export class KeyFileUnusable extends Error {
+  constructor(path: string, why: string) {
+    super(`${path} ${why}`);
+    this.name = 'KeyFileUnusable';
+  }
+}
+
+/** The key in `path`, made where none is. Throws `KeyFileUnusable` for one that others can read. */
 export async function openKeyFile(path: string): Promise<Buffer> {
   let key = await readIfThere(path);
   if (key === null) {
@@ -48,9 +56,11 @@ export async function openKeyFile(path: string): Promise<Buffer> {
   }
   const { mode } = await stat(path);
   if ((mode & 0o077) !== 0) {
-    throw new Error(`${path} can be read by others; its mode must be 0600`);
+    throw new KeyFileUnusable(path, 'can be read by others; its mode must be 0600');
   }
-  if (key.byteLength !== KEY_BYTES) throw new Error(`${path} is not a key of ${KEY_BYTES} bytes`);
+  if (key.byteLength !== KEY_BYTES) {
+    throw new KeyFileUnusable(path, `is not a key of ${KEY_BYTES} bytes`);
+  }
   return key;
 }
 

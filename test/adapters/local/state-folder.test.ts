@@ -1,8 +1,8 @@
-import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { FolderUnusable, openStateFolder } from '#local/state-folder.ts';
+import { FolderUnusable, openStateFolder, StateDamaged } from '#local/state-folder.ts';
 
 describe('the folder of a local stack', () => {
   let root: string;
@@ -27,6 +27,22 @@ describe('the folder of a local stack', () => {
     const second = await openStateFolder(root, { fresh: true });
     await second.close();
     expect(second.identity.tenant).not.toBe(first.identity.tenant);
+  });
+
+  it('says which file is damaged, leaves it as it is, and opens again once it is put back', async () => {
+    const first = await openStateFolder(root, { fresh: false });
+    await first.close();
+    const file = join(root, 'identity.json');
+    const whole = await readFile(file, 'utf8');
+    await writeFile(file, whole.slice(0, 100));
+    const open = () => openStateFolder(root, { fresh: false });
+    await expect(open()).rejects.toThrow(StateDamaged);
+    await expect(open()).rejects.toThrow(`${file} is damaged`);
+    expect(await readFile(file, 'utf8')).toBe(whole.slice(0, 100));
+    await writeFile(file, whole);
+    const again = await open();
+    await again.close();
+    expect(again.identity.tenant).toBe(first.identity.tenant);
   });
 
   it('says so where it cannot be: a file in its place, a file above it, a place that makes no folders', async () => {
