@@ -111,6 +111,20 @@ describeWithPostgres('routes, roles and tokens', () => {
     expect((await call('whoAmI', token)).status).toBe(200);
   }, 180_000);
 
+  it('a user who is no longer active is refused, whatever their session says', async () => {
+    const token = await signIn(['owner']);
+    expect((await call('whoAmI', token)).status).toBe(200);
+    await database.admin.query(
+      `update users set status = 'deactivated' where tenant_id = $1 and id =
+         (select user_id from sessions where tenant_id = $1 order by signed_in_at desc limit 1)`,
+      [tenant],
+    );
+    // What holds is asked for again after a second and a half.
+    await expect
+      .poll(async () => (await call('whoAmI', token)).status, { timeout: 10_000, interval: 250 })
+      .toBe(401);
+  });
+
   it('a credential of another kind is no access token, and none is one of them', async () => {
     const { email } = await people.user(tenant, { roles: ['owner'], password: PASSWORD });
     const response = await fetch(`${api.server.url}/api/v1/auth/login`, {

@@ -3,6 +3,7 @@ import { isTenantWide, PERMISSIONS, type Permission } from '#contract/permission
 import { type OperationId, operationIds, type Routes, routeOf } from '#contract/routes.ts';
 import { parseInput, validators } from '#contract/validate.ts';
 import type { Json } from '#core/json.ts';
+import { makeApiKey } from '#services/identity/api-key.ts';
 import { aDefinition, startTestApi, type TestApi } from '#test/support/api.ts';
 import {
   createTestDatabase,
@@ -333,6 +334,17 @@ describe.each(['with row-level security', 'by what statements ask for alone'])('
           headers: { authorization: credential() },
         });
         expect(response.status).toBe(401);
+      });
+
+      it('a key with the id of another and a right checksum is refused', async () => {
+        const letters = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
+        const guessed = makeApiKey('live', (count) =>
+          Uint8Array.from({ length: count }, (_, i) =>
+            i < 8 ? letters.indexOf(one.charAt(9 + i)) : i,
+          ),
+        );
+        expect(guessed.keyId).toBe(one.slice(9, 17));
+        expect((await call('listWorkflows', guessed.text)).status).toBe(401);
       });
 
       it('an expired key is refused', async () => {

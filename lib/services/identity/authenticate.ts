@@ -51,9 +51,10 @@ async function withKey(
   const given = parseApiKey(text);
   if (given === null) throw unauthenticated('the credential is neither an API key nor a token');
   const stored = await read(given.keyId);
+  // The digest is of the whole text, the mode in it too.
   // One answer for unknown, wrong, revoked and expired: none of them is the caller's to know.
   if (stored === null || !sameDigest(stored.digest, given.digest)) throw refused();
-  if (stored.mode !== given.mode || stored.revokedAt !== null) throw refused();
+  if (stored.revokedAt !== null) throw refused();
   const now = clock.now();
   if (stored.expiresAt !== null && stored.expiresAt <= now) throw refused();
   if (stored.lastUsedAt === null || now - stored.lastUsedAt >= USED_EVERY_MS) {

@@ -1,0 +1,272 @@
+/**
+ * Takes one check away at a time (the tenant of a statement, a permission, the policies of a table, a test
+ * of a credential) and sees that a test of the walls turns red. `npm run test:walls`; `-- --only <text>` for those
+ * whose name holds the text.
+ *
+ * Each runs in a copy of the repository, whose files are links until one is written anew. A check whose
+ * removal nothing notices ends the script with 1 and is named.
+ */
+import { spawn } from 'node:child_process';
+import {
+  cpSync,
+  globSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { TABLES } from '#adapters/postgres/roles.ts';
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+const WALLS = 'test/functions/walls.test.ts';
+const ROLES = 'test/functions/roles-matrix.test.ts';
+const IDENTITY = 'test/functions/identity.test.ts';
+const TENANCY = 'test/adapters/postgres/tenancy.test.ts';
+
+interface Removal {
+  readonly name: string;
+  readonly file: string;
+  readonly spoil: (text: string) => string;
+  /** One of these must fail; the first that does is enough. */
+  readonly tests: readonly string[];
+}
+
+/** Stores that answer calls of tenants; others are asked by programs of ours alone. */
+const STORES = [
+  'access',
+  'list-executions',
+  'answers',
+  'workflow-store',
+  'connection-store',
+  'user-store',
+  'role-store',
+  'session-store',
+  'tenant-store',
+  'api-keys',
+  'audit-trail',
+].map((name) => `lib/adapters/postgres/${name}.ts`);
+
+function replacing(find: string, replace: string): (text: string) => string {
+  return (text) => {
+    if (!text.includes(find)) throw new Error(`nothing to take away: ${find}`);
+    return text.replace(find, replace);
+  };
+}
+
+/** Every place where a statement asks for rows of one tenant. */
+function tenantFilters(): Removal[] {
+  return STORES.flatMap((file) => {
+    const text = readFileSync(join(ROOT, file), 'utf8');
+    // The table of tenants is filtered by its own id.
+    const column = file.endsWith('tenant-store.ts') ? 'id' : 'tenant_id';
+    const filter = new RegExp(`(?<![.\\w])(?:\\w+\\.)?${column} = \\$(\\d)(?=\\s)`, 'g');
+    return [...text.matchAll(filter)].map(({ 0: found, 1: parameter, index }): Removal => {
+      const line = text.slice(0, index).split('\n').length;
+      return {
+        name: `tenant of the statement at ${file}:${line}`,
+        file,
+        // Always true, and still a use of the parameter.
+        spoil: (all) =>
+          `${all.slice(0, index)}($${parameter}::uuid is not null or ${found})${all.slice(index + found.length)}`,
+        tests: [WALLS, IDENTITY],
+      };
+    });
+  });
+}
+
+function policies(): Removal[] {
+  const last = globSync('lib/adapters/postgres/migrations/*.sql', { cwd: ROOT }).sort().at(-1);
+  if (last === undefined) throw new Error('there are no migrations');
+  return Object.entries(TABLES)
+    .filter(([, { tenant }]) => tenant)
+    .map(([table]) => ({
+      name: `policies of ${table}`,
+      file: last,
+      spoil: (text) => `${text}\nalter table ${table} disable row level security;\n`,
+      tests: [TENANCY],
+    }));
+}
+
+const CHECKS: readonly Removal[] = [
+  {
+    name: 'permission of the route',
+    file: 'functions/shared/pipeline.ts',
+    spoil: replacing('requirePermission(principal, route.permission, deps.clock.now());', ''),
+    tests: [WALLS],
+  },
+  {
+    name: 'workflows that a key is for',
+    file: 'functions/shared/pipeline.ts',
+    spoil: replacing('requireWorkflow(principal, workflow_id);', ''),
+    tests: [IDENTITY, 'test/functions/api.test.ts', WALLS],
+  },
+  {
+    name: 'digest of a key',
+    file: 'lib/services/identity/authenticate.ts',
+    spoil: replacing('|| !sameDigest(stored.digest, given.digest)', ''),
+    tests: [WALLS, IDENTITY],
+  },
+  {
+    name: 'revocation of a key',
+    file: 'lib/services/identity/authenticate.ts',
+    spoil: replacing('if (stored.revokedAt !== null) throw refused();', ''),
+    tests: [WALLS],
+  },
+  {
+    name: 'end of a key',
+    file: 'lib/services/identity/authenticate.ts',
+    spoil: replacing(
+      'if (stored.expiresAt !== null && stored.expiresAt <= now) throw refused();',
+      '',
+    ),
+    tests: [WALLS],
+  },
+  {
+    name: 'end of a session',
+    file: 'lib/services/identity/authenticate.ts',
+    spoil: replacing(' || state.endedAt !== null', ''),
+    tests: [IDENTITY],
+  },
+  {
+    name: 'user and mode of a session',
+    file: 'lib/services/identity/authenticate.ts',
+    spoil: replacing(
+      'if (state.user !== token.user || state.mode !== token.mode) throw refused();',
+      '',
+    ),
+    tests: [ROLES],
+  },
+  {
+    name: 'status of a user',
+    file: 'lib/services/identity/authenticate.ts',
+    spoil: replacing("if (state.userStatus !== 'active') throw refused();", ''),
+    tests: [ROLES],
+  },
+  {
+    name: 'type of a token',
+    file: 'lib/services/identity/access-tokens.ts',
+    spoil: replacing('            typ: TYPE,\n', ''),
+    tests: [ROLES],
+  },
+  {
+    name: 'audience of a token',
+    file: 'lib/services/identity/access-tokens.ts',
+    spoil: (text) =>
+      replacing(
+        '            audience: AUDIENCE,\n',
+        '',
+      )(replacing('if (aud !== AUDIENCE || ', 'if (')(text)),
+    tests: [ROLES],
+  },
+  {
+    name: 'issuer of a token',
+    file: 'lib/services/identity/access-tokens.ts',
+    spoil: replacing('            issuer: deps.issuer(),\n', ''),
+    tests: [ROLES],
+  },
+  {
+    name: 'algorithm of a token',
+    file: 'lib/services/identity/access-tokens.ts',
+    spoil: replacing('            algorithms: [ALGORITHM],\n', ''),
+    tests: [ROLES],
+  },
+  {
+    name: 'keys in the head of a token',
+    file: 'lib/services/identity/access-tokens.ts',
+    spoil: replacing('if (REFUSED_HEADERS.some((name) => name in header)) throw refused();', ''),
+    tests: [ROLES],
+  },
+  {
+    name: 'the one text of a token',
+    file: 'lib/services/identity/access-tokens.ts',
+    spoil: replacing("if (!text.split('.').every(isCanonical)) throw refused();", ''),
+    tests: [ROLES],
+  },
+  {
+    name: 'who a cursor was given to',
+    file: 'lib/services/shared/cursor.ts',
+    spoil: replacing(
+      'if (given.length !== MAC_BYTES || !timingSafeEqual(given, mac(scope, query, position))) {',
+      'if (given.length !== MAC_BYTES || mac(scope, query, position).length === 0) {',
+    ),
+    tests: ['test/functions/audit.test.ts', 'test/functions/api.test.ts'],
+  },
+  {
+    name: 'what of theirs people may give away',
+    file: 'lib/services/users/grantable.ts',
+    spoil: replacing(
+      'if (covers(principal.permissions, scopes)) return;',
+      'if (scopes !== null) return;',
+    ),
+    tests: [IDENTITY],
+  },
+];
+
+async function noticed(removal: Removal): Promise<string | null> {
+  const copy = mkdtempSync(join(tmpdir(), 'cloudflow-walls-'));
+  try {
+    for (const name of [
+      'lib',
+      'functions',
+      'test',
+      'bin',
+      'statemachines',
+      'package.json',
+      'vitest.config.ts',
+      'tsconfig.json',
+    ]) {
+      cpSync(join(ROOT, name), join(copy, name), { recursive: true });
+    }
+    symlinkSync(join(ROOT, 'node_modules'), join(copy, 'node_modules'));
+    const file = join(copy, removal.file);
+    const before = readFileSync(file, 'utf8');
+    const spoilt = removal.spoil(before);
+    if (spoilt === before) throw new Error(`${removal.name}: nothing was taken away`);
+    writeFileSync(file, spoilt);
+    for (const test of removal.tests) if ((await run(copy, test)) !== 0) return test;
+    return null;
+  } finally {
+    rmSync(copy, { recursive: true, force: true });
+  }
+}
+
+/** The exit code of one file of tests: 1 where a test has failed. */
+function run(cwd: string, test: string): Promise<number> {
+  const vitest = join(cwd, 'node_modules/vitest/vitest.mjs');
+  const args = [vitest, 'run', test, '--bail=1', '--reporter=dot'];
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, args, { cwd, stdio: 'ignore' });
+    child.on('error', reject);
+    child.on('close', (code) => resolve(code ?? 1));
+  });
+}
+
+const { values } = parseArgs({ options: { only: { type: 'string', default: '' } } });
+const removals = [...CHECKS, ...policies(), ...tenantFilters()].filter(({ name }) =>
+  name.includes(values.only),
+);
+// A copy without a removal must be green, or red would say nothing.
+for (const test of new Set(removals.flatMap(({ tests }) => tests))) {
+  const nothing = {
+    name: 'nothing',
+    file: 'package.json',
+    spoil: (text: string) => `${text}\n`,
+    tests: [test],
+  };
+  if ((await noticed(nothing)) !== null) throw new Error(`${test} is red with nothing taken away`);
+}
+const missed: string[] = [];
+for (const [i, removal] of removals.entries()) {
+  const by = await noticed(removal);
+  if (by === null) missed.push(removal.name);
+  process.stdout.write(`${i + 1}/${removals.length} ${removal.name}: ${by ?? 'NOBODY NOTICES'}\n`);
+}
+process.stdout.write(
+  `${removals.length - missed.length} of ${removals.length} removals are noticed\n`,
+);
+if (missed.length > 0) process.exitCode = 1;
