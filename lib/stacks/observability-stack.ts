@@ -8,10 +8,12 @@ import { PRIORITIES, type Priority } from '#config/alarms/alarm.ts';
 import { alarmsOf } from '#config/alarms/all.ts';
 import { bucketNameOf } from '#config/buckets.ts';
 import { dashboardsOf } from '#config/dashboards.ts';
+import { noticesOf } from '#config/notices.ts';
 import { savedQueries } from '#config/saved-queries.ts';
 import type { StageSettings } from '#config/stage-settings.ts';
 import { makeAlarms } from '#constructs/alarms.ts';
 import { makeDashboard } from '#constructs/dashboards.ts';
+import { Notices } from '#constructs/notices.ts';
 import { ServiceFunction, type Surroundings } from '#constructs/service-function.ts';
 import type { DataStack } from './data-stack.ts';
 import type { IdentityStack } from './identity-stack.ts';
@@ -49,7 +51,9 @@ export class ObservabilityStack extends StageStack {
       },
       grants: { ...data.grants, ...identity.grants, ...stores.grants },
     });
-    makeAlarms(this, stage, alarmsOf(settings), this.topics());
+    const topics = this.topics();
+    makeAlarms(this, stage, alarmsOf(settings), topics);
+    new Notices(this, 'Notices', stage, noticesOf(stage), topics);
     for (const spec of dashboardsOf(settings)) makeDashboard(this, stage, spec);
     for (const { name, query, groups } of savedQueries(stage)) {
       new CfnQueryDefinition(this, `Query-${name}`, {
@@ -77,6 +81,14 @@ export class ObservabilityStack extends StageStack {
       new PolicyStatement({
         sid: 'Alarms',
         principals: [cloudwatch],
+        actions: ['kms:Decrypt', 'kms:GenerateDataKey'],
+        resources: ['*'],
+      }),
+    );
+    key.addToResourcePolicy(
+      new PolicyStatement({
+        sid: 'Notices',
+        principals: [new ServicePrincipal('events.amazonaws.com')],
         actions: ['kms:Decrypt', 'kms:GenerateDataKey'],
         resources: ['*'],
       }),

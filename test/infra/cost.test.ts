@@ -1,37 +1,51 @@
-import { existsSync, globSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, globSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { beforeAll, describe, expect, inject, it } from 'vitest';
+import { App } from 'aws-cdk-lib/core';
+import { beforeAll, describe, expect, inject, it, vi } from 'vitest';
 import { FUNCTIONS } from '#config/functions.ts';
-import { STAGES } from '#config/stages.ts';
+import { readStageSettings } from '#config/stage-settings.ts';
+import { STAGES, type Stage } from '#config/stages.ts';
 import { checkWorkflow } from '#core/check-workflow.ts';
 import { MONTH, PRICES, type PriceName } from '#core/cost/prices.ts';
 import { EXAMPLE_PER_DAY, type RuntimeCosts, runtimeCosts } from '#core/cost/runtimes.ts';
 import { LOADS } from '#stacks/costs/load.ts';
 import { costOfStage, costTables, type StageTemplates } from '#stacks/costs/page.ts';
-import { isPriced, linesOf, usdOf } from '#stacks/costs/resources.ts';
+import { isPriced, linesOf, type TemplateResource, usdOf } from '#stacks/costs/resources.ts';
+import { buildPlatform } from '#stacks/platform.ts';
 import { ROOT } from '../../bin/build/bundle.ts';
-import { type Resource, type Synthesised, synthesise } from './synth.ts';
+import { cdkContext } from './synth.ts';
 
-let made: readonly Synthesised[];
+let made: readonly StageTemplates[];
 beforeAll(() => {
-  made = STAGES.map((stage) => synthesise(stage, inject('dist')));
+  made = STAGES.map(templatesOf);
 });
 
-/** Templates by stack, as the page wants them. */
-function templatesOf({ settings, resources }: Synthesised): StageTemplates {
-  const stacks = new Map<string, Record<string, Resource>>();
-  for (const [name, resource] of resources) {
-    const [stack = '', id = ''] = name.split('/');
-    stacks.set(stack, { ...stacks.get(stack), [id]: resource });
+/** Templates alone: what the checks of a synth find is no business of costs, and takes most of its time. */
+function templatesOf(stage: Stage): StageTemplates {
+  const settings = readStageSettings({ stage, account: undefined }, {});
+  const outdir = mkdtempSync(join(tmpdir(), 'cloudflow-cost-'));
+  vi.stubEnv('CDK_VALIDATION', 'false');
+  try {
+    const app = new App({ outdir, context: cdkContext(), analyticsReporting: false });
+    buildPlatform(app, settings, inject('dist'));
+    const assembly = app.synth();
+    const order = Object.keys(assembly.manifest.artifacts ?? {});
+    const stacks = assembly.stacks
+      .toSorted((left, right) => order.indexOf(left.id) - order.indexOf(right.id))
+      .map(({ id, template }): [string, Record<string, TemplateResource>] => [
+        id,
+        (template as { Resources: Record<string, TemplateResource> }).Resources,
+      ]);
+    return { settings, stacks: new Map(stacks) };
+  } finally {
+    vi.unstubAllEnvs();
+    rmSync(outdir, { recursive: true, force: true });
   }
-  return { settings, stacks };
 }
 
-const usdOfStack = (synthesised: Synthesised, stack: string): number =>
-  (costOfStage(templatesOf(synthesised)).get(stack) ?? []).reduce(
-    (sum, line) => sum + usdOf(line),
-    0,
-  );
+const usdOfStack = (templates: StageTemplates, stack: string): number =>
+  (costOfStage(templates).get(stack) ?? []).reduce((sum, line) => sum + usdOf(line), 0);
 
 /** The examples of statemachines/, priced as `cloudflow plan` prices them. */
 function examples(): ReadonlyMap<string, RuntimeCosts> {
@@ -55,7 +69,9 @@ function examples(): ReadonlyMap<string, RuntimeCosts> {
 
 describe('what stages cost', () => {
   it('every type of resource has a price or is said to be free', () => {
-    const types = made.flatMap(({ resources }) => [...resources.values()].map(({ Type }) => Type));
+    const types = made.flatMap(({ stacks }) =>
+      [...stacks.values()].flatMap((resources) => Object.values(resources).map(({ Type }) => Type)),
+    );
     expect([...new Set(types)].filter((type) => !isPriced(type))).toEqual([]);
   });
 
@@ -71,8 +87,8 @@ describe('what stages cost', () => {
   it('no quantity is less than nothing or no number, and every price is asked by some stage', () => {
     // Of brokers that a stage may have, and of functions that read topics.
     const asked = new Set<PriceName>(['msk.kafka.m7g.2xlarge', 'lambda.poller']);
-    for (const synthesised of made) {
-      for (const line of [...costOfStage(templatesOf(synthesised)).values()].flat()) {
+    for (const templates of made) {
+      for (const line of [...costOfStage(templates).values()].flat()) {
         expect(line.quantity, line.what).toBeGreaterThan(0);
         asked.add(line.price);
       }
@@ -83,8 +99,8 @@ describe('what stages cost', () => {
   it('a resource more is dollars more', () => {
     const dev = made.find(({ settings }) => settings.stage === 'dev');
     if (dev === undefined) throw new TypeError('no dev');
-    const gateway: Resource = { Type: 'AWS::EC2::NatGateway', Properties: {} };
-    const more = { ...dev, resources: new Map([...dev.resources, ['Network/Another', gateway]]) };
+    const network = { ...dev.stacks.get('Network'), Another: { Type: 'AWS::EC2::NatGateway' } };
+    const more = { ...dev, stacks: new Map([...dev.stacks, ['Network', network]]) };
     const added = usdOfStack(more, 'Network') - usdOfStack(dev, 'Network');
     expect(added).toBeCloseTo(MONTH.hours * PRICES['nat.hour'].usd, 6);
   });
@@ -95,7 +111,7 @@ describe('what stages cost', () => {
     const mark = text.indexOf('<!-- written by lib/stacks/costs/page.ts');
     expect(mark).toBeGreaterThan(0);
     const end = text.indexOf('-->', mark) + '-->'.length;
-    const wanted = `${text.slice(0, end)}\n\n${costTables(made.map(templatesOf), examples())}`;
+    const wanted = `${text.slice(0, end)}\n\n${costTables(made, examples())}`;
     if (process.env['UPDATE_DOCS'] === '1') writeFileSync(page, wanted);
     else expect(text).toBe(wanted);
   });

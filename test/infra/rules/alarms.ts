@@ -37,7 +37,7 @@ function nodesOf(made: Synthesised): readonly string[] {
   });
 }
 
-function topicOf(made: Synthesised, priority: Priority): string | undefined {
+export function topicOf(made: Synthesised, priority: Priority): string | undefined {
   const name = nameOf(made, priority.toLowerCase());
   return entriesOf(made, 'AWS::SNS::Topic').find(
     ([, { Properties }]) => Properties['TopicName'] === name,
@@ -155,7 +155,7 @@ export const SIGNALS: Rule = {
 };
 
 export const WHO_IS_WOKEN: Rule = {
-  name: 'topics of alarms are sealed by a key, closed to what is not TLS, and open to alarms alone',
+  name: 'topics of alarms are sealed by a key, closed to what is not TLS, and open to alarms',
   problems(made) {
     return (Object.keys(PRIORITIES) as Priority[]).flatMap((priority) => {
       const topic = topicOf(made, priority);

@@ -1,4 +1,5 @@
 import { ALARMS, DASHBOARDS, SIGNALS, WHO_IS_WOKEN } from './alarms.ts';
+import { NOTICES } from './notices.ts';
 import { PERMISSIONS } from './permissions.ts';
 import { FUNCTIONS, VARIABLES } from './programs.ts';
 import { PLATFORM_CLOCKS, PLATFORM_MACHINES } from './recovery.ts';
@@ -28,5 +29,6 @@ export const RULES: readonly Rule[] = [
   ALARMS,
   SIGNALS,
   WHO_IS_WOKEN,
+  NOTICES,
   DASHBOARDS,
 ];

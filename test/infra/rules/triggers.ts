@@ -91,11 +91,13 @@ const ends = (made: Synthesised): readonly string[] => {
     ...compare(
       'rule',
       entriesOf(made, 'AWS::Events::Rule').flatMap(([id, { Properties }]) => {
-        const pattern = Properties['EventPattern'] as {
-          readonly source: readonly string[];
-          readonly detail: { readonly status?: readonly string[] };
-        };
-        if (!pattern.source.includes('aws.states')) return [];
+        const pattern = Properties['EventPattern'] as
+          | {
+              readonly source: readonly string[];
+              readonly detail: { readonly status?: readonly string[] };
+            }
+          | undefined;
+        if (!pattern?.source.includes('aws.states')) return [];
         const targets = Properties['Targets'] as readonly { readonly Arn: unknown }[];
         return targets.map(
           ({ Arn }) => `${invokedBy(made, stackOf(id), Arn)} of ${pattern.detail.status?.join()}`,

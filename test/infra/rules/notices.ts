@@ -1,0 +1,37 @@
+import { isDeepStrictEqual } from 'node:util';
+import { noticesOf } from '#config/notices.ts';
+import { topicOf } from './alarms.ts';
+import { entriesOf, type Rule, referred, stackOf } from './view.ts';
+
+export const NOTICES: Rule = {
+  name: 'every notice has a rule that leads to the topic of its priority, which lets it in',
+  problems(made) {
+    const rules = entriesOf(made, 'AWS::Events::Rule');
+    return noticesOf(made.settings.stage).flatMap(({ name, priority, when }) => {
+      const ruleName = `cloudflow-${made.settings.stage}-${name}`;
+      const found = rules.find(([, { Properties }]) => Properties['Name'] === ruleName);
+      if (found === undefined) return [`no rule of the notice ${name}`];
+      const [id, { Properties }] = found;
+      const targets = Properties['Targets'] as readonly { readonly Arn: unknown }[];
+      const topic = topicOf(made, priority) ?? '';
+      const leads = referred(made, stackOf(id), targets[0]?.Arn).includes(topic);
+      const policy = entriesOf(made, 'AWS::SNS::TopicPolicy').find(([of, each]) =>
+        referred(made, stackOf(of), each.Properties['Topics']).includes(topic),
+      );
+      const open = JSON.stringify(policy?.[1].Properties['PolicyDocument'] ?? {});
+      const wanted =
+        when.kind === 'days'
+          ? Properties['ScheduleExpression'] === `rate(${when.every} days)`
+          : isDeepStrictEqual(Properties['EventPattern'], {
+              source: [when.source],
+              'detail-type': [when.detailType],
+              detail: when.detail,
+            });
+      return [
+        ...(leads ? [] : [`${name} leads nowhere`]),
+        ...(open.includes('events.amazonaws.com') ? [] : [`${priority} hears no notice`]),
+        ...(wanted ? [] : [`${name} waits for something else`]),
+      ];
+    });
+  },
+};
