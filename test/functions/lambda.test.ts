@@ -40,6 +40,7 @@ describeWithPostgres('the deployed functions, as API Gateway calls them', () => 
       AWS_SECRET_ACCESS_KEY: 'nothing',
       STAGE: 'dev',
       DATABASE_URL: database.url,
+      DATABASE_READER_URL: database.url,
       DATABASE_AUTH: 'url',
       CURSOR_KEY_SECRET: 'cursor-key',
       NUDGES_QUEUE_URL: `${aws.url}/000000000000/nudges`,
