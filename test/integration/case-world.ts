@@ -24,6 +24,8 @@ export interface CaseWorld {
   readonly hits: readonly Hit[];
   /** Requests that have come and are not answered. */
   readonly open: number;
+  /** Executions that are no retries: cases with a retry have another world from then on. */
+  readonly firsts: Set<string>;
   /** The token that a callback's latest request handed out. */
   token(executionId: string, step: string): string | null;
   /** Largest number at once, by execution and step path. */
@@ -40,16 +42,19 @@ export function addressOf(world: { readonly port: number }, name: string): strin
 }
 
 export async function startCaseWorld(cases: readonly ConformanceCase[]): Promise<CaseWorld> {
-  const scripts = new Map(cases.map((one) => [one.name, one.world?.http ?? {}]));
+  const byName = new Map(cases.map((one) => [one.name, one]));
+  const firsts = new Set<string>();
   const hits: Hit[] = [];
   const tokens = new Map<string, string>();
   const atOnce = new Map<string, { now: number; most: number }>();
   let open = 0;
 
-  function answerFor({ caseName, key, attempt }: Hit): HttpAnswer {
+  function answerFor({ caseName, executionId, key, attempt }: Hit): HttpAnswer {
     const undo = key.startsWith('undo:') ? 'undo:' : '';
     const { path } = parseStepKey(key.slice(undo.length));
-    const script = scripts.get(caseName);
+    const one = byName.get(caseName);
+    const later = firsts.has(executionId) ? undefined : one?.retry?.world?.http;
+    const script = later ?? one?.world?.http;
     const answers = script?.[key] ?? script?.[`${undo}${path}`] ?? [];
     return answers[Math.min(attempt, answers.length) - 1] ?? { body: { ok: true } };
   }
@@ -111,6 +116,7 @@ export async function startCaseWorld(cases: readonly ConformanceCase[]): Promise
   const world: CaseWorld = {
     port: (server.address() as AddressInfo).port,
     hits,
+    firsts,
     get open() {
       return open;
     },

@@ -31,6 +31,8 @@ export interface Subject {
   readonly definition: JsonObject;
   readonly id: string;
   readonly key: string;
+  /** What its case is about: the retry where there is one, else the first execution. */
+  reported: string;
   acknowledged: boolean;
   createdAt: number;
   /** Signals that were answered: null, or the code of the refusal. */
@@ -190,9 +192,10 @@ export async function runDrill(options: DrillOptions): Promise<Drill> {
   const begunAt = await call((on) => on.advance(0));
   for (const { one, definitions } of options.cases) {
     for (const runtime of RUNTIMES) {
+      const id = uuid7(begunAt, `${seed} ${one.name} ${runtime}`);
+      world.firsts.add(id);
       subjects.push({
-        ...{ one, runtime, definition: definitions[0] as JsonObject },
-        id: uuid7(begunAt, `${seed} ${one.name} ${runtime}`),
+        ...{ one, runtime, definition: definitions[0] as JsonObject, id, reported: id },
         key: `kill-${seed}-${one.name}-${runtime}`.replaceAll(' ', '.'),
         acknowledged: false,
         createdAt: begunAt,
@@ -237,6 +240,7 @@ export async function runDrill(options: DrillOptions): Promise<Drill> {
         if (!seen.has(name)) seen.set(name, Date.now());
       }
       if (isFinal(view.status)) unfinished.delete(view.id);
+      if (view.status === 'FAILED') await retried(view.id);
       for (const { step, reason, until, on } of view.waits) {
         const due = until === null ? null : Date.parse(until);
         const overdue = due !== null && due <= now;
@@ -293,8 +297,25 @@ export async function runDrill(options: DrillOptions): Promise<Drill> {
   return { subjects, kills, seen, orphans, platform };
 
   function nameOf(id: string): string {
-    const subject = subjects.find((each) => each.id === id);
+    const subject = subjects.find((each) => each.id === id || each.reported === id);
     return subject === undefined ? id : `'${subject.one.name}' on ${subject.runtime}`;
+  }
+
+  async function retried(id: string): Promise<void> {
+    const subject = subjects.find((each) => each.id === id);
+    if (subject?.one.retry === undefined) return;
+    const { input } = subject.one.retry;
+    const { execution_id } = await call((on) =>
+      on.client.retryExecution({
+        execution_id: id,
+        body: input === undefined ? {} : { input },
+        idempotencyKey: `${subject.key}-retry`,
+      }),
+    );
+    if (execution_id === null) throw new Error(`the retry of ${nameOf(id)} was not accepted`);
+    subject.reported = execution_id;
+    unfinished.add(execution_id);
+    happened('accept');
   }
 
   function watch(child: string): void {

@@ -5,7 +5,7 @@ import type { StepKey } from './events.ts';
 import { isFinal } from './events.ts';
 import { indexOf, iterates, keyOf } from './program-index.ts';
 import type { ExecutionState, Visit } from './state.ts';
-import { begunBodies, bodyOf, isEnding, isTerminal, runningScope, walk } from './state.ts';
+import { begunBodies, bodyOf, isEnding, isTerminal, runningScope, stepAt, walk } from './state.ts';
 import { askedAtStart } from './step-start.ts';
 import { heartbeatIsNext } from './waiting-steps.ts';
 
@@ -94,6 +94,8 @@ function reasons(state: ExecutionState, visit: Visit, now: number): WaitReason[]
       return [{ kind: 'dependencies', on: keys }];
     }
     if (state.paused) return [{ kind: 'pause' }];
+    const until = untold(state, visit);
+    if (until !== null) return [{ kind: 'timer', until }];
     if (state.yielded || isEnding(state) || askedAtStart(place.info).length === 0) {
       // A `when` that is evaluated here takes no time: only a yielded decision leaves it undone.
       return [{ kind: 'engine' }];
@@ -101,6 +103,28 @@ function reasons(state: ExecutionState, visit: Visit, now: number): WaitReason[]
     return [{ kind: 'evaluation' }];
   }
   return executing(state, visit, now);
+}
+
+/**
+ * Until when a short wait of a machine lasts: its log hears of it only when it is over (a Wait and no Task), so
+ * this is counted from what it waited for. Null: none. A barrier may have let it begin later.
+ */
+function untold(state: ExecutionState, { place, scope }: Visit): number | null {
+  const { step, scope: around } = place.info;
+  if (state.runtime !== 'step_functions' || step.type !== 'wait' || step.slow) return null;
+  if (step.duration?.kind !== 'literal' || typeof step.duration.value !== 'number') return null;
+  if (step.when !== null || step.trigger !== 'all_success') return null;
+  const before = step.dependsOn.map((position) => scope.steps[position]);
+  if (before.some((dependency) => dependency?.class !== 'S')) return null;
+  const container = around.container;
+  const outer =
+    container === null
+      ? state.startedAt
+      : stepAt(state, { info: container, indices: place.indices.slice(0, container.indexCount) })
+          .startedAt;
+  if (outer === null) return null;
+  const began = Math.max(outer, ...before.map((dependency) => dependency?.completedAt ?? 0));
+  return began + Math.ceil(step.duration.value / 1_000) * 1_000;
 }
 
 function executing(state: ExecutionState, visit: Visit, now: number): WaitReason[] {

@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { apply } from '#core/execution/apply.ts';
 import type { Signal } from '#core/execution/commands.ts';
+import type { ExecutionEvent } from '#core/execution/events.ts';
 import { refusal } from '#core/execution/refusal.ts';
 import { waits } from '#core/execution/waits.ts';
 import { callTimes, Driver, http, run, START, workflow } from './driver.ts';
@@ -221,5 +223,35 @@ describe('sub_workflow', () => {
     });
     expect(slow.result.steps['child']?.error?.code).toBe('CloudFlow.Timeout');
     expect(slow.driver.commands.at(-1)?.command).toEqual({ kind: 'abandon', id: 'child:child' });
+  });
+});
+
+describe('a short wait of a machine, of which its log hears when it is over', () => {
+  const nap = (id: string, more: object = {}) => ({
+    ...{ id, type: 'wait', config: { duration: '29500ms' } },
+    ...more,
+  });
+  const program = workflow([nap('first'), nap('second', { depends_on: ['first'] })]);
+  const at = (seq: number, ms: number, event: ExecutionEvent) => ({
+    ...{ seq, at: START + ms, event },
+  });
+  const created = new Driver(program).state;
+
+  it('says until when, counted from what it waited for', () => {
+    let state = { ...created, runtime: 'step_functions' as const };
+    const add = (seq: number, ms: number, event: ExecutionEvent) => {
+      state = { ...apply(program, state, at(seq, ms, event)), runtime: 'step_functions' };
+    };
+    add(state.seq + 1, 40, { type: 'execution_started' });
+    const timers = () =>
+      waits(program, state, START + 50).flatMap((wait) =>
+        wait.kind === 'timer' ? [[wait.step, wait.until - START]] : [],
+      );
+    expect(timers()).toEqual([['first', 30_040]]);
+    add(state.seq + 1, 30_100, { type: 'step_started', step: 'first', config: null });
+    add(state.seq + 1, 30_100, {
+      ...{ type: 'step_succeeded', step: 'first', output: null, attempts: 1, compensation: null },
+    });
+    expect(timers()).toEqual([['second', 60_100]]);
   });
 });
