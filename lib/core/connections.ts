@@ -101,6 +101,16 @@ export type PostgresConnection = Type.Static<typeof PostgresConnection>;
 export const ConnectionSpec = Type.Union([HttpConnection, PostgresConnection]);
 export type ConnectionSpec = Type.Static<typeof ConnectionSpec>;
 
+/**
+ * Who is shown the secrets of a connection: where it leads, and how that proves who it is. A change of it
+ * must bring the values again, or whoever may change a connection could have them sent to themselves.
+ */
+export function audienceOf(spec: ConnectionSpec): string {
+  if (spec.type === 'http') return new URL(spec.base_url).origin;
+  const { host, port = 5432, tls = 'verify', ca = '' } = spec;
+  return JSON.stringify([host, port, tls, ca]);
+}
+
 /** Values by secret name, write-only: stored by the `Secrets` port, never answered by any route. */
 export const SecretValues = byName(
   SecretName,

@@ -152,12 +152,36 @@ describeWithPostgres('secrets of connections', () => {
 
   it('a change keeps those that are not given, and needs the current ETag', async () => {
     const { etag } = await create('crm', 'first');
-    const changed = { ...CRM, base_url: 'https://crm2.example' };
+    const changed = { ...CRM, base_url: `${CRM.base_url}/v2` };
     const change = { connection: 'crm', body: { connection: changed }, ifMatch: etag ?? '' };
     const updated = await client.send('updateConnection', change);
     expect(updated.body.connection).toEqual(changed);
     expect(await inForce('crm')).toEqual(['first']);
     expect(await codeOf(client.updateConnection(change))).toBe('PRECONDITION_FAILED');
+  });
+
+  it('are not sent elsewhere by a change: a connection that leads elsewhere brings its own', async () => {
+    await create('crm', 'first');
+    const base = new URL(CRM.base_url);
+    for (const base_url of [
+      'https://evil.example',
+      `http://${base.host}`,
+      `https://${base.hostname}:8443`,
+      `https://${base.hostname}.evil.example`,
+    ]) {
+      const body = { connection: { ...CRM, base_url } };
+      const change = client.updateConnection({ connection: 'crm', body, ifMatch: '*' });
+      await expect(change, base_url).rejects.toMatchObject({
+        code: 'CONNECTION_INVALID',
+        problems: [{ message: expect.stringContaining('leads elsewhere') as string }],
+      });
+    }
+    const body = {
+      connection: { ...CRM, base_url: 'https://crm2.example' },
+      secrets: { token: 'second' },
+    };
+    await client.updateConnection({ connection: 'crm', body, ifMatch: '*' });
+    expect(await inForce('crm')).toEqual(['second']);
   });
 
   it('are gone with the connection: the next one of its name brings its own', async () => {
@@ -254,8 +278,8 @@ describeWithPostgres('secrets of connections', () => {
       [tenant, JSON.stringify(CRM)],
     );
     expect(await inForce('crm')).toEqual(['of before']);
-    const moved = { connection: { ...CRM, base_url: 'https://crm2.example' } };
-    await client.updateConnection({ connection: 'crm', body: moved, ifMatch: '*' });
+    const longer = { connection: { ...CRM, base_url: `${CRM.base_url}/v2` } };
+    await client.updateConnection({ connection: 'crm', body: longer, ifMatch: '*' });
     expect(await inForce('crm')).toEqual(['of before']);
     const body = { connection: CRM, secrets: { token: 'its own' } };
     await client.updateConnection({ connection: 'crm', body, ifMatch: '*' });

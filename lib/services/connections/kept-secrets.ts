@@ -1,4 +1,5 @@
 import {
+  audienceOf,
   type ConnectionSpec,
   type KeptSecrets,
   type SecretValues,
@@ -21,7 +22,8 @@ import { refuseProblems } from './refuse.ts';
  *  S2 what is in force is what the connection's row names: values are stored before it, and no step
  *     sees a connection without them;
  *  S3 a name is known to the store of connections before a value is stored under it, so that whatever
- *     no connection names, for whichever reason, is found and deleted later; never here.
+ *     no connection names, for whichever reason, is found and deleted later; never here;
+ *  S4 a value is sent only to whom it was given for: a connection that leads elsewhere brings its own.
  */
 export interface KeptSecretsDeps {
   readonly store: Pick<ConnectionStore, 'announceSecrets'>;
@@ -45,7 +47,9 @@ export async function keepSecrets(
 ): Promise<KeptSecrets> {
   const named = [...new Set(secretNamesOf(spec))];
   const given = named.filter((name) => Object.hasOwn(values, name));
-  refuseSecrets(named, values, before === null ? [] : secretNamesOf(before.spec));
+  const moved = before !== null && audienceOf(before.spec) !== audienceOf(spec);
+  const there = before === null || moved ? [] : secretNamesOf(before.spec);
+  refuseSecrets(named, values, there, moved);
 
   const now = deps.clock.now();
   const fresh = given.map((name) => [name, `s-${deps.ids.next(now)}`] as const);
@@ -70,6 +74,7 @@ function refuseSecrets(
   named: readonly string[],
   values: SecretValues,
   there: readonly string[],
+  moved: boolean,
 ): void {
   const unused = Object.keys(values).filter((name) => !named.includes(name));
   const missing = named.filter((name) => !Object.hasOwn(values, name) && !there.includes(name));
@@ -83,7 +88,9 @@ function refuseSecrets(
     ...missing.map((name) => ({
       code: 'CONNECTION_INVALID',
       pointer: '/body/secrets',
-      message: `this connection has no secret '${name}' yet; give its value`,
+      message: moved
+        ? `the connection leads elsewhere than before; give the value of '${name}' again`
+        : `this connection has no secret '${name}' yet; give its value`,
     })),
   ];
   refuseProblems(problems);
