@@ -48,9 +48,7 @@ export function textFunctions({ meter, host, original }: FunctionContext): Funct
         const missing = Math.abs(wanted) - countCharacters(value);
         if (missing <= 0) return value;
         meter().chargeString(missing * 2 + value.length);
-        const each = countCharacters(filler);
-        const rest = filler.slice(0, unitsOf(filler, missing % each));
-        const padding = filler.repeat(Math.floor(missing / each)) + rest;
+        const padding = repeated(filler, missing);
         return wanted > 0 ? value + padding : padding + value;
       },
     },
@@ -199,4 +197,18 @@ function textUnits(value: unknown, depth: number, meter: Meter): number {
 function escaped(value: string): number {
   checkStringUnits(value.length);
   return JSON.stringify(value).length;
+}
+
+/**
+ * So many characters of a text that is repeated without end. Halves of a surrogate pair at its two ends
+ * become one character wherever it meets itself, so all after the first letter is another cycle.
+ */
+function repeated(text: string, characters: number): string {
+  const meets = /^[\udc00-\udfff]/.test(text) && /[\ud800-\udbff]$/.test(text);
+  const head = meets ? text.charAt(0) : '';
+  const cycle = meets ? text.slice(1) + head : text;
+  const each = countCharacters(cycle);
+  const wanted = characters - head.length;
+  const rest = cycle.slice(0, unitsOf(cycle, wanted % each));
+  return head + cycle.repeat(Math.floor(wanted / each)) + rest;
 }

@@ -61,7 +61,13 @@ describe('functions of ours in place of jsonata’s', () => {
         await same('$pad($input.value, $input.start)', input);
         await same('$pad($input.value, $input.length, $input.filler)', input);
       }),
-      { numRuns: 60 },
+      {
+        numRuns: 60,
+        examples: [
+          ['', 0, 2, '\ude00\ud83d'],
+          ['a', 0, 7, '\ude00x\ud83d'],
+        ],
+      },
     );
   });
 
