@@ -22,15 +22,16 @@ export const STAND_IN: ByLane<Lane | null> = {
 const QUICK_SHARE = 0.05;
 /** Of the same: what a run of another lane takes before it gives way between two expressions. */
 const LONG_SHARE = 0.2;
-/** What one call of a built-in may take on top before its process is ended. */
-const GRACE_MS = 85;
+/** Of the same: what one call of a built-in may take on top before its process is ended; 85 of 250 ms. */
+const GRACE_SHARE = 0.34;
 
 /** How long work may go on in each lane, where one expression may take `limitMs`. */
 export function runsOf(limitMs: number): ByLane<Run> {
   const quickMs = limitMs * QUICK_SHARE;
-  const long = { quick: false, limitMs, runMs: limitMs * LONG_SHARE, killMs: limitMs + GRACE_MS };
+  const graceMs = limitMs * GRACE_SHARE;
+  const long = { quick: false, limitMs, runMs: limitMs * LONG_SHARE, killMs: limitMs + graceMs };
   return {
-    quick: { quick: true, limitMs, runMs: quickMs, killMs: quickMs + GRACE_MS },
+    quick: { quick: true, limitMs, runMs: quickMs, killMs: quickMs + graceMs },
     heavy: long,
     probation: long,
   };
