@@ -210,7 +210,10 @@ describeWithPostgres('the audit trail', () => {
         { authorization: `Bearer ${await api.createKey(tenant, ['*'])}` },
       );
       expect(refused.status).toBe(500);
-      await expect(owner.listUsers()).rejects.toMatchObject({ code: 'INTERNAL' });
+      // Again and again: what was refused was not a look, and is not one that was told.
+      for (let i = 0; i < 2; i++) {
+        await expect(owner.listSessions()).rejects.toMatchObject({ code: 'INTERNAL' });
+      }
     } finally {
       await database.admin.query('grant insert on audit_inbox to cloudflow_app');
     }

@@ -76,17 +76,16 @@ const MOST_REMEMBERED = 10_000;
 const SALT_BYTES = 12;
 
 export function createAuditor(deps: AuditorDeps): Auditor {
-  const memory = { strangers: createAllowance(deps.clock), seen: createSeen(deps.clock) };
+  const memory = { strangers: createAllowance(deps.clock), looks: createLooks(deps.clock) };
   return { open: (call) => openAudit(deps, memory, call) };
 }
 
 interface Memory {
   readonly strangers: Allowance;
-  /** Whether this was said within the last minute; says it. */
-  readonly seen: (what: string) => boolean;
+  readonly looks: Looks;
 }
 
-function openAudit(deps: AuditorDeps, { strangers, seen }: Memory, call: AuditedCall): CallAudit {
+function openAudit(deps: AuditorDeps, { strangers, looks }: Memory, call: AuditedCall): CallAudit {
   const { trail, clock } = deps;
   const at = clock.now();
   const id = deps.ids.next(at);
@@ -175,7 +174,10 @@ function openAudit(deps: AuditorDeps, { strangers, seen }: Memory, call: Audited
       } else if (call.audit === 'read') {
         const { tenant, mode, actor, target } = about;
         const what = [tenant, mode, actor, call.operation, target].join(' ');
-        if (!seen(what)) await whole('done', null);
+        if (looks.isToldOf(what)) return;
+        await whole('done', null);
+        // Not before: a look that could not be told was not answered, and the next one is the first.
+        looks.told(what);
       }
     },
 
@@ -223,13 +225,19 @@ function createAllowance(clock: Clock): Allowance {
   };
 }
 
-function createSeen(clock: Clock): Memory['seen'] {
+interface Looks {
+  /** Within the last minute. */
+  isToldOf(what: string): boolean;
+  told(what: string): void;
+}
+
+function createLooks(clock: Clock): Looks {
   const at = new LRUCache<string, number>({ max: MOST_REMEMBERED });
-  return (what) => {
-    const now = clock.monotonic();
-    const before = at.get(what);
-    if (before !== undefined && now - before < SEEN_AGAIN_MS) return true;
-    at.set(what, now);
-    return false;
+  return {
+    isToldOf(what) {
+      const before = at.get(what);
+      return before !== undefined && clock.monotonic() - before < SEEN_AGAIN_MS;
+    },
+    told: (what) => void at.set(what, clock.monotonic()),
   };
 }
