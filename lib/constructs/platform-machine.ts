@@ -21,6 +21,7 @@ import {
 import { compileMachine } from '#core/asl/compile.ts';
 import { platformProgram } from '#statemachines/platform.ts';
 import { allow } from './grants.ts';
+import { allowMachinesToTell } from './machine-role.ts';
 import type { ServiceFunction, Surroundings } from './service-function.ts';
 
 interface PlatformMachinesProps {
@@ -69,32 +70,7 @@ export class PlatformMachines extends Construct {
       actions: ['lambda:InvokeFunction'],
       resources: [runner.live.functionArn],
     });
-    allow(role, {
-      sid: 'Log',
-      actions: [
-        'logs:CreateLogDelivery',
-        'logs:GetLogDelivery',
-        'logs:UpdateLogDelivery',
-        'logs:DeleteLogDelivery',
-        'logs:ListLogDeliveries',
-        'logs:PutResourcePolicy',
-        'logs:DescribeResourcePolicies',
-        'logs:DescribeLogGroups',
-      ],
-      resources: ['*'],
-      star: 'deliveries of logs know no resource that these actions could be narrowed to',
-    });
-    allow(role, {
-      sid: 'Trace',
-      actions: [
-        'xray:PutTraceSegments',
-        'xray:PutTelemetryRecords',
-        'xray:GetSamplingRules',
-        'xray:GetSamplingTargets',
-      ],
-      resources: ['*'],
-      star: 'X-Ray knows no resource that these actions could be narrowed to',
-    });
+    allowMachinesToTell(role);
 
     const own = platformWorkflowsIn(props.runsIn);
     this.machines = new Map(

@@ -9,6 +9,7 @@ import type { ProgramEnv } from '#config/env.ts';
 import type { FunctionName } from '#config/functions.ts';
 import type { StageSettings } from '#config/stage-settings.ts';
 import { actionsOf, allow, type Grant, sidOf } from '#constructs/grants.ts';
+import { allowMachinesToTell } from '#constructs/machine-role.ts';
 import { ServiceFunction, type Surroundings } from '#constructs/service-function.ts';
 import type { ApiStack } from './api-stack.ts';
 import type { DataStack } from './data-stack.ts';
@@ -118,32 +119,7 @@ export class WorkflowsStack extends StageStack {
       actions: ['lambda:InvokeFunction'],
       resources: [stepRunner.live.functionArn],
     });
-    allow(role, {
-      sid: 'Log',
-      actions: [
-        'logs:CreateLogDelivery',
-        'logs:GetLogDelivery',
-        'logs:UpdateLogDelivery',
-        'logs:DeleteLogDelivery',
-        'logs:ListLogDeliveries',
-        'logs:PutResourcePolicy',
-        'logs:DescribeResourcePolicies',
-        'logs:DescribeLogGroups',
-      ],
-      resources: ['*'],
-      star: 'deliveries of logs know no resource that these actions could be narrowed to',
-    });
-    allow(role, {
-      sid: 'Trace',
-      actions: [
-        'xray:PutTraceSegments',
-        'xray:PutTelemetryRecords',
-        'xray:GetSamplingRules',
-        'xray:GetSamplingTargets',
-      ],
-      resources: ['*'],
-      star: 'X-Ray knows no resource that these actions could be narrowed to',
-    });
+    allowMachinesToTell(role);
     return role;
   }
 
