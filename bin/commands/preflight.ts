@@ -4,6 +4,7 @@ import { type QuotaNeed, quotaNeeds } from '#config/quotas.ts';
 import {
   PLACEHOLDER_ACCOUNT,
   readStageSettings,
+  regionsOf,
   type StageSettings,
 } from '#config/stage-settings.ts';
 import { CliError } from '../cli-error.ts';
@@ -15,6 +16,8 @@ export interface PreflightOptions {
   readonly account?: string;
 }
 
+type Asked = Pick<StageSettings, 'account'> & { readonly region: string };
+
 interface Finding {
   readonly need: QuotaNeed;
   /** Null: the account has no quota of this name. */
@@ -23,34 +26,35 @@ interface Finding {
   readonly enough: boolean;
 }
 
-/** `cloudflow preflight`: true when the account allows all that the stage needs. Changes nothing. */
+/**
+ * `cloudflow preflight`: true when the account allows all that the stage needs, in every region that the
+ * stage is deployed to. Changes nothing.
+ */
 export async function preflight(terminal: Terminal, options: PreflightOptions): Promise<boolean> {
   const settings = settingsOf(options);
-  const client = new ServiceQuotasClient({ region: settings.region });
-  try {
-    const findings = await find(client, settings);
-    const short = findings.filter(({ enough }) => !enough);
-    if (terminal.json) {
-      terminal.document({
-        stage: settings.stage,
-        region: settings.region,
-        ok: short.length === 0,
-        quotas: findings.map(({ need, has, code, enough }) => ({
-          service: need.service,
-          code,
-          name: need.name,
-          needed: need.needed,
-          has,
-          enough,
-          about: need.about,
-          ask: enough ? null : askFor({ need, has, code, enough }, settings),
-        })),
-      });
-    } else terminal.out(textOf(terminal, findings, settings));
-    return short.length === 0;
-  } finally {
-    client.destroy();
-  }
+  const regions = regionsOf(settings);
+  const findings: Finding[] = [];
+  for (const region of regions) findings.push(...(await findIn(region, settings)));
+  const short = findings.filter(({ enough }) => !enough);
+  if (terminal.json) {
+    terminal.document({
+      stage: settings.stage,
+      regions,
+      ok: short.length === 0,
+      quotas: findings.map((finding) => ({
+        region: finding.need.region,
+        service: finding.need.service,
+        code: finding.code,
+        name: finding.need.name,
+        needed: finding.need.needed,
+        has: finding.has,
+        enough: finding.enough,
+        about: finding.need.about,
+        ask: finding.enough ? null : askFor(finding),
+      })),
+    });
+  } else terminal.out(textOf(terminal, findings, settings));
+  return short.length === 0;
 }
 
 function settingsOf({ stage, account }: PreflightOptions): StageSettings {
@@ -62,15 +66,18 @@ function settingsOf({ stage, account }: PreflightOptions): StageSettings {
   }
 }
 
-async function find(
-  client: ServiceQuotasClient,
-  settings: StageSettings,
-): Promise<readonly Finding[]> {
-  const needs = quotaNeeds(settings);
+async function findIn(region: string, settings: StageSettings): Promise<readonly Finding[]> {
+  const needs = quotaNeeds(settings).filter((need) => need.region === region);
   const services = [...new Set(needs.map(({ service }) => service))];
   const quotas = new Map<string, readonly AccountQuota[]>();
-  // One after the other: Service Quotas answers few questions a second.
-  for (const service of services) quotas.set(service, await read(client, service, settings));
+  const client = new ServiceQuotasClient({ region });
+  const asked: Asked = { region, account: settings.account };
+  try {
+    // One after the other: Service Quotas answers few questions a second.
+    for (const service of services) quotas.set(service, await read(client, service, asked));
+  } finally {
+    client.destroy();
+  }
   return needs.map((need) => {
     const found = (quotas.get(need.service) ?? []).find(({ code, name }) =>
       need.code === null ? name === need.name : code === need.code,
@@ -87,7 +94,7 @@ async function find(
 async function read(
   client: ServiceQuotasClient,
   service: string,
-  { account, region }: StageSettings,
+  { account, region }: Asked,
 ): Promise<readonly AccountQuota[]> {
   let quotas: readonly AccountQuota[];
   try {
@@ -111,15 +118,20 @@ async function read(
   return quotas;
 }
 
-function askFor({ need, code }: Finding, { region }: StageSettings): string | null {
+function askFor({ need, code }: Finding): string | null {
   if (!need.canBeAskedFor || code === null) return null;
-  return `aws service-quotas request-service-quota-increase --region ${region} --service-code ${need.service} --quota-code ${code} --desired-value ${need.needed}`;
+  return `aws service-quotas request-service-quota-increase --region ${need.region} --service-code ${need.service} --quota-code ${code} --desired-value ${need.needed}`;
 }
 
-function textOf(terminal: Terminal, findings: readonly Finding[], settings: StageSettings): string {
+function textOf(
+  terminal: Terminal,
+  findings: readonly Finding[],
+  { stage }: StageSettings,
+): string {
   const number = (value: number): string => value.toLocaleString('en-US');
   const rows = findings.map(({ need, has, enough }) => [
-    `${enough ? '✓' : '✗'} ${need.service}`,
+    `${enough ? '✓' : '✗'} ${need.region}`,
+    need.service,
     need.name,
     number(need.needed),
     has === null ? 'not told' : number(has),
@@ -128,12 +140,12 @@ function textOf(terminal: Terminal, findings: readonly Finding[], settings: Stag
   const short = findings.filter(({ enough }) => !enough);
   const asks = short.map(
     (finding) =>
-      askFor(finding, settings) ??
-      `${finding.need.name}: cannot be asked for by itself; AWS raises it with the quota it follows`,
+      askFor(finding) ??
+      `${finding.need.name} in ${finding.need.region}: cannot be asked for by itself; AWS raises it with the quota it follows`,
   );
   const verdict =
     short.length === 0
-      ? `${terminal.style('green', '✓')} the account allows what stage ${settings.stage} needs\n`
-      : `${terminal.style('red', '✗')} ask for these before you deploy stage ${settings.stage}; AWS takes hours to days:\n${asks.map((ask) => `  ${ask}\n`).join('')}`;
-  return `${table(terminal, ['SERVICE', 'QUOTA', 'NEEDED', 'HAS', 'FOR'], rows)}${verdict}`;
+      ? `${terminal.style('green', '✓')} the account allows what stage ${stage} needs\n`
+      : `${terminal.style('red', '✗')} ask for these before you deploy stage ${stage}; AWS takes hours to days:\n${asks.map((ask) => `  ${ask}\n`).join('')}`;
+  return `${table(terminal, ['REGION', 'SERVICE', 'QUOTA', 'NEEDED', 'HAS', 'FOR'], rows)}${verdict}`;
 }

@@ -1,11 +1,14 @@
 import { functionNames, functionSpec } from './functions.ts';
-import type { StageSettings } from './stage-settings.ts';
+import { requestRates } from './request-rates.ts';
+import { regionsOf, type StageSettings } from './stage-settings.ts';
 
 /**
  * What an account must allow before a stage is deployed to it: quotas of AWS by their codes, as Service
  * Quotas knows them. New accounts have far less than AWS's defaults (10 functions at a time, 6 vCPUs).
  */
 export interface QuotaNeed {
+  /** Quotas are had region by region, and take hours to days: the region that waits has its own before it is needed. */
+  readonly region: string;
   readonly service: string;
   /** Null: AWS documents none, and it is found by its name. */
   readonly code: string | null;
@@ -17,8 +20,6 @@ export interface QuotaNeed {
   readonly canBeAskedFor: boolean;
 }
 
-/** Of the API at its peak, a second. Sustained load is `api.requestsPerSecond` of the stage. */
-const PEAK_REQUESTS = { dev: 100, staging: 1_000, prod: 25_000 } as const;
 /** Machines started a second at the peak; what asked for `auto` beyond it runs on the engine. */
 const PEAK_STARTS = { dev: 10, staging: 50, prod: 300 } as const;
 /** AWS keeps so many for functions that reserve none. */
@@ -28,9 +29,16 @@ const REQUEST_SECONDS = 0.04;
 /** New tasks stand before old ones drain. */
 const DURING_A_DEPLOYMENT = 2;
 
+/** In every region that the stage is deployed to, the same: whichever serves has the whole load. */
 export function quotaNeeds(settings: StageSettings): readonly QuotaNeed[] {
-  const { stage, api, engine, network } = settings;
-  const peak = Math.max(PEAK_REQUESTS[stage], api.requestsPerSecond);
+  const needs = needsOf(settings);
+  return regionsOf(settings).flatMap((region) => needs.map((need) => ({ region, ...need })));
+}
+
+function needsOf(settings: StageSettings): readonly Omit<QuotaNeed, 'region'>[] {
+  const { stage, engine, network } = settings;
+  const { sustained, peak } = settings.api.requests;
+  const { perSecond, atOnce } = requestRates(settings);
   const reserved = functionNames
     .map((name) => functionSpec(name).reservedConcurrency ?? 0)
     .reduce((sum, each) => sum + each, 0);
@@ -40,8 +48,8 @@ export function quotaNeeds(settings: StageSettings): readonly QuotaNeed[] {
       service: 'apigateway',
       code: 'L-8A5B8E43',
       name: 'Throttle rate',
-      about: `requests of the API a second: ${count(api.requestsPerSecond)} sustained, ${count(peak)} at the peak`,
-      needed: peak,
+      about: `requests of the API a second: ${count(sustained)} sustained, ${count(peak)} at the peak`,
+      needed: perSecond,
       canBeAskedFor: true,
     },
     {
@@ -49,7 +57,7 @@ export function quotaNeeds(settings: StageSettings): readonly QuotaNeed[] {
       code: 'L-CDF5615A',
       name: 'Throttle burst rate',
       about: 'requests of the API at once; AWS sets it by the rate',
-      needed: api.burst,
+      needed: atOnce,
       canBeAskedFor: false,
     },
     {

@@ -78,11 +78,10 @@ const CHECKS: readonly Check[] = [
       ? null
       : `a task of the engine has ${memoryMb} MB beside a CPU of ${cpu}; use ${from} to ${to} in steps of ${step}`;
   },
-  ({ api: { requestsPerSecond } }) =>
-    whole('the number of requests a second', requestsPerSecond, 1, 1_000_000),
-  ({ api: { burst } }) => whole('the burst of requests', burst, 1, 1_000_000),
-  ({ api: { requestsPerAddress } }) =>
-    whole('the number of requests from one address', requestsPerAddress, 10, 2_000_000_000),
+  ({ api: { requests } }) =>
+    whole('the number of requests a second', requests.sustained, 1, 1_000_000),
+  ({ api: { requests } }) =>
+    whole('the number of requests a second at the peak', requests.peak, 1, 1_000_000),
   ({ api: { domain } }) =>
     domain === null || HOST.test(domain.name)
       ? null

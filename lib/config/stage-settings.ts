@@ -60,11 +60,9 @@ export interface StageSettings {
     /** Null: the address that API Gateway gives. */
     readonly domain: { readonly name: string; readonly certificateArn: string } | null;
     readonly allowedOrigins: readonly string[];
-    readonly requestsPerSecond: number;
-    readonly burst: number;
+    /** A second: for hours, and for minutes. Every limit by which requests are counted follows from them. */
+    readonly requests: { readonly sustained: number; readonly peak: number };
     readonly firewall: boolean;
-    /** Requests in five minutes from one address, beyond which the firewall blocks it. */
-    readonly requestsPerAddress: number;
   };
   /** What mail of the platform is sent from; null: the stage sends none. */
   readonly mail: MailSettings | null;
@@ -101,6 +99,14 @@ export interface MailSettings {
   readonly ownAddresses: boolean;
 }
 
+/** Every region that a stage is deployed to: first where it serves. */
+export function regionsOf({
+  region,
+  standby,
+}: Pick<StageSettings, 'region' | 'standby'>): readonly string[] {
+  return standby === null ? [region] : [region, standby.region];
+}
+
 type Shape = Omit<StageSettings, 'stage' | 'account'>;
 
 const REGION = 'us-east-1';
@@ -134,10 +140,8 @@ const SHAPES: { readonly [S in Stage]: Shape } = {
     api: {
       domain: null,
       allowedOrigins: [],
-      requestsPerSecond: 100,
-      burst: 200,
+      requests: { sustained: 100, peak: 250 },
       firewall: false,
-      requestsPerAddress: 10_000,
     },
     mail: null,
     alerts: { pagerDutySecret: null },
@@ -171,10 +175,8 @@ const SHAPES: { readonly [S in Stage]: Shape } = {
     api: {
       domain: null,
       allowedOrigins: [],
-      requestsPerSecond: 1_000,
-      burst: 2_000,
+      requests: { sustained: 1_000, peak: 2_500 },
       firewall: true,
-      requestsPerAddress: 50_000,
     },
     mail: { domain: 'staging.cloudflow.com', hostedZoneId: null, ownAddresses: false },
     alerts: { pagerDutySecret: null },
@@ -213,11 +215,8 @@ const SHAPES: { readonly [S in Stage]: Shape } = {
     api: {
       domain: null,
       allowedOrigins: [],
-      // The account's own quota until it is raised.
-      requestsPerSecond: 10_000,
-      burst: 5_000,
+      requests: { sustained: 10_000, peak: 25_000 },
       firewall: true,
-      requestsPerAddress: 300_000,
     },
     mail: { domain: 'cloudflow.com', hostedZoneId: null, ownAddresses: true },
     alerts: { pagerDutySecret: null },
@@ -297,6 +296,9 @@ export function problemOf(settings: StageSettings): string | null {
   const { pagerDutySecret } = settings.alerts;
   if (pagerDutySecret !== null && !/^[A-Za-z0-9/_+=.@-]{1,256}$/.test(pagerDutySecret)) {
     return `alerts.pagerDutySecret is ${JSON.stringify(pagerDutySecret)}; write the name of a secret, not the address that it holds`;
+  }
+  if (api.requests.peak < api.requests.sustained) {
+    return `its API takes ${api.requests.sustained} requests a second for hours and ${api.requests.peak} at the peak; use a peak that is no less`;
   }
   if (stage !== 'prod') return null;
   if (!retain) return 'it does not retain its data; set retain';

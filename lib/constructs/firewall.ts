@@ -1,12 +1,14 @@
 import type { RestApi } from 'aws-cdk-lib/aws-apigateway';
 import { CfnWebACL, CfnWebACLAssociation } from 'aws-cdk-lib/aws-wafv2';
 import { Construct } from 'constructs';
+import { ADDRESS_SECONDS, requestRates } from '#config/request-rates.ts';
 import type { StageSettings } from '#config/stage-settings.ts';
 
 /** The firewall before a public API: addresses that flood, addresses of ill repute, known bad input. */
 export class Firewall extends Construct {
-  constructor(scope: Construct, id: string, { stage, api: { requestsPerAddress } }: StageSettings) {
+  constructor(scope: Construct, id: string, settings: StageSettings) {
     super(scope, id);
+    const { stage } = settings;
     const visible = (name: string): CfnWebACL.VisibilityConfigProperty => ({
       cloudWatchMetricsEnabled: true,
       metricName: `cloudflow-${stage}-${name}`,
@@ -32,8 +34,8 @@ export class Firewall extends Construct {
           statement: {
             rateBasedStatement: {
               aggregateKeyType: 'IP',
-              limit: requestsPerAddress,
-              evaluationWindowSec: 300,
+              limit: requestRates(settings).perAddress,
+              evaluationWindowSec: ADDRESS_SECONDS,
             },
           },
           visibilityConfig: visible('one-address'),

@@ -21,6 +21,7 @@ import {
   functionSpec,
   type StartedBy,
 } from '#config/functions.ts';
+import { type RequestRates, requestRates } from '#config/request-rates.ts';
 import type { StageSettings } from '#config/stage-settings.ts';
 import { acknowledge } from '#constructs/acknowledge.ts';
 import { ApiDoor } from '#constructs/api-door.ts';
@@ -65,6 +66,7 @@ export class ApiStack extends StageStack {
     super(scope, 'Api', settings, 'REST API and its functions');
     const { stage, region } = settings;
     const { domain } = settings.api;
+    const rates = requestRates(settings);
 
     const accessLog = new LogGroup(this, 'AccessLog', {
       logGroupName: `/cloudflow/${stage}/api-access`,
@@ -99,9 +101,9 @@ export class ApiStack extends StageStack {
         // Bodies and headers of tenants are not for our logs.
         loggingLevel: MethodLoggingLevel.ERROR,
         dataTraceEnabled: false,
-        throttlingRateLimit: settings.api.requestsPerSecond,
-        throttlingBurstLimit: settings.api.burst,
-        methodOptions: throttles(settings),
+        throttlingRateLimit: rates.perSecond,
+        throttlingBurstLimit: rates.atOnce,
+        methodOptions: throttles(rates),
         accessLogDestination: new LogGroupLogDestination(accessLog),
         accessLogFormat: accessLogFormat(),
       },
@@ -266,15 +268,15 @@ function servedBy(tag: Tag): FunctionName {
 }
 
 /** A limit of its own for every route, so that a flood of one leaves room for the others. */
-function throttles({ api }: StageSettings): Record<string, MethodDeploymentOptions> {
+function throttles({ perSecond, atOnce }: RequestRates): Record<string, MethodDeploymentOptions> {
   return Object.fromEntries(
     operationIds.map(routeOf).map((route) => {
       const share = shareOf(route);
       return [
         `${route.path}/${route.method}`,
         {
-          throttlingRateLimit: Math.ceil(api.requestsPerSecond * share),
-          throttlingBurstLimit: Math.ceil(api.burst * share),
+          throttlingRateLimit: Math.ceil(perSecond * share),
+          throttlingBurstLimit: Math.ceil(atOnce * share),
         },
       ];
     }),

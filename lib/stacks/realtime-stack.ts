@@ -5,6 +5,7 @@ import { WebSocketLambdaIntegration } from 'aws-cdk-lib/aws-apigatewayv2-integra
 import { LogGroup } from 'aws-cdk-lib/aws-logs';
 import { CfnOutput, RemovalPolicy } from 'aws-cdk-lib/core';
 import type { Construct } from 'constructs';
+import { requestRates } from '#config/request-rates.ts';
 import type { StageSettings } from '#config/stage-settings.ts';
 import { acknowledge } from '#constructs/acknowledge.ts';
 import { actionsOf, allow, type Grant, sidOf } from '#constructs/grants.ts';
@@ -95,14 +96,15 @@ export class RealtimeStack extends StageStack {
       encryptionKey: around.logKey,
       removalPolicy: settings.retain ? RemovalPolicy.RETAIN : RemovalPolicy.DESTROY,
     });
+    const rates = requestRates(settings);
     new WebSocketStage(this, 'Stage', {
       webSocketApi: api,
       stageName: GATEWAY_STAGE,
       autoDeploy: true,
       detailedMetricsEnabled: true,
       throttle: {
-        rateLimit: settings.api.requestsPerSecond,
-        burstLimit: settings.api.burst,
+        rateLimit: rates.perSecond,
+        burstLimit: rates.atOnce,
       },
       accessLogSettings: {
         destination: new LogGroupLogDestination(accessLog),

@@ -10,6 +10,7 @@ import { inProcess } from './cli-process.ts';
 const ACCOUNT = '111122223333';
 
 interface Quota {
+  readonly region: string;
   readonly service: string;
   readonly code: string;
   readonly name: string;
@@ -32,8 +33,10 @@ describe('cloudflow preflight', () => {
   });
   const list =
     (quotas: () => readonly Quota[], account: string) =>
-    ({ ServiceCode, NextToken }: JsonObject) => {
-      const own = quotas().filter(({ service }) => service === ServiceCode);
+    ({ ServiceCode, NextToken }: JsonObject, from: string) => {
+      const own = quotas().filter(
+        ({ region, service }) => region === from && service === ServiceCode,
+      );
       const at = Number(NextToken ?? 0);
       return {
         Quotas: own.slice(at, at + 1).map((quota) => told(quota, account)),
@@ -43,8 +46,8 @@ describe('cloudflow preflight', () => {
 
   beforeEach(async () => {
     // What nobody has asked to raise is among the defaults alone.
-    const all = needs.map(({ service, code, name, needed }): Quota => {
-      return { service, code: code ?? 'L-UNKNOWN1', name, value: needed };
+    const all = needs.map(({ region, service, code, name, needed }): Quota => {
+      return { region, service, code: code ?? 'L-UNKNOWN1', name, value: needed };
     });
     applied = all.filter(({ service }) => service !== 'states');
     defaults = all.map((quota) => ({
@@ -82,7 +85,7 @@ describe('cloudflow preflight', () => {
   });
 
   it('says no and how to ask, for a new account', async () => {
-    for (const quota of applied) {
+    for (const quota of applied.filter(({ region }) => region === 'us-east-1')) {
       if (quota.code === 'L-8A5B8E43') quota.value = 10_000;
       if (quota.code === 'L-B99A9384') quota.value = 10;
       if (quota.code === 'L-CDF5615A') quota.value = 1_250;
@@ -94,7 +97,7 @@ describe('cloudflow preflight', () => {
       'request-service-quota-increase --region us-east-1 --service-code apigateway --quota-code L-8A5B8E43 --desired-value 25000',
     );
     expect(stdout).toContain('--quota-code L-B99A9384');
-    expect(stdout).toContain('Throttle burst rate: cannot be asked for by itself');
+    expect(stdout).toContain('Throttle burst rate in us-east-1: cannot be asked for by itself');
     const { document } = await inProcess([...args, '--json']);
     const { ok, quotas } = document as {
       readonly ok: boolean;
@@ -102,6 +105,26 @@ describe('cloudflow preflight', () => {
     };
     expect(ok).toBe(false);
     expect(quotas.filter(({ enough }) => !enough)).toHaveLength(3);
+  });
+
+  it('says no for the region that waits, where the one that serves allows everything', async () => {
+    const there = applied.find(
+      ({ region, code }) => region === 'us-west-2' && code === 'L-B99A9384',
+    );
+    if (there === undefined) throw new Error('nothing is asked of the region that waits');
+    there.value = 10;
+    const { status, stdout } = await inProcess([
+      'preflight',
+      '--stage',
+      'prod',
+      '--account',
+      ACCOUNT,
+    ]);
+    expect(status).toBe(1);
+    expect(stdout).toContain(
+      'request-service-quota-increase --region us-west-2 --service-code lambda --quota-code L-B99A9384',
+    );
+    expect(stdout).not.toContain('increase --region us-east-1');
   });
 
   it('a quota that the account does not tell is not taken for enough', async () => {

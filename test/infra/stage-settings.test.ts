@@ -70,6 +70,10 @@ describe('settings of stages', () => {
       'mail is from https://cloudflow.com; write the domain alone',
       { mail: { domain: 'https://cloudflow.com', hostedZoneId: null, ownAddresses: false } },
     ],
+    [
+      '10000 requests a second for hours and 9000 at the peak; use a peak that is no less',
+      { api: { ...prod.api, requests: { sustained: 10_000, peak: 9_000 } } },
+    ],
     ['no firewall', { api: { ...prod.api, firewall: false } }],
     ['write each as https://host', { api: { ...prod.api, allowedOrigins: ['http://here'] } }],
     ['spare capacity', { engine: { ...prod.engine, spot: true } }],
@@ -121,7 +125,11 @@ describe('settings of stages', () => {
     ],
     [
       'the number of requests a second is 0.5; use a whole number from 1',
-      ({ api }) => ({ api: { ...api, requestsPerSecond: 0.5 } }),
+      ({ api }) => ({ api: { ...api, requests: { ...api.requests, sustained: 0.5 } } }),
+    ],
+    [
+      'the number of requests a second at the peak is -1; use a whole number from 1',
+      ({ api }) => ({ api: { ...api, requests: { ...api.requests, peak: -1 } } }),
     ],
     [
       'its domain is "https://api.example.com"; write a host such as api.example.com',

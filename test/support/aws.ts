@@ -72,10 +72,10 @@ export async function startTestAws(options: TestAwsOptions): Promise<TestAws> {
   const refused = new Map<string, string>();
   const states = Object.entries(registry.service(runtime)).map(([name, operation]) => [
     name,
-    (input: JsonObject) => {
+    (input: JsonObject, region: string) => {
       const as = refused.get(name);
       if (as !== undefined) throw new AwsError(as, `arn:aws:states:::${name} is refused`);
-      return operation(input);
+      return operation(input, region);
     },
   ]);
   const endpoint = await startAwsEndpoint({

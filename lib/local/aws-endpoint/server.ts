@@ -8,7 +8,8 @@ import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { isJsonObject, type Json, type JsonObject } from '#core/json.ts';
 
-export type Operation = (input: JsonObject) => Promise<Json> | Json;
+/** `region`: which the request was signed for. */
+export type Operation = (input: JsonObject, region: string) => Promise<Json> | Json;
 /** By operation name, such as `StartExecution`. */
 export type Service = Readonly<Record<string, Operation>>;
 
@@ -46,7 +47,7 @@ export async function startAwsEndpoint(
       if (operation === undefined || !isJsonObject(input)) {
         throw new AwsError('UnknownOperationException', `'${target}' is not emulated here`);
       }
-      return { status: 200, body: await operation(input) };
+      return { status: 200, body: await operation(input, regionOf(request)) };
     } catch (error) {
       const { name: type, message } = error as Error;
       return {
@@ -76,6 +77,11 @@ export async function startAwsEndpoint(
         server.closeAllConnections();
       }),
   };
+}
+
+/** `Credential=KEY/date/region/service/aws4_request` of the signature, which nobody checks. */
+function regionOf({ headers }: IncomingMessage): string {
+  return /Credential=[^/,]+\/\d+\/([^/]+)\//.exec(headers.authorization ?? '')?.[1] ?? '';
 }
 
 async function readBody(request: IncomingMessage): Promise<string> {

@@ -104,10 +104,18 @@ export function costTables(
     '',
     ...table(
       ['', ...stages.map(({ settings }) => settings.stage)],
-      Object.entries(LOAD_WORDS).map(([key, words]) => [
-        words,
-        ...stages.map(({ settings }) => quantity(LOADS[settings.stage][key as keyof Load])),
-      ]),
+      [
+        ...Object.entries(LOAD_WORDS).map(([key, words]) => [
+          words,
+          ...stages.map(({ settings }) => quantity(LOADS[settings.stage][key as keyof Load])),
+        ]),
+        ...Object.entries(REQUEST_WORDS).map(([key, words]) => [
+          words,
+          ...stages.map(({ settings }) =>
+            quantity(settings.api.requests[key as keyof typeof REQUEST_WORDS]),
+          ),
+        ]),
+      ],
     ),
     `An execution stands for all: ${USUAL.transitions} transitions and ${USUAL.tasks} tasks of ${USUAL.taskMs} ms on Step Functions, ${USUAL.eventKb} kB of events, ${USUAL.logKb} kB of logs, ${USUAL.outsideKb} kB out and in through NAT. A request of the API takes ${USUAL.requestMs} ms of a function and ${USUAL.logKbPerRequest} kB of logs; one in ${1 / USUAL.tracedShare} is traced.`,
     '',
@@ -125,6 +133,13 @@ const LOAD_WORDS: { readonly [K in keyof Load]: string } = {
   mailsPerDay: 'mails a day',
   openSockets: 'WebSockets open at a time',
   metricSeries: 'series of metrics',
+};
+
+const REQUEST_WORDS: {
+  readonly [K in keyof StageSettings['api']['requests']]: string;
+} = {
+  sustained: 'requests of the API a second that are taken for hours',
+  peak: 'requests of the API a second that are taken for minutes',
 };
 
 function sum(lines: readonly Line[]): number {
