@@ -1,6 +1,7 @@
 import { copyFileSync, cpSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { CfnScalableTarget, CfnScalingPolicy } from 'aws-cdk-lib/aws-applicationautoscaling';
 import { SubnetType } from 'aws-cdk-lib/aws-ec2';
 import { Platform } from 'aws-cdk-lib/aws-ecr-assets';
 import {
@@ -18,7 +19,9 @@ import { Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { LogGroup } from 'aws-cdk-lib/aws-logs';
 import { Duration, RemovalPolicy, Stage } from 'aws-cdk-lib/core';
 import type { Construct } from 'constructs';
+import { engineScaling, SCALING_COOLDOWN } from '#config/engine-scaling.ts';
 import { CONTAINERS } from '#config/functions.ts';
+import type { Series, Signal } from '#config/signals.ts';
 import type { StageSettings } from '#config/stage-settings.ts';
 import { acknowledge } from '#constructs/acknowledge.ts';
 import { allow, grantAll } from '#constructs/grants.ts';
@@ -30,7 +33,6 @@ import { StageStack } from './stage-stack.ts';
 import { reachable, runnerEnvironment } from './workflows-stack.ts';
 
 const HEALTH_PORT = 8_080;
-const CPU_TARGET_PERCENT = 65;
 /** The agent that AWS goes on with; its daemon of X-Ray alone is only mended since February 2026. */
 const TRACE_AGENT = 'public.ecr.aws/cloudwatch-agent/cloudwatch-agent:1.300072.0b1766';
 const TRACE_SETTINGS = {
@@ -142,7 +144,7 @@ export class EngineStack extends StageStack {
       serviceName: name,
       cluster,
       taskDefinition: task,
-      desiredCount: engine.minTasks,
+      // How many there are is said by the scaling alone: a deployment would set it back.
       capacityProviderStrategies: [
         { capacityProvider: engine.spot ? 'FARGATE_SPOT' : 'FARGATE', weight: 1 },
       ],
@@ -156,13 +158,32 @@ export class EngineStack extends StageStack {
       availabilityZoneRebalancing: AvailabilityZoneRebalancing.ENABLED,
       enableECSManagedTags: true,
     });
-    service
-      .autoScaleTaskCount({ minCapacity: engine.minTasks, maxCapacity: engine.maxTasks })
-      .scaleOnCpuUtilization('Cpu', {
-        targetUtilizationPercent: CPU_TARGET_PERCENT,
-        scaleOutCooldown: Duration.seconds(60),
-        scaleInCooldown: Duration.minutes(5),
+    this.scale(service, name);
+  }
+
+  /** Policies of CloudFormation itself: CDK's construct tracks no arithmetic over metrics. */
+  private scale(service: FargateService, name: string): void {
+    const { stage, engine } = this.settings;
+    const target = new CfnScalableTarget(this, 'Tasks', {
+      serviceNamespace: 'ecs',
+      scalableDimension: 'ecs:service:DesiredCount',
+      resourceId: `service/${service.cluster.clusterName}/${service.serviceName}`,
+      minCapacity: engine.minTasks,
+      maxCapacity: engine.maxTasks,
+    });
+    for (const goal of engineScaling(stage)) {
+      new CfnScalingPolicy(this, `Scale-${goal.name}`, {
+        policyName: `${name}-${goal.name}`,
+        policyType: 'TargetTrackingScaling',
+        scalingTargetId: target.ref,
+        targetTrackingScalingPolicyConfiguration: {
+          targetValue: goal.target,
+          scaleOutCooldown: SCALING_COOLDOWN.outSeconds,
+          scaleInCooldown: SCALING_COOLDOWN.inSeconds,
+          customizedMetricSpecification: trackedMetric(goal.signal),
+        },
       });
+    }
   }
 
   /** What the image is built from when it is published: the bundle and the Dockerfile, nothing else. */
@@ -177,4 +198,33 @@ export class EngineStack extends StageStack {
     );
     return folder;
   }
+}
+
+/** A signal as Application Auto Scaling is told it. */
+function trackedMetric(signal: Signal): CfnScalingPolicy.CustomizedMetricSpecificationProperty {
+  if (signal.kind === 'series') {
+    const { namespace, name, statistic } = signal.series;
+    return { namespace, metricName: name, statistic, dimensions: dimensionsOf(signal.series) };
+  }
+  return {
+    metrics: [
+      ...Object.entries(signal.of).map(([id, each]) => ({
+        id,
+        returnData: false,
+        metricStat: {
+          stat: each.statistic,
+          metric: {
+            namespace: each.namespace,
+            metricName: each.name,
+            dimensions: dimensionsOf(each),
+          },
+        },
+      })),
+      { id: 'tracked', expression: signal.expression, returnData: true },
+    ],
+  };
+}
+
+function dimensionsOf({ dimensions }: Series): { readonly name: string; readonly value: string }[] {
+  return Object.entries(dimensions).map(([name, value]) => ({ name, value }));
 }

@@ -1,9 +1,13 @@
 import { globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
+import { engineScaling } from '#config/engine-scaling.ts';
 import { FUNCTIONS, functionNames } from '#config/functions.ts';
 import { METRICS, metricNames } from '#config/metrics.ts';
+import { seriesOf } from '#config/signals.ts';
 import { ROOT } from '../../bin/build/bundle.ts';
+
+const CONTAINERS = 'ECS/ContainerInsights';
 
 const sources = globSync('{lib,functions,bin}/**/*.ts', { cwd: ROOT })
   .filter((file) => file !== 'lib/config/metrics.ts')
@@ -26,6 +30,23 @@ it('a level is watched, everything else is added', () => {
       expect([name, how]).toEqual([name, kind === 'level' ? 'watch' : 'add']);
     }
   }
+});
+
+it('the backlog that the engine scales by is counted once a minute, by one program, one at a time', () => {
+  const tellers = globSync('{functions,bin}/**/*.ts', { cwd: ROOT }).filter((file) =>
+    readFileSync(join(ROOT, file), 'utf8').includes('watchBacklog('),
+  );
+  expect(tellers).toEqual([FUNCTIONS.measure.entry]);
+  expect(FUNCTIONS.measure).toMatchObject({
+    reservedConcurrency: 1,
+    triggers: [{ kind: 'schedule', everyMinutes: 1 }],
+  });
+  const [backlog] = engineScaling('prod').filter(({ name }) => name === 'backlog');
+  const counted = seriesOf(backlog!.signal).filter(({ namespace }) => namespace !== CONTAINERS);
+  expect(counted.map(({ name, statistic }) => [name, statistic])).toEqual([
+    ['OldestDue', 'Maximum'],
+    ['ExecutionsDue', 'Maximum'],
+  ]);
 });
 
 it('no function answers before it has told what it measured', () => {

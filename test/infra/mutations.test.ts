@@ -96,6 +96,9 @@ const WHOLE: Readonly<Record<string, (resource: Resource) => string>> = {
   'AWS::SQS::Queue': () => 'no queue',
   'AWS::SQS::QueuePolicy': () => 'policy that asks for TLS',
   'AWS::MSK::Topic': ({ Properties }) => `no topic: ${String(Properties['TopicName'])}`,
+  'AWS::ApplicationAutoScaling::ScalableTarget': () => 'nothing scales the engine',
+  'AWS::ApplicationAutoScaling::ScalingPolicy': ({ Properties }) =>
+    `does not scale by ${String(Properties['PolicyName']).split('-').at(-1)}`,
   'Custom::Trigger': () => 'no deployment invokes',
 };
 

@@ -401,13 +401,6 @@ describe.each(STAGES)('what stage %s deploys', (stage) => {
       MinimumHealthyPercent: 100,
     });
     expect(JSON.stringify(service!.Properties['NetworkConfiguration'])).toContain('DISABLED');
-    const [target] = made
-      .ofType('AWS::ApplicationAutoScaling::ScalableTarget')
-      .filter(({ Properties }) => Properties['ServiceNamespace'] === 'ecs');
-    expect(target!.Properties).toMatchObject({
-      MinCapacity: engine.minTasks,
-      MaxCapacity: engine.maxTasks,
-    });
   });
 
   it('keeps what must not be lost where the stage retains', () => {

@@ -219,12 +219,13 @@ function requests(count: number): readonly Line[] {
 }
 
 function tasks(
-  { DesiredCount, TaskDefinition, CapacityProviderStrategy }: Properties,
-  { find }: Surroundings,
+  { TaskDefinition, CapacityProviderStrategy }: Properties,
+  { find, settings }: Surroundings,
 ): readonly Line[] {
   const { Cpu, Memory } = find(refOf(TaskDefinition))?.Properties ?? {};
   const spot = JSON.stringify(CapacityProviderStrategy ?? '').includes('FARGATE_SPOT');
-  const hours = Number(DesiredCount) * MONTH.hours;
+  // How many there are is said by the scaling: at the fewest.
+  const hours = settings.engine.minTasks * MONTH.hours;
   return [
     line(
       'tasks: cores',

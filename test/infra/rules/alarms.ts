@@ -2,6 +2,7 @@ import { type Alarm, isSilent, PRIORITIES, type Priority } from '#config/alarms/
 import { alarmsOf } from '#config/alarms/all.ts';
 import { standbyAlarmsOf } from '#config/alarms/recovery.ts';
 import { dashboardsOf } from '#config/dashboards.ts';
+import { engineScaling } from '#config/engine-scaling.ts';
 import { resourceNames } from '#config/resources.ts';
 import { savedQueries } from '#config/saved-queries.ts';
 import { seriesOf } from '#config/signals.ts';
@@ -125,12 +126,13 @@ function isPartOf(
 }
 
 export const SIGNALS: Rule = {
-  name: 'what alarms and dashboards look at is what the templates make',
+  name: 'what alarms, dashboards and scaling look at is what the templates make',
   problems(made) {
     const signals = [
       ...[...alarmsOf(made.settings), ...standbyAlarmsOf(made.settings)].flatMap((alarm) =>
         alarm.kind === 'metric' ? [{ of: alarm.name, signal: alarm.signal }] : [],
       ),
+      ...engineScaling(made.settings.stage).map(({ name, signal }) => ({ of: name, signal })),
       ...dashboardsOf(made.settings).flatMap(({ name, charts }) =>
         charts.flatMap(({ lines }) => lines.map(({ signal }) => ({ of: name, signal }))),
       ),

@@ -4,6 +4,7 @@ import { PERMISSIONS } from './permissions.ts';
 import { FUNCTIONS, VARIABLES } from './programs.ts';
 import { PLATFORM_CLOCKS, PLATFORM_MACHINES } from './recovery.ts';
 import { DOOR, GATEWAY_PERMISSIONS, ROUTES } from './routes.ts';
+import { SCALING } from './scaling.ts';
 import { SOCKETS } from './sockets.ts';
 import { QUEUES_WITH_DEAD_LETTERS, TICKS, TOPICS_OF_THE_LOG, TRIGGERS } from './triggers.ts';
 import type { Rule } from './view.ts';
@@ -26,6 +27,7 @@ export const RULES: readonly Rule[] = [
   PLATFORM_CLOCKS,
   QUEUES_WITH_DEAD_LETTERS,
   TOPICS_OF_THE_LOG,
+  SCALING,
   ALARMS,
   SIGNALS,
   WHO_IS_WOKEN,
