@@ -8,7 +8,7 @@ import corpus from './hostile-expressions.json' with { type: 'json' };
 // Each expression is stopped with a code: `stopped` is the problem code where the checks refuse it,
 // else the reason with which its evaluation fails. `limit` is any of the limits: which one is met
 // first depends on the machine, and a busy machine may meet one before the reason named here. That each
-// is stopped within 300 ms is measured by test/bench/hostile.ts.
+// is stopped within 300 ms, and what a neighbour waits meanwhile, is measured by test/bench/hostile.ts.
 const LIMITS = ['wall_clock', 'memory', 'sequence', 'too_deep', 'too_large'];
 
 const request = (tenant: string, source: string): EvaluationRequest => ({
@@ -24,8 +24,6 @@ describe('hostile expressions', () => {
   const before = process.memoryUsage().rss;
   let neighbourFailures = 0;
   let neighbourDone = 0;
-  /** Times that no process took the neighbour's work at once. */
-  let neighbourWaits = 0;
   let stop = false;
   let neighbour: Promise<void>;
 
@@ -34,9 +32,7 @@ describe('hostile expressions', () => {
     await pool.evaluate(request('warm-up', '1'));
     neighbour = (async () => {
       while (!stop) {
-        const answer = pool.evaluate(request('neighbour', '$sum($input.items.price)'));
-        if (pool.stats().queued > 0) neighbourWaits += 1;
-        const [result] = await answer;
+        const [result] = await pool.evaluate(request('neighbour', '$sum($input.items.price)'));
         if (result?.ok !== true || result.value !== 3) neighbourFailures += 1;
         neighbourDone += 1;
         await new Promise((resolve) => setTimeout(resolve, 2));
@@ -76,8 +72,6 @@ describe('hostile expressions', () => {
     expect(process.memoryUsage().rss - before).toBeLessThan(256 * 1_048_576);
     expect(neighbourFailures).toBe(0);
     expect(neighbourDone).toBeGreaterThan(100);
-    // Only while killed processes are being replaced on a busy machine; alone it is none.
-    expect(neighbourWaits / neighbourDone).toBeLessThan(0.1);
     expect(Object.keys(Object.prototype)).toEqual([]);
     expect(({} as { polluted?: unknown }).polluted).toBeUndefined();
   });
