@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { App } from 'aws-cdk-lib/core';
 import { beforeAll, describe, expect, inject, it, vi } from 'vitest';
+import { alarmsOf } from '#config/alarms/all.ts';
 import { FUNCTIONS } from '#config/functions.ts';
 import { readStageSettings } from '#config/stage-settings.ts';
 import { STAGES, type Stage } from '#config/stages.ts';
@@ -103,6 +104,24 @@ describe('what stages cost', () => {
     const more = { ...dev, stacks: new Map([...dev.stacks, ['Network', network]]) };
     const added = usdOfStack(more, 'Network') - usdOfStack(dev, 'Network');
     expect(added).toBeCloseTo(MONTH.hours * PRICES['nat.hour'].usd, 6);
+  });
+
+  it('`auto` is Step Functions in every stage, for as many as are reckoned with, and twice that is told', () => {
+    for (const { settings } of made) {
+      const { executionsPerDay, stepFunctionsPerDay } = LOADS[settings.stage];
+      expect(settings.preferredRuntime).toBe('step_functions');
+      expect(stepFunctionsPerDay).toBeLessThan(executionsPerDay);
+      const told = alarmsOf(settings).find(({ name }) => name === 'step-functions-volume');
+      expect(told).toMatchObject({
+        threshold: Math.ceil(stepFunctionsPerDay / 12),
+        periodSeconds: 3_600,
+        signal: {
+          series: { name: 'ExecutionsStarted', dimensions: { Runtime: 'step_functions' } },
+        },
+      });
+    }
+    const prod = LOADS.prod;
+    expect(prod.stepFunctionsPerDay / prod.executionsPerDay).toBe(0.02);
   });
 
   it('docs/cost.md says what is deployed', () => {

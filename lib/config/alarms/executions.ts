@@ -1,6 +1,7 @@
+import { manyOnStepFunctions } from '../placement.ts';
 import { ours, series } from '../signals.ts';
 import type { StageSettings } from '../stage-settings.ts';
-import { type Alarm, MINUTE, metric } from './alarm.ts';
+import { type Alarm, HOUR, MINUTE, metric } from './alarm.ts';
 
 export function executionAlarms({ stage }: StageSettings): readonly Alarm[] {
   return [
@@ -62,6 +63,19 @@ export function executionAlarms({ stage }: StageSettings): readonly Alarm[] {
       threshold: 0,
       unit: '',
       periodSeconds: 5 * MINUTE,
+      bad: 3,
+      of: 3,
+    }),
+    metric({
+      name: 'step-functions-volume',
+      priority: 'P3',
+      about:
+        'more executions on Step Functions than they are paid for: a workflow is hot and does not say so',
+      runbook: 'step-functions',
+      signal: series(ours(stage, 'ExecutionsStarted', 'Sum', { Runtime: 'step_functions' })),
+      threshold: manyOnStepFunctions(stage),
+      unit: '',
+      periodSeconds: HOUR,
       bad: 3,
       of: 3,
     }),

@@ -1,5 +1,6 @@
 import type { FunctionName, StartedBy } from '#config/functions.ts';
 import { FUNCTIONS, functionSpec } from '#config/functions.ts';
+import { STEP_FUNCTIONS_PER_DAY } from '#config/placement.ts';
 import type { Stage } from '#config/stages.ts';
 import type { Trigger } from '#config/triggers.ts';
 import { MONTH } from '#core/cost/prices.ts';
@@ -8,8 +9,8 @@ import { EXAMPLE_PER_DAY } from '#core/cost/runtimes.ts';
 /** What a stage has to do: what resources are paid for besides being there. Assumed, not measured. */
 export interface Load {
   readonly executionsPerDay: number;
-  /** Of executions, on Step Functions. */
-  readonly stepFunctionsShare: number;
+  /** Of them. */
+  readonly stepFunctionsPerDay: number;
   /** Of the API. */
   readonly requestsPerDay: number;
   readonly databaseGb: number;
@@ -25,7 +26,7 @@ export interface Load {
 export const LOADS: { readonly [S in Stage]: Load } = {
   dev: {
     executionsPerDay: 1_000,
-    stepFunctionsShare: 0.5,
+    stepFunctionsPerDay: STEP_FUNCTIONS_PER_DAY.dev,
     requestsPerDay: 5_000,
     databaseGb: 5,
     bucketGb: 1,
@@ -35,7 +36,7 @@ export const LOADS: { readonly [S in Stage]: Load } = {
   },
   staging: {
     executionsPerDay: 20_000,
-    stepFunctionsShare: 0.5,
+    stepFunctionsPerDay: STEP_FUNCTIONS_PER_DAY.staging,
     requestsPerDay: 400_000,
     databaseGb: 50,
     bucketGb: 20,
@@ -45,7 +46,7 @@ export const LOADS: { readonly [S in Stage]: Load } = {
   },
   prod: {
     executionsPerDay: EXAMPLE_PER_DAY,
-    stepFunctionsShare: 0.02,
+    stepFunctionsPerDay: STEP_FUNCTIONS_PER_DAY.prod,
     requestsPerDay: 50_000_000,
     databaseGb: 1_200,
     bucketGb: 2_000,
@@ -129,8 +130,8 @@ export function invocationsOf(name: string, load: Load): readonly Invocations[] 
 }
 
 /** Executions of a month on Step Functions. */
-export function machines({ executionsPerDay, stepFunctionsShare }: Load): number {
-  return executionsPerDay * MONTH.days * stepFunctionsShare;
+export function machines({ stepFunctionsPerDay }: Load): number {
+  return stepFunctionsPerDay * MONTH.days;
 }
 
 /** A connection lives two hours and says something every ten minutes. */

@@ -1,5 +1,5 @@
 import type { StageSettings } from '#config/stage-settings.ts';
-import { PRICE_LIST, PRICES } from '#core/cost/prices.ts';
+import { MONTH, PRICE_LIST, PRICES } from '#core/cost/prices.ts';
 import { EXAMPLE_PER_DAY, type RuntimeCosts } from '#core/cost/runtimes.ts';
 import { LOADS, type Load, USUAL } from './load.ts';
 import { type Line, linesOf, linesOfLoad, type TemplateResource, usdOf } from './resources.ts';
@@ -117,6 +117,8 @@ export function costTables(
         ]),
       ],
     ),
+    `Were no workflow of prod declared hot, its ${quantity(LOADS.prod.executionsPerDay)} executions a day would cost ${quantity(Math.round(usdOfTransitions(LOADS.prod.executionsPerDay)))} dollars a month in transitions alone, against ${quantity(Math.round(usdOfTransitions(LOADS.prod.stepFunctionsPerDay)))} of the ${quantity((100 * LOADS.prod.stepFunctionsPerDay) / LOADS.prod.executionsPerDay)} % above.`,
+    '',
     `An execution stands for all: ${USUAL.transitions} transitions and ${USUAL.tasks} tasks of ${USUAL.taskMs} ms on Step Functions, ${USUAL.eventKb} kB of events, ${USUAL.logKb} kB of logs, ${USUAL.outsideKb} kB out and in through NAT. A request of the API takes ${USUAL.requestMs} ms of a function and ${USUAL.logKbPerRequest} kB of logs; one in ${1 / USUAL.tracedShare} is traced.`,
     '',
     `Prices: ${PRICE_LIST.source}, ${PRICE_LIST.region}, ${PRICE_LIST.on}; ± ${PRICE_LIST.withinPercent} %.`,
@@ -126,7 +128,7 @@ export function costTables(
 
 const LOAD_WORDS: { readonly [K in keyof Load]: string } = {
   executionsPerDay: 'executions a day',
-  stepFunctionsShare: 'share of them on Step Functions',
+  stepFunctionsPerDay: 'of them on Step Functions, for no definition says that they are hot',
   requestsPerDay: 'requests of the API a day',
   databaseGb: 'GB in the database',
   bucketGb: 'GB in each bucket',
@@ -141,6 +143,10 @@ const REQUEST_WORDS: {
   sustained: 'requests of the API a second that are taken for hours',
   peak: 'requests of the API a second that are taken for minutes',
 };
+
+function usdOfTransitions(executionsPerDay: number): number {
+  return executionsPerDay * MONTH.days * USUAL.transitions * PRICES['states.transition'].usd;
+}
 
 function sum(lines: readonly Line[]): number {
   return lines.reduce((total, each) => total + usdOf(each), 0);
