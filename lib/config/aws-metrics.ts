@@ -8,6 +8,18 @@ export const AWS_METRICS = {
     dimensions: ['ApiName', 'Stage'],
     names: ['Count', '4XXError', '5XXError', 'Latency', 'IntegrationLatency'],
   },
+  /** Of an API of WebSockets, which is told by its id alone. */
+  'AWS/ApiGateway sockets': {
+    dimensions: ['ApiId', 'Stage'],
+    names: [
+      'ConnectCount',
+      'MessageCount',
+      'ClientError',
+      'IntegrationError',
+      'ExecutionError',
+      'IntegrationLatency',
+    ],
+  },
   'AWS/Lambda': {
     dimensions: ['FunctionName'],
     names: ['Invocations', 'Errors', 'Throttles', 'Duration', 'ConcurrentExecutions'],
@@ -74,7 +86,12 @@ export const AWS_METRICS = {
   },
   'ECS/ContainerInsights': {
     dimensions: ['ClusterName', 'ServiceName'],
-    names: ['RunningTaskCount', 'EphemeralStorageUtilized', 'RestartCount'],
+    names: [
+      'RunningTaskCount',
+      'EphemeralStorageReserved',
+      'EphemeralStorageUtilized',
+      'RestartCount',
+    ],
   },
   'AWS/Kafka': {
     dimensions: ['Cluster Name'],
@@ -86,7 +103,7 @@ export const AWS_METRICS = {
   },
   'AWS/Kafka broker': {
     dimensions: ['Cluster Name', 'Broker ID'],
-    names: ['CpuUser', 'CpuSystem', 'KafkaDataLogsDiskUsed', 'BytesInPerSec', 'BytesOutPerSec'],
+    names: ['CpuIdle', 'CpuUser', 'KafkaDataLogsDiskUsed', 'BytesInPerSec', 'BytesOutPerSec'],
   },
 } as const;
 

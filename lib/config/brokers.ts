@@ -1,3 +1,4 @@
+import { SERIES_OF_AN_ALARM } from './signals.ts';
 import { TOPICS, type TopicName, topicNames } from './topics.ts';
 
 /**
@@ -57,6 +58,9 @@ export function problemOfEvents(events: EventSettings, zones: number): string | 
   const { kind, maxReplicas } = BROKER_TYPES[broker];
   if (brokers < zones || brokers % zones !== 0) {
     return `it has ${brokers} brokers in ${zones} zones; use a multiple of ${zones}, for MSK has as many in each zone`;
+  }
+  if (brokers > SERIES_OF_AN_ALARM) {
+    return `it has ${brokers} brokers; use ${SERIES_OF_AN_ALARM} or fewer and larger ones, for an alarm of CloudWatch looks at no more`;
   }
   if (kind === 'express' && zones !== EXPRESS_ZONES) {
     return `it has express brokers in ${zones} zones; use ${EXPRESS_ZONES} zones, or brokers of type kafka.*`;

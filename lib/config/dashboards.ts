@@ -2,27 +2,19 @@
  * One dashboard a service: what somebody looks at who wants to know how it does. Data, of the same
  * signals as alarms; `constructs/dashboard.ts` draws it.
  */
-import { cacheCharts } from './cache-charts.ts';
-import { type Chart, type Lines, line } from './charts.ts';
+import { ofSockets } from './alarms/sockets.ts';
+import type { AwsMetricName } from './aws-metrics.ts';
+import { type DashboardSpec, type Lines, line, percentiles } from './charts.ts';
 import { homeFunctionNames } from './functions.ts';
-import { QUEUES } from './queues.ts';
 import { resourceNames } from './resources.ts';
-import { aws, math, ours, type Series, type Statistic } from './signals.ts';
+import { aws, math, ours, type Statistic } from './signals.ts';
 import type { StageSettings } from './stage-settings.ts';
-
-export interface DashboardSpec {
-  /** The dashboard is called `cloudflow-<stage>-<name>`. */
-  readonly name: string;
-  readonly about: string;
-  readonly charts: readonly Chart[];
-}
-
-const percentiles = (of: (statistic: Statistic) => Series): Lines =>
-  (['p50', 'p95', 'p99'] as const).map((statistic) => line(statistic, of(statistic)));
+import { dataDashboard, eventsDashboard } from './store-dashboards.ts';
 
 export function dashboardsOf(settings: StageSettings): readonly DashboardSpec[] {
   return [
     apiDashboard(settings),
+    socketsDashboard(settings),
     workflowsDashboard(settings),
     engineDashboard(settings),
     dataDashboard(settings),
@@ -76,6 +68,31 @@ function apiDashboard({ stage }: StageSettings): DashboardSpec {
         lines: percentiles((statistic) =>
           ours(stage, 'ApiLatency', statistic, { Operation: 'executeWorkflow', Class: '2xx' }),
         ),
+      },
+    ],
+  };
+}
+
+function socketsDashboard(settings: StageSettings): DashboardSpec {
+  const of = (label: string, name: AwsMetricName<'AWS/ApiGateway sockets'>): Lines[number] =>
+    line(label, ofSockets(settings, name));
+  return {
+    name: 'sockets',
+    about: 'connections and messages of WebSockets',
+    charts: [
+      { title: 'Asked to connect', lines: [of('all', 'ConnectCount')] },
+      { title: 'Messages, either way', lines: [of('all', 'MessageCount')] },
+      {
+        title: 'Errors',
+        lines: [
+          of('by clients', 'ClientError'),
+          of('that our function answered', 'IntegrationError'),
+          of('without its answer', 'ExecutionError'),
+        ],
+      },
+      {
+        title: 'Our function, ms',
+        lines: percentiles((statistic) => ofSockets(settings, 'IntegrationLatency', statistic)),
       },
     ],
   };
@@ -166,6 +183,17 @@ function engineDashboard({ stage }: StageSettings): DashboardSpec {
         ],
       },
       {
+        title: 'Disk of a task, GB',
+        lines: [
+          line('there is', aws('ECS/ContainerInsights', 'EphemeralStorageReserved', 'Average', at)),
+          line('used', aws('ECS/ContainerInsights', 'EphemeralStorageUtilized', 'Maximum', at)),
+        ],
+      },
+      {
+        title: 'Containers that were started again',
+        lines: [line('all', aws('ECS/ContainerInsights', 'RestartCount', 'Sum', at))],
+      },
+      {
         title: 'In one process',
         lines: [
           line('executions', ours(stage, 'EngineExecutions', 'Maximum', {})),
@@ -202,114 +230,6 @@ function engineDashboard({ stage }: StageSettings): DashboardSpec {
           line('waiting', ours(stage, 'EvaluatorWaiting', 'Maximum', { Program: 'engine' })),
           line('killed', ours(stage, 'EvaluatorKills', 'Sum', {})),
         ],
-      },
-    ],
-  };
-}
-
-function dataDashboard(settings: StageSettings): DashboardSpec {
-  const { stage, database } = settings;
-  const names = resourceNames(stage);
-  const of = (Role: 'WRITER' | 'READER') => ({ DBClusterIdentifier: names.database, Role });
-  const charts: Chart[] = [
-    {
-      title: 'Processors, %',
-      lines: [
-        line('writer', aws('AWS/RDS', 'CPUUtilization', 'Average', of('WRITER'))),
-        line('readers', aws('AWS/RDS', 'CPUUtilization', 'Average', of('READER'))),
-      ],
-    },
-    {
-      title: 'Connections',
-      lines: [
-        line('writer', aws('AWS/RDS', 'DatabaseConnections', 'Sum', of('WRITER'))),
-        line('readers', aws('AWS/RDS', 'DatabaseConnections', 'Sum', of('READER'))),
-        line('that failed', ours(stage, 'DatabaseConnectFailures', 'Sum', {})),
-      ],
-    },
-    {
-      title: 'Commits, ms',
-      lines: [line('average', aws('AWS/RDS', 'CommitLatency', 'Average', of('WRITER')))],
-    },
-    {
-      title: 'Readers behind, ms',
-      lines: [line('furthest', aws('AWS/RDS', 'AuroraReplicaLag', 'Maximum', of('READER')))],
-    },
-    {
-      title: 'Memory that is free',
-      lines: [line('writer', aws('AWS/RDS', 'FreeableMemory', 'Minimum', of('WRITER')))],
-    },
-    {
-      title: 'Pools of the engine, % in use',
-      lines: (['cloudflow_app', 'cloudflow_engine'] as const).map((Pool) =>
-        line(Pool, ours(stage, 'PoolUse', 'Maximum', { Program: 'engine', Pool })),
-      ),
-    },
-  ];
-  if (database.proxy) {
-    const at = { ProxyName: names.proxy };
-    charts.push({
-      title: 'Proxy',
-      lines: [
-        line('clients', aws('AWS/RDS proxy', 'ClientConnections', 'Sum', at)),
-        line('connections', aws('AWS/RDS proxy', 'DatabaseConnections', 'Sum', at)),
-        line(
-          'pinned',
-          aws('AWS/RDS proxy', 'DatabaseConnectionsCurrentlySessionPinned', 'Sum', at),
-        ),
-      ],
-    });
-  }
-  return {
-    name: 'data',
-    about: 'the database, its proxy and the pools in front of it, and the cache',
-    charts: [...charts, ...cacheCharts(settings)],
-  };
-}
-
-function eventsDashboard({ stage, events }: StageSettings): DashboardSpec {
-  const names = resourceNames(stage);
-  const at = { 'Cluster Name': names.kafka };
-  const brokers = Array.from({ length: events.brokers }, (_, i) => String(i + 1));
-  const each = (name: 'CpuUser' | 'BytesInPerSec' | 'BytesOutPerSec'): Lines =>
-    brokers.map((id) =>
-      line(`broker ${id}`, aws('AWS/Kafka broker', name, 'Average', { ...at, 'Broker ID': id })),
-    );
-  return {
-    name: 'events',
-    about: 'Kafka, its consumers and the queues between programs',
-    charts: [
-      {
-        title: 'Kafka',
-        lines: [
-          line('partitions', aws('AWS/Kafka', 'GlobalPartitionCount', 'Maximum', at)),
-          line('offline', aws('AWS/Kafka', 'OfflinePartitionsCount', 'Maximum', at)),
-        ],
-      },
-      { title: 'Processors of brokers, % in user space', lines: each('CpuUser') },
-      { title: 'Bytes in, a second', lines: each('BytesInPerSec') },
-      { title: 'Bytes out, a second', lines: each('BytesOutPerSec') },
-      {
-        title: 'Queues: oldest message, s',
-        lines: Object.keys(QUEUES).map((queue) =>
-          line(
-            queue,
-            aws('AWS/SQS', 'ApproximateAgeOfOldestMessage', 'Maximum', {
-              QueueName: names.queue(queue),
-            }),
-          ),
-        ),
-      },
-      {
-        title: 'Queues: dead letters',
-        lines: Object.keys(QUEUES).map((queue) =>
-          line(
-            queue,
-            aws('AWS/SQS', 'ApproximateNumberOfMessagesVisible', 'Maximum', {
-              QueueName: names.deadQueue(queue),
-            }),
-          ),
-        ),
       },
     ],
   };

@@ -1,4 +1,6 @@
 import type { Priority } from './alarms/alarm.ts';
+import { vaultArn } from './recovery.ts';
+import type { StageSettings } from './stage-settings.ts';
 
 /**
  * What people are told besides alarms, which measure: what AWS says of itself, and what is due by the
@@ -35,8 +37,46 @@ const byHand = (secret: 'cursor-key' | 'identity-key'): Notice => ({
   when: { kind: 'days', every: SECRET_DAYS.due - SECRET_DAYS.before },
 });
 
-export function noticesOf(stage: string): readonly Notice[] {
+const BACKUPS = 'docs/runbooks/backups.md';
+const UNDONE = ['FAILED', 'ABORTED', 'EXPIRED'];
+
+/** What AWS Backup could not do: its metrics say nothing of a job that never began. */
+function ofBackups(settings: StageSettings): readonly Notice[] {
+  const { region, standby } = settings;
+  const notice = (
+    name: string,
+    about: string,
+    detailType: string,
+    detail: { readonly [member: string]: readonly string[] },
+  ): Notice => ({
+    name,
+    priority: 'P2',
+    about,
+    page: BACKUPS,
+    when: { kind: 'event', source: 'aws.backup', detailType, detail: { ...detail, state: UNDONE } },
+  });
+  const backups = notice(
+    'backup-failed',
+    'a backup of the database could not be made',
+    'Backup Job State Change',
+    { backupVaultArn: [vaultArn(settings, region)] },
+  );
+  if (standby === null) return [backups];
   return [
+    backups,
+    notice(
+      'backup-copy-failed',
+      'a backup could not be copied to the region that waits',
+      'Copy Job State Change',
+      { destinationBackupVaultArn: [vaultArn(settings, standby.region)] },
+    ),
+  ];
+}
+
+export function noticesOf(settings: StageSettings): readonly Notice[] {
+  const { stage } = settings;
+  return [
+    ...ofBackups(settings),
     byHand('cursor-key'),
     byHand('identity-key'),
     {

@@ -3,6 +3,7 @@ import { alarmsOf } from './alarms/all.ts';
 import { standbyAlarmsOf } from './alarms/recovery.ts';
 import { dashboardsOf } from './dashboards.ts';
 import { DIMENSIONS, METRICS, metricNames } from './metrics.ts';
+import { noticesOf } from './notices.ts';
 import { savedQueries } from './saved-queries.ts';
 import { SERVICE_LEVEL } from './service-level.ts';
 import { type Series, seriesOf } from './signals.ts';
@@ -14,6 +15,17 @@ export function operationsTables(settings: StageSettings): string {
     '## Alarms',
     '',
     ...alarmTables(settings),
+    '## Notices',
+    '',
+    'What AWS says of itself, and what is due by the calendar: told by the same topics.',
+    '',
+    ...table(
+      ['notice', 'priority', 'means', 'page'],
+      noticesOf(settings).map(({ name, priority, about, page }) => {
+        const link = page.slice('docs/'.length);
+        return [code(name), priority, about, `[${link.slice(0, -'.md'.length)}](${link})`];
+      }),
+    ),
     '## Dashboards',
     '',
     ...table(

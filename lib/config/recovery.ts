@@ -49,6 +49,14 @@ export function databaseNames(stage: Stage) {
   } as const;
 }
 
+/** The vault of backups in a region. */
+export function vaultArn(
+  { stage, account }: { readonly stage: Stage; readonly account: string },
+  region: string,
+): string {
+  return `arn:aws:backup:${region}:${account}:backup-vault:${databaseNames(stage).vault}`;
+}
+
 /** How far the copy of the database in the other region may be behind before somebody is told. */
 export const COPY_BEHIND_SECONDS = 15 * 60;
 

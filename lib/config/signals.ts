@@ -6,6 +6,12 @@ import {
 } from './aws-metrics.ts';
 import { type Dimension, METRICS, type MetricName, metricNamespace } from './metrics.ts';
 
+/** Stands in a dimension for the id of the API of WebSockets, which only a deployment knows. */
+export const SOCKETS_API = '{sockets-api}';
+
+/** What a deployment knows in place of such words. */
+export type Ids = Readonly<Record<string, string>>;
+
 /** One time series of CloudWatch, and what is asked of it. */
 export interface Series {
   readonly namespace: string;
@@ -64,6 +70,9 @@ export function series(of: Series): Signal {
 export function math(expression: string, of: Readonly<Record<string, Series>>): Signal {
   return { kind: 'math', expression, of };
 }
+
+/** What one alarm of CloudWatch looks at, at most. */
+export const SERIES_OF_AN_ALARM = 10;
 
 /** Every series that a signal is made of. */
 export function seriesOf(signal: Signal): readonly Series[] {

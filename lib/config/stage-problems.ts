@@ -1,3 +1,4 @@
+import { SERIES_OF_AN_ALARM } from './signals.ts';
 import type { StageSettings } from './stage-settings.ts';
 
 /** Memory that Fargate gives beside so much CPU, from and to, in steps of `step`; all in MB. */
@@ -19,8 +20,6 @@ const HOST = /^(?=.{4,253}$)(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,6
 const INSTANCE = /^(?:r[5-8][a-z]*|x2[a-z]+)\.(?:\d*x?large)$/;
 /** Of ElastiCache, on Graviton. */
 const CACHE_NODE = /^cache\.(?:t4g\.(?:micro|small|medium)|[mr][6-8]g\.(?:\d*x?large))$/;
-/** What an alarm of CloudWatch looks at, at most. */
-const CACHE_NODES = 10;
 
 type Check = (settings: StageSettings) => string | null;
 
@@ -66,7 +65,7 @@ const CHECKS: readonly Check[] = [
       'the number of shards of the cache',
       shards,
       1,
-      Math.floor(CACHE_NODES / (1 + Math.max(0, replicas))),
+      Math.floor(SERIES_OF_AN_ALARM / (1 + Math.max(0, replicas))),
     ),
   ({ engine: { cpu, memoryMb } }) => {
     const fits = FARGATE[cpu];

@@ -20,7 +20,7 @@ import {
   type MetricAlarm,
   type Priority,
 } from '#config/alarms/alarm.ts';
-import type { Series, Signal } from '#config/signals.ts';
+import type { Ids, Series, Signal } from '#config/signals.ts';
 
 /** Makes the alarms of the table. Those that others are made of come before them. */
 export function makeAlarms(
@@ -28,13 +28,14 @@ export function makeAlarms(
   stage: string,
   alarms: readonly AlarmSpec[],
   topics: { readonly [P in Priority]: ITopic },
+  ids: Ids = {},
 ): void {
   const made = new Map<string, AlarmBase>();
   const inIncident = new Set(alarms.flatMap((each) => (each.kind === 'any' ? each.of : [])));
   for (const spec of alarms) {
     const alarm =
       spec.kind === 'metric'
-        ? metricAlarm(scope, stage, spec)
+        ? metricAlarm(scope, stage, spec, ids)
         : new CompositeAlarm(scope, idOf(spec.name), {
             compositeAlarmName: `cloudflow-${stage}-${spec.name}`,
             alarmDescription: describe(spec),
@@ -60,11 +61,11 @@ function ruleOf(kind: 'all' | 'any', parts: readonly IAlarmRule[]): IAlarmRule {
   return kind === 'all' ? AlarmRule.allOf(...parts) : AlarmRule.anyOf(...parts);
 }
 
-function metricAlarm(scope: Construct, stage: string, spec: MetricAlarm): Alarm {
+function metricAlarm(scope: Construct, stage: string, spec: MetricAlarm, ids: Ids): Alarm {
   return new Alarm(scope, idOf(spec.name), {
     alarmName: `cloudflow-${stage}-${spec.name}`,
     alarmDescription: describe(spec),
-    metric: metricOf(spec.signal, Duration.seconds(spec.periodSeconds)),
+    metric: metricOf(spec.signal, Duration.seconds(spec.periodSeconds), ids),
     threshold: spec.threshold,
     comparisonOperator:
       spec.comparison === 'above'
@@ -82,12 +83,14 @@ function describe({ about, priority, runbook }: AlarmSpec): string {
   return `${priority}: ${about}. What to do: docs/runbooks/${runbook}.md`;
 }
 
-export function metricOf(signal: Signal, period: Duration, label?: string): IMetric {
-  const one = ({ namespace, name, dimensions, statistic }: Series): Metric =>
+export function metricOf(signal: Signal, period: Duration, ids: Ids, label?: string): IMetric {
+  const one = ({ namespace, name: metricName, dimensions, statistic }: Series): Metric =>
     new Metric({
       namespace,
-      metricName: name,
-      dimensionsMap: { ...dimensions },
+      metricName,
+      dimensionsMap: Object.fromEntries(
+        Object.entries(dimensions).map(([name, value]) => [name, ids[value] ?? value]),
+      ),
       statistic,
       period,
       ...(label === undefined || signal.kind === 'math' ? {} : { label }),

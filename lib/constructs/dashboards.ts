@@ -1,7 +1,8 @@
 import { Dashboard, GraphWidget, TextWidget } from 'aws-cdk-lib/aws-cloudwatch';
 import { Duration } from 'aws-cdk-lib/core';
 import type { Construct } from 'constructs';
-import type { DashboardSpec } from '#config/dashboards.ts';
+import type { DashboardSpec } from '#config/charts.ts';
+import type { Ids } from '#config/signals.ts';
 import { metricOf } from './alarms.ts';
 
 const WIDTH = 12;
@@ -9,14 +10,19 @@ const HEIGHT = 6;
 const PERIOD = Duration.minutes(1);
 
 /** Draws a dashboard of the table: what it shows, and its charts two by two. */
-export function makeDashboard(scope: Construct, stage: string, spec: DashboardSpec): Dashboard {
+export function makeDashboard(
+  scope: Construct,
+  stage: string,
+  spec: DashboardSpec,
+  ids: Ids = {},
+): Dashboard {
   const charts = spec.charts.map(
     ({ title, lines }) =>
       new GraphWidget({
         title,
         width: WIDTH,
         height: HEIGHT,
-        left: lines.map(({ label, signal }) => metricOf(signal, PERIOD, label)),
+        left: lines.map(({ label, signal }) => metricOf(signal, PERIOD, ids, label)),
       }),
   );
   const rows = Array.from({ length: Math.ceil(charts.length / 2) }, (_, i) =>

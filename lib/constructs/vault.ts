@@ -29,10 +29,3 @@ export function makeVault(scope: Construct, settings: StageSettings, key: IKey):
       : {}),
   });
 }
-
-export function vaultArn(
-  { stage, account }: Pick<StageSettings, 'stage' | 'account'>,
-  region: string,
-): string {
-  return `arn:aws:backup:${region}:${account}:backup-vault:${databaseNames(stage).vault}`;
-}

@@ -113,6 +113,8 @@ export class EngineStack extends StageStack {
     task.addContainer('Traces', {
       image: ContainerImage.fromRegistry(TRACE_AGENT),
       essential: false,
+      // Nobody replaces a task for it, so it is started again where it is.
+      enableRestartPolicy: true,
       environment: { CW_CONFIG_CONTENT: JSON.stringify(TRACE_SETTINGS) },
       logging: LogDriver.awsLogs({ logGroup: log, streamPrefix: 'traces' }),
       memoryLimitMiB: 256,

@@ -10,6 +10,7 @@ import { bucketNameOf } from '#config/buckets.ts';
 import { dashboardsOf } from '#config/dashboards.ts';
 import { noticesOf } from '#config/notices.ts';
 import { savedQueries } from '#config/saved-queries.ts';
+import { SOCKETS_API } from '#config/signals.ts';
 import type { StageSettings } from '#config/stage-settings.ts';
 import { makeAlarms } from '#constructs/alarms.ts';
 import { makeDashboard } from '#constructs/dashboards.ts';
@@ -17,6 +18,7 @@ import { Notices } from '#constructs/notices.ts';
 import { ServiceFunction, type Surroundings } from '#constructs/service-function.ts';
 import type { DataStack } from './data-stack.ts';
 import type { IdentityStack } from './identity-stack.ts';
+import type { RealtimeStack } from './realtime-stack.ts';
 import { StageStack } from './stage-stack.ts';
 import type { StoresStack } from './stores-stack.ts';
 
@@ -25,13 +27,14 @@ interface ObservabilityStackProps {
   readonly data: DataStack;
   readonly identity: IdentityStack;
   readonly stores: StoresStack;
+  readonly realtime: RealtimeStack;
 }
 
 /** What tells people how the platform does, and wakes them when it does badly. */
 export class ObservabilityStack extends StageStack {
   constructor(scope: Construct, settings: StageSettings, props: ObservabilityStackProps) {
     super(scope, 'Observability', settings, 'alarms, dashboards and what they need');
-    const { around, data, identity, stores } = props;
+    const { around, data, identity, stores, realtime } = props;
     const { stage } = settings;
     new ServiceFunction(this, 'Measure', {
       name: 'measure',
@@ -52,9 +55,10 @@ export class ObservabilityStack extends StageStack {
       grants: { ...data.grants, ...identity.grants, ...stores.grants },
     });
     const topics = this.topics();
-    makeAlarms(this, stage, alarmsOf(settings), topics);
-    new Notices(this, 'Notices', stage, noticesOf(stage), topics);
-    for (const spec of dashboardsOf(settings)) makeDashboard(this, stage, spec);
+    const ids = { [SOCKETS_API]: realtime.socketsId };
+    makeAlarms(this, stage, alarmsOf(settings), topics, ids);
+    new Notices(this, 'Notices', stage, noticesOf(settings), topics);
+    for (const spec of dashboardsOf(settings)) makeDashboard(this, stage, spec, ids);
     for (const { name, query, groups } of savedQueries(stage)) {
       new CfnQueryDefinition(this, `Query-${name}`, {
         name: `cloudflow-${stage}/${name}`,

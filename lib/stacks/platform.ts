@@ -56,6 +56,7 @@ export function buildPlatform(scope: Construct, settings: StageSettings, dist: s
     data,
     identity,
     stores,
+    realtime,
   });
   // No program of the new version runs before the schema has gone forward.
   for (const stack of [api, realtime, workflows, engine, recovery, observability]) {

@@ -6,6 +6,7 @@ import { LogGroup } from 'aws-cdk-lib/aws-logs';
 import { CfnOutput, RemovalPolicy } from 'aws-cdk-lib/core';
 import type { Construct } from 'constructs';
 import { requestRates } from '#config/request-rates.ts';
+import { resourceNames } from '#config/resources.ts';
 import type { StageSettings } from '#config/stage-settings.ts';
 import { acknowledge } from '#constructs/acknowledge.ts';
 import { actionsOf, allow, type Grant, sidOf } from '#constructs/grants.ts';
@@ -15,9 +16,6 @@ import type { DataStack } from './data-stack.ts';
 import { StageStack } from './stage-stack.ts';
 import type { StoresStack } from './stores-stack.ts';
 
-/** The stage of API Gateway: part of the address. */
-const GATEWAY_STAGE = 'live';
-
 /**
  * WebSockets for what the platform pushes. API Gateway holds the connections; our function says who
  * may have one and remembers whose it is. Everything that clients say is one route.
@@ -26,6 +24,8 @@ export class RealtimeStack extends StageStack {
   readonly grants: { readonly 'sockets:manage': Grant };
   /** Where to send: `SOCKETS_URL`. */
   readonly socketsUrl: string;
+  /** What API Gateway measures it by. */
+  readonly socketsId: string;
 
   constructor(
     scope: Construct,
@@ -44,15 +44,18 @@ export class RealtimeStack extends StageStack {
   ) {
     super(scope, 'Realtime', settings, 'WebSockets');
     const { stage, region, account } = settings;
+    // Part of the address.
+    const { apiStage } = resourceNames(stage);
 
     const api = new WebSocketApi(this, 'Sockets', {
       apiName: `cloudflow-${stage}-sockets`,
       description: `CloudFlow ${stage}: WebSockets`,
       routeSelectionExpression: '$request.body.type',
     });
-    const address = `${api.apiId}.execute-api.${region}.amazonaws.com/${GATEWAY_STAGE}`;
+    this.socketsId = api.apiId;
+    const address = `${api.apiId}.execute-api.${region}.amazonaws.com/${apiStage}`;
     this.socketsUrl = `https://${address}`;
-    const connections = `arn:aws:execute-api:${region}:${account}:${api.apiId}/${GATEWAY_STAGE}`;
+    const connections = `arn:aws:execute-api:${region}:${account}:${api.apiId}/${apiStage}`;
     this.grants = {
       'sockets:manage': (role) =>
         allow(role, {
@@ -99,7 +102,7 @@ export class RealtimeStack extends StageStack {
     const rates = requestRates(settings);
     new WebSocketStage(this, 'Stage', {
       webSocketApi: api,
-      stageName: GATEWAY_STAGE,
+      stageName: apiStage,
       autoDeploy: true,
       detailedMetricsEnabled: true,
       throttle: {

@@ -7,14 +7,20 @@ import { CfnScheduleGroup } from 'aws-cdk-lib/aws-scheduler';
 import { Duration } from 'aws-cdk-lib/core';
 import type { Construct } from 'constructs';
 import { platformMachineArn } from '#config/platform-workflows.ts';
-import { BACKUPS, databaseNames, type HomeFacts, restoredPrefix } from '#config/recovery.ts';
+import {
+  BACKUPS,
+  databaseNames,
+  type HomeFacts,
+  restoredPrefix,
+  vaultArn,
+} from '#config/recovery.ts';
 import type { StageSettings } from '#config/stage-settings.ts';
 import { acknowledge } from '#constructs/acknowledge.ts';
 import { actionsOf, allow, type CapabilityOf, type Grant, sidOf } from '#constructs/grants.ts';
 import { PlatformMachines } from '#constructs/platform-machine.ts';
 import { RecoveryStore } from '#constructs/recovery-store.ts';
 import { ServiceFunction, type Surroundings } from '#constructs/service-function.ts';
-import { makeVault, vaultArn } from '#constructs/vault.ts';
+import { makeVault } from '#constructs/vault.ts';
 import { DATABASE_PARAMETERS, DATABASE_VERSION, type DataStack } from './data-stack.ts';
 import type { EventsStack } from './events-stack.ts';
 import type { IdentityStack } from './identity-stack.ts';

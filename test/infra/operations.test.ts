@@ -1,7 +1,13 @@
 import { existsSync, globSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { type Alarm, PRIORITIES } from '#config/alarms/alarm.ts';
+import {
+  type Alarm,
+  isSilent,
+  type MetricAlarm,
+  metric,
+  PRIORITIES,
+} from '#config/alarms/alarm.ts';
 import { alarmsOf } from '#config/alarms/all.ts';
 import { standbyAlarmsOf } from '#config/alarms/recovery.ts';
 import { AWS_METRICS, type AwsSource, namespaceOf } from '#config/aws-metrics.ts';
@@ -10,12 +16,13 @@ import { METRICS, type MetricName, metricNames, metricNamespace } from '#config/
 import { operationsTables } from '#config/operations-page.ts';
 import { savedQueries } from '#config/saved-queries.ts';
 import { creditOf, SERVICE_LEVEL } from '#config/service-level.ts';
-import { type Series, seriesOf } from '#config/signals.ts';
-import { readStageSettings } from '#config/stage-settings.ts';
+import { math, SERIES_OF_AN_ALARM, type Series, seriesOf } from '#config/signals.ts';
+import { problemOf, readStageSettings } from '#config/stage-settings.ts';
 import { STAGES } from '#config/stages.ts';
 import { LOG_EVENTS, LOG_FIELDS } from '#core/log-catalog.ts';
 import { ROOT } from '../../bin/build/bundle.ts';
 
+const STORAGE = { gigabytes: 10, maxGigabytes: 20 };
 const RUNBOOKS = join(ROOT, 'docs/runbooks');
 const settingsOf = (stage: string) => readStageSettings({ stage, account: undefined }, {});
 const sources = globSync('{lib,functions,bin}/**/*.ts', { cwd: ROOT })
@@ -83,10 +90,36 @@ describe.each(STAGES)('alarms of stage %s', (stage) => {
   it('keep within what CloudWatch takes: ten series, a day of periods, whole minutes', () => {
     for (const alarm of alarms) {
       if (alarm.kind !== 'metric') continue;
-      expect(seriesOf(alarm.signal).length, alarm.name).toBeLessThanOrEqual(10);
+      expect(seriesOf(alarm.signal).length, alarm.name).toBeLessThanOrEqual(SERIES_OF_AN_ALARM);
       expect(alarm.periodSeconds % 60).toBe(0);
       expect(alarm.periodSeconds * alarm.of).toBeLessThanOrEqual(86_400);
       expect(alarm.bad).toBeLessThanOrEqual(alarm.of);
+    }
+  });
+
+  it('are refused with a sentence where they would look at more', () => {
+    const { signal } = named('kafka-cpu') as MetricAlarm;
+    const [one] = seriesOf(signal);
+    const many = Object.fromEntries(Array.from({ length: 12 }, (_, i) => [`m${i}`, one as Series]));
+    expect(() =>
+      metric({ ...(named('kafka-cpu') as MetricAlarm), signal: math('MAX(METRICS())', many) }),
+    ).toThrow(
+      'the alarm kafka-cpu looks at 12 series; use 10 or fewer, for CloudWatch takes no more',
+    );
+  });
+
+  it('of Kafka fit whatever brokers and however many a stage may have', () => {
+    const settings = settingsOf(stage);
+    const zones = settings.zones.length;
+    for (let brokers = zones; brokers <= SERIES_OF_AN_ALARM; brokers += zones) {
+      for (const events of [
+        { ...settings.events, brokers, broker: 'kafka.m7g.2xlarge', storage: STORAGE },
+        { ...settings.events, brokers, broker: 'express.m7g.large', storage: null },
+      ] as const) {
+        const made = { ...settings, events };
+        expect(zones === 3 ? problemOf(made) : null).toBeNull();
+        expect(alarmsOf(made).map(({ name }) => name)).toContain(`kafka-brokers-${brokers}`);
+      }
     }
   });
 
@@ -98,9 +131,14 @@ describe.each(STAGES)('alarms of stage %s', (stage) => {
       (alarm) => alarm.kind === 'metric' && alarm.threshold === 85 && alarm.unit === '%',
     );
     expect(utilisation.map(({ name }) => name)).toEqual(
-      expect.arrayContaining(['engine-cpu', 'engine-memory', 'database-utilisation', 'kafka-cpu']),
+      expect.arrayContaining(['engine-cpu', 'engine-storage', 'database-utilisation', 'kafka-cpu']),
     );
     for (const { priority } of utilisation) expect(priority).toBe('P3');
+    expect(named('engine-memory')).toMatchObject({ priority: 'P3', threshold: 80, unit: '%' });
+    expect(named('cache-hits')).toMatchObject({ kind: 'any', priority: 'P2' });
+    expect(named('cache-hits-1')).toMatchObject({ comparison: 'below', threshold: 80, unit: '%' });
+    expect(named('kafka-brokers')).toMatchObject({ kind: 'any', priority: 'P3' });
+    expect(named('cache-nodes')).toMatchObject({ kind: 'any', priority: 'P3' });
     const { engine, database } = settingsOf(stage);
     expect(named('engine-tasks')).toMatchObject({
       priority: 'P3',
@@ -112,6 +150,11 @@ describe.each(STAGES)('alarms of stage %s', (stage) => {
         priority: 'P3',
         comparison: 'below',
         threshold: database.readers,
+      });
+      expect(named('database-readers-utilisation')).toMatchObject({
+        priority: 'P3',
+        threshold: 85,
+        unit: '%',
       });
     }
   });
@@ -153,13 +196,21 @@ describe('runbooks', () => {
   ]);
   const read = (name: string): string => readFileSync(join(RUNBOOKS, `${name}.md`), 'utf8');
   const wanted = new Set(alarms.map(({ runbook }) => runbook));
+  const silent = new Set(alarms.filter(isSilent).map(({ name }) => name));
+  const wholes = new Map(
+    alarms.flatMap((alarm) =>
+      alarm.kind === 'metric'
+        ? []
+        : alarm.of.filter((part) => silent.has(part)).map((part) => [part, alarm.name] as const),
+    ),
+  );
 
   it('every alarm has one, which names it', () => {
     for (const { name, runbook } of alarms) {
       expect(existsSync(join(RUNBOOKS, `${runbook}.md`)), runbook).toBe(true);
-      // Families of alarms are named by their pattern; parts by what they are part of.
+      // Families of alarms are named by their pattern; silent parts by what they are part of.
       const patterns = ['<function>-failing', '<function>-lag', '<queue>-dead-letters'];
-      const own = name.replace(/-(?:long|short)$/, '');
+      const own = wholes.get(name) ?? name;
       const family = patterns.find((each) => name.endsWith(each.slice(each.indexOf('>') + 1)));
       const text = read(runbook);
       expect(

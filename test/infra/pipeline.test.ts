@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { noticesOf } from '#config/notices.ts';
+import { readStageSettings } from '#config/stage-settings.ts';
 import { STAGES } from '#config/stages.ts';
 import { ROOT } from '../../bin/build/bundle.ts';
 import manifest from '../../package.json' with { type: 'json' };
@@ -41,7 +42,7 @@ it('what it runs is there, and it holds no key of AWS', () => {
 it.each(STAGES)(
   'notices of stage %s have names of their own and a page that says what to do',
   (stage) => {
-    const notices = noticesOf(stage);
+    const notices = noticesOf(readStageSettings({ stage, account: undefined }, {}));
     expect(new Set(notices.map(({ name }) => name)).size).toBe(notices.length);
     for (const { name, page } of notices) {
       expect(readFileSync(join(ROOT, page), 'utf8'), page).toContain(`\`${name}\``);

@@ -57,6 +57,10 @@ describe('settings of stages', () => {
       'it has 5 brokers in 3 zones; use a multiple of 3',
       { events: { ...prod.events, brokers: 5 } },
     ],
+    [
+      'it has 12 brokers; use 10 or fewer and larger ones',
+      { events: { ...prod.events, brokers: 12 } },
+    ],
     ['it sets the storage of express brokers', { events: { ...prod.events, storage: STORAGE } }],
     [
       'it sets no storage of kafka.m7g.large brokers',

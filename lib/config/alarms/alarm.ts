@@ -7,7 +7,7 @@
  *  A2 a signal that is missing is no alarm, except where its silence is the news;
  *  A3 texts name resources of ours and nothing of tenants.
  */
-import type { Signal } from '../signals.ts';
+import { SERIES_OF_AN_ALARM, type Series, type Signal, seriesOf } from '../signals.ts';
 
 export const PRIORITIES = {
   P1: { about: 'customers cannot work, or data is wrong', withinMinutes: 0 },
@@ -32,7 +32,7 @@ export interface MetricAlarm extends Described {
   readonly signal: Signal;
   readonly comparison: 'above' | 'below';
   readonly threshold: number;
-  readonly unit: '%' | 'ms' | 's' | '';
+  readonly unit: '%' | 'ms' | 'µs' | 's' | '';
   readonly periodSeconds: number;
   /** So many of `of` periods in a row must be bad. */
   readonly bad: number;
@@ -58,8 +58,46 @@ export function isSilent(alarm: Alarm): boolean {
 export const MINUTE = 60;
 export const HOUR = 3_600;
 
-/** An alarm of a metric, with what most of them have in common. */
-export const metric = (
+/**
+ * An alarm of a metric, with what most of them have in common. Throws a sentence where it looks at more
+ * than CloudWatch takes: a deployment would fail on it after everything else was made.
+ */
+export function metric(
   alarm: Omit<MetricAlarm, 'kind' | 'comparison' | 'missing'> &
     Partial<Pick<MetricAlarm, 'comparison' | 'missing'>>,
-): MetricAlarm => ({ kind: 'metric', comparison: 'above', missing: 'good', ...alarm });
+): MetricAlarm {
+  const { length } = seriesOf(alarm.signal);
+  if (length > SERIES_OF_AN_ALARM) {
+    throw new TypeError(
+      `the alarm ${alarm.name} looks at ${length} series; use ${SERIES_OF_AN_ALARM} or fewer, for CloudWatch takes no more`,
+    );
+  }
+  return { kind: 'metric', comparison: 'above', missing: 'good', ...alarm };
+}
+
+/**
+ * One for each of several things that tell something every minute while they are there: on when one of
+ * them is silent. Each is asked by itself, for arithmetic over series says nothing of one that is gone.
+ */
+export function presence(
+  alarm: Pick<Described, 'name' | 'priority' | 'about' | 'runbook'>,
+  things: readonly Series[],
+): readonly Alarm[] {
+  const parts = things.map((each, i) =>
+    metric({
+      ...alarm,
+      name: `${alarm.name}-${i + 1}`,
+      about: `the part of ${alarm.name} that asks one of them`,
+      signal: { kind: 'series', series: each },
+      comparison: 'below',
+      threshold: 1,
+      unit: '',
+      periodSeconds: MINUTE,
+      bad: 10,
+      of: 10,
+      missing: 'bad',
+      silent: true,
+    }),
+  );
+  return [...parts, { ...alarm, kind: 'any', of: parts.map(({ name }) => name) }];
+}

@@ -8,6 +8,7 @@ import { eventAlarms } from './events.ts';
 import { executionAlarms } from './executions.ts';
 import { functionAlarms } from './functions.ts';
 import { recoveryAlarms } from './recovery.ts';
+import { socketAlarms } from './sockets.ts';
 
 /** Every alarm of a stage, where the platform serves. */
 export function alarmsOf(settings: StageSettings): readonly Alarm[] {
@@ -20,6 +21,7 @@ export function alarmsOf(settings: StageSettings): readonly Alarm[] {
     ...databaseAlarms(settings),
     ...cacheAlarms(settings),
     ...eventAlarms(settings),
+    ...socketAlarms(settings),
     ...recoveryAlarms(settings),
   ];
   const urgent = own.filter((alarm) => alarm.priority === 'P1' && !isSilent(alarm));

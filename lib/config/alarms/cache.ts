@@ -2,7 +2,7 @@ import type { AwsMetricName } from '../aws-metrics.ts';
 import { resourceNames } from '../resources.ts';
 import { aws, math, ours, type Series, series } from '../signals.ts';
 import type { StageSettings } from '../stage-settings.ts';
-import { type Alarm, type MetricAlarm, MINUTE, metric } from './alarm.ts';
+import { type Alarm, type MetricAlarm, MINUTE, metric, presence } from './alarm.ts';
 
 /** Every node of the cache, by its name. */
 export function cacheNodes({ stage, cache }: StageSettings): readonly string[] {
@@ -52,5 +52,64 @@ export function cacheAlarms(settings: StageSettings): readonly Alarm[] {
     }),
     most('cache-cpu', 'processor', 'EngineCPUUtilization'),
     most('cache-memory', 'memory', 'DatabaseMemoryUsagePercentage'),
+    ...presence(
+      {
+        name: 'cache-nodes',
+        priority: 'P3',
+        about: `fewer nodes of the cache run than its ${cacheNodes(settings).length}`,
+        runbook: 'cache',
+      },
+      cacheNodes(settings).map((CacheClusterId) =>
+        aws('AWS/ElastiCache', 'EngineCPUUtilization', 'SampleCount', { CacheClusterId }),
+      ),
+    ),
+    ...hitAlarms(settings),
+  ];
+}
+
+/** Requests in a period before a rate is taken for one: a cache that was just made knows nothing. */
+const FEW_REQUESTS = 1_000;
+
+/** Shard by shard: keys are spread evenly, so one tells of all, and all at once are too many series. */
+function hitAlarms({ stage, cache }: StageSettings): readonly Alarm[] {
+  const { cacheNode } = resourceNames(stage);
+  const described = { priority: 'P2', runbook: 'cache' } as const;
+  const parts = Array.from({ length: cache.shards }, (_, shard) => {
+    const nodes = Array.from({ length: 1 + cache.replicas }, (_unused, node) => node + 1);
+    const of = (measured: 'CacheHits' | 'CacheMisses') =>
+      nodes.map((node): [string, Series] => [
+        `${measured === 'CacheHits' ? 'hits' : 'misses'}${node}`,
+        aws('AWS/ElastiCache', measured, 'Sum', { CacheClusterId: cacheNode(shard + 1, node) }),
+      ]);
+    const [hits, misses] = [of('CacheHits'), of('CacheMisses')];
+    const sum = (series: readonly [string, Series][]) =>
+      `SUM([${series.map(([id]) => id).join(', ')}])`;
+    const all = `(${sum(hits)} + ${sum(misses)})`;
+    return metric({
+      ...described,
+      name: `cache-hits-${shard + 1}`,
+      about: 'the part of cache-hits that asks one shard',
+      signal: math(
+        `IF(${all} >= ${FEW_REQUESTS}, 100 * ${sum(hits)} / ${all}, 100)`,
+        Object.fromEntries([...hits, ...misses]),
+      ),
+      comparison: 'below',
+      threshold: 80,
+      unit: '%',
+      periodSeconds: 5 * MINUTE,
+      bad: 3,
+      of: 3,
+      silent: true,
+    });
+  });
+  return [
+    ...parts,
+    {
+      ...described,
+      kind: 'any',
+      name: 'cache-hits',
+      about: 'the cache has less than 80 % of what it is asked for',
+      of: parts.map(({ name }) => name),
+    },
   ];
 }

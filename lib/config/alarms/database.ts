@@ -52,6 +52,18 @@ export function databaseAlarms({ stage, database }: StageSettings): readonly Ala
         missing: 'bad',
       }),
       metric({
+        name: 'database-readers-utilisation',
+        priority: 'P3',
+        about: 'readers of the database use more than 85 % of their processors',
+        runbook: 'database-readers',
+        signal: series(aws('AWS/RDS', busy, 'Average', readers)),
+        threshold: 85,
+        unit: '%',
+        periodSeconds: 5 * MINUTE,
+        bad: 3,
+        of: 3,
+      }),
+      metric({
         name: 'database-replica-lag',
         priority: 'P3',
         about: 'readers of the database are more than a second behind',
@@ -67,6 +79,22 @@ export function databaseAlarms({ stage, database }: StageSettings): readonly Ala
   }
   if (database.proxy) {
     alarms.push(
+      metric({
+        name: 'database-borrow-slow',
+        priority: 'P3',
+        about: 'programs wait more than 100 ms for a connection of the proxy',
+        runbook: 'database-pinned',
+        signal: series(
+          aws('AWS/RDS proxy', 'DatabaseConnectionsBorrowLatency', 'Average', {
+            ProxyName: names.proxy,
+          }),
+        ),
+        threshold: 100_000,
+        unit: 'µs',
+        periodSeconds: 5 * MINUTE,
+        bad: 3,
+        of: 3,
+      }),
       metric({
         name: 'database-pinned',
         priority: 'P3',

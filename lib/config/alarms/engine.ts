@@ -6,14 +6,14 @@ import { type Alarm, type MetricAlarm, MINUTE, metric } from './alarm.ts';
 export function engineAlarms({ stage, engine }: StageSettings): readonly Alarm[] {
   const names = resourceNames(stage);
   const at = { ClusterName: names.cluster, ServiceName: names.engine };
-  const use = (name: string, what: string, signal: Signal): MetricAlarm =>
+  const use = (name: string, what: string, signal: Signal, threshold = 85): MetricAlarm =>
     metric({
       name,
       priority: 'P3',
-      about: `the engine uses more than 85 % of its ${what}`,
+      about: `the engine uses more than ${threshold} % of its ${what}`,
       runbook: 'engine-utilisation',
       signal,
-      threshold: 85,
+      threshold,
       unit: '%',
       periodSeconds: 5 * MINUTE,
       bad: 3,
@@ -61,8 +61,28 @@ export function engineAlarms({ stage, engine }: StageSettings): readonly Alarm[]
       bad: 2,
       of: 3,
     }),
+    metric({
+      name: 'engine-restarts',
+      priority: 'P3',
+      about: 'containers beside the engine end and are started again',
+      runbook: 'engine-tasks',
+      signal: series(aws('ECS/ContainerInsights', 'RestartCount', 'Sum', at)),
+      threshold: 3,
+      unit: '',
+      periodSeconds: 5 * MINUTE,
+      bad: 2,
+      of: 3,
+    }),
     use('engine-cpu', 'processors', series(aws('AWS/ECS', 'CPUUtilization', 'Average', at))),
-    use('engine-memory', 'memory', series(aws('AWS/ECS', 'MemoryUtilization', 'Average', at))),
+    use('engine-memory', 'memory', series(aws('AWS/ECS', 'MemoryUtilization', 'Average', at)), 80),
+    use(
+      'engine-storage',
+      'disk',
+      math('100 * used / reserved', {
+        used: aws('ECS/ContainerInsights', 'EphemeralStorageUtilized', 'Average', at),
+        reserved: aws('ECS/ContainerInsights', 'EphemeralStorageReserved', 'Average', at),
+      }),
+    ),
     use(
       'engine-pools',
       'connections to the database',

@@ -1,21 +1,43 @@
-import { functionNames, functionSpec } from '../functions.ts';
+import type { AwsMetricName } from '../aws-metrics.ts';
+import { type FunctionSpec, functionNames, functionSpec } from '../functions.ts';
 import { resourceNames } from '../resources.ts';
-import { aws, math, series } from '../signals.ts';
+import { aws, math, type Statistic, series } from '../signals.ts';
 import type { StageSettings } from '../stage-settings.ts';
-import { type Alarm, MINUTE, metric } from './alarm.ts';
+import { type Alarm, MINUTE, metric, presence } from './alarm.ts';
+
+/** Every function that reads a topic of Kafka, and how far it is behind, in seconds. */
+export function consumersOf(
+  stage: string,
+  specs: readonly (readonly [string, Pick<FunctionSpec, 'triggers'>])[] = functionNames.map(
+    (name) => [name, functionSpec(name)],
+  ),
+) {
+  return specs.flatMap(([name, { triggers }]) =>
+    triggers.flatMap((trigger) => {
+      if (trigger.kind !== 'kafka') return [];
+      const { topic, group } = trigger;
+      const behind = aws('AWS/Kafka group', 'EstimatedMaxTimeLag', 'Maximum', {
+        'Cluster Name': resourceNames(stage).kafka,
+        'Consumer Group': group,
+        Topic: topic,
+      });
+      return [{ name, topic, behind }];
+    }),
+  );
+}
 
 export function eventAlarms({ stage, events }: StageSettings): readonly Alarm[] {
   const { kafka } = resourceNames(stage);
   const at = { 'Cluster Name': kafka };
   // MSK counts its brokers from 1.
   const brokers = Array.from({ length: events.brokers }, (_, i) => i + 1);
-  const ofBrokers = (name: 'CpuUser' | 'CpuSystem' | 'KafkaDataLogsDiskUsed', prefix: string) =>
-    Object.fromEntries(
-      brokers.map((id) => [
-        `${prefix}${id}`,
-        aws('AWS/Kafka broker', name, 'Average', { ...at, 'Broker ID': String(id) }),
-      ]),
-    );
+  const ofBroker = (
+    id: number,
+    name: AwsMetricName<'AWS/Kafka broker'>,
+    statistic: Statistic = 'Average',
+  ) => aws('AWS/Kafka broker', name, statistic, { ...at, 'Broker ID': String(id) });
+  const ofBrokers = (name: AwsMetricName<'AWS/Kafka broker'>) =>
+    Object.fromEntries(brokers.map((id) => [`broker${id}`, ofBroker(id, name)]));
   const alarms: Alarm[] = [
     metric({
       name: 'kafka-offline',
@@ -34,16 +56,23 @@ export function eventAlarms({ stage, events }: StageSettings): readonly Alarm[] 
       priority: 'P3',
       about: 'brokers of Kafka use more than 85 % of their processors',
       runbook: 'kafka',
-      signal: math(`MAX([${brokers.map((id) => `user${id} + system${id}`).join(', ')}])`, {
-        ...ofBrokers('CpuUser', 'user'),
-        ...ofBrokers('CpuSystem', 'system'),
-      }),
+      // One series a broker: what is not idle. In user space and in the system it would be two.
+      signal: math('100 - MIN(METRICS())', ofBrokers('CpuIdle')),
       threshold: 85,
       unit: '%',
       periodSeconds: 5 * MINUTE,
       bad: 3,
       of: 3,
     }),
+    ...presence(
+      {
+        name: 'kafka-brokers',
+        priority: 'P3',
+        about: `fewer brokers of Kafka run than its ${events.brokers}`,
+        runbook: 'kafka',
+      },
+      brokers.map((id) => ofBroker(id, 'CpuIdle', 'SampleCount')),
+    ),
   ];
   alarms.push(
     metric({
@@ -63,30 +92,21 @@ export function eventAlarms({ stage, events }: StageSettings): readonly Alarm[] 
       of: 3,
     }),
   );
-  for (const name of functionNames) {
-    for (const trigger of functionSpec(name).triggers) {
-      if (trigger.kind !== 'kafka') continue;
-      alarms.push(
-        metric({
-          name: `${name}-lag`,
-          priority: 'P2',
-          about: `${name} is more than a minute behind on ${trigger.topic}`,
-          runbook: 'kafka-lag',
-          signal: series(
-            aws('AWS/Kafka group', 'EstimatedMaxTimeLag', 'Maximum', {
-              ...at,
-              'Consumer Group': trigger.group,
-              Topic: trigger.topic,
-            }),
-          ),
-          threshold: 60,
-          unit: 's',
-          periodSeconds: MINUTE,
-          bad: 5,
-          of: 5,
-        }),
-      );
-    }
+  for (const { name, topic, behind } of consumersOf(stage)) {
+    alarms.push(
+      metric({
+        name: `${name}-lag`,
+        priority: 'P2',
+        about: `${name} is more than a minute behind on ${topic}`,
+        runbook: 'kafka-lag',
+        signal: series(behind),
+        threshold: 60,
+        unit: 's',
+        periodSeconds: MINUTE,
+        bad: 5,
+        of: 5,
+      }),
+    );
   }
   // Express brokers have no disk of their own to fill.
   if (events.storage !== null) {
@@ -96,7 +116,7 @@ export function eventAlarms({ stage, events }: StageSettings): readonly Alarm[] 
         priority: 'P3',
         about: 'brokers of Kafka have filled more than 85 % of their disks',
         runbook: 'kafka',
-        signal: math('MAX(METRICS())', ofBrokers('KafkaDataLogsDiskUsed', 'disk')),
+        signal: math('MAX(METRICS())', ofBrokers('KafkaDataLogsDiskUsed')),
         threshold: 85,
         unit: '%',
         periodSeconds: 5 * MINUTE,

@@ -5,7 +5,7 @@ import { dashboardsOf } from '#config/dashboards.ts';
 import { engineScaling } from '#config/engine-scaling.ts';
 import { resourceNames } from '#config/resources.ts';
 import { savedQueries } from '#config/saved-queries.ts';
-import { seriesOf } from '#config/signals.ts';
+import { SOCKETS_API, seriesOf } from '#config/signals.ts';
 import type { Resource, Synthesised } from '../synth.ts';
 import { entriesOf, nameOf, type Rule, referred, stackOf } from './view.ts';
 
@@ -35,6 +35,18 @@ function nodesOf(made: Synthesised): readonly string[] {
     )
       .flat()
       .filter((node) => node.startsWith(`${String(ReplicationGroupId)}-0`));
+  });
+}
+
+/** Whether an alarm of WebSockets looks at the API that there is, by the id that only a deployment knows. */
+function isTold(made: Synthesised): boolean {
+  const there = entriesOf(made, 'AWS::ApiGatewayV2::Api').map(([id]) => id);
+  return entriesOf(made, 'AWS::CloudWatch::Alarm').some(([id, { Properties }]) => {
+    const text = JSON.stringify(Properties['Metrics'] ?? []);
+    return (
+      text.includes('"ApiId"') &&
+      referred(made, stackOf(id), Properties['Metrics']).some((each) => there.includes(each))
+    );
   });
 }
 
@@ -141,6 +153,7 @@ export const SIGNALS: Rule = {
       seriesOf(signal).flatMap(({ dimensions }) =>
         Object.entries(dimensions).flatMap(([dimension, value]) => {
           const [type, property] = NAMED[dimension] ?? [];
+          if (value === SOCKETS_API) return isTold(made) ? [] : [`${of} looks at no WebSockets`];
           const isNode = dimension === 'CacheClusterId';
           if (!isNode && (type === undefined || property === undefined)) return [];
           // CloudFormation answers names of databases in small letters, and is told them so.

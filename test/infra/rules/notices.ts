@@ -7,7 +7,7 @@ export const NOTICES: Rule = {
   name: 'every notice has a rule that leads to the topic of its priority, which lets it in',
   problems(made) {
     const rules = entriesOf(made, 'AWS::Events::Rule');
-    return noticesOf(made.settings.stage).flatMap(({ name, priority, when }) => {
+    return noticesOf(made.settings).flatMap(({ name, priority, when }) => {
       const ruleName = `cloudflow-${made.settings.stage}-${name}`;
       const found = rules.find(([, { Properties }]) => Properties['Name'] === ruleName);
       if (found === undefined) return [`no rule of the notice ${name}`];

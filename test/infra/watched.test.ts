@@ -1,0 +1,152 @@
+import { describe, expect, it } from 'vitest';
+import type { Priority } from '#config/alarms/alarm.ts';
+import { alarmsOf } from '#config/alarms/all.ts';
+import { consumersOf } from '#config/alarms/events.ts';
+import { dashboardsOf } from '#config/dashboards.ts';
+import { type Series, seriesOf } from '#config/signals.ts';
+import { readStageSettings } from '#config/stage-settings.ts';
+import { STAGES } from '#config/stages.ts';
+import { consumerCharts } from '#config/store-dashboards.ts';
+
+const settingsOf = (stage: string) => readStageSettings({ stage, account: undefined }, {});
+const nameOf = ({ namespace, name }: Series): string =>
+  `${namespace.startsWith('CloudFlow/') ? 'CloudFlow' : namespace} ${name}`;
+
+/** What must be seen on a dashboard of every stage, by what it tells. */
+const SEEN: Readonly<Record<string, readonly string[]>> = {
+  'requests, by service and operation': ['AWS/ApiGateway Count', 'CloudFlow ApiRequests'],
+  'errors of clients and of ours': ['AWS/ApiGateway 4XXError', 'AWS/ApiGateway 5XXError'],
+  latency: ['AWS/ApiGateway Latency', 'CloudFlow ApiLatency'],
+  'processors, memory and disks': [
+    'AWS/ECS CPUUtilization',
+    'AWS/ECS MemoryUtilization',
+    'ECS/ContainerInsights EphemeralStorageUtilized',
+    'AWS/RDS CPUUtilization',
+    'AWS/RDS FreeableMemory',
+    'AWS/ElastiCache EngineCPUUtilization',
+    'AWS/ElastiCache DatabaseMemoryUsagePercentage',
+    'AWS/Kafka CpuIdle',
+  ],
+  'what the cache finds': ['AWS/ElastiCache CacheHits', 'AWS/ElastiCache CacheMisses'],
+  'how full pools are': [
+    'CloudFlow PoolUse',
+    'CloudFlow PoolWaiting',
+    'AWS/RDS DatabaseConnections',
+  ],
+  'what ends and is started again': ['ECS/ContainerInsights RestartCount'],
+  WebSockets: [
+    'AWS/ApiGateway ConnectCount',
+    'AWS/ApiGateway MessageCount',
+    'AWS/ApiGateway ClientError',
+    'AWS/ApiGateway IntegrationError',
+    'AWS/ApiGateway ExecutionError',
+  ],
+};
+
+/** What stages with a proxy show besides. */
+const OF_A_PROXY = ['AWS/RDS ClientConnections', 'AWS/RDS DatabaseConnectionsBorrowLatency'];
+
+/** What wakes somebody, and how soon. */
+interface Wakes {
+  readonly alarm: string;
+  readonly priority: Priority;
+  /** Without it a stage has no such alarm. */
+  readonly with?: 'readers' | 'proxy' | 'disks';
+}
+
+const WAKES: readonly Wakes[] = [
+  { alarm: 'api-errors', priority: 'P1' },
+  { alarm: 'database-unreachable', priority: 'P1' },
+  { alarm: 'api-latency', priority: 'P2' },
+  { alarm: 'cache-hits', priority: 'P2' },
+  { alarm: 'sockets-errors', priority: 'P2' },
+  { alarm: 'engine-cpu', priority: 'P3' },
+  { alarm: 'engine-memory', priority: 'P3' },
+  { alarm: 'engine-storage', priority: 'P3' },
+  { alarm: 'engine-pools', priority: 'P3' },
+  { alarm: 'engine-tasks', priority: 'P3' },
+  { alarm: 'engine-restarts', priority: 'P3' },
+  { alarm: 'database-utilisation', priority: 'P3' },
+  { alarm: 'database-readers', priority: 'P3', with: 'readers' },
+  { alarm: 'database-readers-utilisation', priority: 'P3', with: 'readers' },
+  { alarm: 'database-borrow-slow', priority: 'P3', with: 'proxy' },
+  { alarm: 'cache-cpu', priority: 'P3' },
+  { alarm: 'cache-memory', priority: 'P3' },
+  { alarm: 'cache-nodes', priority: 'P3' },
+  { alarm: 'kafka-cpu', priority: 'P3' },
+  { alarm: 'kafka-brokers', priority: 'P3' },
+  { alarm: 'kafka-disk', priority: 'P3', with: 'disks' },
+];
+
+/**
+ * What nothing can measure yet, and how many of them there are: none. Whoever makes the first one takes
+ * its line out here and puts into `SEEN` and `WAKES` what it must be watched by.
+ */
+const NOT_THERE_YET: Readonly<Record<string, (stage: string) => number>> = {
+  'how far consumers of Kafka are behind (chart and alarm <function>-lag)': (stage) =>
+    consumersOf(stage).length,
+};
+
+describe.each(STAGES)('in stage %s', (stage) => {
+  const settings = settingsOf(stage);
+  const shown = new Set(
+    dashboardsOf(settings)
+      .flatMap(({ charts }) => charts)
+      .flatMap(({ lines }) => lines)
+      .flatMap(({ signal }) => seriesOf(signal))
+      .map(nameOf),
+  );
+
+  it.each(Object.entries(SEEN))('dashboards show %s', (_what, wanted) => {
+    expect(wanted.filter((each) => !shown.has(each))).toEqual([]);
+  });
+
+  it('dashboards show what waits in front of a proxy', () => {
+    expect(OF_A_PROXY.map((each) => shown.has(each))).toEqual(
+      OF_A_PROXY.map(() => settings.database.proxy),
+    );
+  });
+
+  it.each(WAKES)('$alarm wakes somebody as $priority', ({ alarm, priority, with: part }) => {
+    const is = {
+      readers: settings.database.readers > 0,
+      proxy: settings.database.proxy,
+      disks: settings.events.storage !== null,
+    };
+    const found = alarmsOf(settings).find(({ name }) => name === alarm);
+    expect(found?.priority).toBe(part === undefined || is[part] ? priority : undefined);
+  });
+
+  it.each(Object.entries(NOT_THERE_YET))('nothing can tell yet %s', (what, there) => {
+    expect(there(stage), `${what} can be told now: watch it, and take it out of the list`).toBe(0);
+  });
+
+  it('a function that reads a topic of Kafka would have its line', () => {
+    const charts = consumerCharts(stage, [
+      [
+        'mailer',
+        {
+          triggers: [
+            {
+              kind: 'kafka',
+              topic: 'notifications.email',
+              group: 'mailer',
+              batchSize: 1,
+              pollers: { least: 1, most: 1 },
+              deadLetters: null,
+            },
+          ],
+        },
+      ],
+    ]);
+    expect(charts.flatMap(({ lines }) => lines.map(({ label }) => label))).toEqual([
+      'mailer on notifications.email',
+    ]);
+    const [series] = charts.flatMap(({ lines }) => lines.flatMap(({ signal }) => seriesOf(signal)));
+    expect(series).toMatchObject({
+      namespace: 'AWS/Kafka',
+      name: 'EstimatedMaxTimeLag',
+      dimensions: { 'Consumer Group': 'mailer', Topic: 'notifications.email' },
+    });
+  });
+});
