@@ -40,25 +40,25 @@ function send(message: ProcessMessage): void {
 async function answer(message: WorkMessage, started: number): Promise<void> {
   const { id, from, limitMs, runMs, quick, work } = message;
   now = message.now;
-  let before = started;
-  const used = (): number => {
-    const at = cpuMs();
-    const since = at - before;
-    before = at;
-    return since;
+  let usedMs = started;
+  /** What was used since this was asked last. */
+  const spent = (): number => {
+    const before = usedMs;
+    usedMs = cpuMs();
+    return usedMs - before;
   };
   let left = runMs;
   for (const [offset, source] of work.expressions.slice(from).entries()) {
     const index = from + offset;
     const budget = quick ? Math.min(limitMs, left) : limitMs;
-    if (left <= 0) return send({ id, index, unfinished: true, cpuMs: used() });
+    if (left <= 0) return send({ id, index, unfinished: true, cpuMs: spent(), usedMs });
     const result = await expressions.evaluate(source, work.dialect, work.bindings, budget);
-    const took = used();
+    const took = spent();
     left -= took;
     if (budget < limitMs && !result.ok && result.reason === 'wall_clock') {
-      return send({ id, index, unfinished: true, cpuMs: took });
+      return send({ id, index, unfinished: true, cpuMs: took, usedMs });
     }
-    send({ id, index, result, cpuMs: took });
+    send({ id, index, result, cpuMs: took, usedMs });
   }
 }
 
@@ -87,4 +87,5 @@ const reader = createFrameReader(MAX_INPUT_BYTES + 65_536, (json) => {
 });
 process.stdin.on('data', (chunk: Buffer) => reader.accept(chunk));
 process.stdin.on('end', () => process.exit(0));
-send({ ready: true, cpuMs: cpuMs() });
+const startMs = cpuMs();
+send({ ready: true, cpuMs: startMs, usedMs: startMs });

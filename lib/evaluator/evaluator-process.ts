@@ -112,9 +112,9 @@ export function startEvaluatorProcess(
   let current: number | null = null;
   let killMs = 0;
   let clock: NodeJS.Timeout | null = null;
-  /** When the expression began, and what the process had used by the first look at it. */
+  /** When the expression began, and what the process had used by then as it said itself. */
   let since = 0;
-  let usedBefore: number | null = null;
+  let usedBefore = 0;
   let progress = 0;
 
   const kill = (reason: EvaluationFailure, message: string): void => {
@@ -126,10 +126,8 @@ export function startEvaluatorProcess(
   const look = (): void => {
     const elapsed = performance.now() - since;
     const used = processorMs(child.pid);
-    if (used !== null) usedBefore ??= used;
-    // The first look came one interval after the start.
-    const own = used === null || usedBefore === null ? null : used - usedBefore + LOOK_MS + STEP_MS;
-    const over = own === null ? elapsed >= killMs * REAL_TIME : own >= killMs;
+    const over =
+      used === null ? elapsed >= killMs * REAL_TIME : used - usedBefore + STEP_MS >= killMs;
     if (!over && elapsed < STUCK_MS) {
       clock?.refresh();
       return;
@@ -144,7 +142,6 @@ export function startEvaluatorProcess(
   };
   const startClock = (): void => {
     since = performance.now();
-    usedBefore = null;
     if (clock === null) clock = setTimeout(look, LOOK_MS);
     else clock.refresh();
   };
@@ -157,6 +154,7 @@ export function startEvaluatorProcess(
   const reader = createFrameReader(MAX_REPLY_BYTES, (json) => {
     const message = JSON.parse(json) as ProcessMessage;
     progress += 1;
+    usedBefore = message.usedMs;
     if ('ready' in message) listener.onReady(message.cpuMs);
     else if (message.id === current) {
       startClock();

@@ -24,22 +24,14 @@ export interface WorkMessage {
 
 /**
  * The first frame of a process, when it can take work; then one frame per expression, in order, up to
- * the last or to the first that it leaves to another run. Times are of the processor.
+ * the last or to the first that it leaves to another run. Times are of the processor: `cpuMs` what this
+ * took, `usedMs` what the process has taken in its life.
  */
-export type ProcessMessage =
-  | { readonly ready: true; readonly cpuMs: number }
-  | {
-      readonly id: number;
-      readonly index: number;
-      readonly result: EvaluationResult;
-      readonly cpuMs: number;
-    }
-  | {
-      readonly id: number;
-      readonly index: number;
-      readonly unfinished: true;
-      readonly cpuMs: number;
-    };
+export type ProcessMessage = (
+  | { readonly ready: true }
+  | { readonly id: number; readonly index: number; readonly result: EvaluationResult }
+  | { readonly id: number; readonly index: number; readonly unfinished: true }
+) & { readonly cpuMs: number; readonly usedMs: number };
 
 /** Input that one request may carry, as JSON. */
 export const MAX_INPUT_BYTES = 1_048_576;
