@@ -1,11 +1,13 @@
 import { createSigningKeys } from '#adapters/postgres/signing-keys.ts';
 import { readEnv } from '#config/env.ts';
-import { hasErrorCode } from '#core/errors.ts';
+import { FUNCTIONS } from '#config/functions.ts';
+import { CloudFlowError, hasErrorCode } from '#core/errors.ts';
 import { createAuthenticate } from '#services/identity/authenticate.ts';
 import { createVerifier } from '../identity/create-verifier.ts';
 import { openPools } from '../shared/database.ts';
 import { invoked } from '../shared/invoked.ts';
 import { createBasics } from '../shared/process.ts';
+import { within } from '../shared/within.ts';
 
 const env = readEnv('authorizer', process.env);
 const basics = createBasics('authorizer', env);
@@ -21,6 +23,14 @@ const authenticate = createAuthenticate({
     ...basics,
   }),
 });
+
+const WAIT_SECONDS = FUNCTIONS.authorizer.databaseWaitSeconds;
+
+/** Told before Lambda would end this function, which would cost the next caller a cold start. */
+function unanswered(): Error {
+  const message = `the database has not answered within ${WAIT_SECONDS} seconds`;
+  return new CloudFlowError('UNAVAILABLE', message);
+}
 
 /** What API Gateway asks of an authorizer of tokens. */
 interface AuthorizerEvent {
@@ -52,7 +62,8 @@ export const handler = invoked(
   basics,
   async (event: AuthorizerEvent): Promise<AuthorizerAnswer> => {
     try {
-      const { subject } = await authenticate(event.authorizationToken);
+      const asked = authenticate(event.authorizationToken);
+      const { subject } = await within(basics.clock, WAIT_SECONDS * 1_000, asked, unanswered);
       return answer(event, 'Allow', subject);
     } catch (error) {
       if (hasErrorCode(error, 'UNAUTHENTICATED')) return answer(event, 'Deny', 'nobody');

@@ -2,6 +2,7 @@ import { METRICS } from '#config/metrics.ts';
 import type { Clock } from '#ports/clock.ts';
 import type { Log } from '#ports/log.ts';
 import type { Metrics } from '#ports/metrics.ts';
+import { within } from './within.ts';
 
 /** How long a reader may take before the writer is asked instead, in real milliseconds. */
 const ANSWER_MS = 2_000;
@@ -28,7 +29,8 @@ export function createLaggingReads({
   return async (reader, writer) => {
     if (clock.monotonic() < restUntil) return writer();
     try {
-      return await within(reader());
+      // The database ends what takes too long.
+      return await within(clock, ANSWER_MS, reader(), unanswered);
     } catch (error) {
       if (!isRefusal(error)) {
         metrics.add(METRICS.ReadersUnanswered, {});
@@ -38,16 +40,10 @@ export function createLaggingReads({
     }
     return writer();
   };
+}
 
-  /** Whoever is late goes on for nobody: the database ends what takes too long. */
-  function within<T>(work: Promise<T>): Promise<T> {
-    return new Promise((resolve, reject) => {
-      const late = clock.after(ANSWER_MS, () =>
-        reject(new Error(`a reader of the database has not answered within ${ANSWER_MS} ms`)),
-      );
-      work.then(resolve, reject).finally(() => late.cancel());
-    });
-  }
+function unanswered(): Error {
+  return new Error(`a reader of the database has not answered within ${ANSWER_MS} ms`);
 }
 
 function isRefusal(error: unknown): boolean {

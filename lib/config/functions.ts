@@ -32,6 +32,8 @@ export interface FunctionSpec extends Program {
   readonly reservedConcurrency: number | null;
   /** On the hot path of a caller: kept warm where the stage pays for it. */
   readonly keptWarm: boolean;
+  /** It gives up waiting for the database itself, after so long. Absent: it waits as the proxy lets it. */
+  readonly databaseWaitSeconds?: number;
   /** Default: none. */
   readonly layers?: readonly LayerName[];
   /** In the region that waits to take over, where a stage has one. Absent: where the platform serves. */
@@ -215,6 +217,7 @@ export const FUNCTIONS = {
     beside: [],
     memoryMb: 512,
     timeoutSeconds: 5,
+    databaseWaitSeconds: 3,
     // A flood of made-up keys takes these and no function of the API.
     reservedConcurrency: 20,
     keptWarm: true,

@@ -1,6 +1,8 @@
 import {
   AccessLogField,
   AccessLogFormat,
+  type CfnRestApi,
+  type EndpointAccessMode,
   EndpointType,
   LambdaIntegration,
   LogGroupLogDestination,
@@ -8,7 +10,7 @@ import {
   MethodLoggingLevel,
   type MethodOptions,
   RestApi,
-  SecurityPolicy,
+  type SecurityPolicy,
 } from 'aws-cdk-lib/aws-apigateway';
 import { Certificate } from 'aws-cdk-lib/aws-certificatemanager';
 import { LogGroup } from 'aws-cdk-lib/aws-logs';
@@ -23,6 +25,7 @@ import {
 } from '#config/functions.ts';
 import { type RequestRates, requestRates } from '#config/request-rates.ts';
 import type { StageSettings } from '#config/stage-settings.ts';
+import { API_ACCESS_MODE, API_SECURITY_POLICY } from '#config/transport.ts';
 import { acknowledge } from '#constructs/acknowledge.ts';
 import { ApiDoor } from '#constructs/api-door.ts';
 import { Firewall } from '#constructs/firewall.ts';
@@ -91,7 +94,8 @@ export class ApiStack extends StageStack {
                 'Certificate',
                 domain.certificateArn,
               ),
-              securityPolicy: SecurityPolicy.TLS_1_2,
+              securityPolicy: API_SECURITY_POLICY as SecurityPolicy,
+              endpointAccessMode: API_ACCESS_MODE as EndpointAccessMode,
             },
           }),
       deployOptions: {
@@ -108,6 +112,10 @@ export class ApiStack extends StageStack {
         accessLogFormat: accessLogFormat(),
       },
     });
+    // The construct says it of a domain alone, and without one there is only the API.
+    const own = api.node.defaultChild as CfnRestApi;
+    own.securityPolicy = API_SECURITY_POLICY;
+    own.endpointAccessMode = API_ACCESS_MODE;
     answerWithProblems(api, settings.api.allowedOrigins);
     this.publicUrl =
       domain === null

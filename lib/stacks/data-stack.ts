@@ -19,9 +19,11 @@ import { Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs';
 import { Duration, Fn, RemovalPolicy } from 'aws-cdk-lib/core';
 import type { Construct } from 'constructs';
 import { DATABASE_ROLES, type DatabaseRole } from '#config/capabilities.ts';
+import { PROXY_BORROW_SECONDS } from '#config/database-wait.ts';
 import { QUEUES, type QueueName } from '#config/queues.ts';
 import { resourceNames } from '#config/resources.ts';
 import type { StageSettings } from '#config/stage-settings.ts';
+import { DATABASE_LEAST_TLS } from '#config/transport.ts';
 import { acknowledge } from '#constructs/acknowledge.ts';
 import { actionsOf, allow, type Grant, sidOf } from '#constructs/grants.ts';
 import { Cache } from './cache.ts';
@@ -33,7 +35,11 @@ import { StageStack } from './stage-stack.ts';
 const DATABASE = 'cloudflow';
 /** Of every member of the global database. */
 export const DATABASE_VERSION = AuroraPostgresEngineVersion.VER_17_7;
-export const DATABASE_PARAMETERS = { 'rds.force_ssl': '1', timezone: 'UTC' };
+export const DATABASE_PARAMETERS = {
+  'rds.force_ssl': '1',
+  ssl_min_protocol_version: DATABASE_LEAST_TLS,
+  timezone: 'UTC',
+};
 const DEAD_LETTERS_KEPT = Duration.days(14);
 
 /** What must survive everything else: the database and the queues between programs; and the cache. */
@@ -265,6 +271,7 @@ export class DataStack extends StageStack {
       role,
       iamAuth: true,
       requireTLS: true,
+      borrowTimeout: Duration.seconds(PROXY_BORROW_SECONDS),
       vpc: network.vpc,
       vpcSubnets: { subnetType: SubnetType.PRIVATE_ISOLATED },
       securityGroups: [group],

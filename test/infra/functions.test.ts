@@ -1,5 +1,7 @@
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { rootCertificates } from 'node:tls';
@@ -333,6 +335,29 @@ describeWithPostgres('the deployed functions, bundled', () => {
         principalId: 'nobody',
         policyDocument: statement('Deny'),
       });
+    }
+  });
+
+  it('tell a caller that the database is away before Lambda would end the authorizer', async () => {
+    const held: Socket[] = [];
+    // It takes connections and never says a word.
+    const silent = createServer((socket) => void held.push(socket)).listen(0, '127.0.0.1');
+    await once(silent, 'listening');
+    const { port } = silent.address() as AddressInfo;
+    const url = `postgres://nobody@127.0.0.1:${port}/cloudflow`;
+    const waits = await begin('authorizer', envOf('authorizer', { DATABASE_URL: url }));
+    try {
+      await expect(
+        waits.invoke({
+          type: 'TOKEN',
+          authorizationToken: `Bearer ${apiKey}`,
+          methodArn: 'arn:aws:execute-api:eu-central-1:000000000000:a1b2c3/live/GET/api/v1/me',
+        }),
+      ).rejects.toThrow('the database has not answered within 3 seconds');
+    } finally {
+      await waits.close();
+      for (const socket of held) socket.destroy();
+      silent.close();
     }
   });
 

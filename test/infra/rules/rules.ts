@@ -6,6 +6,7 @@ import { PLATFORM_CLOCKS, PLATFORM_MACHINES } from './recovery.ts';
 import { DOOR, GATEWAY_PERMISSIONS, ROUTES } from './routes.ts';
 import { SCALING } from './scaling.ts';
 import { SOCKETS } from './sockets.ts';
+import { TRANSPORT } from './transport.ts';
 import { QUEUES_WITH_DEAD_LETTERS, TICKS, TOPICS_OF_THE_LOG, TRIGGERS } from './triggers.ts';
 import type { Rule } from './view.ts';
 
@@ -28,6 +29,7 @@ export const RULES: readonly Rule[] = [
   QUEUES_WITH_DEAD_LETTERS,
   TOPICS_OF_THE_LOG,
   SCALING,
+  TRANSPORT,
   ALARMS,
   SIGNALS,
   WHO_IS_WOKEN,
