@@ -36,6 +36,8 @@ const OPTIONS = {
   metafile: true,
   charset: 'utf8',
   define: { CLOUDFLOW_BUNDLED: 'true' },
+  // Compression for Kafka: with its WebAssembly in the text, not in a file that a bundle has not.
+  alias: { '@platformatic/wasm-utils': '@platformatic/wasm-utils/bundled' },
   // Some packages are CommonJS and ask for Node's built-ins by `require`.
   banner: {
     js: "import{createRequire as __cr}from'node:module';const require=__cr(import.meta.url);",
@@ -83,7 +85,7 @@ async function bundle(
   const { metafile } = await build({
     ...OPTIONS,
     outdir,
-    alias,
+    alias: { ...OPTIONS.alias, ...alias },
     entryPoints: [
       ...names.map((name) => ({ in: PROGRAMS[name].entry, out: `${name}/index` })),
       ...withEvaluator.map((name) => ({ in: EVALUATOR, out: `${name}/evaluator` })),

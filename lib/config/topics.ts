@@ -5,6 +5,8 @@ export interface Topic {
   readonly retentionDays: number;
   /** Who reads it, each at its own pace. One that ends in a star is one group for every process. */
   readonly groups: readonly string[];
+  /** How long a producer waits for more before it writes: what nobody waits for shares a request. */
+  readonly lingerMs: number;
   readonly about: string;
 }
 
@@ -13,54 +15,63 @@ export const TOPICS = {
     partitions: 256,
     retentionDays: 1,
     groups: ['workflow-engine'],
+    lingerMs: 0,
     about: 'what wakes the engine',
   },
   'workflow.events': {
     partitions: 32,
     retentionDays: 7,
     groups: ['analytics-pipeline', 'audit-processor', 'billing', 'notification-service'],
+    lingerMs: 5,
     about: 'what becomes of executions',
   },
   'notifications.email': {
     partitions: 16,
     retentionDays: 3,
     groups: ['notification-service'],
+    lingerMs: 5,
     about: 'mail to send',
   },
   'notifications.sms': {
     partitions: 8,
     retentionDays: 3,
     groups: ['notification-service'],
+    lingerMs: 5,
     about: 'text messages to send',
   },
   'notifications.webhook': {
     partitions: 8,
     retentionDays: 3,
     groups: ['notification-service'],
+    lingerMs: 5,
     about: 'webhooks to call',
   },
   'notifications.inapp': {
     partitions: 8,
     retentionDays: 3,
     groups: ['notification-service'],
+    lingerMs: 5,
     about: 'messages inside the product',
   },
   'audit.logs': {
     partitions: 24,
     retentionDays: 90,
     groups: ['audit-processor', 'security-monitor'],
+    lingerMs: 100,
     about: 'who did what',
   },
   'cache.invalidation': {
     partitions: 8,
     retentionDays: 1,
     groups: ['cache-*'],
+    lingerMs: 0,
     about: 'what caches must forget',
   },
   'dead-letter-queue': {
     partitions: 8,
     retentionDays: 30,
     groups: ['ops-team-alerts'],
+    lingerMs: 100,
     about: 'messages that nobody could use',
   },
 } as const satisfies Record<string, Topic>;

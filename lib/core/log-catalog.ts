@@ -75,6 +75,13 @@ export const LOG_EVENTS = {
   UPKEEP_FAILED: 'what has expired could not be deleted',
   SECRETS_COLLECTED: 'secrets that no connection names were deleted',
 
+  // Events
+  EVENT_LOG_AWAY: 'the event log does not answer; it is tried again',
+  EVENTS_NOT_HANDLED: 'messages could not be handled yet and come again',
+  EVENT_GIVEN_UP: 'a message that nobody could use was laid aside',
+  EVENT_NOT_RELAYED: 'a message is larger than the event log takes and was laid aside',
+  TOPICS_RECONCILED: 'topics were made, or changed to what they must be',
+
   // Recovery
   STORE_WHOLE: 'rows of executions are what their logs say',
   STORE_VIOLATED: 'rows of executions are not what their logs say',
@@ -123,6 +130,8 @@ export const LOG_FIELDS = {
   calls_waiting: 'number',
   kept: 'number',
   applied: 'words',
+  group: 'word',
+  topic: 'word',
   error: 'error',
 } as const satisfies Record<string, LogFieldKind>;
 

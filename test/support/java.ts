@@ -8,7 +8,8 @@ import { type AddressInfo, createServer } from 'node:net';
 import { afterAll, describe } from 'vitest';
 
 const READY_TRIES = 900;
-const hasJava = spawnSync('java', ['-version']).status === 0;
+/** Whether this machine has it. */
+export const hasJava = spawnSync('java', ['-version']).status === 0;
 
 /** `describe` for suites that need a server in Java. */
 export function describeWithJava(name: string, body: () => void): void {
@@ -68,7 +69,8 @@ export async function startJava(what: {
   }
 }
 
-async function freePort(): Promise<number> {
+/** A port that nobody listens on. */
+export async function freePort(): Promise<number> {
   const probe = createServer();
   await new Promise<void>((resolve) => probe.listen(0, '127.0.0.1', resolve));
   const { port } = probe.address() as AddressInfo;

@@ -15,6 +15,7 @@ export interface OutboxEntry extends OutboxPlace {
   readonly key: string;
   readonly at: number;
   readonly payload: Json;
+  readonly headers: Readonly<Record<string, string>>;
 }
 
 /**
@@ -48,9 +49,10 @@ export function createOutboxReader(deps: {
         key: string;
         at: number;
         payload: string;
+        headers: Readonly<Record<string, string>> | null;
       }>({
         name: 'read_outbox',
-        text: `select xid, id, tenant_id, key, at, payload from outbox
+        text: `select xid, id, tenant_id, key, at, payload, headers from outbox
                where topic = $1 and (xid, id) > ($2::text::xid8, $3::bigint)
                  and xid < pg_snapshot_xmin(pg_current_snapshot())
                order by xid, id limit $4`,
@@ -64,6 +66,7 @@ export function createOutboxReader(deps: {
         key: row.key,
         at: row.at,
         payload: codec.decode(row.payload, row.tenant_id),
+        headers: row.headers ?? {},
       }));
     },
     async offset(group, topic) {

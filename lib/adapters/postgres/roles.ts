@@ -131,10 +131,11 @@ export const TABLES: Readonly<Record<string, TableRule>> = {
     grants: {
       cloudflow_app: ['insert'],
       cloudflow_engine: ['insert'],
-      cloudflow_relay: ['select'],
+      cloudflow_relay: ['select', 'insert'],
     },
   },
   outbox_offsets: { tenant: false, grants: { cloudflow_relay: all } },
+  outbox_leases: { tenant: false, grants: { cloudflow_relay: all } },
   approvals: {
     tenant: true,
     grants: {

@@ -1,0 +1,139 @@
+import { beforeAll, describe, expect, it } from 'vitest';
+import { createKafkaEventLog } from '#adapters/kafka/event-log.ts';
+import { reconcileTopics } from '#adapters/kafka/topics.ts';
+import { createSilentLog } from '#adapters/local/json-log.ts';
+import { createSystemClock } from '#adapters/local/system-clock.ts';
+import type { EventLog } from '#ports/event-log.ts';
+import { openEventLog } from '#test/adapters/event-log/open.ts';
+import { describeWithKafka, type KafkaBroker, startKafka } from '#test/support/kafka.ts';
+import { TENANT } from '#test/support/platform.ts';
+
+const numbered = (n: number) => ({
+  tenant: TENANT,
+  key: `k${n % 7}`,
+  value: JSON.stringify({ n }),
+  headers: {},
+});
+
+/** Appends one after the other, each as often as it takes. */
+async function appendAll(log: EventLog, topic: string, from: number, to: number): Promise<void> {
+  for (let n = from; n < to; n++) {
+    for (let tries = 0; ; tries++) {
+      try {
+        await log.append(topic, [numbered(n)]);
+        break;
+      } catch (error) {
+        if (tries === 100) throw error;
+        expect(error).toMatchObject({ code: 'EVENT_LOG_AWAY' });
+      }
+    }
+  }
+}
+
+describeWithKafka('the event log and its brokers', () => {
+  describe('one', () => {
+    let broker: KafkaBroker;
+    beforeAll(async () => {
+      [broker] = (await startKafka()) as [KafkaBroker];
+      await reconcileTopics(
+        { brokers: async () => [broker.address], login: null, clientId: 'test' },
+        [{ name: 't', partitions: 3, retentionDays: 1 }],
+        { factor: 1, minInSync: 1 },
+      );
+    });
+
+    it('loses nothing that was acknowledged when it is killed and comes back', async () => {
+      const log = openEventLog({ kind: 'kafka', brokers: [broker.address] });
+      const got = new Set<number>();
+      log.subscribe({
+        group: 'g',
+        topic: 't',
+        most: 100,
+        async handle({ messages }) {
+          for (const { value } of messages) got.add((JSON.parse(value) as { n: number }).n);
+          return messages.length;
+        },
+      });
+      await appendAll(log, 't', 0, 50);
+      await expect.poll(() => got.size, { timeout: 30_000 }).toBe(50);
+      await broker.kill();
+      const more = appendAll(log, 't', 50, 100);
+      await new Promise((resolve) => setTimeout(resolve, 3_000));
+      await broker.start();
+      await more;
+      await expect.poll(() => got.size, { timeout: 50_000 }).toBe(100);
+      await log.close();
+    });
+
+    it('says that it is away, within a bounded time, and lets its users close', async () => {
+      const log = openEventLog({ kind: 'kafka', brokers: [broker.address] });
+      const subscription = log.subscribe({
+        group: 'h',
+        topic: 't',
+        most: 1,
+        handle: async () => 1,
+      });
+      await broker.kill();
+      await expect(log.append('t', [numbered(1)])).rejects.toMatchObject({
+        code: 'EVENT_LOG_AWAY',
+      });
+      await subscription.close();
+      await log.close();
+      await expect(log.append('t', [numbered(1)])).rejects.toThrow('the event log is closed');
+    });
+  });
+
+  it('holds no more than a bounded amount while it cannot write', async () => {
+    const log = createKafkaEventLog(
+      { brokers: () => new Promise(() => undefined), login: null, clientId: 'test' },
+      { clock: createSystemClock(), log: createSilentLog() },
+    );
+    const value = JSON.stringify('x'.repeat(900_000));
+    const waiting = Array.from({ length: 71 }, () =>
+      log.append('t', [{ tenant: TENANT, key: 'k', value, headers: {} }]),
+    );
+    for (const each of waiting) each.catch(() => undefined);
+    await expect(
+      log.append('t', [{ tenant: TENANT, key: 'k', value, headers: {} }]),
+    ).rejects.toMatchObject({ code: 'EVENT_LOG_FULL' });
+  });
+
+  it('goes on while one of three is killed, with two copies of every message', async () => {
+    const brokers = await startKafka(3);
+    const addresses = brokers.map(({ address }) => address);
+    const access = { brokers: async () => addresses, login: null, clientId: 'test' };
+    // A cluster of three takes a moment until all of them may hold a copy.
+    await expect
+      .poll(
+        () =>
+          reconcileTopics(access, [{ name: 't', partitions: 3, retentionDays: 1 }], {
+            factor: 3,
+            minInSync: 2,
+          }).then(
+            () => 'made',
+            (error: unknown) => String(error),
+          ),
+        { timeout: 60_000, interval: 500 },
+      )
+      .toBe('made');
+    const log = openEventLog({ kind: 'kafka', brokers: addresses });
+    const got = new Set<number>();
+    log.subscribe({
+      group: 'g',
+      topic: 't',
+      most: 100,
+      async handle({ messages }) {
+        for (const { value } of messages) got.add((JSON.parse(value) as { n: number }).n);
+        return messages.length;
+      },
+    });
+    await appendAll(log, 't', 0, 30);
+    await brokers[1]!.kill();
+    await appendAll(log, 't', 30, 60);
+    await expect.poll(() => got.size, { timeout: 60_000 }).toBe(60);
+    await brokers[1]!.start();
+    await appendAll(log, 't', 60, 90);
+    await expect.poll(() => got.size, { timeout: 60_000 }).toBe(90);
+    await log.close();
+  }, 240_000);
+});
