@@ -32,6 +32,16 @@ export const AWS_METRICS = {
     dimensions: ['StateMachineArn'],
     names: ['ExecutionsFailed', 'ExecutionsTimedOut', 'ExecutionsAborted'],
   },
+  /** Of what S3 copies from bucket to bucket. */
+  'AWS/S3 copies': {
+    dimensions: ['SourceBucket', 'DestinationBucket', 'RuleId'],
+    names: [
+      'BytesPendingReplication',
+      'OperationsFailedReplication',
+      'OperationsPendingReplication',
+      'ReplicationLatency',
+    ],
+  },
   'AWS/SQS': {
     dimensions: ['QueueName'],
     names: ['ApproximateNumberOfMessagesVisible', 'ApproximateAgeOfOldestMessage'],

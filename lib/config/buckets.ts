@@ -13,6 +13,8 @@ export interface BucketSpec {
   /** To storage that answers in half a day and costs a twentieth. */
   readonly deepAfterDays: number | null;
   readonly keptDays: number;
+  /** Every object also lies in the region that waits, where a stage has one, and ages there as here. */
+  readonly copied: boolean;
 }
 
 export type BucketUse = 'write' | 'read' | 'delete';
@@ -27,6 +29,7 @@ export const BUCKETS = {
     coldAfterDays: 90,
     deepAfterDays: 365,
     keptDays: SEVEN_YEARS,
+    copied: true,
   },
   archive: {
     about: 'executions that have left the database',
@@ -35,6 +38,7 @@ export const BUCKETS = {
     coldAfterDays: 30,
     deepAfterDays: 365,
     keptDays: SEVEN_YEARS,
+    copied: true,
   },
   exports: {
     about: 'what tenants and operators asked to have written out',
@@ -43,6 +47,7 @@ export const BUCKETS = {
     coldAfterDays: null,
     deepAfterDays: null,
     keptDays: 30,
+    copied: false,
   },
   logs: {
     about: 'what programs logged, after their groups have forgotten it',
@@ -51,11 +56,16 @@ export const BUCKETS = {
     coldAfterDays: 90,
     deepAfterDays: null,
     keptDays: 400,
+    copied: false,
   },
 } as const satisfies Record<string, BucketSpec>;
 
 export type BucketName = keyof typeof BUCKETS;
 export const bucketNames = Object.keys(BUCKETS) as BucketName[];
+/** What a lost region must not take with it, and cannot be made again. */
+export const copiedBuckets = bucketNames.filter((name) => BUCKETS[name].copied);
+/** What S3 measures the copying of a bucket by. */
+export const COPY_RULE = 'standby';
 
 /** Names of buckets are one namespace for the whole world, so each ends in the account. */
 export function bucketNameOf(
@@ -63,4 +73,13 @@ export function bucketNameOf(
   name: BucketName | 'access-log',
 ): string {
   return `cloudflow-${stage}-${name}-${account}`;
+}
+
+/** Of the copy in another region: known to both without asking. */
+export function copyNameOf(
+  settings: { readonly stage: string; readonly account: string },
+  name: BucketName | 'access-log',
+  region: string,
+): string {
+  return `${bucketNameOf(settings, name)}-${region}`;
 }

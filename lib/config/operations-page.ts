@@ -8,6 +8,7 @@ import { savedQueries } from './saved-queries.ts';
 import { SERVICE_LEVEL } from './service-level.ts';
 import { type Series, seriesOf } from './signals.ts';
 import type { StageSettings } from './stage-settings.ts';
+import { standbyDashboardsOf } from './standby-dashboard.ts';
 
 /** The tables of docs/operations.md, made of what is deployed in a stage. */
 export function operationsTables(settings: StageSettings): string {
@@ -30,7 +31,10 @@ export function operationsTables(settings: StageSettings): string {
     '',
     ...table(
       ['dashboard', 'shows'],
-      dashboardsOf(settings).map(({ name, about }) => [code(`cloudflow-<stage>-${name}`), about]),
+      [...dashboardsOf(settings), ...standbyDashboardsOf(settings)].map(({ name, about }) => [
+        code(`cloudflow-<stage>-${name}`),
+        about,
+      ]),
     ),
     '## Saved queries',
     '',

@@ -57,7 +57,7 @@ export function vaultArn(
   return `arn:aws:backup:${region}:${account}:backup-vault:${databaseNames(stage).vault}`;
 }
 
-/** How far the copy of the database in the other region may be behind before somebody is told. */
+/** How far copies in the other region, of the database and of buckets, may be behind before somebody is told. */
 export const COPY_BEHIND_SECONDS = 15 * 60;
 
 /** How long clients may go on to where a name led before. */

@@ -10,18 +10,28 @@ import {
 } from 'aws-cdk-lib/aws-s3';
 import { Duration, RemovalPolicy } from 'aws-cdk-lib/core';
 import { Construct } from 'constructs';
-import { BUCKETS, type BucketSpec, bucketNameOf, bucketNames } from '#config/buckets.ts';
+import { BUCKETS, type BucketName, type BucketSpec } from '#config/buckets.ts';
 import type { StageSettings } from '#config/stage-settings.ts';
 
 const PARTS_KEPT = Duration.days(7);
 const REPLACED_KEPT = Duration.days(30);
 
+interface BucketsProps {
+  readonly settings: StageSettings;
+  /** Seals them all. */
+  readonly key: IKey;
+  readonly names: readonly BucketName[];
+  readonly nameOf: (name: BucketName | 'access-log') => string;
+}
+
 /**
- * Every bucket of the registry, as all of ours are: closed to the public, over TLS alone, sealed with our
- * key and no other, versioned, with a log of who read and wrote.
+ * Buckets of the registry, as all of ours are: closed to the public, over TLS alone, sealed with our key
+ * and no other, versioned, with a log of who read and wrote.
  */
 export class Buckets extends Construct {
-  constructor(scope: Construct, id: string, settings: StageSettings, dataKey: IKey) {
+  readonly buckets: ReadonlyMap<BucketName, Bucket>;
+
+  constructor(scope: Construct, id: string, { settings, key, names, nameOf }: BucketsProps) {
     super(scope, id);
     const { retain } = settings;
     const shared = {
@@ -34,18 +44,18 @@ export class Buckets extends Construct {
     // S3 delivers its log to no bucket that is sealed with a key of ours.
     const log = new Bucket(this, 'AccessLog', {
       ...shared,
-      bucketName: bucketNameOf(settings, 'access-log'),
+      bucketName: nameOf('access-log'),
       encryption: BucketEncryption.S3_MANAGED,
       lifecycleRules: [{ expiration: Duration.days(settings.logDays) }],
     });
 
-    for (const name of bucketNames) {
+    const make = (name: BucketName): Bucket => {
       const spec: BucketSpec = BUCKETS[name];
       const bucket = new Bucket(this, name.charAt(0).toUpperCase() + name.slice(1), {
         ...shared,
-        bucketName: bucketNameOf(settings, name),
+        bucketName: nameOf(name),
         encryption: BucketEncryption.KMS,
-        encryptionKey: dataKey,
+        encryptionKey: key,
         bucketKeyEnabled: true,
         versioned: true,
         serverAccessLogsBucket: log,
@@ -67,8 +77,10 @@ export class Buckets extends Construct {
           },
         ],
       });
-      refuseOtherKeys(bucket, dataKey);
-    }
+      refuseOtherKeys(bucket, key);
+      return bucket;
+    };
+    this.buckets = new Map(names.map((name) => [name, make(name)]));
   }
 }
 

@@ -17,6 +17,7 @@ import { ScheduleStack } from './schedule-stack.ts';
 import { SchemaStack } from './schema-stack.ts';
 import { StandbyKeysStack } from './standby-keys-stack.ts';
 import { StandbyStack } from './standby-stack.ts';
+import { StandbyStoresStack } from './standby-stores-stack.ts';
 import { StoresStack } from './stores-stack.ts';
 import { WorkflowsStack } from './workflows-stack.ts';
 
@@ -31,6 +32,10 @@ export function buildPlatform(scope: Construct, settings: StageSettings, dist: s
     // A copy of the table is made there as soon as the table is.
     const keys = new StandbyKeysStack(scope, settings, settings.standby);
     stores.addStackDependency(keys);
+    // So is a copy of a bucket's objects.
+    stores.addStackDependency(
+      new StandbyStoresStack(scope, settings, settings.standby, keys.dataKey),
+    );
     const waits = new StandbyStack(scope, settings, settings.standby, dist);
     // Its database follows one that is there, and is sealed with a key of its region.
     waits.addStackDependency(keys);

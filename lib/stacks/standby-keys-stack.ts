@@ -9,6 +9,8 @@ import { StageStack } from './stage-stack.ts';
  * stack of another region has to ask for its id.
  */
 export class StandbyKeysStack extends StageStack {
+  readonly dataKey: Key;
+
   constructor(
     scope: Construct,
     settings: StageSettings,
@@ -20,7 +22,7 @@ export class StandbyKeysStack extends StageStack {
       { ...settings, region: standby.region, zones: standby.zones },
       'keys of the standby region',
     );
-    new Key(this, 'DataKey', {
+    this.dataKey = new Key(this, 'DataKey', {
       alias: dataKeyAlias(settings),
       description: `CloudFlow ${settings.stage}: copies of data at rest`,
       enableKeyRotation: true,
@@ -34,6 +36,7 @@ export function standbyKeyArn(settings: StageSettings, region: string): string {
   return `arn:aws:kms:${region}:${settings.account}:alias/${dataKeyAlias(settings)}`;
 }
 
-function dataKeyAlias({ stage }: StageSettings): string {
+/** Without `alias/`. */
+export function dataKeyAlias({ stage }: StageSettings): string {
   return `cloudflow/${stage}/data`;
 }

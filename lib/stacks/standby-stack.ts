@@ -8,8 +8,10 @@ import { standbyAlarmsOf } from '#config/alarms/recovery.ts';
 import { platformMachineArn } from '#config/platform-workflows.ts';
 import { databaseNames, type StandbyFacts } from '#config/recovery.ts';
 import type { StageSettings, StandbySettings } from '#config/stage-settings.ts';
+import { standbyDashboardsOf } from '#config/standby-dashboard.ts';
 import { acknowledge } from '#constructs/acknowledge.ts';
 import { makeAlarms } from '#constructs/alarms.ts';
+import { makeDashboard } from '#constructs/dashboards.ts';
 import { actionsOf, allow, type CapabilityOf, type Grant, sidOf } from '#constructs/grants.ts';
 import { PlatformMachines } from '#constructs/platform-machine.ts';
 import { RecoveryStore } from '#constructs/recovery-store.ts';
@@ -83,6 +85,7 @@ export class StandbyStack extends StageStack {
     store.hearAlarms(settings);
     const { topic } = store;
     makeAlarms(this, stage, standbyAlarmsOf(home), { P1: topic, P2: topic, P3: topic });
+    for (const spec of standbyDashboardsOf(home)) makeDashboard(this, stage, spec);
     new PlatformMachines(this, 'Machines', {
       around,
       runsIn: 'standby',

@@ -6,6 +6,7 @@ import { BUCKET_ACTIONS, type BucketCapability } from '#config/capabilities.ts';
 import type { StageSettings } from '#config/stage-settings.ts';
 import { RECORDS_TABLE } from '#config/tables.ts';
 import { actionsOf, allow, type Grant, sidOf } from '#constructs/grants.ts';
+import { BucketCopies } from './bucket-copies.ts';
 import { Buckets } from './buckets.ts';
 import type { IdentityStack } from './identity-stack.ts';
 import { StageStack } from './stage-stack.ts';
@@ -51,7 +52,16 @@ export class StoresStack extends StageStack {
     });
     this.recordsTable = records.tableName;
 
-    new Buckets(this, 'Buckets', settings, identity.dataKey);
+    const { buckets } = new Buckets(this, 'Buckets', {
+      settings,
+      key: identity.dataKey,
+      names: bucketNames,
+      nameOf: (name) => bucketNameOf(settings, name),
+    });
+    if (standby !== null) {
+      const { region } = standby;
+      new BucketCopies(this, 'Copies', { settings, key: identity.dataKey, buckets, region });
+    }
     const bucketGrants = bucketNames.flatMap((name) =>
       BUCKETS[name].uses.map((use): [string, Grant] => {
         const { bucket: onBucket, objects } = BUCKET_ACTIONS[use];

@@ -19,6 +19,7 @@ import { creditOf, SERVICE_LEVEL } from '#config/service-level.ts';
 import { math, SERIES_OF_AN_ALARM, type Series, seriesOf } from '#config/signals.ts';
 import { problemOf, readStageSettings } from '#config/stage-settings.ts';
 import { STAGES } from '#config/stages.ts';
+import { standbyDashboardsOf } from '#config/standby-dashboard.ts';
 import { LOG_EVENTS, LOG_FIELDS } from '#core/log-catalog.ts';
 import { ROOT } from '../../bin/build/bundle.ts';
 
@@ -71,7 +72,7 @@ describe.each(STAGES)('alarms of stage %s', (stage) => {
   });
 
   it('so have the lines of dashboards', () => {
-    const bad = dashboardsOf(settingsOf(stage))
+    const bad = [...dashboardsOf(settingsOf(stage)), ...standbyDashboardsOf(settingsOf(stage))]
       .flatMap(({ charts }) => charts)
       .flatMap(({ lines }) => lines)
       .flatMap(({ signal }) => seriesOf(signal))

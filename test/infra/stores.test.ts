@@ -1,14 +1,21 @@
 import { Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { Stack } from 'aws-cdk-lib/core';
 import { beforeAll, describe, expect, inject, it } from 'vitest';
-import { type BucketName, bucketNameOf, bucketNames } from '#config/buckets.ts';
+import {
+  type BucketName,
+  bucketNameOf,
+  bucketNames,
+  COPY_RULE,
+  copiedBuckets,
+  copyNameOf,
+} from '#config/buckets.ts';
 import { readStageSettings } from '#config/stage-settings.ts';
 import { STAGES } from '#config/stages.ts';
 import { RECORDS_TABLE } from '#config/tables.ts';
 import { IdentityStack } from '#stacks/identity-stack.ts';
 import { StoresStack } from '#stacks/stores-stack.ts';
 import { STATEMENTS } from './rules/permissions.ts';
-import { entriesOf, stackOf } from './rules/view.ts';
+import { entriesOf, stackOf, statementsOf } from './rules/view.ts';
 import { findingsOf, type Resource, type Synthesised, synthesise } from './synth.ts';
 
 describe.each(STAGES)('what stage %s keeps outside of its database', (stage) => {
@@ -127,6 +134,77 @@ describe.each(STAGES)('what stage %s keeps outside of its database', (stage) => 
       expect(bucket.DeletionPolicy).toBe(retain ? 'Retain' : 'Delete');
     }
     expect([lockAudit, retain]).toEqual([stage === 'prod', stage === 'prod']);
+  });
+
+  it('copies what cannot be made again to the region that waits, deletions too, sealed with its key', () => {
+    expect(copiedBuckets).toEqual(['audit', 'archive']);
+    const { settings } = made;
+    const { standby, account } = settings;
+    for (const name of bucketNames) {
+      const copying = bucketOf(name).Properties['ReplicationConfiguration'];
+      if (standby === null || !(copiedBuckets as readonly BucketName[]).includes(name)) {
+        expect(copying).toBeUndefined();
+        continue;
+      }
+      const { region } = standby;
+      const { Rules } = copying as { Rules: object[] };
+      expect(Rules).toEqual([
+        {
+          Id: COPY_RULE,
+          Status: 'Enabled',
+          Priority: 1,
+          Filter: { Prefix: '' },
+          DeleteMarkerReplication: { Status: 'Enabled' },
+          SourceSelectionCriteria: { SseKmsEncryptedObjects: { Status: 'Enabled' } },
+          Destination: {
+            Bucket: `arn:aws:s3:::${copyNameOf(settings, name, region)}`,
+            EncryptionConfiguration: {
+              ReplicaKmsKeyID: `arn:aws:kms:${region}:${account}:alias/cloudflow/${stage}/data`,
+            },
+            Metrics: { Status: 'Enabled' },
+          },
+        },
+      ]);
+    }
+    const [role] = [...made.resources].filter(([id]) => id.startsWith('Stores/CopiesRole'));
+    expect(role === undefined).toBe(standby === null);
+    if (standby === null) return;
+    const seals = statementsOf(made, role![0]).find(({ Sid }) => Sid === 'SealCopies');
+    expect(seals).toMatchObject({
+      Condition: {
+        StringEquals: { 'kms:ViaService': `s3.${standby.region}.amazonaws.com` },
+        'ForAnyValue:StringEquals': { 'kms:ResourceAliases': `alias/cloudflow/${stage}/data` },
+      },
+    });
+  });
+
+  it('keeps copies as it keeps originals: closed, sealed, in versions, and locked as long', () => {
+    const { settings } = made;
+    const { standby } = settings;
+    const copies = entriesOf(made, 'AWS::S3::Bucket')
+      .filter(([id]) => stackOf(id) === 'StandbyStores')
+      .map(([, { Properties }]) => Properties);
+    const wanted = standby === null ? [] : [...copiedBuckets, 'access-log' as const];
+    expect(copies.map(({ BucketName }) => BucketName).sort()).toEqual(
+      wanted.map((name) => copyNameOf(settings, name, standby?.region ?? '')).sort(),
+    );
+    for (const name of standby === null ? [] : copiedBuckets) {
+      const { BucketName, BucketEncryption, LoggingConfiguration, ...copy } = copies.find(
+        (each) => each['BucketName'] === copyNameOf(settings, name, standby?.region ?? ''),
+      )!;
+      // An original is sealed with another key and copied on; in all else they are alike.
+      const original = bucketOf(name).Properties;
+      for (const [property, value] of Object.entries(copy)) {
+        expect([property, value]).toEqual([property, original[property]]);
+      }
+      expect(Object.keys(copy)).toEqual(
+        expect.arrayContaining(['VersioningConfiguration', 'LifecycleConfiguration']),
+      );
+      expect('ObjectLockConfiguration' in copy).toBe(name === 'audit' && settings.lockAudit);
+      expect(JSON.stringify(BucketEncryption)).toContain('standbykeys');
+      expect(LoggingConfiguration).toMatchObject({ LogFilePrefix: `${name}/` });
+      expect(BucketName).toMatch(/^[a-z0-9-]{3,63}$/);
+    }
   });
 
   it('lets what nobody reads grow cold, and everything end', () => {

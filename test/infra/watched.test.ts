@@ -2,10 +2,12 @@ import { describe, expect, it } from 'vitest';
 import type { Priority } from '#config/alarms/alarm.ts';
 import { alarmsOf } from '#config/alarms/all.ts';
 import { consumersOf } from '#config/alarms/events.ts';
+import { standbyAlarmsOf } from '#config/alarms/recovery.ts';
 import { dashboardsOf } from '#config/dashboards.ts';
 import { type Series, seriesOf } from '#config/signals.ts';
 import { readStageSettings } from '#config/stage-settings.ts';
 import { STAGES } from '#config/stages.ts';
+import { standbyDashboardsOf } from '#config/standby-dashboard.ts';
 import { consumerCharts } from '#config/store-dashboards.ts';
 
 const settingsOf = (stage: string) => readStageSettings({ stage, account: undefined }, {});
@@ -51,7 +53,7 @@ interface Wakes {
   readonly alarm: string;
   readonly priority: Priority;
   /** Without it a stage has no such alarm. */
-  readonly with?: 'readers' | 'proxy' | 'disks';
+  readonly with?: 'readers' | 'proxy' | 'disks' | 'standby';
 }
 
 const WAKES: readonly Wakes[] = [
@@ -60,6 +62,9 @@ const WAKES: readonly Wakes[] = [
   { alarm: 'api-latency', priority: 'P2' },
   { alarm: 'cache-hits', priority: 'P2' },
   { alarm: 'sockets-errors', priority: 'P2' },
+  { alarm: 'bucket-copies-failed', priority: 'P2', with: 'standby' },
+  { alarm: 'bucket-copies-behind', priority: 'P2', with: 'standby' },
+  { alarm: 'database-copy-behind', priority: 'P2', with: 'standby' },
   { alarm: 'engine-cpu', priority: 'P3' },
   { alarm: 'engine-memory', priority: 'P3' },
   { alarm: 'engine-storage', priority: 'P3' },
@@ -112,9 +117,35 @@ describe.each(STAGES)('in stage %s', (stage) => {
       readers: settings.database.readers > 0,
       proxy: settings.database.proxy,
       disks: settings.events.storage !== null,
+      standby: settings.standby !== null,
     };
-    const found = alarmsOf(settings).find(({ name }) => name === alarm);
+    const found = [...alarmsOf(settings), ...standbyAlarmsOf(settings)].find(
+      ({ name }) => name === alarm,
+    );
     expect(found?.priority).toBe(part === undefined || is[part] ? priority : undefined);
+  });
+
+  it('the region that waits has a dashboard of its own, of what follows and of what would take over', () => {
+    const there = new Set(
+      standbyDashboardsOf(settings)
+        .flatMap(({ charts }) => charts)
+        .flatMap(({ lines }) => lines)
+        .flatMap(({ signal }) => seriesOf(signal))
+        .map(nameOf),
+    );
+    expect([...there].sort()).toEqual(
+      settings.standby === null
+        ? []
+        : [
+            'AWS/Lambda Duration',
+            'AWS/Lambda Errors',
+            'AWS/RDS AuroraGlobalDBReplicationLag',
+            'AWS/S3 BytesPendingReplication',
+            'AWS/S3 OperationsPendingReplication',
+            'AWS/S3 ReplicationLatency',
+            'AWS/States ExecutionsFailed',
+          ],
+    );
   });
 
   it.each(Object.entries(NOT_THERE_YET))('nothing can tell yet %s', (what, there) => {

@@ -10,9 +10,10 @@ import { resourceNames } from '../resources.ts';
 import { aws, math, series } from '../signals.ts';
 import type { StageSettings } from '../stage-settings.ts';
 import { type Alarm, MINUTE, metric } from './alarm.ts';
+import { copiesBehind, copyFailures } from './bucket-copies.ts';
 
 export function recoveryAlarms(settings: StageSettings): readonly Alarm[] {
-  return workflowAlarms(settings, 'home', settings.region);
+  return [...workflowAlarms(settings, 'home', settings.region), ...copyFailures(settings)];
 }
 
 /** Alarms of the region that waits, heard there: who is needed must not depend on the region that is lost. */
@@ -37,6 +38,7 @@ export function standbyAlarmsOf(settings: StageSettings): readonly Alarm[] {
       bad: 3,
       of: 3,
     }),
+    copiesBehind(settings),
   ];
 }
 

@@ -6,6 +6,7 @@ import { engineScaling } from '#config/engine-scaling.ts';
 import { resourceNames } from '#config/resources.ts';
 import { savedQueries } from '#config/saved-queries.ts';
 import { SOCKETS_API, seriesOf } from '#config/signals.ts';
+import { standbyDashboardsOf } from '#config/standby-dashboard.ts';
 import type { Resource, Synthesised } from '../synth.ts';
 import { entriesOf, nameOf, type Rule, referred, stackOf } from './view.ts';
 
@@ -20,6 +21,8 @@ const NAMED: Readonly<Record<string, readonly [type: string, property: string]>>
   ApiName: ['AWS::ApiGateway::RestApi', 'Name'],
   Stage: ['AWS::ApiGateway::Stage', 'StageName'],
   DeliveryStreamName: ['AWS::KinesisFirehose::DeliveryStream', 'DeliveryStreamName'],
+  SourceBucket: ['AWS::S3::Bucket', 'BucketName'],
+  DestinationBucket: ['AWS::S3::Bucket', 'BucketName'],
   'Cluster Name': ['AWS::MSK::Cluster', 'ClusterName'],
 };
 
@@ -37,6 +40,11 @@ function nodesOf(made: Synthesised): readonly string[] {
       .filter((node) => node.startsWith(`${String(ReplicationGroupId)}-0`));
   });
 }
+
+const boardsOf = ({ settings }: Synthesised) => [
+  ...dashboardsOf(settings),
+  ...standbyDashboardsOf(settings),
+];
 
 /** Whether an alarm of WebSockets looks at the API that there is, by the id that only a deployment knows. */
 function isTold(made: Synthesised): boolean {
@@ -145,7 +153,7 @@ export const SIGNALS: Rule = {
         alarm.kind === 'metric' ? [{ of: alarm.name, signal: alarm.signal }] : [],
       ),
       ...engineScaling(made.settings.stage).map(({ name, signal }) => ({ of: name, signal })),
-      ...dashboardsOf(made.settings).flatMap(({ name, charts }) =>
+      ...boardsOf(made).flatMap(({ name, charts }) =>
         charts.flatMap(({ lines }) => lines.map(({ signal }) => ({ of: name, signal }))),
       ),
     ];
@@ -204,7 +212,7 @@ export const DASHBOARDS: Rule = {
       .ofType('AWS::Logs::QueryDefinition')
       .map(({ Properties }) => String(Properties['Name']));
     return [
-      ...dashboardsOf(made.settings).flatMap(({ name }) =>
+      ...boardsOf(made).flatMap(({ name }) =>
         boards.includes(nameOf(made, name)) ? [] : [`no dashboard ${name}`],
       ),
       ...savedQueries(made.settings.stage).flatMap(({ name, groups }) => [

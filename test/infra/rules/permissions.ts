@@ -1,4 +1,10 @@
-import { BUCKETS, type BucketName, type BucketUse, bucketNames } from '#config/buckets.ts';
+import {
+  BUCKETS,
+  type BucketName,
+  type BucketUse,
+  bucketNames,
+  copiedBuckets,
+} from '#config/buckets.ts';
 import {
   BUCKET_ACTIONS,
   type BucketCapability,
@@ -376,6 +382,33 @@ function platformClock(stack: string, made: Synthesised): readonly Wanted[] {
   ];
 }
 
+const COPIED = `(?:${copiedBuckets.join('|')})`;
+const BUCKET_COPIER: readonly Wanted[] = [
+  {
+    sid: 'FindOriginals',
+    actions: ['s3:GetReplicationConfiguration', 's3:ListBucket'],
+    on: new RegExp(`"arn:aws:s3:::cloudflow-[a-z]+-${COPIED}-\\d{12}"`),
+  },
+  {
+    sid: 'ReadOriginals',
+    actions: [
+      's3:GetObjectVersionForReplication',
+      's3:GetObjectVersionAcl',
+      's3:GetObjectVersionTagging',
+      's3:GetObjectRetention',
+      's3:GetObjectLegalHold',
+    ],
+    on: new RegExp(`"arn:aws:s3:::cloudflow-[a-z]+-${COPIED}-\\d{12}/\\*"`),
+  },
+  {
+    sid: 'WriteCopies',
+    actions: ['s3:ReplicateObject', 's3:ReplicateDelete', 's3:ReplicateTags'],
+    on: new RegExp(`"arn:aws:s3:::cloudflow-[a-z]+-${COPIED}-\\d{12}-[a-z0-9-]+/\\*"`),
+  },
+  key('OpenOriginals', 'kms:Decrypt'),
+  { sid: 'SealCopies', actions: ['kms:Encrypt', 'kms:GenerateDataKey'], on: /:key\/\*"/ },
+];
+
 const LOG_WRITER: readonly Wanted[] = [
   {
     sid: 'WriteLogs',
@@ -462,6 +495,11 @@ function roles(
           on: /"\*"/,
         },
       ],
+    })),
+    ...byName('Stores/CopiesRole').map((role) => ({
+      role,
+      of: 'who copies buckets',
+      wanted: BUCKET_COPIER,
     })),
     ...byName('LogArchive/Writer').map((role) => ({
       role,
