@@ -18,12 +18,15 @@ import { executionHandlers } from '../executions/handlers.ts';
 import { type IdentityHandlerDeps, identityHandlers } from '../identity/handlers.ts';
 import { platformHandlers } from '../platform/handlers.ts';
 import type { ApiHandler } from '../shared/api.ts';
+import type { createSso } from '../sso/create-sso.ts';
+import { ssoHandlers } from '../sso/handlers.ts';
 import { workflowHandlers } from '../workflows/handlers.ts';
 import { type ServeDeps, serveApi } from './serve-api.ts';
 
 export interface ApiDeps extends ServeDeps {
   readonly auditTrail: AuditTrail;
   readonly identity: Omit<IdentityHandlerDeps, 'clock' | 'ids' | 'cursors' | 'accessTokens'>;
+  readonly sso: ReturnType<typeof createSso>;
   readonly accessTokens: IdentityHandlerDeps['accessTokens'];
   readonly workflows: WorkflowStore;
   readonly definitionChecks: DefinitionChecks;
@@ -90,6 +93,16 @@ export function createApi(deps: ApiDeps): ApiHandler {
         ...shared,
         ids: deps.ids,
         accessTokens: deps.accessTokens,
+      }),
+      ...ssoHandlers({
+        ...deps.identity,
+        ...deps.sso,
+        ...shared,
+        ids: deps.ids,
+        accessTokens: deps.accessTokens,
+        secrets: deps.secrets,
+        allowedOrigins: deps.allowedOrigins ?? [],
+        log: deps.log,
       }),
       ...auditHandlers({ trail: deps.auditTrail, cursors }),
       ...platformHandlers({ checks: deps.checks, serverUrl: deps.serverUrl ?? null }),

@@ -37,6 +37,8 @@ export interface Call<Id extends OperationId> extends Input<Id> {
   readonly client: ClientInfo;
   readonly audit: AuditNotes;
   readonly ifMatch: string | null;
+  /** The Cookie header: of routes for browsers alone does it mean anything. */
+  readonly cookies: string | null;
   readonly requestId: string;
   readonly correlationId: string;
   /** What is done for it goes on under this; null: nobody traces it. */
@@ -52,6 +54,8 @@ export interface Reply<Id extends OperationId> {
   /** The strong ETag, without quotes. */
   readonly etag?: string;
   readonly location?: string;
+  /** A Set-Cookie header. */
+  readonly cookie?: string;
 }
 
 /** A mapped table: an operation of the contract without a handler does not compile. */

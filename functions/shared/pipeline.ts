@@ -213,6 +213,7 @@ async function answer(
     client,
     audit,
     ifMatch,
+    cookies: request.headers['cookie'] ?? null,
     requestId,
     correlationId,
     trace: about.trace,
@@ -275,6 +276,7 @@ async function handle(
   if (route.response !== null) headers['content-type'] = 'application/json';
   if (reply.etag !== undefined) headers['etag'] = `"${reply.etag}"`;
   if (reply.location !== undefined) headers['location'] = reply.location;
+  if (reply.cookie !== undefined) headers['set-cookie'] = reply.cookie;
   return {
     status: reply.status ?? route.status,
     headers,

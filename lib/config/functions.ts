@@ -116,6 +116,8 @@ const OPERATIONS_CAN = [
 ] as const;
 
 const MEGABYTE = 1_000_000;
+/** Of functions that carry the language and the contract, which grows with every route. */
+const MEBIBYTE = 1_048_576;
 /** API Gateway gives up after 29 seconds. */
 const HTTP_SECONDS = 28;
 
@@ -131,7 +133,7 @@ export const FUNCTIONS = {
     timeoutSeconds: HTTP_SECONDS,
     reservedConcurrency: null,
     keptWarm: true,
-    maxBundleBytes: MEGABYTE,
+    maxBundleBytes: MEBIBYTE,
   },
   'executions-api': {
     about: 'starting, watching and operating executions; approvals and callbacks',
@@ -144,7 +146,7 @@ export const FUNCTIONS = {
     timeoutSeconds: HTTP_SECONDS,
     reservedConcurrency: null,
     keptWarm: true,
-    maxBundleBytes: MEGABYTE,
+    maxBundleBytes: MEBIBYTE,
   },
   'connections-api': {
     about: 'connections to other systems, their operations and secrets',
@@ -179,6 +181,27 @@ export const FUNCTIONS = {
     keptWarm: true,
     layers: ['argon2'],
     maxBundleBytes: MEGABYTE,
+  },
+  'sso-api': {
+    about: 'signing in elsewhere, and which identity providers are asked',
+    entry: 'functions/sso/main.ts',
+    triggers: [{ kind: 'http', tags: ['sso', 'identity-providers'] }],
+    env: [...API, 'IDENTITY_KEY_SECRET', 'SIGNING_SEAL_KEY', ...TENANT_SECRETS, ...EGRESS],
+    can: [
+      ...API_CAN,
+      'secrets:identity-key',
+      'signing-keys:open',
+      'secrets:tenants:read',
+      'secrets:tenants:write',
+      'egress:internet',
+    ],
+    beside: [],
+    memoryMb: 1_024,
+    timeoutSeconds: HTTP_SECONDS,
+    // Public, and it waits for others: a flood of it must not take the concurrency of the account.
+    reservedConcurrency: 50,
+    keptWarm: false,
+    maxBundleBytes: 2 * MEGABYTE,
   },
   'platform-api': {
     about: 'health, readiness, the schema of definitions and the description of the API',

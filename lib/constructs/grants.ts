@@ -6,6 +6,9 @@ import { acknowledge, spelled } from './acknowledge.ts';
 /** Gives a role one capability on the resources that this deployment made. */
 export type Grant = (role: Role) => void;
 
+/** For what is reached over the network alone: its group lets it out, and IAM has no permission to give. */
+export const reachable: Grant = () => undefined;
+
 export type CapabilityOf<Name extends ProgramName> = (typeof PROGRAMS)[Name]['can'][number];
 
 /** A grant for everything a program may do: one that is forgotten does not compile. */

@@ -11,6 +11,8 @@ const TAG_TEXT: { readonly [T in Tag]: string } = {
   callbacks: 'answers from outside, with a token as the credential',
   connections: 'what steps may reach, and the SQL they may run',
   auth: 'signing in, tokens and passwords',
+  sso: 'signing in elsewhere, through an identity provider of the tenant',
+  'identity-providers': 'where people of a tenant may sign in besides here',
   users: 'people of a tenant, and their profiles',
   roles: 'what people may do',
   tenants: 'settings of a tenant',

@@ -23,6 +23,8 @@ export const PERMISSIONS = {
   'session:revoke': 'end the sessions of other users',
   'tenant:read': 'see the settings of the tenant',
   'tenant:write': 'change the settings of the tenant',
+  'identity-provider:read': 'see identity providers, never their secrets',
+  'identity-provider:write': 'decide which identity providers say who is who',
   'audit:read': 'see who did what, and export it',
 } as const satisfies Record<`${string}:${string}`, string>;
 
@@ -38,6 +40,7 @@ export const ADMINISTRATIVE: ReadonlySet<Permission> = new Set([
   'api-key:write',
   'session:revoke',
   'tenant:write',
+  'identity-provider:write',
 ]);
 
 /**
@@ -45,7 +48,7 @@ export const ADMINISTRATIVE: ReadonlySet<Permission> = new Set([
  * mode test hold none of them, whatever their scopes say.
  */
 export function isTenantWide(permission: Permission): boolean {
-  return /^(?:user|role|session|tenant|audit):/.test(permission);
+  return /^(?:user|role|session|tenant|identity-provider|audit):/.test(permission);
 }
 
 /** A permission, all permissions of an area, or everything. */

@@ -78,7 +78,7 @@ function credential(route: Route): string {
     case 'token':
       return 'the token is the credential';
     case 'proof':
-      return 'the body is the credential';
+      return route.body === undefined ? 'for browsers on their way' : 'the body is the credential';
     case 'none':
       return 'open to all';
   }

@@ -14,6 +14,8 @@ export const BUILT_IN_ROLES = {
       'api-key:*',
       'session:*',
       'tenant:*',
+      // Not to write them: whoever does decides who is an owner.
+      'identity-provider:read',
       'audit:*',
       'workflow:read',
       'execution:read',
@@ -42,6 +44,7 @@ export const BUILT_IN_ROLES = {
       'api-key:read',
       'session:read',
       'tenant:read',
+      'identity-provider:read',
       'workflow:read',
       'execution:read',
       'connection:read',

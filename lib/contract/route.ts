@@ -13,6 +13,8 @@ export const TAGS = [
   'callbacks',
   'connections',
   'auth',
+  'sso',
+  'identity-providers',
   'users',
   'roles',
   'tenants',
@@ -31,7 +33,7 @@ export type Tag = (typeof TAGS)[number];
  *    a permission it may say `self`, for users about themselves, or `known`, for whoever is known.
  *  - `token`: an unguessable token in the path is the credential and names its tenant.
  *  - `proof`: the body holds what proves who calls (a password, a token that was mailed), and only
- *    data of the account that it proves is touched.
+ *    data of the account that it proves is touched. A GET of this kind is a browser on its way to prove it.
  *  - `none`: no tenant's data is read or written.
  */
 export type Access =
@@ -67,7 +69,8 @@ export type Route = Access &
     readonly bodyOptional?: true;
     /** Null: no body (204). */
     readonly response: TSchema | null;
-    readonly status: 200 | 201 | 202 | 204;
+    /** 303: a browser is sent on, by Location. */
+    readonly status: 200 | 201 | 202 | 204 | 303;
     /** A second success, where the same call may find its work already done. */
     readonly alternative?: { readonly status: 200; readonly when: string };
     /** `required`: a change must name the state it saw with If-Match; `optional`: it may. */

@@ -5,6 +5,7 @@ import { connectionRoutes } from './routes/connections.ts';
 import { apiKeyRoutes, sessionRoutes } from './routes/credentials.ts';
 import { approvalRoutes, callbackRoutes, executionRoutes } from './routes/executions.ts';
 import { platformRoutes } from './routes/platform.ts';
+import { identityProviderRoutes, ssoRoutes } from './routes/sso.ts';
 import { roleRoutes, tenantRoutes, userRoutes } from './routes/users.ts';
 import { workflowRoutes } from './routes/workflows.ts';
 
@@ -19,6 +20,8 @@ export const routes = {
   ...callbackRoutes,
   ...connectionRoutes,
   ...authRoutes,
+  ...ssoRoutes,
+  ...identityProviderRoutes,
   ...userRoutes,
   ...roleRoutes,
   ...tenantRoutes,

@@ -43,6 +43,9 @@ export const LOG_EVENTS = {
   COMMAND_NOT_CARRIED_OUT: 'a command cannot be carried out yet',
   APPROVAL_NOT_CLOSED: 'an approval could not be closed',
 
+  // Signing in elsewhere
+  IDENTITY_PROVIDER_AWAY: 'an identity provider of a tenant does not answer as it should',
+
   // Step Functions
   MACHINE_NOT_STARTED: 'a state machine did not start',
   MACHINE_WAITS_FOR_QUOTA: 'a state machine waits for its quota',

@@ -59,6 +59,7 @@ import { createEvaluatorPool } from '#evaluator/pool.ts';
 import { createApi } from '#functions/api/create-api.ts';
 import { createIdentity } from '#functions/identity/create-identity.ts';
 import { createVerifier } from '#functions/identity/create-verifier.ts';
+import { createSso } from '#functions/sso/create-sso.ts';
 import type { Clock } from '#ports/clock.ts';
 import type { Log } from '#ports/log.ts';
 import type { RuntimeHints } from '#ports/runtime-hints.ts';
@@ -195,9 +196,9 @@ async function start(
   const evaluator = createEvaluatorPool({ processes: 2, clock, metrics });
   onStop(() => evaluator.close());
 
-  const allow = new Set(options.egress.allow);
+  const egress = { allow: new Set(options.egress.allow), httpPorts: options.egress.httpPorts };
   const guard = createEgressGuard({
-    policy: { allow, httpPorts: options.egress.httpPorts },
+    policy: egress,
     resolver: createDnsResolver(),
   });
   const http = createUndiciHttp({ guard });
@@ -385,6 +386,7 @@ async function start(
   const handler = createApi({
     ...createVerifier({ app: appPool, login: loginPool, signingKeys, clock, ids, issuer }),
     identity,
+    sso: createSso({ app: appPool, login: loginPool, http, egress, clock, randomBytes }),
     workflows,
     definitionChecks,
     connections,
@@ -519,7 +521,7 @@ async function start(
     state,
     virtualClock,
     databaseLost: database?.lost ?? new Promise(() => undefined),
-    allowEgress: (pair) => void allow.add(pair),
+    allowEgress: (pair) => void egress.allow.add(pair),
     stop,
   };
 }

@@ -39,7 +39,8 @@ export type EndReason =
   | 'password_changed'
   | 'password_reset'
   | 'deactivated'
-  | 'mfa_changed';
+  | 'mfa_changed'
+  | 'code_reused';
 
 export interface NewSession {
   readonly tenant: string;

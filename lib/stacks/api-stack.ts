@@ -30,6 +30,7 @@ import { acknowledge } from '#constructs/acknowledge.ts';
 import { ApiDoor } from '#constructs/api-door.ts';
 import { Firewall } from '#constructs/firewall.ts';
 import { answerWithProblems } from '#constructs/gateway-problems.ts';
+import { reachable } from '#constructs/grants.ts';
 import { ServiceFunction, type Surroundings } from '#constructs/service-function.ts';
 import type { Method, Route, Tag } from '#contract/route.ts';
 import { type OperationId, operationIds, routeOf } from '#contract/routes.ts';
@@ -170,6 +171,20 @@ export class ApiStack extends StageStack {
           RECORDS_TABLE: stores.recordsTable,
         },
         grants,
+      }),
+      'sso-api': new ServiceFunction<'sso-api'>(this, 'SignInElsewhere', {
+        name: 'sso-api',
+        around,
+        environment: {
+          ...environment,
+          IDENTITY_KEY_SECRET: identity.identityKeySecret.secretArn,
+          SIGNING_SEAL_KEY: identity.signingKey.keyArn,
+          TENANT_SECRETS_PREFIX: identity.tenantSecretsPrefix,
+          TENANT_SECRETS_KEY: identity.dataKey.keyArn,
+          EGRESS_ALLOW: '',
+          EGRESS_PORTS: '',
+        },
+        grants: { ...grants, 'egress:internet': reachable },
       }),
       'platform-api': new ServiceFunction<'platform-api'>(this, 'Platform', {
         name: 'platform-api',

@@ -24,13 +24,13 @@ import { CONTAINERS } from '#config/functions.ts';
 import type { Series, Signal } from '#config/signals.ts';
 import type { StageSettings } from '#config/stage-settings.ts';
 import { acknowledge } from '#constructs/acknowledge.ts';
-import { allow, grantAll } from '#constructs/grants.ts';
+import { allow, grantAll, reachable } from '#constructs/grants.ts';
 import { bundleFolder, type Surroundings } from '#constructs/service-function.ts';
 import type { ApiStack } from './api-stack.ts';
 import type { DataStack } from './data-stack.ts';
 import type { IdentityStack } from './identity-stack.ts';
 import { StageStack } from './stage-stack.ts';
-import { reachable, runnerEnvironment } from './workflows-stack.ts';
+import { runnerEnvironment } from './workflows-stack.ts';
 
 const HEALTH_PORT = 8_080;
 /** The agent that AWS goes on with; its daemon of X-Ray alone is only mended since February 2026. */

@@ -8,7 +8,7 @@ import type { Construct } from 'constructs';
 import type { ProgramEnv } from '#config/env.ts';
 import type { FunctionName } from '#config/functions.ts';
 import type { StageSettings } from '#config/stage-settings.ts';
-import { actionsOf, allow, type Grant, sidOf } from '#constructs/grants.ts';
+import { actionsOf, allow, type Grant, reachable, sidOf } from '#constructs/grants.ts';
 import { allowMachinesToTell } from '#constructs/machine-role.ts';
 import { ServiceFunction, type Surroundings } from '#constructs/service-function.ts';
 import type { ApiStack } from './api-stack.ts';
@@ -235,9 +235,6 @@ const LIST_MACHINES = 'states:ListStateMachines';
 export function machinePrefix({ stage }: StageSettings): string {
   return `cloudflow-${stage}`;
 }
-
-/** Its group lets it out; there is no permission of IAM to give. */
-export const reachable: Grant = () => undefined;
 
 /** What every program is told that does the work of steps. */
 export function runnerEnvironment(

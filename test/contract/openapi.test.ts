@@ -89,7 +89,8 @@ describe('the contract', () => {
     for (const id of operationIds) {
       const { method, idempotent, tag } = routeOf(id);
       if (method !== 'POST') expect(idempotent, id).toBe('natural');
-      else if (tag === 'auth' || tag === 'api-keys') expect(idempotent, id).toBe('unkept');
+      else if (tag === 'auth' || tag === 'sso' || tag === 'api-keys')
+        expect(idempotent, id).toBe('unkept');
       else expect(idempotent, id).toBe('key');
     }
   });

@@ -27,6 +27,9 @@ const within = (name: ProgramName, folder: string): string[] =>
 const uses = (name: ProgramName, dependency: string): boolean =>
   within(name, `node_modules/${dependency}/`).length > 0;
 
+const reachesOut = (name: ProgramName): boolean =>
+  (PROGRAMS[name].can as readonly string[]).includes('egress:internet');
+
 const api = functionNames.filter((name) =>
   functionSpec(name).triggers.some(({ kind }) => kind === 'http'),
 );
@@ -37,7 +40,11 @@ describe('what is deployed', () => {
     for (const { name, bytes, maxBytes } of bundles) {
       expect([name, bytes <= maxBytes]).toEqual([name, true]);
     }
-    for (const name of api) expect(PROGRAMS[name].maxBundleBytes).toBeLessThanOrEqual(1_000_000);
+    for (const name of api) {
+      // undici, which holds every connection to what a tenant names, is half a megabyte.
+      const most = reachesOut(name) ? 2_000_000 : 1_048_576;
+      expect([name, PROGRAMS[name].maxBundleBytes <= most]).toEqual([name, true]);
+    }
   });
 
   it('has beside it what the registry says, and nothing more', () => {
@@ -93,7 +100,8 @@ describe('what is deployed', () => {
 
   it('keeps its walls: parts of the API have no engine, no steps, no evaluator', () => {
     for (const name of api) {
-      for (const folder of ['lib/engine/', 'lib/evaluator/', 'lib/steps/', 'lib/adapters/http/']) {
+      const outside = reachesOut(name) ? [] : ['lib/adapters/http/'];
+      for (const folder of ['lib/engine/', 'lib/evaluator/', 'lib/steps/', ...outside]) {
         expect([name, within(name, folder)]).toEqual([name, []]);
       }
     }

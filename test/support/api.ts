@@ -2,6 +2,9 @@ import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createDnsResolver } from '#adapters/http/dns-resolver.ts';
+import { createEgressGuard } from '#adapters/http/egress-guard.ts';
+import { createUndiciHttp } from '#adapters/http/undici-http.ts';
 import { createCallbackTokens } from '#adapters/local/callback-tokens.ts';
 import { createDefinitionChecks } from '#adapters/local/definition-checks.ts';
 import { createFileObjects } from '#adapters/local/file-objects.ts';
@@ -31,6 +34,7 @@ import { createEngine } from '#engine/engine.ts';
 import { createApi } from '#functions/api/create-api.ts';
 import { createIdentity } from '#functions/identity/create-identity.ts';
 import { createVerifier } from '#functions/identity/create-verifier.ts';
+import { createSso } from '#functions/sso/create-sso.ts';
 import { type HttpServer, type HttpServerLimits, startHttpServer } from '#local/http-server.ts';
 import type { ApiKeys } from '#ports/api-keys.ts';
 import type { Clock } from '#ports/clock.ts';
@@ -82,6 +86,8 @@ export interface TestApiOptions {
   readonly hasher?: PasswordHasher;
   readonly allowedOrigins?: readonly string[];
   readonly log?: Log;
+  /** `host:port` pairs that may be reached though they are private. Default none. */
+  readonly egressAllow?: readonly string[];
   /** Default: in memory. */
   readonly secrets?: Secrets;
   /** Of a reader of the database, for answers that may lag; default: there is none. */
@@ -176,6 +182,10 @@ export async function startTestApi(
   });
   const { apiKeys } = identity;
   const secrets = options.secrets ?? memorySecrets();
+  const egress = { allow: new Set(options.egressAllow ?? []), httpPorts: new Set([443]) };
+  const http = createUndiciHttp({
+    guard: createEgressGuard({ policy: egress, resolver: createDnsResolver() }),
+  });
   const told: ExecutionHint[] = [];
   const hints: RuntimeHints = {
     accepted: (hint) => void told.push(hint),
@@ -184,6 +194,7 @@ export async function startTestApi(
   const handler = createApi({
     ...verifier,
     identity,
+    sso: createSso({ app: appPool, login: loginPool, http, egress, clock, randomBytes }),
     workflows: createPostgresWorkflowStore(appPool),
     definitionChecks: createDefinitionChecks(),
     connections: createPostgresConnections(appPool),
@@ -275,6 +286,7 @@ export async function startTestApi(
     async close() {
       await server.close(500);
       await engine?.stop();
+      await http.close();
       const pools = [appPool, acceptPool, enginePool, loginPool, relayPool];
       await Promise.all(
         [...pools, ...(readers === null ? [] : [readers])].map((each) => each.end()),

@@ -1,6 +1,5 @@
 import type { Pool, PoolClient } from 'pg';
 import type { ConnectionSpec, KeptSecrets, OperationSpec } from '#core/connections.ts';
-import { CloudFlowError } from '#core/errors.ts';
 import type {
   ConnectionKey,
   ConnectionRecord,
@@ -8,12 +7,11 @@ import type {
   OperationRecord,
 } from '#ports/connection-store.ts';
 import type { Connections } from '#ports/connections.ts';
-import { sqlState, UNIQUE_VIOLATION } from './errors.ts';
+import { FOREIGN_KEY_VIOLATION, sqlState, UNIQUE_VIOLATION } from './errors.ts';
+import { announceSecrets, leaveSecrets, takeSecrets } from './kept-secrets.ts';
 import { withTenant } from './pool.ts';
 import { seconds } from './rows.ts';
 import { pageOf } from './workflow-store.ts';
-
-const FOREIGN_KEY_VIOLATION = '23503';
 
 /** The specifications were checked against core's schemas before they were written. */
 interface Row<Spec> {
@@ -39,14 +37,8 @@ export function createPostgresConnections(pool: Pool): ConnectionStore & Connect
     find,
     findOperation,
 
-    announceSecrets: ({ tenant, mode }, keptAs, now) =>
-      withTenant(pool, tenant, async (client) => {
-        await client.query(
-          `insert into connection_secrets (tenant_id, mode, kept_as, unused_since)
-           select $1, $2, name, to_timestamp($4) from unnest($3::text[]) as name`,
-          [tenant, mode, keptAs, seconds(now)],
-        );
-      }),
+    announceSecrets: (of, keptAs, now) =>
+      withTenant(pool, of.tenant, (client) => announceSecrets(client, of, keptAs, now)),
 
     create: (key, { id, spec, secrets }, now) =>
       withTenant(pool, key.tenant, async (client) => {
@@ -229,37 +221,6 @@ async function lockConnection(
     [tenant, mode, name],
   );
   return rows[0] ?? null;
-}
-
-/** From now on a connection names them; undone with everything else when one of them is going. */
-async function takeSecrets(
-  client: PoolClient,
-  { tenant, mode }: ConnectionKey,
-  keptAs: readonly string[],
-): Promise<void> {
-  if (keptAs.length === 0) return;
-  const { rowCount } = await client.query(
-    `update connection_secrets set unused_since = null
-     where tenant_id = $1 and mode = $2 and kept_as = any ($3) and not going`,
-    [tenant, mode, keptAs],
-  );
-  if (rowCount === keptAs.length) return;
-  throw new CloudFlowError('UNAVAILABLE', 'storing its secrets took too long; try again');
-}
-
-/** No connection names them any more. */
-async function leaveSecrets(
-  client: PoolClient,
-  { tenant, mode }: ConnectionKey,
-  keptAs: readonly string[],
-  now: number,
-): Promise<void> {
-  if (keptAs.length === 0) return;
-  await client.query(
-    `update connection_secrets set unused_since = to_timestamp($4)
-     where tenant_id = $1 and mode = $2 and kept_as = any ($3)`,
-    [tenant, mode, keptAs, seconds(now)],
-  );
 }
 
 function toConnection(row: ConnectionRow): ConnectionRecord {

@@ -1,5 +1,6 @@
 /** What PostgreSQL says, as far as code of ours decides by it. */
 export const UNIQUE_VIOLATION = '23505';
+export const FOREIGN_KEY_VIOLATION = '23503';
 /** Raised by `append_transitions`; the detail lists the fenced ones by their place, from 1. */
 export const FENCED = 'CF001';
 

@@ -11,6 +11,7 @@ const EXPIRED = {
   records: 'expires_at <= to_timestamp($1)',
   sessions: `expires_at <= to_timestamp($1) - interval '${REMEMBERED_MS} milliseconds'`,
   one_time_tokens: 'expires_at <= to_timestamp($1)',
+  sign_ins: 'expires_at <= to_timestamp($1)',
   login_guesses: 'until <= to_timestamp($1)',
   published_messages: `at <= to_timestamp($1) - interval '${REMEMBERED_MS} milliseconds'`,
 } as const;

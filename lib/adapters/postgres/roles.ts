@@ -57,6 +57,19 @@ export const TABLES: Readonly<Record<string, TableRule>> = {
       cloudflow_relay: ['select', 'delete'],
     },
   },
+  identity_providers: { tenant: true, grants: { cloudflow_app: all } },
+  external_identities: {
+    tenant: true,
+    grants: { cloudflow_app: ['select', 'insert', 'delete'] },
+  },
+  sign_ins: {
+    tenant: true,
+    grants: {
+      cloudflow_app: ['select', 'insert', 'delete'],
+      cloudflow_lookup: ['select'],
+      cloudflow_relay: ['select', 'delete'],
+    },
+  },
   second_factors: { tenant: true, grants: { cloudflow_app: all } },
   login_guesses: {
     tenant: false,

@@ -1,5 +1,6 @@
 import type { Pool, PoolClient } from 'pg';
 import type {
+  NewUser,
   Preferences,
   UserChange,
   UserCredentials,
@@ -56,24 +57,8 @@ export function createPostgresUsers(pool: Pool): UserStore {
   return {
     create: (user) =>
       withTenant(pool, user.tenant, async (client) => {
-        const { rowCount } = await client.query(
-          `insert into users (tenant_id, id, email, address, name, status, roles,
-                              email_verified_at, revision, created_at, updated_at)
-           values ($1, $2, $3, $4, $5, $6, $7, to_timestamp($8), 1, to_timestamp($9), to_timestamp($9))
-           on conflict (tenant_id, address) do nothing`,
-          [
-            user.tenant,
-            user.id,
-            user.email,
-            user.address,
-            user.name,
-            user.status,
-            user.roles,
-            secondsOrNull(user.emailVerifiedAt),
-            seconds(user.now),
-          ],
-        );
-        return rowCount === 1 ? read(client, user.tenant, user.id) : 'taken';
+        const made = await insertUser(client, user);
+        return made ? read(client, user.tenant, user.id) : 'taken';
       }),
 
     async find(tenant, id) {
@@ -152,6 +137,28 @@ export function createPostgresUsers(pool: Pool): UserStore {
         );
       }),
   };
+}
+
+/** False: the tenant has a user with this address. */
+export async function insertUser(client: PoolClient, user: NewUser): Promise<boolean> {
+  const { rowCount } = await client.query(
+    `insert into users (tenant_id, id, email, address, name, status, roles,
+                        email_verified_at, revision, created_at, updated_at)
+     values ($1, $2, $3, $4, $5, $6, $7, to_timestamp($8), 1, to_timestamp($9), to_timestamp($9))
+     on conflict (tenant_id, address) do nothing`,
+    [
+      user.tenant,
+      user.id,
+      user.email,
+      user.address,
+      user.name,
+      user.status,
+      user.roles,
+      secondsOrNull(user.emailVerifiedAt),
+      seconds(user.now),
+    ],
+  );
+  return rowCount === 1;
 }
 
 /** Locks whoever has the role, so that the last two cannot both go at the same moment. */

@@ -23,6 +23,16 @@ export function oneOf<const T extends readonly string[]>(words: T, description?:
   });
 }
 
+/** A union told apart by one member, so that a mistake is reported against one shape. */
+export function toldApartBy<T>(propertyName: string, shapes: readonly Type.TSchema[]) {
+  return Type.Unsafe<T>({
+    type: 'object',
+    required: [propertyName],
+    discriminator: { propertyName },
+    oneOf: [...shapes],
+  });
+}
+
 /** Any JSON value; bounded by the limits on bodies, not by a schema. */
 export const AnyJson = Type.Unsafe<Json>({ description: 'any JSON value' });
 

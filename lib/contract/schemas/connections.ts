@@ -10,17 +10,7 @@ import {
   SecretName,
   SecretValues,
 } from '#core/connections.ts';
-import { closed, Timestamp } from './common.ts';
-
-/** Core's unions, told apart by one member, so that a mistake is reported against one shape. */
-function toldApartBy<T>(propertyName: string, shapes: readonly Type.TSchema[]) {
-  return Type.Unsafe<T>({
-    type: 'object',
-    required: [propertyName],
-    discriminator: { propertyName },
-    oneOf: [...shapes],
-  });
-}
+import { closed, Timestamp, toldApartBy } from './common.ts';
 
 export const Auth = toldApartBy<HttpAuth>('scheme', HttpAuth.anyOf);
 

@@ -33,20 +33,24 @@ export const RoleName = Type.String({
 
 export const ScopeName = oneOf(SCOPES, 'a permission, all of an area, or everything');
 
-const RoleNames = Type.Array(RoleName, { maxItems: 20, uniqueItems: true });
+export const RoleNames = Type.Array(RoleName, { maxItems: 20, uniqueItems: true });
 const ScopeNames = Type.Array(ScopeName, { maxItems: SCOPES.length, uniqueItems: true });
 
 /** A token that was mailed or handed out: 256 random bits in base64url, behind a word that says what for. */
 const ProofToken = Type.String({ pattern: '^[A-Za-z0-9_-]{20,128}$', writeOnly: true });
+
+export const DeviceName = Type.String({
+  minLength: 1,
+  maxLength: 80,
+  description: 'shown in the list of sessions',
+});
 
 export const LoginBody = closed({
   tenant: TenantSlug,
   email: Email,
   password: Password,
   mode: Type.Optional({ ...Mode, default: 'live' }),
-  device: Type.Optional(
-    Type.String({ minLength: 1, maxLength: 80, description: 'shown in the list of sessions' }),
-  ),
+  device: Type.Optional(DeviceName),
   device_token: Type.Optional({
     ...ProofToken,
     description:

@@ -1,6 +1,6 @@
 import { ADMINISTRATIVE, grants, isTenantWide, type Permission } from '#contract/permissions.ts';
 import { CloudFlowError } from '#core/errors.ts';
-import type { Principal } from './principal.ts';
+import type { Principal, SignedInUser } from './principal.ts';
 
 /** How long a proven second factor serves for administrative operations. */
 const SECOND_FACTOR_MS = 1_800_000;
@@ -24,21 +24,25 @@ export function requirePermission(
     throw denied('a credential of mode test touches nothing that mode live shares');
   }
   if (user === null || user.mfa === 'off') return;
-  const fresh = user.secondFactorAt !== null && now - user.secondFactorAt < SECOND_FACTOR_MS;
-  if (ADMINISTRATIVE.has(permission) && !fresh) {
-    throw new CloudFlowError(
-      'MFA_REQUIRED',
-      user.secondFactorAt === null
-        ? 'this needs a second factor; enrol an authenticator, or sign in with it'
-        : 'the second factor was proven too long ago; prove it again',
-    );
-  }
+  if (ADMINISTRATIVE.has(permission)) requireFreshFactor(user, now);
   if (user.mfa === 'everyone' && user.secondFactorAt === null) {
     throw new CloudFlowError(
       'MFA_REQUIRED',
       'this tenant asks every user for a second factor; enrol an authenticator, or sign in with it',
     );
   }
+}
+
+/** Throws MFA_REQUIRED unless the user has proven a second factor lately, or the tenant asks for none. */
+export function requireFreshFactor(user: SignedInUser, now: number): void {
+  if (user.mfa === 'off') return;
+  if (user.secondFactorAt !== null && now - user.secondFactorAt < SECOND_FACTOR_MS) return;
+  throw new CloudFlowError(
+    'MFA_REQUIRED',
+    user.secondFactorAt === null
+      ? 'this needs a second factor; enrol an authenticator, or sign in with it'
+      : 'the second factor was proven too long ago; prove it again',
+  );
 }
 
 function denied(message: string): CloudFlowError {

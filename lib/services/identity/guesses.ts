@@ -17,6 +17,7 @@ const PER_SOURCE = 100;
 const PER_ACCOUNT = 100;
 const PER_DEVICE = 10;
 const PER_SECOND_FACTOR = 5;
+const SIGN_INS_PER_SOURCE = 300;
 
 export interface Attempt {
   /** The guess was right: it and the failures before it are forgotten. */
@@ -62,6 +63,11 @@ export async function mailRequest(
     ],
     [],
   );
+}
+
+/** Sign-ins elsewhere that one source may begin: each is remembered here until it ends. */
+export async function signInBegun(deps: GuardDeps, source: string | null): Promise<void> {
+  await reserve(deps, [keyOf(deps, SIGN_INS_PER_SOURCE, 'sign-ins from', source ?? 'unknown')], []);
 }
 
 async function reserve(

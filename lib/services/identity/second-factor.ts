@@ -78,7 +78,7 @@ export async function confirmTotp(
   const now = deps.clock.now();
   if (!(await deps.factors.confirm(tenant, id, step, digests, now))) throw wrongCode();
   await attempt.succeeded();
-  await deps.sessions.secondFactor(tenant, session, ['pwd', 'otp', 'mfa'], now);
+  await proven(deps, tenant, session, 'otp');
   return { recovery_codes: codes };
 }
 
@@ -101,8 +101,20 @@ export async function stepUp(
 ): Promise<void> {
   const { id, session } = signedIn(principal);
   const method = await checkSecondFactor(deps, principal.tenant, id, code);
-  const methods = ['pwd', method, 'mfa'];
-  await deps.sessions.secondFactor(principal.tenant, session, methods, deps.clock.now());
+  await proven(deps, principal.tenant, session, method);
+}
+
+/** How the session began stays; how the second factor was proven is the latest. */
+async function proven(
+  deps: IdentityDeps,
+  tenant: string,
+  session: string,
+  method: SecondFactorMethod,
+): Promise<void> {
+  const before = (await deps.sessions.find(tenant, session))?.methods ?? [];
+  const first = before.filter((each) => !['otp', 'kba', 'mfa'].includes(each));
+  const methods = [...first, method, 'mfa'];
+  await deps.sessions.secondFactor(tenant, session, methods, deps.clock.now());
 }
 
 /** The step that a code belongs to; null: it belongs to none around now. */

@@ -14,18 +14,24 @@ export const REFRESH_TOKEN_MS = 7 * 86_400_000;
 /** A client whose answer was lost may send the same refresh token again this long. */
 const GRACE_MS = 10_000;
 
+export type SessionDeps = Pick<
+  IdentityDeps,
+  'users' | 'roles' | 'sessions' | 'accessTokens' | 'clock' | 'ids' | 'randomBytes'
+>;
+
 export interface NewSignIn {
   readonly user: UserRecord;
   readonly mode: Mode;
   readonly device: string | null;
   readonly client: ClientInfo;
   readonly methods: readonly string[];
-  readonly secondFactor: boolean;
+  /** When a second factor was proven; null: it was not. */
+  readonly secondFactorAt: number | null;
   readonly deviceToken: string | null;
 }
 
 /** Opens a session for a user who has proven who they are. */
-export async function openSession(deps: IdentityDeps, signIn: NewSignIn): Promise<TokenAnswer> {
+export async function openSession(deps: SessionDeps, signIn: NewSignIn): Promise<TokenAnswer> {
   const now = deps.clock.now();
   const { user } = signIn;
   const refresh = makeProofToken('cfr', deps.randomBytes);
@@ -37,7 +43,7 @@ export async function openSession(deps: IdentityDeps, signIn: NewSignIn): Promis
     device: signIn.device,
     client: signIn.client,
     methods: signIn.methods,
-    secondFactorAt: signIn.secondFactor ? now : null,
+    secondFactorAt: signIn.secondFactorAt,
     signedInAt: now,
     lastUsedAt: now,
     expiresAt: now + REFRESH_TOKEN_MS,
@@ -84,7 +90,7 @@ export async function refreshTokens(
 }
 
 async function tokensFor(
-  deps: IdentityDeps,
+  deps: SessionDeps,
   session: SessionRecord,
   user: UserRecord,
   refreshToken: string,

@@ -9,13 +9,13 @@ import type { AuditNotes } from '../audit/auditor.ts';
 import { canonicalAddress } from './address.ts';
 import type { IdentityDeps } from './deps.ts';
 import { passwordGuess } from './guesses.ts';
+import { askSecondFactor, type HalfSignIn } from './half-sign-in.ts';
 import { normalPassword } from './passwords.ts';
 import { digestOf, makeProofToken } from './proof-token.ts';
 import { checkSecondFactor } from './second-factor.ts';
 import { openSession, type TokenAnswer } from './sessions.ts';
 
 const DEVICE_KNOWN_MS = 180 * 86_400_000;
-const SECOND_FACTOR_MS = 300_000;
 
 /**
  * Signs in with a password. An account that does not exist, has no password or is deactivated costs the
@@ -46,20 +46,8 @@ export async function login(
   const mode: Mode = body.mode ?? 'live';
   const signIn = { mode, device: body.device ?? null, methods: ['pwd'] };
   if (account.secondFactor) {
-    const token = makeProofToken('cfm', deps.randomBytes);
-    const now = deps.clock.now();
-    await deps.oneTime.create({
-      tenant: account.tenant,
-      user: account.id,
-      purpose: 'second_factor',
-      digest: token.digest,
-      details: { ...signIn, known: device !== null },
-      now,
-      expiresAt: now + SECOND_FACTOR_MS,
-      only: false,
-    });
     audit.note({ second_factor: 'asked for' });
-    return { mfa_token: token.text, factors: ['totp', 'recovery_code'] };
+    return askSecondFactor(deps, account, { ...signIn, known: device !== null });
   }
   return finish(deps, account, signIn, client, false, device !== null);
 }
@@ -85,12 +73,9 @@ export async function verifySecondFactor(
   }
   const user = await deps.users.credentialsOf(pending.tenant, pending.user);
   if (user === null || user.status !== 'active') throw pendingGone();
-  const { mode, device, known } = pending.details as {
-    mode: Mode;
-    device: string | null;
-    known: boolean;
-  };
-  return finish(deps, user, { mode, device, methods: ['pwd', method, 'mfa'] }, client, true, known);
+  const { mode, device, methods, known } = pending.details as unknown as HalfSignIn;
+  const signIn = { mode, device, methods: [...methods, method, 'mfa'] };
+  return finish(deps, user, signIn, client, true, known);
 }
 
 async function finish(
@@ -106,7 +91,8 @@ async function finish(
   known: boolean,
 ): Promise<TokenAnswer> {
   const deviceToken = known ? null : await rememberDevice(deps, user);
-  return openSession(deps, { user, ...signIn, client, secondFactor, deviceToken });
+  const secondFactorAt = secondFactor ? deps.clock.now() : null;
+  return openSession(deps, { user, ...signIn, client, secondFactorAt, deviceToken });
 }
 
 async function rememberDevice(deps: IdentityDeps, user: UserCredentials): Promise<string> {

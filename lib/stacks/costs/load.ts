@@ -78,7 +78,8 @@ const REQUEST_SHARES: { readonly [N in StartedBy<'http'>]: number } = {
   'workflows-api': 0.1,
   'identity-api': 0.05,
   'platform-api': 0.04,
-  'connections-api': 0.01,
+  'connections-api': 0.009,
+  'sso-api': 0.001,
 };
 
 export interface Invocations {

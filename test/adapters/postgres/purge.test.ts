@@ -7,6 +7,7 @@ import { OTHER_TENANT, TENANT } from '#test/support/platform.ts';
 const NOW = Date.parse('2027-03-01T00:00:00Z');
 const DAY = 86_400_000;
 const USER = '33333333-3333-4333-8333-333333333333';
+const PROVIDER = '44444444-4444-4444-8444-444444444444';
 
 describeWithPostgres('what has expired', () => {
   let admin: Pool;
@@ -27,6 +28,13 @@ describeWithPostgres('what has expired', () => {
        select tenant, $1, 'ada@example.com', 'ada@example.com', 'active', '{}', 1, now(), now()
        from unnest($2::uuid[]) as tenant`,
       [USER, [TENANT, OTHER_TENANT]],
+    );
+    await admin.query(
+      `insert into identity_providers (tenant_id, id, name, kind, enabled, settings, email_domains,
+                                       trusts_mfa, revision, created_at, updated_at)
+       select tenant, $1, 'okta', 'oidc', true, '{}', '{}', false, 1, now(), now()
+       from unnest($2::uuid[]) as tenant`,
+      [PROVIDER, [TENANT, OTHER_TENANT]],
     );
     for (let n = 0; n < 13; n++) {
       const tenant = n % 2 === 0 ? TENANT : OTHER_TENANT;
@@ -57,6 +65,11 @@ describeWithPostgres('what has expired', () => {
          values ($1, $2, $3, 'invitation', '2027-01-01', $4)`,
         [digest, tenant, USER, expires],
       );
+      await admin.query(
+        `insert into sign_ins (digest, tenant_id, provider_id, stage, sealed, created_at, expires_at)
+         values ($1, $2, $3, 'begun', '', '2027-01-01', $4)`,
+        [digest, tenant, PROVIDER, expires],
+      );
       await admin.query('insert into login_guesses values ($1, 1, $2)', [digest, expires]);
       await admin.query('insert into published_messages values ($1, gen_random_uuid(), $2)', [
         tenant,
@@ -72,6 +85,7 @@ describeWithPostgres('what has expired', () => {
               (select count(*)::integer from records) as records,
               (select count(*)::integer from sessions) as sessions,
               (select count(*)::integer from one_time_tokens) as one_time_tokens,
+              (select count(*)::integer from sign_ins) as sign_ins,
               (select count(*)::integer from login_guesses) as login_guesses,
               (select count(*)::integer from published_messages) as published_messages`,
     );
@@ -83,6 +97,7 @@ describeWithPostgres('what has expired', () => {
     records: count,
     sessions: count,
     one_time_tokens: count,
+    sign_ins: count,
     login_guesses: count,
     published_messages: count,
   });

@@ -1,0 +1,64 @@
+import { KMSClient } from '@aws-sdk/client-kms';
+import { createDnsResolver } from '#adapters/http/dns-resolver.ts';
+import { createEgressGuard } from '#adapters/http/egress-guard.ts';
+import { createUndiciHttp } from '#adapters/http/undici-http.ts';
+import { createKmsSealer } from '#adapters/kms/sealer.ts';
+import { createPostgresLoginGuard } from '#adapters/postgres/login-guard.ts';
+import { createPostgresOneTimeTokens } from '#adapters/postgres/one-time-tokens.ts';
+import { createPostgresRoles } from '#adapters/postgres/role-store.ts';
+import { createPostgresSessions } from '#adapters/postgres/session-store.ts';
+import { createSigningKeys } from '#adapters/postgres/signing-keys.ts';
+import { createPostgresTenants } from '#adapters/postgres/tenant-store.ts';
+import { createPostgresUsers } from '#adapters/postgres/user-store.ts';
+import { readEgressPolicy } from '#config/egress.ts';
+import { readEnv } from '#config/env.ts';
+import { FUNCTIONS } from '#config/functions.ts';
+import { createIdentityKey } from '#services/identity/identity-key.ts';
+import { serveApi } from '../api/serve-api.ts';
+import { createVerifier } from '../identity/create-verifier.ts';
+import { connectApi } from '../shared/connect.ts';
+import { invoked } from '../shared/invoked.ts';
+import { lambdaHandler } from '../shared/lambda.ts';
+import { platformSecret } from '../shared/platform-secret.ts';
+import { openTenantSecrets } from '../shared/secrets.ts';
+import { createSso } from './create-sso.ts';
+import { ssoHandlers } from './handlers.ts';
+
+const env = readEnv('sso-api', process.env);
+const deps = await connectApi('sso-api', env);
+const [{ tags }] = FUNCTIONS['sso-api'].triggers;
+const { pool, login, clock } = deps;
+const sealer = createKmsSealer({ client: new KMSClient({}), keyId: env.SIGNING_SEAL_KEY });
+const signingKeys = createSigningKeys({ pool, clock, sealer });
+const issuer = () => env.PUBLIC_URL;
+const { accessTokens } = createVerifier({ ...deps, app: pool, signingKeys, issuer });
+const egress = readEgressPolicy(env);
+const guard = createEgressGuard({ policy: egress, resolver: createDnsResolver() });
+
+/** Signing in elsewhere: apart from the rest of identity, since it alone reaches where tenants say. */
+export const handler = invoked(
+  deps,
+  lambdaHandler(
+    serveApi(
+      deps,
+      tags,
+      ssoHandlers({
+        ...deps,
+        ...createSso({ ...deps, app: pool, login, http: createUndiciHttp({ guard }), egress }),
+        users: createPostgresUsers(pool),
+        roles: createPostgresRoles(pool),
+        tenants: createPostgresTenants(pool),
+        sessions: createPostgresSessions(pool, login),
+        oneTime: createPostgresOneTimeTokens(pool),
+        guard: createPostgresLoginGuard(login),
+        key: createIdentityKey(
+          Buffer.from(await platformSecret(env.IDENTITY_KEY_SECRET), 'base64'),
+        ),
+        secrets: openTenantSecrets(env),
+        accessTokens,
+        issuer,
+        allowedOrigins: deps.allowedOrigins ?? [],
+      }),
+    ),
+  ),
+);

@@ -1,0 +1,109 @@
+import * as Type from 'typebox';
+import { PROTOCOLS, type Protocol, ProviderName } from '#core/identity-providers.ts';
+import { closed, nullable, oneOf, Timestamp, toldApartBy, Uuid } from './common.ts';
+import { DeviceName, Mode, RoleNames, TenantSlug } from './identity.ts';
+
+export { ProviderName };
+
+const Spec = toldApartBy<Protocol>('kind', PROTOCOLS);
+
+const ClientSecret = Type.String({
+  minLength: 1,
+  maxLength: 1_024,
+  pattern: '^[\\x21-\\x7e]+$',
+  writeOnly: true,
+  description: 'kept apart, never answered by any route',
+});
+
+const settings = {
+  enabled: Type.Boolean({ description: 'nobody signs in through one that is not' }),
+  protocol: Spec,
+  email_domains: Type.Array(
+    Type.String({
+      pattern: '^(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\\.){1,8}[a-z0-9-]{2,63}$',
+      maxLength: 253,
+      description: 'a domain in lower case and ASCII; it speaks for this one and none below it',
+    }),
+    {
+      maxItems: 50,
+      uniqueItems: true,
+      description:
+        'addresses that this provider may speak for: only with a verified one of them is somebody new, or known here already, taken for who they say',
+    },
+  ),
+  default_roles: nullable({
+    ...RoleNames,
+    description: 'of users that it brings along; null: only those who are here already sign in',
+  }),
+  trusts_mfa: Type.Boolean({
+    description: 'a second factor that was proven there within the last half hour counts here',
+  }),
+};
+
+export const CreateIdentityProviderBody = closed({
+  name: ProviderName,
+  ...settings,
+  client_secret: Type.Optional(ClientSecret),
+});
+
+export const UpdateIdentityProviderBody = closed({
+  ...settings,
+  client_secret: Type.Optional(ClientSecret),
+});
+
+export const IdentityProvider = closed({
+  provider_id: Uuid,
+  name: ProviderName,
+  ...settings,
+  has_secret: Type.Boolean(),
+  callback_url: Type.String({ description: 'what is registered with the provider, exactly so' }),
+  created_at: Timestamp,
+  updated_at: Timestamp,
+});
+
+export const ByProvider = closed({ provider: ProviderName });
+export const ByTenantAndProvider = closed({ tenant: TenantSlug, provider: ProviderName });
+
+/** RFC 7636: SHA-256 in base64url. */
+const Challenge = Type.String({ pattern: '^[A-Za-z0-9_-]{43}$' });
+const Verifier = Type.String({ pattern: '^[A-Za-z0-9._~-]{43,128}$', writeOnly: true });
+
+export const BeginSignInQuery = closed({
+  return_to: Type.String({
+    maxLength: 512,
+    description:
+      'where the code is handed to: `http://127.0.0.1:<any port>/callback`, `http://[::1]:<any port>/callback`, or `/callback` of an origin that may call',
+  }),
+  code_challenge: {
+    ...Challenge,
+    description: 'SHA-256 of the verifier that the code is traded with (RFC 7636, S256)',
+  },
+  state: Type.Optional(
+    Type.String({ pattern: '^[A-Za-z0-9._~-]{1,128}$', description: 'given back with the code' }),
+  ),
+});
+
+/** Providers add members of their own, which mean nothing here. */
+export const FinishSignInQuery = Type.Object({
+  state: Type.String({ minLength: 1, maxLength: 128 }),
+  code: Type.Optional(Type.String({ minLength: 1, maxLength: 2_048 })),
+  iss: Type.Optional(Type.String({ maxLength: 1_024 })),
+  error: Type.Optional(Type.String({ maxLength: 256 })),
+});
+
+export const ExchangeSignInBody = closed({
+  code: Type.String({ pattern: '^[A-Za-z0-9_-]{20,128}$', writeOnly: true }),
+  code_verifier: Verifier,
+  mode: Type.Optional({ ...Mode, default: 'live' }),
+  device: Type.Optional(DeviceName),
+});
+
+export const LinkIdentityBody = closed({
+  code: ExchangeSignInBody.properties.code,
+  code_verifier: Verifier,
+});
+
+export const LinkedIdentity = closed({
+  provider: ProviderName,
+  kind: oneOf(['oidc', 'oauth2', 'saml']),
+});
