@@ -8,7 +8,7 @@ import { aDefinition, startTestApi, type TestApi } from '#test/support/api.ts';
 import {
   createTestDatabase,
   describeWithPostgres,
-  type TestDatabase,
+  withoutRowSecurity,
 } from '#test/support/database.ts';
 import { createPeople, type People } from '#test/support/people.ts';
 
@@ -141,7 +141,7 @@ describe.each(['with row-level security', 'by what statements ask for alone'])('
 
     beforeAll(async () => {
       const database = await createTestDatabase();
-      if (walls !== 'with row-level security') await takeDownPolicies(database);
+      if (walls !== 'with row-level security') await withoutRowSecurity(database);
       api = await startTestApi(database);
       const tenant = await api.createTenant();
       const other = await api.createTenant();
@@ -404,12 +404,3 @@ describe.each(['with row-level security', 'by what statements ask for alone'])('
     });
   });
 });
-
-async function takeDownPolicies({ admin }: TestDatabase): Promise<void> {
-  const { rows } = await admin.query<{ name: string }>(
-    `select c.oid::regclass::text as name from pg_class c
-     where c.relrowsecurity and c.relnamespace = 'public'::regnamespace`,
-  );
-  expect(rows.length).toBeGreaterThan(10);
-  for (const { name } of rows) await admin.query(`alter table ${name} disable row level security`);
-}

@@ -24,6 +24,7 @@ import { TABLES } from '#adapters/postgres/roles.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const WALLS = 'test/functions/walls.test.ts';
+const STATEMENTS = 'test/adapters/postgres/statement-walls.test.ts';
 const ROLES = 'test/functions/roles-matrix.test.ts';
 const IDENTITY = 'test/functions/identity.test.ts';
 const TENANCY = 'test/adapters/postgres/tenancy.test.ts';
@@ -73,7 +74,7 @@ function tenantFilters(): Removal[] {
         // Always true, and still a use of the parameter.
         spoil: (all) =>
           `${all.slice(0, index)}($${parameter}::uuid is not null or ${found})${all.slice(index + found.length)}`,
-        tests: [WALLS, IDENTITY],
+        tests: [STATEMENTS, WALLS, IDENTITY],
       };
     });
   });

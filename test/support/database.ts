@@ -65,6 +65,16 @@ export async function createTestDatabase(): Promise<TestDatabase> {
   return database;
 }
 
+/** Leaves the conditions of statements alone between tenants, for tests of those. */
+export async function withoutRowSecurity({ admin }: TestDatabase): Promise<void> {
+  const { rows } = await admin.query<{ name: string }>(
+    `select c.oid::regclass::text as name from pg_class c
+     where c.relrowsecurity and c.relnamespace = 'public'::regnamespace`,
+  );
+  if (rows.length < 10) throw new Error('no table has row-level security');
+  for (const { name } of rows) await admin.query(`alter table ${name} disable row level security`);
+}
+
 /** Sessions end asynchronously after the client's goodbye; only those of pools never closed stay. */
 async function sessionsLeft(main: pg.Client, database: string): Promise<string[]> {
   for (let look = 0; ; look++) {
