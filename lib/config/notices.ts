@@ -73,12 +73,24 @@ function ofBackups(settings: StageSettings): readonly Notice[] {
   ];
 }
 
+/** Of the region where the platform serves. */
 export function noticesOf(settings: StageSettings): readonly Notice[] {
-  const { stage } = settings;
   return [
     ...ofBackups(settings),
     byHand('cursor-key'),
     byHand('identity-key'),
+    ...everywhere(settings),
+  ];
+}
+
+/** Of the region that waits: AWS tells what happens there nowhere else. */
+export function standbyNoticesOf(settings: StageSettings): readonly Notice[] {
+  return settings.standby === null ? [] : everywhere(settings);
+}
+
+/** What can happen wherever stacks and secrets are. */
+function everywhere({ stage }: StageSettings): readonly Notice[] {
+  return [
     {
       name: 'rotation-failed',
       priority: 'P2',

@@ -18,7 +18,7 @@ export function operationsTables(settings: StageSettings): string {
     ...alarmTables(settings),
     '## Notices',
     '',
-    'What AWS says of itself, and what is due by the calendar: told by the same topics.',
+    'What AWS says of itself, and what is due by the calendar: told by the same topics. What AWS says of the region that waits is heard there.',
     '',
     ...table(
       ['notice', 'priority', 'means', 'page'],

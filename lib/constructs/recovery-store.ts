@@ -1,4 +1,3 @@
-import { PolicyStatement, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { Key } from 'aws-cdk-lib/aws-kms';
 import { BlockPublicAccess, Bucket, BucketEncryption, ObjectOwnership } from 'aws-cdk-lib/aws-s3';
 import { Topic } from 'aws-cdk-lib/aws-sns';
@@ -102,18 +101,6 @@ export class RecoveryStore extends Construct {
         useKey('sns', 'SealAnnouncements')(role);
       },
     };
-  }
-
-  /** Lets alarms of this region tell people: a topic and a key let in nobody who is not named. */
-  hearAlarms({ account, region }: StageSettings): void {
-    const cloudwatch = new ServicePrincipal('cloudwatch.amazonaws.com').withConditions({
-      StringEquals: { 'aws:SourceAccount': account },
-      ArnLike: { 'aws:SourceArn': `arn:aws:cloudwatch:${region}:${account}:alarm:*` },
-    });
-    const entry = (actions: string[], resources: string[]) =>
-      new PolicyStatement({ sid: 'Alarms', principals: [cloudwatch], actions, resources });
-    this.key.addToResourcePolicy(entry(['kms:Decrypt', 'kms:GenerateDataKey'], ['*']));
-    this.topic.addToResourcePolicy(entry(['sns:Publish'], [this.topic.topicArn]));
   }
 }
 

@@ -1,10 +1,5 @@
-import { PolicyStatement, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
-import { Key } from 'aws-cdk-lib/aws-kms';
 import { CfnQueryDefinition } from 'aws-cdk-lib/aws-logs';
-import { CfnSubscription, Topic } from 'aws-cdk-lib/aws-sns';
-import { RemovalPolicy, SecretValue } from 'aws-cdk-lib/core';
 import type { Construct } from 'constructs';
-import { PRIORITIES, type Priority } from '#config/alarms/alarm.ts';
 import { alarmsOf } from '#config/alarms/all.ts';
 import { bucketNameOf } from '#config/buckets.ts';
 import { dashboardsOf } from '#config/dashboards.ts';
@@ -13,6 +8,7 @@ import { savedQueries } from '#config/saved-queries.ts';
 import { SOCKETS_API } from '#config/signals.ts';
 import type { StageSettings } from '#config/stage-settings.ts';
 import { makeAlarms } from '#constructs/alarms.ts';
+import { makeAlertTopics } from '#constructs/alert-topics.ts';
 import { makeDashboard } from '#constructs/dashboards.ts';
 import { Notices } from '#constructs/notices.ts';
 import { ServiceFunction, type Surroundings } from '#constructs/service-function.ts';
@@ -54,7 +50,7 @@ export class ObservabilityStack extends StageStack {
       },
       grants: { ...data.grants, ...identity.grants, ...stores.grants },
     });
-    const topics = this.topics();
+    const topics = makeAlertTopics(this, settings);
     const ids = { [SOCKETS_API]: realtime.socketsId };
     makeAlarms(this, stage, alarmsOf(settings), topics, ids);
     new Notices(this, 'Notices', stage, noticesOf(settings), topics);
@@ -66,64 +62,5 @@ export class ObservabilityStack extends StageStack {
         logGroupNames: [...groups],
       });
     }
-  }
-
-  /** One for each priority, so that each may lead to other people. */
-  private topics(): { readonly [P in Priority]: Topic } {
-    const { stage, retain, account, region, alerts } = this.settings;
-    const cloudwatch = new ServicePrincipal('cloudwatch.amazonaws.com').withConditions({
-      StringEquals: { 'aws:SourceAccount': account },
-      ArnLike: { 'aws:SourceArn': `arn:aws:cloudwatch:${region}:${account}:alarm:*` },
-    });
-    const key = new Key(this, 'AlertKey', {
-      alias: `cloudflow/${stage}/alerts`,
-      description: `CloudFlow ${stage}: what alarms say`,
-      enableKeyRotation: true,
-      removalPolicy: retain ? RemovalPolicy.RETAIN : RemovalPolicy.DESTROY,
-    });
-    key.addToResourcePolicy(
-      new PolicyStatement({
-        sid: 'Alarms',
-        principals: [cloudwatch],
-        actions: ['kms:Decrypt', 'kms:GenerateDataKey'],
-        resources: ['*'],
-      }),
-    );
-    key.addToResourcePolicy(
-      new PolicyStatement({
-        sid: 'Notices',
-        principals: [new ServicePrincipal('events.amazonaws.com')],
-        actions: ['kms:Decrypt', 'kms:GenerateDataKey'],
-        resources: ['*'],
-      }),
-    );
-    const make = (priority: Priority): Topic => {
-      const topic = new Topic(this, `${priority}Topic`, {
-        topicName: `cloudflow-${stage}-${priority.toLowerCase()}`,
-        displayName: `CloudFlow ${stage} ${priority}: ${PRIORITIES[priority].about}`,
-        masterKey: key,
-        enforceSSL: true,
-      });
-      topic.addToResourcePolicy(
-        new PolicyStatement({
-          sid: 'Alarms',
-          principals: [cloudwatch],
-          actions: ['sns:Publish'],
-          resources: [topic.topicArn],
-        }),
-      );
-      if (alerts.pagerDutySecret !== null) {
-        new CfnSubscription(this, `${priority}PagerDuty`, {
-          topicArn: topic.topicArn,
-          protocol: 'https',
-          // The address holds the key of the service, so no template does.
-          endpoint: SecretValue.secretsManager(alerts.pagerDutySecret, {
-            jsonField: priority,
-          }).unsafeUnwrap(),
-        });
-      }
-      return topic;
-    };
-    return { P1: make('P1'), P2: make('P2'), P3: make('P3') };
   }
 }

@@ -63,6 +63,8 @@ export function buildPlatform(scope: Construct, settings: StageSettings, dist: s
     stores,
     realtime,
   });
+  // A rehearsal is stopped by an alarm, which must be there.
+  if (settings.rehearses) recovery.addStackDependency(observability);
   // No program of the new version runs before the schema has gone forward.
   for (const stack of [api, realtime, workflows, engine, recovery, observability]) {
     stack.addStackDependency(schema);

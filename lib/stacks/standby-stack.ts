@@ -5,14 +5,17 @@ import { CfnScheduleGroup } from 'aws-cdk-lib/aws-scheduler';
 import { RemovalPolicy } from 'aws-cdk-lib/core';
 import type { Construct } from 'constructs';
 import { standbyAlarmsOf } from '#config/alarms/recovery.ts';
+import { standbyNoticesOf } from '#config/notices.ts';
 import { platformMachineArn } from '#config/platform-workflows.ts';
 import { databaseNames, type StandbyFacts } from '#config/recovery.ts';
 import type { StageSettings, StandbySettings } from '#config/stage-settings.ts';
 import { standbyDashboardsOf } from '#config/standby-dashboard.ts';
 import { acknowledge } from '#constructs/acknowledge.ts';
 import { makeAlarms } from '#constructs/alarms.ts';
+import { makeAlertTopics } from '#constructs/alert-topics.ts';
 import { makeDashboard } from '#constructs/dashboards.ts';
 import { actionsOf, allow, type CapabilityOf, type Grant, sidOf } from '#constructs/grants.ts';
+import { Notices } from '#constructs/notices.ts';
 import { PlatformMachines } from '#constructs/platform-machine.ts';
 import { RecoveryStore } from '#constructs/recovery-store.ts';
 import { ServiceFunction, type Surroundings } from '#constructs/service-function.ts';
@@ -82,9 +85,9 @@ export class StandbyStack extends StageStack {
         conditions: { StringEquals: { 'aws:SourceAccount': account } },
       }),
     });
-    store.hearAlarms(settings);
-    const { topic } = store;
-    makeAlarms(this, stage, standbyAlarmsOf(home), { P1: topic, P2: topic, P3: topic });
+    const topics = makeAlertTopics(this, settings);
+    makeAlarms(this, stage, standbyAlarmsOf(home), topics);
+    new Notices(this, 'Notices', stage, standbyNoticesOf(home), topics);
     for (const spec of standbyDashboardsOf(home)) makeDashboard(this, stage, spec);
     new PlatformMachines(this, 'Machines', {
       around,

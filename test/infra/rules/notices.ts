@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import { noticesOf } from '#config/notices.ts';
+import { noticesOf, standbyNoticesOf } from '#config/notices.ts';
 import { topicOf } from './alarms.ts';
 import { entriesOf, type Rule, referred, stackOf } from './view.ts';
 
@@ -7,13 +7,19 @@ export const NOTICES: Rule = {
   name: 'every notice has a rule that leads to the topic of its priority, which lets it in',
   problems(made) {
     const rules = entriesOf(made, 'AWS::Events::Rule');
-    return noticesOf(made.settings).flatMap(({ name, priority, when }) => {
+    const notices = [
+      ...noticesOf(made.settings).map((notice) => ({ ...notice, stack: 'Observability' })),
+      ...standbyNoticesOf(made.settings).map((notice) => ({ ...notice, stack: 'Standby' })),
+    ];
+    return notices.flatMap(({ name, priority, when, stack }) => {
       const ruleName = `cloudflow-${made.settings.stage}-${name}`;
-      const found = rules.find(([, { Properties }]) => Properties['Name'] === ruleName);
-      if (found === undefined) return [`no rule of the notice ${name}`];
+      const found = rules.find(
+        ([id, { Properties }]) => stackOf(id) === stack && Properties['Name'] === ruleName,
+      );
+      if (found === undefined) return [`no rule of the notice ${name} in ${stack}`];
       const [id, { Properties }] = found;
       const targets = Properties['Targets'] as readonly { readonly Arn: unknown }[];
-      const topic = topicOf(made, priority) ?? '';
+      const topic = topicOf(made, priority, stack) ?? '';
       const leads = referred(made, stackOf(id), targets[0]?.Arn).includes(topic);
       const policy = entriesOf(made, 'AWS::SNS::TopicPolicy').find(([of, each]) =>
         referred(made, stackOf(of), each.Properties['Topics']).includes(topic),

@@ -44,6 +44,33 @@ export const PLATFORM_MACHINES: Rule = {
   },
 };
 
+export const DRILLS_STOP: Rule = {
+  name: 'a rehearsal ends by an alarm that is there before it',
+  problems: (made) => {
+    const drills = entriesOf(made, 'AWS::FIS::ExperimentTemplate');
+    const { account, region, rehearses } = made.settings;
+    if (drills.length > 0 !== rehearses) return [`${drills.length} rehearsals of a lost zone`];
+    return drills.flatMap(([id, { Properties }]) => {
+      const conditions = Properties['StopConditions'] as readonly {
+        readonly Source: string;
+        readonly Value?: string;
+      }[];
+      const alarms = entriesOf(made, 'AWS::CloudWatch::Alarm');
+      return conditions.flatMap(({ Source, Value = '' }) => {
+        const name = Value.replace(`arn:aws:cloudwatch:${region}:${account}:alarm:`, '');
+        const alarm = alarms.find(([, of]) => of.Properties['AlarmName'] === name);
+        if (Source !== 'aws:cloudwatch:alarm' || alarm === undefined) {
+          return [`a rehearsal is stopped by ${Value}, which is no alarm`];
+        }
+        const first = stackOf(alarm[0]);
+        return made.before.get(stackOf(id))?.includes(first) === true
+          ? []
+          : [`${stackOf(id)} is deployed before ${first}, which holds the alarm ${name}`];
+      });
+    });
+  },
+};
+
 export const PLATFORM_CLOCKS: Rule = {
   name: 'starts workflows of the platform, and rehearsals, when their registry says',
   problems: (made) => {

@@ -2,7 +2,7 @@ import { ALARMS, DASHBOARDS, SIGNALS, WHO_IS_WOKEN } from './alarms.ts';
 import { NOTICES } from './notices.ts';
 import { PERMISSIONS } from './permissions.ts';
 import { FUNCTIONS, VARIABLES } from './programs.ts';
-import { PLATFORM_CLOCKS, PLATFORM_MACHINES } from './recovery.ts';
+import { DRILLS_STOP, PLATFORM_CLOCKS, PLATFORM_MACHINES } from './recovery.ts';
 import { DOOR, GATEWAY_PERMISSIONS, ROUTES } from './routes.ts';
 import { SCALING } from './scaling.ts';
 import { SOCKETS } from './sockets.ts';
@@ -26,6 +26,7 @@ export const RULES: readonly Rule[] = [
   TICKS,
   PLATFORM_MACHINES,
   PLATFORM_CLOCKS,
+  DRILLS_STOP,
   QUEUES_WITH_DEAD_LETTERS,
   TOPICS_OF_THE_LOG,
   SCALING,

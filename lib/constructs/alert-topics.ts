@@ -1,0 +1,68 @@
+import { PolicyStatement, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
+import { Key } from 'aws-cdk-lib/aws-kms';
+import { CfnSubscription, Topic } from 'aws-cdk-lib/aws-sns';
+import { RemovalPolicy, SecretValue } from 'aws-cdk-lib/core';
+import type { Construct } from 'constructs';
+import { PRIORITIES, type Priority } from '#config/alarms/alarm.ts';
+import type { StageSettings } from '#config/stage-settings.ts';
+
+export type AlertTopics = { readonly [P in Priority]: Topic };
+
+/**
+ * Where alarms and notices of one region are heard: a topic for each priority, so that each may lead to
+ * other people, and the way to PagerDuty. Every region has its own, for none may need another to wake anybody.
+ */
+export function makeAlertTopics(scope: Construct, settings: StageSettings): AlertTopics {
+  const { stage, retain, account, region, alerts } = settings;
+  const cloudwatch = new ServicePrincipal('cloudwatch.amazonaws.com').withConditions({
+    StringEquals: { 'aws:SourceAccount': account },
+    ArnLike: { 'aws:SourceArn': `arn:aws:cloudwatch:${region}:${account}:alarm:*` },
+  });
+  const key = new Key(scope, 'AlertKey', {
+    alias: `cloudflow/${stage}/alerts`,
+    description: `CloudFlow ${stage}: what alarms say`,
+    enableKeyRotation: true,
+    removalPolicy: retain ? RemovalPolicy.RETAIN : RemovalPolicy.DESTROY,
+  });
+  for (const [sid, principal] of [
+    ['Alarms', cloudwatch],
+    ['Notices', new ServicePrincipal('events.amazonaws.com')],
+  ] as const) {
+    key.addToResourcePolicy(
+      new PolicyStatement({
+        sid,
+        principals: [principal],
+        actions: ['kms:Decrypt', 'kms:GenerateDataKey'],
+        resources: ['*'],
+      }),
+    );
+  }
+  const make = (priority: Priority): Topic => {
+    const topic = new Topic(scope, `${priority}Topic`, {
+      topicName: `cloudflow-${stage}-${priority.toLowerCase()}`,
+      displayName: `CloudFlow ${stage} ${priority}: ${PRIORITIES[priority].about}`,
+      masterKey: key,
+      enforceSSL: true,
+    });
+    topic.addToResourcePolicy(
+      new PolicyStatement({
+        sid: 'Alarms',
+        principals: [cloudwatch],
+        actions: ['sns:Publish'],
+        resources: [topic.topicArn],
+      }),
+    );
+    if (alerts.pagerDutySecret !== null) {
+      new CfnSubscription(scope, `${priority}PagerDuty`, {
+        topicArn: topic.topicArn,
+        protocol: 'https',
+        // The address holds the key of the service, so no template does. It is read in this region.
+        endpoint: SecretValue.secretsManager(alerts.pagerDutySecret, {
+          jsonField: priority,
+        }).unsafeUnwrap(),
+      });
+    }
+    return topic;
+  };
+  return { P1: make('P1'), P2: make('P2'), P3: make('P3') };
+}
