@@ -1,6 +1,6 @@
 /**
  * What programs may do in the cache, as its own rules of access say it: read and write keys, run scripts,
- * and ask which node holds what. Listing or emptying the keys of everybody is for none of them.
+ * ask which node holds what and what time it is there. Listing or emptying the keys of everybody is for none of them.
  */
 export const CACHE_ACCESS = [
   'on',
@@ -13,6 +13,7 @@ export const CACHE_ACCESS = [
   '+@connection',
   '+cluster|slots',
   '+cluster|shards',
+  '+time',
   '-@dangerous',
 ].join(' ');
 

@@ -24,6 +24,7 @@ export const DIMENSIONS = {
   Pool: 'role that a pool of connections logs in as',
   Reason: 'why something was refused or ended, from a short list in the code that measures it',
   Topic: 'topic of the event log',
+  Dependency: 'what a program asks outside itself, as config/breakers.ts names it',
 } as const;
 
 export type Dimension = keyof typeof DIMENSIONS;
@@ -41,6 +42,19 @@ const declared = {
     unit: 'Milliseconds',
     kind: 'values',
     dimensions: ['Operation', 'Class'],
+  },
+
+  RateLimited: {
+    about: 'requests refused because their caller, or their tenant, had made too many',
+    unit: 'Count',
+    kind: 'count',
+    dimensions: ['Reason'],
+  },
+  RateLimitsAlone: {
+    about: 'requests that one process counted alone, for the windows of all gave no answer',
+    unit: 'Count',
+    kind: 'count',
+    dimensions: [],
   },
 
   AuditNotTold: {
@@ -245,6 +259,18 @@ const declared = {
     unit: 'Count',
     kind: 'count',
     dimensions: [],
+  },
+  BreakersOpened: {
+    about: 'circuit breakers that opened: something that a program stands on has stopped answering',
+    unit: 'Count',
+    kind: 'count',
+    dimensions: ['Dependency'],
+  },
+  BreakerRefusals: {
+    about: 'calls that were not made because a circuit breaker was open',
+    unit: 'Count',
+    kind: 'count',
+    dimensions: ['Dependency'],
   },
   CircuitsOpened: {
     about: 'circuit breakers that opened: a target has stopped answering one tenant',
