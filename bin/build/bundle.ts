@@ -16,6 +16,7 @@ export interface Bundle {
 
 export const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const EVALUATOR = 'lib/evaluator/child.ts';
+const CACHE = 'functions/shared/cache-client.ts';
 const LAMBDA_CREDENTIALS = join(ROOT, 'functions/shared/lambda-credentials.ts');
 const MIGRATIONS = 'lib/adapters/postgres/migrations';
 
@@ -42,8 +43,9 @@ const OPTIONS = {
   banner: {
     js: "import{createRequire as __cr}from'node:module';const require=__cr(import.meta.url);",
   },
-  // Optional in `pg`: its native driver, and sockets of another platform.
-  external: ['pg-native', 'cloudflare:sockets'],
+  // Optional in `pg`: its native driver, sockets of another platform, and passwords in a file of a home
+  // folder, which is deprecated, and would be looked for by whoever was given no password.
+  external: ['pg-native', 'cloudflare:sockets', 'pgpass'],
 } as const satisfies BuildOptions;
 
 /**
@@ -81,20 +83,22 @@ async function bundle(
   names: readonly ProgramName[],
   alias: Record<string, string>,
 ): Promise<Metafile> {
-  const withEvaluator = names.filter((name) => has(name, 'evaluator'));
   const { metafile } = await build({
     ...OPTIONS,
     outdir,
     alias: { ...OPTIONS.alias, ...alias },
     entryPoints: [
       ...names.map((name) => ({ in: PROGRAMS[name].entry, out: `${name}/index` })),
-      ...withEvaluator.map((name) => ({ in: EVALUATOR, out: `${name}/evaluator` })),
+      ...names.flatMap((name) => [
+        ...(has(name, 'evaluator') ? [{ in: EVALUATOR, out: `${name}/evaluator` }] : []),
+        ...(has(name, 'cache') ? [{ in: CACHE, out: `${name}/cache-client` }] : []),
+      ]),
     ],
   });
   return metafile;
 }
 
-function has(name: ProgramName, what: 'evaluator' | 'migrations'): boolean {
+function has(name: ProgramName, what: 'evaluator' | 'migrations' | 'cache'): boolean {
   return (PROGRAMS[name].beside as readonly string[]).includes(what);
 }
 

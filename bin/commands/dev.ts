@@ -47,6 +47,8 @@ export async function dev(terminal: Terminal, options: DevOptions): Promise<bool
     clock: options.clock,
     databaseUrl: process.env['DATABASE_URL'] ?? null,
     egress: readEgressPolicy(process.env),
+    requestsPerMinute: readRequestsPerMinute(process.env['REQUESTS_PER_MINUTE']),
+    redisUrl: process.env['REDIS_URL'] ?? null,
     log,
     traces: process.env['AWS_XRAY_DAEMON_ADDRESS'],
     restartCommand: restartCommand(folder, options),
@@ -70,6 +72,19 @@ export async function dev(terminal: Terminal, options: DevOptions): Promise<bool
     await demo?.close();
     await platform.stop();
   }
+}
+
+/** As good as none: whoever starts it is whoever calls. */
+const DEFAULT_REQUESTS_PER_MINUTE = 1_000_000;
+
+function readRequestsPerMinute(text: string | undefined): number {
+  if (text === undefined || text === '') return DEFAULT_REQUESTS_PER_MINUTE;
+  if (/^[1-9]\d{0,8}$/.test(text)) return Number(text);
+  throw new CliError(
+    'usage',
+    'USAGE',
+    `REQUESTS_PER_MINUTE is ${JSON.stringify(text.slice(0, 64))}; use 1 to 999999999`,
+  );
 }
 
 function databaseLost(): never {

@@ -16,6 +16,7 @@ import { createVerifier } from '../identity/create-verifier.ts';
 import { openPools } from './database.ts';
 import { platformSecret } from './platform-secret.ts';
 import { type Basics, createBasics } from './process.ts';
+import { openRateLimiter } from './rate-limits.ts';
 
 /** The API seals its cursors with a key that every one of its functions shares. */
 const CURSOR_KEY_BYTES = 32;
@@ -61,7 +62,7 @@ export function connectReaders(
 /** A function serves one request at a time, so its pools are small. */
 export async function connectApi(
   name: StartedBy<'http'>,
-  env: Omit<ProgramEnv<'workflows-api'>, 'DATABASE_READER_URL'>,
+  env: ProgramEnv<'platform-api'> & { readonly CACHE_URL?: string; readonly CACHE_AUTH?: string },
 ): Promise<ApiProcess> {
   const basics = createBasics(name, env);
   const cursorKey = Buffer.from(await platformSecret(env.CURSOR_KEY_SECRET), 'base64');
@@ -88,6 +89,7 @@ export async function connectApi(
     catalog: createCatalog(workflows),
     runtimes: new Set<Runtime>(['engine', 'step_functions']),
     preferredRuntime: env.PREFERRED_RUNTIME === 'engine' ? 'engine' : 'step_functions',
+    rateLimiter: openRateLimiter(basics, env),
     allowedOrigins: env.ALLOWED_ORIGINS.split(',').filter((origin) => origin !== ''),
   };
 }

@@ -11,14 +11,15 @@ import { type Trace, traceOfHeaders } from '#core/trace.ts';
 import type { Clock } from '#ports/clock.ts';
 import type { Ids } from '#ports/ids.ts';
 import type { Log, LogFields } from '#ports/log.ts';
-import type { Metrics } from '#ports/metrics.ts';
 import type { Tracer } from '#ports/tracer.ts';
 import type { Auditor, CallAudit } from '#services/audit/auditor.ts';
 import type { Authenticate } from '#services/identity/authenticate.ts';
 import { requirePermission } from '#services/identity/authorize.ts';
 import type { Principal } from '#services/identity/principal.ts';
 import { requireWorkflow } from '#services/identity/workflow-scope.ts';
+import { type AdmissionDeps, type Rate, rateHeaders, requireRoom, takeRate } from './admission.ts';
 import type { ApiHandler, ApiRequest, ApiResponse, Call, Handlers, Reply } from './api.ts';
+import { originHeaders, preflightHeaders, requireOrigin } from './cors.ts';
 import { fingerprintOf, type KeepAnswers } from './idempotency.ts';
 import type { LaggingReads } from './lagging-reads.ts';
 import {
@@ -35,14 +36,15 @@ import { isUnavailable } from './unavailable.ts';
  * One request, in this order; each stage sees only what the one before let through:
  *
  *  P1 lengths, path and method, so that nothing is read for what does not exist;
- *  P2 who calls, and whether they may: no body is read for a caller who is not known and allowed;
+ *  P2 who calls, how often, from which page, and whether they may: no body is read for a caller who is not
+ *     known and allowed, and nothing at all is done for one who calls too often;
  *  P3 the body within its limits, then the shape of everything: one answer with every problem;
  *  P4 the Idempotency-Key, for operations whose handler does not keep it itself;
  *  P5 the handler; what it throws becomes problem details, and what is not ours says nothing.
  *
  * The audit trail is told of a change before the handler runs, and of every end before it is answered.
  */
-export interface PipelineDeps {
+export interface PipelineDeps extends AdmissionDeps {
   readonly handlers: Partial<Handlers>;
   /** The same over readers of the database, for routes whose answers may lag; null: there are none. */
   readonly lagging: { readonly handlers: Partial<Handlers>; readonly reads: LaggingReads } | null;
@@ -56,9 +58,8 @@ export interface PipelineDeps {
   readonly clock: Clock;
   readonly ids: Ids;
   readonly log: Log;
-  readonly metrics: Metrics;
   readonly tracer: Tracer;
-  /** Origins of web clients that may call, exactly as browsers send them. */
+  /** Origins of web clients that may call for every tenant, exactly as browsers send them. */
   readonly allowedOrigins: readonly string[];
   /** Answers are checked against the contract too: for tests, not for production. */
   readonly checkResponses: boolean;
@@ -85,6 +86,8 @@ export function createPipeline(deps: PipelineDeps): ApiHandler {
       tenant: null,
       executionId: null,
       audit: null,
+      rate: null,
+      origins: null,
     };
     const response = await respond(request, about);
     const took = deps.clock.monotonic() - begun;
@@ -135,6 +138,9 @@ interface About {
   /** As the path has it: the log takes it only where it is an id. */
   executionId: string | null;
   audit: CallAudit | null;
+  rate: Rate | null;
+  /** Of pages that may call as whoever calls; null: that is not known. */
+  origins: readonly string[] | null;
 }
 
 /** The path may hold a token, so the operation stands for it. */
@@ -159,7 +165,7 @@ async function answer(
   const { requestId, correlationId } = about;
   checkLengths(request);
   const isHead = request.method === 'HEAD';
-  if (request.method === 'OPTIONS') return options(deps, router, request, requestId);
+  if (request.method === 'OPTIONS') return options(router, request, about);
   const match = router((isHead ? 'GET' : request.method) as Method, request.path);
   if (match.kind !== 'found') throw unroutable(request, match);
   const id = match.operationId;
@@ -181,6 +187,10 @@ async function answer(
     principal = await deps.authenticate(request.headers['authorization']);
     about.tenant = principal.tenant;
     audit.know({ ...whoOf(principal), ...targetOf(match.params) });
+    about.origins = [...deps.allowedOrigins, ...principal.admission.origins];
+    about.rate = await takeRate(deps, principal);
+    requireRoom(deps, about.rate);
+    requireOrigin(request, about.origins);
     requirePermission(principal, route.permission, deps.clock.now());
     const { workflow_id } = match.params;
     if (workflow_id !== undefined) requireWorkflow(principal, workflow_id);
@@ -237,7 +247,7 @@ async function answer(
     if (target !== undefined) audit.note({ made: target });
   }
   await audit.done();
-  return finish(deps, id, request, response, about);
+  return finish(id, request, response, about);
 }
 
 function whoOf({ tenant, mode, subject }: Principal): Parameters<CallAudit['know']>[0] {
@@ -292,17 +302,12 @@ function checkResponse(id: OperationId, body: unknown): void {
 }
 
 function finish(
-  deps: PipelineDeps,
   id: OperationId,
   request: ApiRequest,
   response: ApiResponse,
-  { requestId, correlationId }: About,
+  about: About,
 ): ApiResponse {
-  const headers = {
-    ...commonHeaders(deps, request, requestId),
-    'x-correlation-id': correlationId,
-    ...response.headers,
-  };
+  const headers = { ...commonHeaders(request, about), ...response.headers };
   const { method, etag: kind } = routeOf(id);
   const etag = response.headers['etag'];
   if (
@@ -328,25 +333,20 @@ function matchesEtag(given: string | undefined, etag: string): boolean {
 
 /** Nothing here is for a browser to show, sniff, frame or keep. */
 function commonHeaders(
-  deps: PipelineDeps,
   request: ApiRequest,
-  requestId: string,
+  { requestId, correlationId, rate, origins }: About,
 ): Record<string, string> {
-  const headers: Record<string, string> = {
+  return {
     'x-request-id': requestId,
+    'x-correlation-id': correlationId,
     'cache-control': 'no-store',
     'x-content-type-options': 'nosniff',
     'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
     'referrer-policy': 'no-referrer',
     'strict-transport-security': 'max-age=31536000; includeSubDomains',
+    ...originHeaders(request, origins),
+    ...(rate === null ? {} : rateHeaders(rate)),
   };
-  const { origin } = request.headers;
-  if (deps.allowedOrigins.length > 0) headers['vary'] = 'Origin';
-  if (origin !== undefined && deps.allowedOrigins.includes(origin)) {
-    headers['access-control-allow-origin'] = origin;
-    headers['access-control-expose-headers'] = 'ETag, Location, X-Request-Id, X-Correlation-Id';
-  }
-  return headers;
 }
 
 function unroutable(request: ApiRequest, match: Exclude<Match, { kind: 'found' }>): CloudFlowError {
@@ -371,26 +371,19 @@ function allowHeader(methods: readonly Method[]): string {
   return [...all, 'OPTIONS'].join(', ');
 }
 
-/** What a path takes; a preflight of an allowed origin is told besides which headers it may send. */
-function options(
-  deps: PipelineDeps,
-  router: Router,
-  request: ApiRequest,
-  requestId: string,
-): ApiResponse {
+/** What a path takes, and what pages may send there. */
+function options(router: Router, request: ApiRequest, about: About): ApiResponse {
   const methods = METHODS.filter((method) => router(method, request.path).kind === 'found');
   if (methods.length === 0) throw unroutable(request, { kind: 'not_found' });
-  const headers: Record<string, string> = {
-    ...commonHeaders(deps, request, requestId),
-    allow: allowHeader(methods),
+  return {
+    status: 204,
+    headers: {
+      ...commonHeaders(request, about),
+      ...preflightHeaders(methods),
+      allow: allowHeader(methods),
+    },
+    body: null,
   };
-  if (headers['access-control-allow-origin'] !== undefined) {
-    headers['access-control-allow-methods'] = methods.join(', ');
-    headers['access-control-allow-headers'] =
-      'Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, X-Correlation-Id';
-    headers['access-control-max-age'] = '600';
-  }
-  return { status: 204, headers, body: null };
 }
 
 function knownError(error: unknown): CloudFlowError {
@@ -405,8 +398,7 @@ function failure(
   known: CloudFlowError,
   about: About,
 ): ApiResponse {
-  const { requestId, correlationId } = about;
-  const body = problemDetails(known, requestId);
+  const body = problemDetails(known, about.requestId);
   if (body.status >= 500) {
     deps.log.error('REQUEST_FAILED', {
       ...fieldsOf(request, about),
@@ -415,8 +407,7 @@ function failure(
     });
   }
   const headers: Record<string, string> = {
-    ...commonHeaders(deps, request, requestId),
-    'x-correlation-id': correlationId,
+    ...commonHeaders(request, about),
     'content-type': 'application/problem+json',
   };
   if (known.code === 'METHOD_NOT_ALLOWED') headers['allow'] = String(known.details['allow']);

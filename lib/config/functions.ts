@@ -19,7 +19,7 @@ interface Program {
   readonly env: readonly EnvKey[];
   readonly can: readonly Capability[];
   /** Bundled beside `index.mjs`. */
-  readonly beside: readonly ('evaluator' | 'migrations')[];
+  readonly beside: readonly ('evaluator' | 'migrations' | 'cache')[];
   /** Of `index.mjs`, without its source map. */
   readonly maxBundleBytes: number;
 }
@@ -64,6 +64,8 @@ const API = [
   'ALLOWED_ORIGINS',
   'PREFERRED_RUNTIME',
 ] as const;
+/** Windows of rate limits that all processes share. */
+const CACHE = ['CACHE_URL', 'CACHE_AUTH'] as const;
 const TENANT_SECRETS = ['TENANT_SECRETS_PREFIX', 'TENANT_SECRETS_KEY'] as const;
 const EGRESS = ['EGRESS_ALLOW', 'EGRESS_PORTS'] as const;
 const MACHINES = [
@@ -126,9 +128,9 @@ export const FUNCTIONS = {
     about: 'definitions of workflows and their versions',
     entry: 'functions/workflows/main.ts',
     triggers: [{ kind: 'http', tags: ['workflows'] }],
-    env: [...API, 'DATABASE_READER_URL'],
-    can: API_CAN,
-    beside: [],
+    env: [...API, ...CACHE, 'DATABASE_READER_URL'],
+    can: [...API_CAN, 'cache'],
+    beside: ['cache'],
     memoryMb: 1_024,
     timeoutSeconds: HTTP_SECONDS,
     reservedConcurrency: null,
@@ -139,9 +141,9 @@ export const FUNCTIONS = {
     about: 'starting, watching and operating executions; approvals and callbacks',
     entry: 'functions/executions/main.ts',
     triggers: [{ kind: 'http', tags: ['executions', 'approvals', 'callbacks'] }],
-    env: [...API, 'DATABASE_READER_URL', 'NUDGES_QUEUE_URL'],
-    can: [...API_CAN, 'queue:step-functions-nudges:send'],
-    beside: [],
+    env: [...API, ...CACHE, 'DATABASE_READER_URL', 'NUDGES_QUEUE_URL'],
+    can: [...API_CAN, 'cache', 'queue:step-functions-nudges:send'],
+    beside: ['cache'],
     memoryMb: 1_024,
     timeoutSeconds: HTTP_SECONDS,
     reservedConcurrency: null,
@@ -152,9 +154,9 @@ export const FUNCTIONS = {
     about: 'connections to other systems, their operations and secrets',
     entry: 'functions/connections/main.ts',
     triggers: [{ kind: 'http', tags: ['connections'] }],
-    env: [...API, ...TENANT_SECRETS],
-    can: [...API_CAN, 'secrets:tenants:write'],
-    beside: [],
+    env: [...API, ...CACHE, ...TENANT_SECRETS],
+    can: [...API_CAN, 'cache', 'secrets:tenants:write'],
+    beside: ['cache'],
     memoryMb: 512,
     timeoutSeconds: HTTP_SECONDS,
     reservedConcurrency: null,
@@ -170,9 +172,9 @@ export const FUNCTIONS = {
         tags: ['auth', 'users', 'roles', 'tenants', 'api-keys', 'sessions', 'audit'],
       },
     ],
-    env: [...API, 'IDENTITY_KEY_SECRET', 'SIGNING_SEAL_KEY', 'RECORDS_TABLE'],
-    can: [...API_CAN, 'secrets:identity-key', 'signing-keys:open', 'records'],
-    beside: [],
+    env: [...API, ...CACHE, 'IDENTITY_KEY_SECRET', 'SIGNING_SEAL_KEY', 'RECORDS_TABLE'],
+    can: [...API_CAN, 'cache', 'secrets:identity-key', 'signing-keys:open', 'records'],
+    beside: ['cache'],
     // One hash of a password takes a whole core and 64 MiB: this much memory is one core.
     memoryMb: 1_769,
     timeoutSeconds: HTTP_SECONDS,
@@ -186,16 +188,24 @@ export const FUNCTIONS = {
     about: 'signing in elsewhere, and which identity providers are asked',
     entry: 'functions/sso/main.ts',
     triggers: [{ kind: 'http', tags: ['sso', 'identity-providers'] }],
-    env: [...API, 'IDENTITY_KEY_SECRET', 'SIGNING_SEAL_KEY', ...TENANT_SECRETS, ...EGRESS],
+    env: [
+      ...API,
+      ...CACHE,
+      'IDENTITY_KEY_SECRET',
+      'SIGNING_SEAL_KEY',
+      ...TENANT_SECRETS,
+      ...EGRESS,
+    ],
     can: [
       ...API_CAN,
+      'cache',
       'secrets:identity-key',
       'signing-keys:open',
       'secrets:tenants:read',
       'secrets:tenants:write',
       'egress:internet',
     ],
-    beside: [],
+    beside: ['cache'],
     memoryMb: 1_024,
     timeoutSeconds: HTTP_SECONDS,
     // Public, and it waits for others: a flood of it must not take the concurrency of the account.

@@ -28,6 +28,10 @@ export const VARIABLES = {
   RECORDS_TABLE: 'the table of DynamoDB for small records; empty: they are kept in PostgreSQL',
   AUDIT_BUCKET:
     'the bucket that the chains of the audit trail and their signed ends are written to',
+  CACHE_URL:
+    'a node of the cache: rediss://host:port, or redis:// without TLS; empty: there is none',
+  CACHE_AUTH:
+    'iam: a cluster that is logged in to with a token signed by IAM; url: one server, as the URL says',
   SOCKETS_URL: 'where API Gateway is told what to send over WebSockets: https, host and stage',
   SIGNING_SEAL_KEY: 'id of the KMS key under which keys that sign tokens are sealed',
   EGRESS_ALLOW: 'private host:port pairs that steps may reach, for development; may be empty',

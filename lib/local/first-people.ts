@@ -44,7 +44,15 @@ export async function ensureFirstPeople(deps: {
   if (apiKey === null) {
     const made = await createApiKey(
       { apiKeys: identity.apiKeys, clock, randomBytes },
-      { tenant, mode: 'test', name: TENANT, scopes: ['*'], workflows: null, expiresAt: null },
+      {
+        tenant,
+        mode: 'test',
+        name: TENANT,
+        scopes: ['*'],
+        workflows: null,
+        requestsPerMinute: null,
+        expiresAt: null,
+      },
     );
     apiKey = made.text;
     await state.keepApiKey(apiKey);

@@ -59,6 +59,7 @@ import { createEvaluatorPool } from '#evaluator/pool.ts';
 import { createApi } from '#functions/api/create-api.ts';
 import { createIdentity } from '#functions/identity/create-identity.ts';
 import { createVerifier } from '#functions/identity/create-verifier.ts';
+import { openRateLimiter } from '#functions/shared/rate-limits.ts';
 import { createSso } from '#functions/sso/create-sso.ts';
 import type { Clock } from '#ports/clock.ts';
 import type { Log } from '#ports/log.ts';
@@ -95,6 +96,10 @@ export interface PlatformOptions {
   readonly databaseUrl: string | null;
   readonly egress: EgressPolicy;
   readonly log: Log;
+  /** Of every caller, where its key says nothing else. */
+  readonly requestsPerMinute: number;
+  /** Of a Redis or Valkey server without TLS; null: requests are counted in this process. */
+  readonly redisUrl: string | null;
   /** `host:port` of a daemon of X-Ray that is told of traces; absent: none is. */
   readonly traces?: string | undefined;
   /** How this process is started again, for `stack.json`. */
@@ -383,6 +388,11 @@ async function start(
     issuer,
     randomBytes,
   });
+  const rateLimiter = openRateLimiter(
+    { name: 'platform', clock, log, metrics },
+    { STAGE: 'local', CACHE_URL: options.redisUrl ?? '', CACHE_AUTH: 'url' },
+  );
+  onStop(() => rateLimiter.close());
   const handler = createApi({
     ...createVerifier({ app: appPool, login: loginPool, signingKeys, clock, ids, issuer }),
     identity,
@@ -403,6 +413,9 @@ async function start(
     log: log.with({ part: 'api' }),
     metrics,
     tracer,
+    rateLimiter,
+    // One tenant has the machine to itself.
+    rates: { caller: options.requestsPerMinute, tenant: options.requestsPerMinute },
     cursorKey,
     runtimes,
     preferredRuntime: 'step_functions',
@@ -509,7 +522,7 @@ async function start(
     admin: { tenant: first.tenant, email: first.email, password: first.password },
     api_key: first.apiKey,
     postgres_url: postgresUrl,
-    redis_url: null,
+    redis_url: options.redisUrl,
     kafka_brokers: null,
     processes: [{ role: 'platform', pid: process.pid, restart: options.restartCommand }],
   });

@@ -43,7 +43,7 @@ export interface Stack {
   readonly admin: { readonly tenant: string; readonly email: string; readonly password: string };
   readonly api_key: string;
   readonly postgres_url: string;
-  readonly redis_url: null;
+  readonly redis_url: string | null;
   readonly kafka_brokers: null;
   readonly processes: readonly {
     readonly role: 'platform';

@@ -143,6 +143,10 @@ export interface TenantMaker {
 
 export interface TenantSettings {
   readonly mfa: 'off' | 'administrative' | 'everyone';
+  /** Of all its callers together; null: as the platform says. */
+  readonly requests_per_minute: number | null;
+  /** Origins of web pages that may call with its credentials. */
+  readonly allowed_origins: readonly string[];
 }
 
 export interface TenantRecord {

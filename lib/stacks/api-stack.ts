@@ -117,7 +117,7 @@ export class ApiStack extends StageStack {
     const own = api.node.defaultChild as CfnRestApi;
     own.securityPolicy = API_SECURITY_POLICY;
     own.endpointAccessMode = API_ACCESS_MODE;
-    answerWithProblems(api, settings.api.allowedOrigins);
+    answerWithProblems(api);
     this.publicUrl =
       domain === null
         ? `https://${api.restApiId}.execute-api.${region}.amazonaws.com/${GATEWAY_STAGE}`
@@ -132,13 +132,14 @@ export class ApiStack extends StageStack {
       ALLOWED_ORIGINS: settings.api.allowedOrigins.join(','),
       PREFERRED_RUNTIME: settings.preferredRuntime,
     };
+    const cache = { CACHE_URL: data.cacheUrl, CACHE_AUTH: 'iam' };
     const grants = { ...data.grants, ...stores.grants, ...identity.grants };
     // A function of the registry with routes that is missing here does not compile.
     const functions: { readonly [Name in StartedBy<'http'>]: ServiceFunction<Name> } = {
       'workflows-api': new ServiceFunction<'workflows-api'>(this, 'Workflows', {
         name: 'workflows-api',
         around,
-        environment: { ...environment, DATABASE_READER_URL: data.readerUrl },
+        environment: { ...environment, ...cache, DATABASE_READER_URL: data.readerUrl },
         grants,
       }),
       'executions-api': new ServiceFunction<'executions-api'>(this, 'Executions', {
@@ -146,6 +147,7 @@ export class ApiStack extends StageStack {
         around,
         environment: {
           ...environment,
+          ...cache,
           DATABASE_READER_URL: data.readerUrl,
           NUDGES_QUEUE_URL: data.queues['step-functions-nudges'].queueUrl,
         },
@@ -156,6 +158,7 @@ export class ApiStack extends StageStack {
         around,
         environment: {
           ...environment,
+          ...cache,
           TENANT_SECRETS_PREFIX: identity.tenantSecretsPrefix,
           TENANT_SECRETS_KEY: identity.dataKey.keyArn,
         },
@@ -166,6 +169,7 @@ export class ApiStack extends StageStack {
         around,
         environment: {
           ...environment,
+          ...cache,
           IDENTITY_KEY_SECRET: identity.identityKeySecret.secretArn,
           SIGNING_SEAL_KEY: identity.signingKey.keyArn,
           RECORDS_TABLE: stores.recordsTable,
@@ -177,6 +181,7 @@ export class ApiStack extends StageStack {
         around,
         environment: {
           ...environment,
+          ...cache,
           IDENTITY_KEY_SECRET: identity.identityKeySecret.secretArn,
           SIGNING_SEAL_KEY: identity.signingKey.keyArn,
           TENANT_SECRETS_PREFIX: identity.tenantSecretsPrefix,

@@ -12,7 +12,10 @@ export interface TimedLimiter {
 
 let tenants = 0;
 /** Nobody has called for it yet. */
-const freshTenant = (): string => `tenant-${(tenants += 1)}`;
+function freshTenant(): string {
+  tenants += 1;
+  return `tenant-${tenants}`;
+}
 
 const WINDOW_MS = RATE_WINDOW_SECONDS * 1_000;
 const MOST = MOST_REQUESTS_PER_MINUTE;
@@ -98,7 +101,10 @@ export function rateLimiterContract(
         ),
         caller: fc.constantFrom('a', 'b', 'c'),
       });
-      const limits = { caller: fc.integer({ min: 1, max: 6 }), tenant: fc.integer({ min: 1, max: 9 }) };
+      const limits = {
+        caller: fc.integer({ min: 1, max: 6 }),
+        tenant: fc.integer({ min: 1, max: 9 }),
+      };
       let refused = 0;
       await fc.assert(
         fc.asyncProperty(
@@ -133,7 +139,9 @@ export function rateLimiterContract(
               for (const which of ['caller', 'tenant'] as const) {
                 const { remaining, freeInSeconds } = answer.windows[which];
                 expect(remaining).toBeGreaterThanOrEqual(limit[which] - longer[which] - mine);
-                expect(remaining).toBeLessThanOrEqual(Math.max(limit[which] - exact[which] - mine, 0));
+                expect(remaining).toBeLessThanOrEqual(
+                  Math.max(limit[which] - exact[which] - mine, 0),
+                );
                 expect(freeInSeconds).toBeGreaterThanOrEqual(1);
                 expect(freeInSeconds).toBeLessThanOrEqual(RATE_WINDOW_SECONDS + 1);
               }

@@ -14,6 +14,8 @@ const platform = await startPlatform({
     level: 'warn',
     time: () => new Date().toISOString(),
   }),
+  requestsPerMinute: 1_000_000_000,
+  redisUrl: null,
   restartCommand: 'none',
 });
 process.once('SIGTERM', () => void platform.stop().then(() => process.exit(0)));

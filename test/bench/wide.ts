@@ -32,6 +32,8 @@ const platform = await startPlatform({
   databaseUrl,
   egress: { allow: new Set([`127.0.0.1:${port}`]), httpPorts: new Set([80, 443]) },
   log: createSilentLog(),
+  requestsPerMinute: 1_000_000_000,
+  redisUrl: null,
   restartCommand: 'none',
 });
 try {

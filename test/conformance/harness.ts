@@ -24,7 +24,7 @@ import {
   heartbeatCallback,
 } from '#services/executions/callbacks.ts';
 import { retryExecution } from '#services/executions/retry-execution.ts';
-import type { Principal } from '#services/identity/principal.ts';
+import { PLAIN_ADMISSION, type Principal } from '#services/identity/principal.ts';
 import { notFound } from '#services/shared/problems.ts';
 import type { Catalog } from '#services/workflows/catalog.ts';
 import { createMemoryExecutionStore } from '#test/support/memory-execution-store.ts';
@@ -341,6 +341,7 @@ const SOMEBODY: Omit<Principal, 'subject'> = {
   permissions: [],
   workflows: null,
   user: null,
+  admission: PLAIN_ADMISSION,
 };
 
 /** As somebody does through the API, who asks again where nobody answered. */

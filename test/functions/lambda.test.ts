@@ -47,6 +47,8 @@ describeWithPostgres('the deployed functions, as API Gateway calls them', () => 
       PUBLIC_URL: 'https://api.example',
       PREFERRED_RUNTIME: 'engine',
       ALLOWED_ORIGINS: '',
+      CACHE_URL: '',
+      CACHE_AUTH: 'url',
       RECORDS_TABLE: '',
     });
     workflows = (await import('#functions/workflows/main.ts')).handler;

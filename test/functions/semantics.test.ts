@@ -18,7 +18,7 @@ describeWithPostgres('what the API promises besides its data', () => {
 
   beforeAll(async () => {
     database = await createTestDatabase();
-    api = await startTestApi(database, { allowedOrigins: ['https://console.example'] });
+    api = await startTestApi(database);
   });
   beforeEach(async () => {
     tenant = await api.createTenant();
@@ -413,19 +413,6 @@ describeWithPostgres('what the API promises besides its data', () => {
       const response = await fetch(`${api.server.url}/api/v1/workflows`, { method: 'OPTIONS' });
       expect(response.status).toBe(204);
       expect(response.headers.get('allow')).toBe('GET, HEAD, POST, OPTIONS');
-      expect(response.headers.get('access-control-allow-origin')).toBeNull();
-    });
-
-    it('a preflight is answered for the origins that were allowed, and no other', async () => {
-      const ask = (origin: string) =>
-        fetch(`${api.server.url}/api/v1/workflows`, { method: 'OPTIONS', headers: { origin } });
-      const allowed = await ask('https://console.example');
-      expect(allowed.headers.get('access-control-allow-origin')).toBe('https://console.example');
-      expect(allowed.headers.get('access-control-allow-methods')).toBe('GET, POST');
-      expect(allowed.headers.get('access-control-allow-credentials')).toBeNull();
-      for (const origin of ['https://evil.example', 'null', 'https://console.example.evil']) {
-        expect((await ask(origin)).headers.get('access-control-allow-origin')).toBeNull();
-      }
     });
 
     it('every answer has a request id and tells browsers to keep their hands off', async () => {

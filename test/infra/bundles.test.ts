@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { builtinModules } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -52,6 +52,7 @@ describe('what is deployed', () => {
       const beside: readonly string[] = PROGRAMS[name].beside;
       const expected = ['index.mjs', 'index.mjs.map'];
       if (beside.includes('evaluator')) expected.push('evaluator.mjs', 'evaluator.mjs.map');
+      if (beside.includes('cache')) expected.push('cache-client.mjs', 'cache-client.mjs.map');
       if (beside.includes('migrations')) expected.push('migrations');
       expect(readdirSync(join(dist, name)).sort()).toEqual(expected.sort());
     }
@@ -148,8 +149,11 @@ describe('what is deployed', () => {
         const can = PROGRAMS[name].can.some((each) => prefixes.some((p) => each.startsWith(p)));
         expect([name, client, uses(name, `@aws-sdk/${client}`)]).toEqual([name, client, can]);
       }
+      // The client of the cache lies beside the bundle, and is loaded when it has started.
+      expect([name, 'redis', uses(name, '@redis/client')]).toEqual([name, 'redis', false]);
       const cache = PROGRAMS[name].can.some((each: string) => each === 'cache');
-      expect([name, 'redis', uses(name, '@redis/client')]).toEqual([name, 'redis', cache]);
+      const beside = existsSync(join(dist, name, 'cache-client.mjs'));
+      expect([name, 'cache', beside]).toEqual([name, 'cache', cache]);
       const database = PROGRAMS[name].can.some((each) => each.startsWith('postgres:'));
       expect([name, 'pg', uses(name, 'pg')]).toEqual([name, 'pg', database]);
     }

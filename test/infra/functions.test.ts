@@ -21,6 +21,7 @@ import type { PlatformWorkflowName } from '#config/platform-workflows.ts';
 import { readStageSettings } from '#config/stage-settings.ts';
 import type { EnvKey } from '#config/variables.ts';
 import type { Json } from '#core/json.ts';
+import type { ProxyResult } from '#functions/shared/lambda.ts';
 import { makeApiKey } from '#services/identity/api-key.ts';
 import { StandbyStack } from '#stacks/standby-stack.ts';
 import { platformProgram } from '#statemachines/platform.ts';
@@ -37,7 +38,7 @@ import {
   describeWithPostgres,
   type TestDatabase,
 } from '#test/support/database.ts';
-import { ask } from '#test/support/gateway.ts';
+import { ask, proxyEvent } from '#test/support/gateway.ts';
 import { type GatewaySockets, startGatewaySockets } from '#test/support/gateway-sockets.ts';
 import { startLambda, type TestLambda } from '#test/support/lambda.ts';
 import { digestOf } from '#test/support/packages.ts';
@@ -49,6 +50,7 @@ import {
   STANDBY,
   STANDBY_FACTS,
 } from '#test/support/recovery/run-workflow.ts';
+import { hasRedis, type RedisServer, startRedis } from '#test/support/redis-server.ts';
 import { startS3, type TestS3 } from '#test/support/s3.ts';
 import { type Synthesised, synthesise, synthesiseParts } from './synth.ts';
 
@@ -87,6 +89,7 @@ describeWithPostgres('the deployed functions, bundled', () => {
   let aws: TestAws;
   let sockets: GatewaySockets;
   let s3: TestS3;
+  let redis: RedisServer | null;
   let database: TestDatabase;
   let api: TestApi;
   let apiKey: string;
@@ -125,6 +128,7 @@ describeWithPostgres('the deployed functions, bundled', () => {
       },
     });
     sockets = await startGatewaySockets();
+    redis = hasRedis ? await startRedis() : null;
     s3 = await startS3();
     s3.createBucket('audit');
     env = {
@@ -150,6 +154,8 @@ describeWithPostgres('the deployed functions, bundled', () => {
       HEALTH_PORT: '0',
       RECORDS_TABLE: '',
       SIGNING_SEAL_KEY: 'alias/cloudflow/dev/signing',
+      CACHE_URL: redis?.url ?? '',
+      CACHE_AUTH: 'url',
       SOCKETS_URL: sockets.url,
       AUDIT_BUCKET: 'audit',
       RECOVERY_FACTS: '',
@@ -218,6 +224,27 @@ describeWithPostgres('the deployed functions, bundled', () => {
       apiKey,
       ...(body === undefined ? {} : { body }),
     });
+
+  it.skipIf(!hasRedis)('functions of the API count requests together, in the cache', async () => {
+    // A tenant of its own, so that nobody else is counted.
+    const tenant = await api.createTenant();
+    const key = await api.createKey(tenant, ['*'], { requestsPerMinute: 4 });
+    const left = async (name: 'workflows-api' | 'executions-api', path: string) => {
+      const event = proxyEvent('GET', path, { apiKey: key });
+      const { statusCode, headers } = (await lambda(name).invoke(event)) as ProxyResult;
+      return [statusCode, /"caller";r=(\d+)/.exec(headers['ratelimit'] ?? '')?.[1]];
+    };
+    // Their clients are loaded after they have started, so the first answers may be of one process alone.
+    for (const name of ['executions-api', 'workflows-api']) {
+      const clients = expect.poll(() => redis?.admin('CLIENT', 'LIST'), { timeout: 30_000 });
+      await clients.toContain(`name=cloudflow-${name}`);
+    }
+    expect(await left('workflows-api', '/api/v1/workflows')).toEqual([200, '3']);
+    expect(await left('executions-api', '/api/v1/executions')).toEqual([200, '2']);
+    expect(await left('workflows-api', '/api/v1/workflows')).toEqual([200, '1']);
+    expect(await left('executions-api', '/api/v1/executions')).toEqual([200, '0']);
+    expect(await left('workflows-api', '/api/v1/workflows')).toEqual([429, '0']);
+  });
 
   async function store(workflow_id: string, steps: readonly unknown[]): Promise<void> {
     const runtime = 'step_functions';

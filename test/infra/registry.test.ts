@@ -127,8 +127,8 @@ describe('the one registry', () => {
     const told = new Set<string>(programNames.flatMap((name) => [...PROGRAMS[name].env]));
     expect([...told].sort()).toEqual(Object.keys(VARIABLES).sort());
     const allowed = new Set<string>(programNames.flatMap(can));
-    // Whoever may write or read a topic or a bucket follows from the topics and buckets; the cache waits.
-    const written = (each: string): boolean => !/^(?:(?:kafka|bucket):|cache$)/.test(each);
+    // Whoever may write or read a topic or a bucket follows from the topics and buckets.
+    const written = (each: string): boolean => !/^(?:kafka|bucket):/.test(each);
     expect([...allowed].filter(written).sort()).toEqual(
       Object.keys(CAPABILITIES).filter(written).sort(),
     );
@@ -144,6 +144,11 @@ describe('the one registry', () => {
         .some((route) => mayLag(route) && servedBy(name, route.tag));
       expect([name, env.includes('DATABASE_READER_URL')]).toEqual([name, lags]);
       expect([name, env.includes('TENANT_SECRETS_PREFIX')]).toEqual([name, has('secrets:tenants')]);
+      expect([name, env.includes('CACHE_URL')]).toEqual([name, has('cache')]);
+      // Whoever serves known callers counts their requests there.
+      const known = operationIds.map(routeOf).filter(({ tenant }) => tenant === 'caller');
+      const counts = known.some(({ tag }) => servedBy(name, tag));
+      expect([name, has('cache')]).toEqual([name, counts]);
       expect([name, env.includes('CURSOR_KEY_SECRET')]).toEqual([name, has('secrets:cursor')]);
       expect([name, env.includes('MACHINE_PREFIX')]).toEqual([
         name,

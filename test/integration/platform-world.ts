@@ -78,6 +78,8 @@ export async function startWorld(
     databaseUrl,
     egress: { allow: new Set([`127.0.0.1:${port}`]), httpPorts: new Set([80, 443]) },
     log: createSilentLog(),
+    requestsPerMinute: 1_000_000_000,
+    redisUrl: null,
     restartCommand: 'none',
     ...more,
   });

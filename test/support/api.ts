@@ -10,6 +10,7 @@ import { createDefinitionChecks } from '#adapters/local/definition-checks.ts';
 import { createFileObjects } from '#adapters/local/file-objects.ts';
 import { createIds } from '#adapters/local/ids.ts';
 import { createSilentLog } from '#adapters/local/json-log.ts';
+import { createLocalRateLimiter } from '#adapters/local/rate-limiter.ts';
 import { createSystemClock } from '#adapters/local/system-clock.ts';
 import { createExecutionAccess } from '#adapters/postgres/access.ts';
 import { createAuditSealer } from '#adapters/postgres/audit-sealer.ts';
@@ -43,6 +44,7 @@ import type { Log } from '#ports/log.ts';
 import type { Metrics } from '#ports/metrics.ts';
 import type { ObjectStore } from '#ports/object-store.ts';
 import type { PasswordHasher } from '#ports/password-hasher.ts';
+import type { ByWindow, RateLimiter } from '#ports/rate-limiter.ts';
 import type { ExecutionHint, RuntimeHints } from '#ports/runtime-hints.ts';
 import type { SecretKey, Secrets } from '#ports/secrets.ts';
 import { sealAudit, signAuditHeads } from '#services/audit/seal.ts';
@@ -75,6 +77,7 @@ export interface KeyOptions {
   readonly mode?: Mode;
   readonly expiresAt?: number;
   readonly workflows?: readonly string[];
+  readonly requestsPerMinute?: number;
 }
 
 export interface TestApiOptions {
@@ -93,6 +96,10 @@ export interface TestApiOptions {
   /** Of a reader of the database, for answers that may lag; default: there is none. */
   readonly readerUrl?: string;
   readonly metrics?: Metrics;
+  /** Default: of this process alone. */
+  readonly rateLimiter?: RateLimiter;
+  /** Default: more than any test asks. */
+  readonly rates?: ByWindow<number>;
 }
 
 export const ISSUER = 'https://cloudflow.test';
@@ -230,6 +237,8 @@ export async function startTestApi(
     runtimes: new Set(['engine', 'step_functions']),
     preferredRuntime: 'engine',
     checks: { postgres: async () => void (await appPool.query('select 1')) },
+    rateLimiter: options.rateLimiter ?? createLocalRateLimiter(clock),
+    rates: options.rates ?? { caller: 1_000_000, tenant: 1_000_000 },
     allowedOrigins: options.allowedOrigins ?? [],
     checkResponses: true,
   });
@@ -277,6 +286,7 @@ export async function startTestApi(
           name: 'test',
           scopes,
           workflows: more.workflows ?? null,
+          requestsPerMinute: more.requestsPerMinute ?? null,
           expiresAt: more.expiresAt ?? null,
         },
       );

@@ -18,9 +18,12 @@ const READY_TRIES = 600;
 /** A slot of a cluster is a number below this. */
 const SLOTS = 16_384;
 
+/** Whether this machine has one, for suites that can do without. */
+export const hasRedis = PROGRAM !== undefined;
+
 /** `describe` for suites that need Redis. */
 export function describeWithRedis(name: string, body: () => void): void {
-  describeIf(PROGRAM !== undefined, 'redis-server in the PATH', name, body);
+  describeIf(hasRedis, 'redis-server in the PATH', name, body);
 }
 
 export interface RedisServer {

@@ -15,10 +15,11 @@ export function createCacheToken(settings: {
   readonly cache: string;
   /** Id of the user, which is also its name. */
   readonly user: string;
-  readonly region: string;
+  /** Default: where the process runs. */
+  readonly region?: string;
   readonly credentials: SignatureV4Init['credentials'];
 }): () => Promise<string> {
-  const { cache, user, region, credentials } = settings;
+  const { cache, user, credentials, region = process.env['AWS_REGION'] ?? '' } = settings;
   const signer = new SignatureV4({ service: 'elasticache', region, credentials, sha256: Sha256 });
   return async () => {
     const { query } = await signer.presign(

@@ -1,9 +1,11 @@
 import type { Pool } from 'pg';
 import type { ApiKeys, StoredApiKey } from '#ports/api-keys.ts';
 import type { Mode } from '#ports/execution-store.ts';
+import type { TenantSettings } from '#ports/users.ts';
 import { paged } from './paging.ts';
 import { withTenant } from './pool.ts';
 import { seconds, secondsOrNull } from './rows.ts';
+import { withDefaults } from './tenant-store.ts';
 
 interface Row {
   readonly key_id: string;
@@ -13,14 +15,19 @@ interface Row {
   readonly digest: Buffer;
   readonly scopes: readonly string[];
   readonly workflows: readonly string[] | null;
+  readonly requests_per_minute: number | null;
   readonly created_at: number;
   readonly expires_at: number | null;
   readonly last_used_at: number | null;
   readonly revoked_at: number | null;
 }
 
-const COLUMNS = `key_id, tenant_id, mode, name, digest, scopes, workflows, created_at, expires_at,
-  last_used_at, revoked_at`;
+interface CallingRow extends Omit<Row, 'key_id'> {
+  readonly settings: Partial<TenantSettings>;
+}
+
+const COLUMNS = `key_id, tenant_id, mode, name, digest, scopes, workflows, requests_per_minute,
+  created_at, expires_at, last_used_at, revoked_at`;
 
 /**
  * `pool`: role `cloudflow_app`; a look-up by key id goes through a function that shows only keys, and
@@ -29,20 +36,23 @@ const COLUMNS = `key_id, tenant_id, mode, name, digest, scopes, workflows, creat
 export function createPostgresApiKeys(pool: Pool, lookups: Pool = pool): ApiKeys {
   return {
     async find(keyId) {
-      const { rows } = await lookups.query<Omit<Row, 'key_id'>>({
-        name: 'find-api-key',
-        text: 'select * from find_api_key($1)',
+      const { rows } = await lookups.query<CallingRow>({
+        name: 'find-calling-key',
+        text: 'select * from find_calling_key($1)',
         values: [keyId],
       });
-      return rows[0] === undefined ? null : toKey({ key_id: keyId, ...rows[0] });
+      const row = rows[0];
+      if (row === undefined) return null;
+      return { ...toKey({ key_id: keyId, ...row }), settings: withDefaults(row.settings) };
     },
 
     create: (key) =>
       withTenant(pool, key.tenant, async (client) => {
         const { rowCount } = await client.query(
           `insert into api_keys
-             (key_id, tenant_id, mode, name, digest, scopes, workflows, created_at, expires_at, revoked_at)
-           values ($1, $2, $3, $4, $5, $6, $7, to_timestamp($8), to_timestamp($9), to_timestamp($10))
+             (key_id, tenant_id, mode, name, digest, scopes, workflows, created_at, expires_at,
+              revoked_at, requests_per_minute)
+           values ($1, $2, $3, $4, $5, $6, $7, to_timestamp($8), to_timestamp($9), to_timestamp($10), $11)
            on conflict (key_id) do nothing`,
           [
             key.keyId,
@@ -55,6 +65,7 @@ export function createPostgresApiKeys(pool: Pool, lookups: Pool = pool): ApiKeys
             seconds(key.createdAt),
             secondsOrNull(key.expiresAt),
             secondsOrNull(key.revokedAt),
+            key.requestsPerMinute,
           ],
         );
         return rowCount === 1 ? 'created' : 'taken';
@@ -123,6 +134,7 @@ function toKey(row: Row): StoredApiKey {
     digest: row.digest,
     scopes: row.scopes,
     workflows: row.workflows,
+    requestsPerMinute: row.requests_per_minute,
     createdAt: row.created_at,
     expiresAt: row.expires_at,
     lastUsedAt: row.last_used_at,

@@ -17,7 +17,11 @@ const COLUMNS = `id, slug, name, settings, revision, created_at,
   coalesce(updated_at, created_at) as updated_at`;
 
 /** What holds until a tenant says otherwise. */
-const DEFAULTS: TenantSettings = { mfa: 'administrative' };
+const DEFAULTS: TenantSettings = {
+  mfa: 'administrative',
+  requests_per_minute: null,
+  allowed_origins: [],
+};
 
 /** What is stored may be older than a setting. */
 export function withDefaults(settings: Partial<TenantSettings>): TenantSettings {

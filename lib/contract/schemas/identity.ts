@@ -1,4 +1,9 @@
 import * as Type from 'typebox';
+import {
+  MOST_REQUESTS_PER_MINUTE,
+  REQUESTS_PER_MINUTE,
+  TENANT_REQUESTS_PER_MINUTE,
+} from '#core/rate-limits.ts';
 import { PERMISSIONS, SCOPES } from '../permissions.ts';
 import { closed, nullable, oneOf, Timestamp, Uuid, WorkflowId } from './common.ts';
 
@@ -191,11 +196,36 @@ export const Permissions = closed({
   ),
 });
 
+const WhoNeedsMfa = oneOf(
+  ['off', 'administrative', 'everyone'],
+  'who needs a second factor: nobody, whoever changes who may do what, or every user',
+);
+
+const TenantRate = nullable(
+  Type.Integer({
+    minimum: 1,
+    maximum: MOST_REQUESTS_PER_MINUTE,
+    description: `of all callers together; null: ${TENANT_REQUESTS_PER_MINUTE}`,
+  }),
+);
+
+const Origins = Type.Array(Type.String({ minLength: 1, maxLength: 255 }), {
+  maxItems: 20,
+  uniqueItems: true,
+  description: 'web pages that may call with credentials of the tenant, as https://host',
+});
+
 export const TenantSettings = closed({
-  mfa: oneOf(
-    ['off', 'administrative', 'everyone'],
-    'who needs a second factor: nobody, whoever changes who may do what, or every user',
-  ),
+  mfa: WhoNeedsMfa,
+  requests_per_minute: TenantRate,
+  allowed_origins: Origins,
+});
+
+/** What is left out is as if nobody had ever said it. */
+export const TenantSettingsBody = closed({
+  mfa: WhoNeedsMfa,
+  requests_per_minute: Type.Optional(TenantRate),
+  allowed_origins: Type.Optional(Origins),
 });
 
 export const Tenant = closed({
@@ -209,7 +239,7 @@ export const Tenant = closed({
 
 export const UpdateTenantBody = closed({
   name: Type.String({ minLength: 1, maxLength: 120 }),
-  settings: TenantSettings,
+  settings: TenantSettingsBody,
 });
 
 const KeyName = Type.String({ minLength: 1, maxLength: 80, description: 'what it is for' });
@@ -223,6 +253,9 @@ export const ApiKey = closed({
   scopes: Type.Array(Type.String()),
   workflows: nullable(
     Type.Array(Type.String(), { description: 'the workflows it is for; null: all' }),
+  ),
+  requests_per_minute: nullable(
+    Type.Integer({ description: `its own limit; null: ${REQUESTS_PER_MINUTE}` }),
   ),
   created_at: Timestamp,
   expires_at: nullable(Timestamp),
@@ -240,6 +273,13 @@ export const CreateApiKeyBody = closed({
       maxItems: 100,
       uniqueItems: true,
       description: 'only these; left out: all',
+    }),
+  ),
+  requests_per_minute: Type.Optional(
+    Type.Integer({
+      minimum: 1,
+      maximum: MOST_REQUESTS_PER_MINUTE,
+      description: `left out: ${REQUESTS_PER_MINUTE}`,
     }),
   ),
   expires_at: Type.Optional(Timestamp),

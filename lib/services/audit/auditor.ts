@@ -7,7 +7,8 @@
  *  T2 whoever is shown data of people is told before the answer leaves, and once a minute where the same
  *     caller looks at the same thing again and again;
  *  T3 a refusal is told whatever the route is. Of callers who have not proven who they are, so many a
- *     second and tenant: what is beyond is counted and told with the next, so a flood fills no table.
+ *     second and tenant, and of one who calls too often one a second: what is beyond is counted and told
+ *     with the next, so a flood fills no table.
  */
 import { LRUCache } from 'lru-cache';
 import { METRICS } from '#config/metrics.ts';
@@ -71,21 +72,30 @@ export interface CallAudit extends AuditNotes {
 }
 
 const STRANGERS_A_SECOND = 20;
+const FLOODS_A_SECOND = 1;
 const SEEN_AGAIN_MS = 60_000;
 const MOST_REMEMBERED = 10_000;
 const SALT_BYTES = 12;
 
 export function createAuditor(deps: AuditorDeps): Auditor {
-  const memory = { strangers: createAllowance(deps.clock), looks: createLooks(deps.clock) };
+  const memory = {
+    strangers: createAllowance(deps.clock, STRANGERS_A_SECOND),
+    floods: createAllowance(deps.clock, FLOODS_A_SECOND),
+    looks: createLooks(deps.clock),
+  };
   return { open: (call) => openAudit(deps, memory, call) };
 }
 
 interface Memory {
+  /** By tenant. */
   readonly strangers: Allowance;
+  /** By tenant and actor. */
+  readonly floods: Allowance;
   readonly looks: Looks;
 }
 
-function openAudit(deps: AuditorDeps, { strangers, looks }: Memory, call: AuditedCall): CallAudit {
+function openAudit(deps: AuditorDeps, memory: Memory, call: AuditedCall): CallAudit {
+  const { strangers, floods, looks } = memory;
   const { trail, clock } = deps;
   const at = clock.now();
   const id = deps.ids.next(at);
@@ -188,8 +198,10 @@ function openAudit(deps: AuditorDeps, { strangers, looks }: Memory, call: Audite
       // What is malformed or missing refuses nobody anything; that it was looked for may matter.
       const told = isRefusal(status) || (call.audit === 'read' && code === 'NOT_FOUND');
       if (!told) return;
-      if (about.actor !== 'unknown') return whole(outcome, code);
-      const skipped = strangers.take(about.tenant ?? PLATFORM_TENANT);
+      const tenant = about.tenant ?? PLATFORM_TENANT;
+      const isKnown = about.actor !== 'unknown';
+      if (isKnown && code !== 'RATE_LIMITED') return whole(outcome, code);
+      const skipped = isKnown ? floods.take(`${tenant} ${about.actor}`) : strangers.take(tenant);
       if (skipped === null) return;
       if (skipped > 0) details = { ...details, not_told_before: skipped };
       await whole(outcome, code);
@@ -203,23 +215,23 @@ function isRefusal(status: number): boolean {
 
 interface Allowance {
   /** Null: this one is beyond it. Else how many were, since one was within. */
-  take(tenant: string): number | null;
+  take(whose: string): number | null;
 }
 
-function createAllowance(clock: Clock): Allowance {
-  const tenants = new LRUCache<string, { second: number; taken: number; skipped: number }>({
+function createAllowance(clock: Clock, perSecond: number): Allowance {
+  const known = new LRUCache<string, { second: number; taken: number; skipped: number }>({
     max: MOST_REMEMBERED,
   });
   return {
-    take(tenant) {
+    take(whose) {
       const second = Math.floor(clock.monotonic() / 1_000);
-      const before = tenants.get(tenant) ?? { second, taken: 0, skipped: 0 };
+      const before = known.get(whose) ?? { second, taken: 0, skipped: 0 };
       const taken = before.second === second ? before.taken : 0;
-      if (taken >= STRANGERS_A_SECOND) {
-        tenants.set(tenant, { second, taken, skipped: before.skipped + 1 });
+      if (taken >= perSecond) {
+        known.set(whose, { second, taken, skipped: before.skipped + 1 });
         return null;
       }
-      tenants.set(tenant, { second, taken: taken + 1, skipped: 0 });
+      known.set(whose, { second, taken: taken + 1, skipped: 0 });
       return before.skipped;
     },
   };

@@ -1,7 +1,7 @@
 import type { Body, ResponseBody } from '#contract/routes.ts';
 import { CloudFlowError } from '#core/errors.ts';
 import type { Signal } from '#core/execution/commands.ts';
-import type { Principal } from '../identity/principal.ts';
+import { PLAIN_ADMISSION, type Principal } from '../identity/principal.ts';
 import { notFound } from '../shared/problems.ts';
 import type { ExecutionDeps } from './deps.ts';
 
@@ -17,7 +17,10 @@ export async function authenticateToken(
   token: string,
 ): Promise<Principal> {
   const { tenant, mode } = await findCallback(deps, token);
-  return { tenant, mode, subject: 'callback', permissions: [], workflows: null, user: null };
+  return {
+    ...{ tenant, mode, subject: 'callback', permissions: [], workflows: null, user: null },
+    admission: PLAIN_ADMISSION,
+  };
 }
 
 export async function completeCallback(

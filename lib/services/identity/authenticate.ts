@@ -1,12 +1,13 @@
 import { LRUCache } from 'lru-cache';
 import { CloudFlowError } from '#core/errors.ts';
-import type { ApiKeys, StoredApiKey } from '#ports/api-keys.ts';
+import type { ApiKeys, CallingKey } from '#ports/api-keys.ts';
 import type { Clock } from '#ports/clock.ts';
 import type { SessionState, SessionStore } from '#ports/sessions.ts';
+import type { TenantSettings } from '#ports/users.ts';
 import type { AccessTokens } from './access-tokens.ts';
 import { parseApiKey, sameDigest } from './api-key.ts';
 import { permissionsOf } from './permissions-of.ts';
-import type { Principal } from './principal.ts';
+import type { Admission, Principal } from './principal.ts';
 
 /** What was revoked, ended or taken away stops working everywhere within this time. */
 const RECHECK_MS = 1_500;
@@ -45,7 +46,7 @@ export function createAuthenticate(deps: AuthenticateDeps): Authenticate {
 
 async function withKey(
   { apiKeys, clock }: AuthenticateDeps,
-  read: Recheck<StoredApiKey>,
+  read: Recheck<CallingKey>,
   text: string,
 ): Promise<Principal> {
   const given = parseApiKey(text);
@@ -68,6 +69,7 @@ async function withKey(
     permissions: stored.scopes,
     workflows: stored.workflows,
     user: null,
+    admission: admissionBy(stored.settings, stored.requestsPerMinute),
   };
 }
 
@@ -95,7 +97,13 @@ async function withToken(
       secondFactorAt: state.secondFactorAt,
       mfa: state.settings.mfa,
     },
+    admission: admissionBy(state.settings, null),
   };
+}
+
+function admissionBy(settings: TenantSettings, caller: number | null): Admission {
+  const { requests_per_minute, allowed_origins } = settings;
+  return { perMinute: { caller, tenant: requests_per_minute }, origins: allowed_origins };
 }
 
 interface Recheck<T> {

@@ -11,6 +11,8 @@ export interface NewApiKey {
   readonly scopes: readonly Scope[];
   /** Null: all. */
   readonly workflows: readonly string[] | null;
+  /** Null: as the platform says. */
+  readonly requestsPerMinute: number | null;
   readonly expiresAt: number | null;
 }
 

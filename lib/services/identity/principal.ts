@@ -1,4 +1,5 @@
 import type { Mode } from '#ports/execution-store.ts';
+import type { ByWindow } from '#ports/rate-limiter.ts';
 import type { TenantSettings } from '#ports/users.ts';
 
 /** Who calls, as the verified credential says, and nothing that the request says itself. */
@@ -13,7 +14,22 @@ export interface Principal {
   readonly workflows: readonly string[] | null;
   /** Null: not a person. */
   readonly user: SignedInUser | null;
+  readonly admission: Admission;
 }
+
+/** What a request must pass before anything is done for it, as the key and the tenant say. */
+export interface Admission {
+  /** Requests a minute; null: as the platform says. */
+  readonly perMinute: ByWindow<number | null>;
+  /** Origins of web pages that may call, besides the platform's own. */
+  readonly origins: readonly string[];
+}
+
+/** Where nobody says anything. */
+export const PLAIN_ADMISSION: Admission = {
+  perMinute: { caller: null, tenant: null },
+  origins: [],
+};
 
 export interface SignedInUser {
   readonly id: string;

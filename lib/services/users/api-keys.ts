@@ -48,6 +48,7 @@ export async function createApiKey(
     name: body.name,
     scopes: body.scopes,
     workflows,
+    requestsPerMinute: rateFor(principal, body.requests_per_minute ?? null),
     expiresAt,
   });
   return { api_key: text, key: present(key) };
@@ -96,6 +97,7 @@ export async function rotateApiKey(
     // They were checked when the old key was made.
     scopes: old.scopes as readonly Scope[],
     workflows: old.workflows,
+    requestsPerMinute: old.requestsPerMinute,
     expiresAt: old.expiresAt,
   });
   const overlap = (body.overlap_seconds ?? DEFAULT_OVERLAP_SECONDS) * 1_000;
@@ -139,6 +141,17 @@ function requireWorkflows(principal: Principal, wanted: readonly string[] | null
   );
 }
 
+/** A key with a limit of its own makes keys with no higher one. */
+function rateFor({ admission }: Principal, wanted: number | null): number | null {
+  const own = admission.perMinute.caller;
+  if (own === null) return wanted;
+  if ((wanted ?? own) <= own) return wanted ?? own;
+  throw new CloudFlowError(
+    'PERMISSION_DENIED',
+    `this allows ${wanted} requests a minute, and you may make ${own} yourself`,
+  );
+}
+
 function present(key: StoredApiKey): ResponseBody<'getApiKey'> {
   return {
     key_id: key.keyId,
@@ -146,6 +159,7 @@ function present(key: StoredApiKey): ResponseBody<'getApiKey'> {
     mode: key.mode,
     scopes: [...key.scopes],
     workflows: key.workflows === null ? null : [...key.workflows],
+    requests_per_minute: key.requestsPerMinute,
     created_at: iso(key.createdAt),
     expires_at: isoOrNull(key.expiresAt),
     last_used_at: isoOrNull(key.lastUsedAt),

@@ -1,4 +1,6 @@
 import type { Body, ResponseBody } from '#contract/routes.ts';
+import { CloudFlowError } from '#core/errors.ts';
+import { isWebOrigin, ORIGIN_FORM } from '#core/web-origin.ts';
 import type { TenantRecord } from '#ports/users.ts';
 import type { Principal } from '../identity/principal.ts';
 import { changed, etagOf, requireMatch } from '../shared/etag.ts';
@@ -26,7 +28,10 @@ export async function updateTenant(
 ): Promise<Tagged<TenantBody>> {
   const current = await requireOwn(deps, principal, id);
   requireMatch(ifMatch, etagOf(current));
-  const answer = await deps.tenants.update(id, body, current.revision, deps.clock.now());
+  const { mfa, requests_per_minute = null, allowed_origins = [] } = body.settings;
+  requireOrigins(allowed_origins);
+  const change = { name: body.name, settings: { mfa, requests_per_minute, allowed_origins } };
+  const answer = await deps.tenants.update(id, change, current.revision, deps.clock.now());
   if (answer.kind === 'replaced') return present(answer.record);
   throw answer.kind === 'changed' ? changed() : notFound('tenant');
 }
@@ -38,6 +43,26 @@ async function requireOwn(deps: UserDeps, principal: Principal, id: string): Pro
   return tenant;
 }
 
+function requireOrigins(origins: readonly string[]): void {
+  const problems = origins.flatMap((given, i) =>
+    isWebOrigin(given)
+      ? []
+      : [
+          {
+            code: 'REQUEST_INVALID',
+            pointer: `/body/settings/allowed_origins/${i}`,
+            message: 'is not the origin of a web page',
+            given: JSON.stringify(given.slice(0, 64)),
+            allowed: ORIGIN_FORM,
+          } as const,
+        ],
+  );
+  if (problems.length === 0) return;
+  throw new CloudFlowError('REQUEST_INVALID', 'the request does not fit the contract', {
+    problems,
+  });
+}
+
 function present(record: TenantRecord): Tagged<TenantBody> {
   return {
     etag: etagOf(record),
@@ -45,7 +70,7 @@ function present(record: TenantRecord): Tagged<TenantBody> {
       tenant_id: record.tenant,
       slug: record.slug,
       name: record.name,
-      settings: record.settings,
+      settings: { ...record.settings, allowed_origins: [...record.settings.allowed_origins] },
       created_at: iso(record.createdAt),
       updated_at: iso(record.updatedAt),
     },

@@ -89,7 +89,7 @@ describeWithRedis('windows in Redis', () => {
     const { windows } = await limiter.take(request(5));
     expect(windows.caller).toEqual({ remaining: 4, freeInSeconds: 61 });
     for (const key of ['rate:{acme}:key:a', 'rate:{acme}']) {
-      const second = Number((await redis.send(key, ['HKEYS', key]) as string[])[0]);
+      const second = Number(((await redis.send(key, ['HKEYS', key])) as string[])[0]);
       expect(second).toBeGreaterThanOrEqual(before);
       expect(second).toBeLessThanOrEqual(Date.now() / 1_000);
       const left = Number(await redis.send(key, ['TTL', key]));

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { hasErrorCode } from '#core/errors.ts';
-import type { Principal } from '#services/identity/principal.ts';
+import { PLAIN_ADMISSION, type Principal } from '#services/identity/principal.ts';
 import { coalesce } from '#services/shared/coalesce.ts';
 import { createCursors } from '#services/shared/cursor.ts';
 import { etagOf, requireMatch } from '#services/shared/etag.ts';
@@ -12,6 +12,7 @@ const principal: Principal = {
   permissions: [],
   workflows: null,
   user: null,
+  admission: PLAIN_ADMISSION,
 };
 
 describe('cursors', () => {
