@@ -388,6 +388,31 @@ describeWithPostgres('the deployed functions, bundled', () => {
     }
   });
 
+  it('keep the secret of an identity provider in Secrets Manager, and ask none at a private address', async () => {
+    const protocol = {
+      kind: 'oidc',
+      issuer: 'https://127.0.0.1',
+      client_id: 'cloudflow',
+      client_auth: 'client_secret_basic',
+    };
+    const settings = { enabled: true, email_domains: [], default_roles: null, trusts_mfa: false };
+    const body = { name: 'corp', protocol, ...settings, client_secret: 'canary-78' };
+    const path = '/api/v1/identity-providers';
+    const made = await ask(lambda('sso-api'), 'POST', path, { apiKey, body });
+    expect([made.status, made.body['has_secret']]).toEqual([201, true]);
+    expect(JSON.stringify(made.body)).not.toContain('canary-78');
+    const { pathname } = new URL(String(made.body['callback_url']));
+    const begun = (await lambda('sso-api').invoke({
+      ...proxyEvent('GET', pathname.replace(/\/callback$/, '')),
+      multiValueQueryStringParameters: {
+        return_to: ['http://127.0.0.1:4711/callback'],
+        code_challenge: ['c'.repeat(43)],
+      },
+    })) as { statusCode: number; body: string };
+    expect(begun.statusCode).toBe(424);
+    expect(JSON.parse(begun.body)).toMatchObject({ code: 'IDENTITY_PROVIDER_AWAY' });
+  });
+
   it('keep a connection in PostgreSQL and its secret in Secrets Manager', async () => {
     const more = {
       apiKey,

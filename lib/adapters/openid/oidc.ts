@@ -56,9 +56,7 @@ export function createOidc(deps: OpenIdDeps): SignInProtocol<'oidc'> {
         execute: deps.mayBePlain(new URL(issuer)) ? [client.allowInsecureRequests] : [],
       },
     );
-    const metadata = found.serverMetadata();
-    // Letter by letter, where the library forgives a slash or a placeholder.
-    if (metadata.issuer !== issuer) throw new Refused('issuer_differs');
+    const metadata = soundMetadata(found.serverMetadata(), issuer);
     requireReachable(deps, metadata.authorization_endpoint);
     const fresh = { metadata, at: now, keys: undefined };
     discovered.set(key, fresh);
@@ -122,6 +120,10 @@ export function createOidc(deps: OpenIdDeps): SignInProtocol<'oidc'> {
         keepKeys();
         const claims = tokens.claims();
         if (claims === undefined) throw new Refused('no_id_token');
+        // The library asks only where there are several audiences.
+        if (claims.azp !== undefined && claims.azp !== at.protocol.client_id) {
+          throw new Refused('authorized_party_differs');
+        }
         const asks = claims['email'] === undefined && config.serverMetadata().userinfo_endpoint;
         const more = asks
           ? await client.fetchUserInfo(config, tokens.access_token, claims.sub)
@@ -129,6 +131,31 @@ export function createOidc(deps: OpenIdDeps): SignInProtocol<'oidc'> {
         // JSON, under a type of the library's own.
         return proven(at.protocol, { ...more, ...claims } as Claims, claims as Claims);
       }),
+  };
+}
+
+/** Of a discovery document, what is used and no more: the rest of it is nothing to the library. */
+function soundMetadata(
+  found: Readonly<Record<string, unknown>>,
+  issuer: string,
+): client.ServerMetadata {
+  // Letter by letter, where the library forgives a slash or a placeholder.
+  if (found['issuer'] !== issuer) throw new Refused('issuer_differs');
+  const text = (name: string): string => {
+    const value = found[name];
+    if (typeof value !== 'string') throw new Refused('discovery_unsound');
+    return value;
+  };
+  const says = found['authorization_response_iss_parameter_supported'] === true;
+  return {
+    issuer,
+    authorization_endpoint: text('authorization_endpoint'),
+    token_endpoint: text('token_endpoint'),
+    jwks_uri: text('jwks_uri'),
+    ...(found['userinfo_endpoint'] === undefined
+      ? {}
+      : { userinfo_endpoint: text('userinfo_endpoint') }),
+    ...(says ? { authorization_response_iss_parameter_supported: true } : {}),
   };
 }
 

@@ -10,7 +10,8 @@ const Spec = toldApartBy<Protocol>('kind', PROTOCOLS);
 const ClientSecret = Type.String({
   minLength: 1,
   maxLength: 1_024,
-  pattern: '^[\\x21-\\x7e]+$',
+  // RFC 6749, A.2.
+  pattern: '^[\\x20-\\x7e]+$',
   writeOnly: true,
   description: 'kept apart, never answered by any route',
 });
