@@ -10,6 +10,7 @@ import type { JsonObject } from '#core/json.ts';
 import { aDefinition, startTestApi, type TestApi } from '#test/support/api.ts';
 import { createTestDatabase, describeWithPostgres } from '#test/support/database.ts';
 import { ROOT } from '../../bin/build/bundle.ts';
+import { synthesise } from './synth.ts';
 
 /** The container of the engine as a process: the bundle, its variables, and signals. */
 const BUNDLE = join(inject('dist'), 'engine', 'index.mjs');
@@ -41,6 +42,24 @@ async function freePort(): Promise<number> {
   return address.port;
 }
 
+/** Keys of the template, and its values but where they name what this test has made instead. */
+function variablesOf(instead: Partial<Record<EnvKey, string>>): Readonly<Record<string, string>> {
+  const [task] = synthesise('dev', inject('dist')).ofType('AWS::ECS::TaskDefinition');
+  const [container] = (task?.Properties['ContainerDefinitions'] ?? []) as readonly {
+    readonly Environment: readonly { readonly Name: EnvKey; readonly Value: unknown }[];
+  }[];
+  if (container === undefined) throw new TypeError('the template has no container');
+  const unused = new Set(Object.keys(instead));
+  const told = container.Environment.map(({ Name, Value }): [string, string] => {
+    unused.delete(Name);
+    const text = instead[Name] ?? Value;
+    if (typeof text !== 'string') throw new TypeError(`give this test a value for ${Name}`);
+    return [Name, text];
+  });
+  if (unused.size > 0) throw new TypeError(`the template does not tell ${[...unused].join(', ')}`);
+  return Object.fromEntries(told);
+}
+
 it('the image has the Node of the lockfile, a user who is not root, and the bundle for its process', () => {
   const dockerfile = readFileSync(join(ROOT, 'lib/stacks/engine.Dockerfile'), 'utf8');
   const { optionalDependencies } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as {
@@ -69,19 +88,16 @@ describeWithPostgres('the engine in its container', () => {
     const database = await createTestDatabase();
     api = await startTestApi(database);
     port = await freePort();
-    const env: Record<(typeof CONTAINERS.engine.env)[number], string> = {
-      STAGE: 'dev',
+    const instead = {
       DATABASE_URL: database.url,
       DATABASE_AUTH: 'url',
       PUBLIC_URL: 'https://api.example',
-      TENANT_SECRETS_PREFIX: 'cloudflow/dev/tenants',
       TENANT_SECRETS_KEY: '',
-      EGRESS_ALLOW: '',
-      EGRESS_PORTS: '',
       NUDGES_QUEUE_URL: 'https://queue.example/nudges',
       HEALTH_PORT: String(port),
     } satisfies Partial<Record<EnvKey, string>>;
-    engine = run({ ...env, AWS_REGION: 'eu-central-1' });
+    // Fargate tells every container its region.
+    engine = run({ ...variablesOf(instead), AWS_REGION: 'eu-central-1' });
   });
   afterAll(async () => {
     if (engine !== undefined && engine.child.exitCode === null) {
