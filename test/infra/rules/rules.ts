@@ -4,7 +4,7 @@ import { PERMISSIONS } from './permissions.ts';
 import { FUNCTIONS, VARIABLES } from './programs.ts';
 import { DRILLS_STOP, PLATFORM_CLOCKS, PLATFORM_MACHINES } from './recovery.ts';
 import { DOOR, GATEWAY_PERMISSIONS, ROUTES } from './routes.ts';
-import { SCALING } from './scaling.ts';
+import { DISKS, SCALING } from './scaling.ts';
 import { SOCKETS } from './sockets.ts';
 import { TRANSPORT } from './transport.ts';
 import { QUEUES_WITH_DEAD_LETTERS, TICKS, TOPICS_OF_THE_LOG, TRIGGERS } from './triggers.ts';
@@ -30,6 +30,7 @@ export const RULES: readonly Rule[] = [
   QUEUES_WITH_DEAD_LETTERS,
   TOPICS_OF_THE_LOG,
   SCALING,
+  DISKS,
   TRANSPORT,
   ALARMS,
   SIGNALS,

@@ -38,6 +38,27 @@ function trackedOf({ signal }: ScalingGoal): unknown {
   };
 }
 
+/** Disks of brokers, where a stage has any: Express brokers have none that could fill. */
+export const DISKS: Rule = {
+  name: 'disks of brokers grow by themselves up to the most that their stage says',
+  problems(made) {
+    const { storage } = made.settings.events;
+    const targets = entriesOf(made, 'AWS::ApplicationAutoScaling::ScalableTarget').filter(
+      ([, { Properties }]) => Properties['ServiceNamespace'] === 'kafka',
+    );
+    if (storage === null) return targets.map(([id]) => `${id} grows disks that there are not`);
+    const [id, target] = targets[0] ?? [];
+    if (id === undefined || target?.Properties['MaxCapacity'] !== storage.maxGigabytes) {
+      return ['no disk grows'];
+    }
+    const grown = entriesOf(made, 'AWS::ApplicationAutoScaling::ScalingPolicy').some(
+      ([of, { Properties }]) =>
+        referred(made, stackOf(of), Properties['ScalingTargetId']).includes(id),
+    );
+    return grown ? [] : ['the cluster of brokers does not scale by storage'];
+  },
+};
+
 export const SCALING: Rule = {
   name: 'the engine has as many tasks as its processors and its backlog ask for, and loses them slowly',
   problems(made) {
