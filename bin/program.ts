@@ -275,6 +275,30 @@ export function createProgram(host: Host): Command {
     [execution()],
   );
 
+  const workflow = program.command('workflow').description('hold a whole workflow');
+  add<{ reason?: string }>(
+    workflow,
+    'pause <workflow>',
+    'let its executions wait before they begin; what runs goes on',
+    ['cloudflow workflow pause welcome --reason "the mailer is down"'],
+    [option('--reason <text>', 'for whoever finds it paused')],
+    async ([id], own, globals) => {
+      const { pauseWorkflow } = await import('./commands/workflows.ts');
+      return pauseWorkflow(terminal, await openSession(globals), id as string, own);
+    },
+  );
+  add(
+    workflow,
+    'resume <workflow>',
+    'let what waits begin, the oldest first',
+    ['cloudflow workflow resume welcome'],
+    [],
+    async ([id], _, globals) => {
+      const { resumeWorkflow } = await import('./commands/workflows.ts');
+      return resumeWorkflow(terminal, await openSession(globals), id as string);
+    },
+  );
+
   add<{ reject?: true; comment?: string }>(
     program,
     'approve',

@@ -423,5 +423,6 @@ const RETRY_AFTER: ReadonlySet<string> = new Set([
   'UNAVAILABLE',
   'RATE_LIMITED',
   'LOCKED_OUT',
+  'TOO_MANY_WAITING',
   'IDEMPOTENCY_IN_PROGRESS',
 ]);

@@ -1,5 +1,6 @@
 import { deleteWorkflow } from '#services/workflows/delete-workflow.ts';
 import type { WorkflowDeps } from '#services/workflows/deps.ts';
+import { pauseWorkflow, resumeWorkflow } from '#services/workflows/pause-workflow.ts';
 import { createWorkflowReader } from '#services/workflows/read-workflows.ts';
 import { createWorkflow, updateWorkflow } from '#services/workflows/store-workflow.ts';
 import type { Handlers, OperationsOf } from '../shared/api.ts';
@@ -25,6 +26,10 @@ export function workflowHandlers(deps: WorkflowDeps): Handlers<OperationsOf<'wor
       await deleteWorkflow(deps, principal, params.workflow_id, ifMatch);
       return { body: undefined };
     },
+    pauseWorkflow: ({ principal, params, body, ifMatch }) =>
+      pauseWorkflow(deps, principal, params.workflow_id, body, ifMatch),
+    resumeWorkflow: ({ principal, params, ifMatch }) =>
+      resumeWorkflow(deps, principal, params.workflow_id, ifMatch),
     listWorkflows: async ({ principal, query }) => ({
       body: await reader.listWorkflows(principal, query),
     }),

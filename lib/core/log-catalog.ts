@@ -47,6 +47,7 @@ export const LOG_EVENTS = {
   IDENTITY_PROVIDER_AWAY: 'an identity provider of a tenant does not answer as it should',
 
   // Step Functions
+  STARTS_NOT_LET_IN: 'executions that wait to be let in could not be; they wait',
   MACHINE_NOT_STARTED: 'a state machine did not start',
   MACHINE_WAITS_FOR_QUOTA: 'a state machine waits for its quota',
   MACHINE_FELL_BACK: 'an execution runs on the engine, for a quota of Step Functions is used up',

@@ -360,7 +360,9 @@ export function createActor(
       return isIdle();
     },
     begin() {
-      resume();
+      // A cancel that came before the beginning is heard before it, so nothing starts.
+      const unwanted = loaded.signals.some(({ signal }) => signal.kind === 'cancel');
+      if (state.status !== 'PENDING' || !unwanted) resume();
       for (const signal of loaded.signals) receive(signal, true);
       if (!writing) rest();
     },

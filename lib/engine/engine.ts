@@ -78,6 +78,8 @@ export function createEngine(deps: EngineDeps, given: Partial<EngineLimits> = {}
   /** Claims and adoptions that are not actors yet. */
   let arriving = 0;
   let leaseUntil = 0;
+  /** The tenant up to which the last pass of letting in went. */
+  let letInAfter: string | null = null;
   /** An answer may have been lost: look for what is ours and not here (N5). */
   let suspicious = false;
   let missing = new Set<string>();
@@ -248,8 +250,16 @@ export function createEngine(deps: EngineDeps, given: Partial<EngineLimits> = {}
         actors.get(signal.executionId)?.signal(signal);
       }
     }
+    await letIn();
     await claimWith((limit) => store.claim(from, limit, clock.now()));
   });
+
+  /** Answers how many were let in; they are due now, for any process. */
+  async function letIn(): Promise<number> {
+    const { count, after } = await store.letIn(letInAfter, clock.now());
+    letInAfter = after;
+    return count;
+  }
 
   const takingOver = createLoop(clock, limits.leaseMs / 2, host, 'take over', async () => {
     if (owner === null || !isOurs()) return;
@@ -402,10 +412,18 @@ export function createEngine(deps: EngineDeps, given: Partial<EngineLimits> = {}
         for (const actor of actors.values()) if (!actor.idle) return true;
         return false;
       };
-      while (state === 'running' && busy()) {
-        await new Promise<void>((resolve) => {
-          clock.after(SETTLE_LOOK_MS, resolve);
-        });
+      while (state === 'running') {
+        if (busy()) {
+          await new Promise<void>((resolve) => {
+            clock.after(SETTLE_LOOK_MS, resolve);
+          });
+        } else {
+          // What ended may have made room for what waits; that is not for the next look to find.
+          if ((await letIn()) === 0) return;
+          const from = owner;
+          if (from === null) return;
+          await claimWith((limit) => store.claim(from, limit, clock.now()));
+        }
       }
     },
     get stats() {

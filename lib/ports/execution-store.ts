@@ -74,8 +74,22 @@ export type AcceptAnswer =
   | { readonly kind: 'existing'; readonly executionId: string }
   /** The key or the id was used before for something else. */
   | { readonly kind: 'conflict'; readonly executionId: string }
+  /** Accepted, and it waits to be let in: its workflow may not begin any now. */
+  | { readonly kind: 'queued'; readonly executionId: string }
+  /** Too many wait already: nothing was accepted. */
+  | { readonly kind: 'full'; readonly executionId: string }
   /** A child whose step no longer waits for it: nothing was started. */
   | { readonly kind: 'parent_ended'; readonly executionId: string };
+
+/** The phase of an execution that waits to be let in; its status is PENDING. */
+export const QUEUED_PHASE = 'queued';
+
+/** One pass over the tenants of which something waits to be let in, a few of them at a time. */
+export interface LetIn {
+  readonly count: number;
+  /** Where the next pass goes on; null: from the beginning. */
+  readonly after: string | null;
+}
 
 /**
  * Takes an execution the moment it is accepted, in the same process. `reserve` is asked before the
@@ -417,6 +431,8 @@ export interface ExecutionOwnership {
   release(request: ReleaseRequest): Promise<ReleaseAnswer>;
   /** Signals waiting for executions that this process owns. */
   pendingSignals(owner: string, limit: number): Promise<readonly StoredSignal[]>;
+  /** Lets executions in that waited for it, oldest first, of the tenants after this one. */
+  letIn(after: string | null, now: number): Promise<LetIn>;
   /** Opens or renews this process's lease. False: it was lost, and others may own what it had. */
   heartbeat(owner: string, leaseMs: number): Promise<boolean>;
   /** Ends the lease; whatever is still owned may be taken at once. */

@@ -1,8 +1,11 @@
 import type { Signal } from '#core/execution/commands.ts';
 import type { ExecutionStatus } from '#core/execution/events.ts';
+import type { LetIn } from './execution-store.ts';
 
 /** What there is to do for executions that run on Step Functions, across tenants. */
 export interface StepFunctionsWork {
+  /** As `letIn` of the engine: where no engine runs, nobody else would. */
+  letIn(after: string | null, now: number): Promise<LetIn>;
   /** Accepted and not begun, oldest first, after `after` (an execution id). */
   open(
     status: Extract<ExecutionStatus, 'PENDING' | 'RUNNING'>,

@@ -31,7 +31,18 @@ export interface WorkflowStore {
     workflowId: string,
     revision: number | null,
     now: number,
-  ): Promise<'removed' | 'not_found' | 'changed'>;
+  ): Promise<'removed' | 'not_found' | 'changed' | 'paused'>;
+  /** `same`: it was so already. `revision` as for `remove`. */
+  setPause(
+    tenant: string,
+    mode: Mode,
+    workflowId: string,
+    change: {
+      readonly pause: WorkflowPause | null;
+      readonly revision: number | null;
+      readonly now: number;
+    },
+  ): Promise<'done' | 'same' | 'not_found' | 'changed'>;
   /** `version` null: the current one. Versions of a deleted workflow are not found. */
   findVersion(
     tenant: string,
@@ -102,6 +113,14 @@ export interface WorkflowRecord {
   readonly revision: number;
   readonly createdAt: number;
   readonly updatedAt: number;
+  /** Its starts are accepted and wait; null: they begin. */
+  readonly pause: WorkflowPause | null;
+}
+
+export interface WorkflowPause {
+  readonly at: number;
+  readonly by: string;
+  readonly reason: string | null;
 }
 
 export interface LatestExecution {

@@ -420,7 +420,7 @@ function catalogOf(
       return {
         ...{ tenant, mode, workflowId, version: program.version, description: null },
         ...{ runtime: 'auto', stepCount: program.root.steps.length, versionCount: 1 },
-        ...{ revision: 1, createdAt: START, updatedAt: START },
+        ...{ revision: 1, createdAt: START, updatedAt: START, pause: null },
       };
     },
     async version(tenant, mode, workflowId): Promise<VersionRecord> {

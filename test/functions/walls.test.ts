@@ -46,6 +46,7 @@ const BODIES: { readonly [Id in OfBodies]: Json } = {
   validateWorkflow: aDefinition(),
   updateWorkflow: aDefinition({ version: '1.0.1' }),
   executeWorkflow: { input: 1 },
+  pauseWorkflow: { reason: 'x' },
   cancelExecution: {},
   retryExecution: {},
   answerApproval: { decision: 'approved' },

@@ -331,6 +331,8 @@ export function createMemoryExecutionStore(): MemoryExecutionStore {
   };
 
   const ownership: ExecutionOwnership = {
+    // Nothing is ever paused here.
+    letIn: async () => ({ count: 0, after: null }),
     async claim(owner, limit, now) {
       const due = [...rows.values()].filter(
         (row) => row.owner === null && row.wakeAt !== null && row.wakeAt <= now && open(row),
@@ -436,6 +438,7 @@ export function createMemoryExecutionStore(): MemoryExecutionStore {
   const onMachines = (row: Row): boolean =>
     row.header.runtime === 'step_functions' && row.owner === null && open(row);
   const work: StepFunctionsWork = {
+    letIn: async () => ({ count: 0, after: null }),
     async open(status, after, limit) {
       return [...rows.values()]
         .filter((row) => onMachines(row) && row.status === status)

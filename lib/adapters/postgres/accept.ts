@@ -121,6 +121,7 @@ export function createAcceptor(
         answer = await batcherOf(request.tenant).add(row);
       }
     } finally {
+      // One that is queued was written without an owner.
       if (owner !== null && answer?.kind !== 'accepted') adopter?.release(answer === null);
     }
     if (answer === null) {

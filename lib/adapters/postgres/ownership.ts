@@ -12,6 +12,7 @@ import type { PayloadCodec } from '#ports/payload-codec.ts';
 import { createAppender } from './append.ts';
 import { createBatcher } from './batcher.ts';
 import { isBatchPoison } from './errors.ts';
+import { letIn } from './let-in.ts';
 import type { Partitions } from './partitions.ts';
 import { decodeSignal, type LoadedRow, seconds, secondsOrNull, toLoaded } from './rows.ts';
 
@@ -163,6 +164,7 @@ export function createExecutionOwnership(deps: {
       });
       return rows.map((row) => decodeSignal(codec, row, row.tenant_id));
     },
+    letIn: (after, now) => letIn(pool, after, now),
     async heartbeat(owner, leaseMs) {
       // The row is made once; from then on a lease that ran out stays lost.
       const { rows } = await pool.query<{ held: boolean }>({

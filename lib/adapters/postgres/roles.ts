@@ -138,6 +138,17 @@ export const TABLES: Readonly<Record<string, TableRule>> = {
     tenant: true,
     grants: { cloudflow_app: ['select', 'insert'], cloudflow_lookup: ['select'] },
   },
+  start_gates: {
+    tenant: true,
+    grants: { cloudflow_app: ['select', 'insert', 'update'], cloudflow_engine: ['select'] },
+  },
+  waiting_starts: {
+    tenant: true,
+    grants: {
+      cloudflow_app: ['select', 'insert', 'delete'],
+      cloudflow_engine: ['select', 'delete'],
+    },
+  },
   engine_processes: { tenant: false, grants: { cloudflow_engine: all } },
   outbox: {
     tenant: true,

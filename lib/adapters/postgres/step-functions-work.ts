@@ -2,6 +2,7 @@ import type { Pool } from 'pg';
 import type { Signal } from '#core/execution/commands.ts';
 import type { PayloadCodec } from '#ports/payload-codec.ts';
 import type { StepFunctionsWork } from '#ports/step-functions-work.ts';
+import { letIn } from './let-in.ts';
 import { seconds } from './rows.ts';
 
 /** `pool` is of role `cloudflow_engine`. */
@@ -11,12 +12,13 @@ export function createStepFunctionsWork(deps: {
 }): StepFunctionsWork {
   const { pool, codec } = deps;
   return {
+    letIn: (after, now) => letIn(pool, after, now),
     async open(status, after, limit) {
       const { rows } = await pool.query<{ tenant_id: string; id: string }>({
         name: 'open_on_step_functions',
         text: `select tenant_id, id from workflow_executions
                where runtime = 'step_functions' and status = $1 and owner is null
-                 and id > $2 order by id limit $3`,
+                 and wake_at is null and phase is distinct from 'queued' and id > $2 order by id limit $3`,
         values: [status, after ?? '00000000-0000-0000-0000-000000000000', limit],
       });
       return rows.map((row) => ({ tenant: row.tenant_id, executionId: row.id }));

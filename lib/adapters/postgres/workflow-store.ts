@@ -13,7 +13,7 @@ import type {
   WorkflowStore,
 } from '#ports/workflow-store.ts';
 import { withTenant } from './pool.ts';
-import { seconds } from './rows.ts';
+import { seconds, secondsOrNull } from './rows.ts';
 
 /** `pool`: role `cloudflow_app`. */
 export function createPostgresWorkflowStore(pool: Pool): WorkflowStore {
@@ -23,8 +23,8 @@ export function createPostgresWorkflowStore(pool: Pool): WorkflowStore {
 
     async find(tenant, mode, workflowId) {
       const { rows } = await pool.query<WorkflowRow>({
-        name: 'find-workflow',
-        text: 'select * from find_workflow($1, $2, $3)',
+        name: 'show-workflow',
+        text: 'select * from show_workflow($1, $2, $3)',
         values: [tenant, mode, workflowId],
       });
       return rows[0] === undefined
@@ -58,8 +58,9 @@ export function createPostgresWorkflowStore(pool: Pool): WorkflowStore {
         const looked: typeof filter = workflowIds === undefined ? {} : filter;
         const { rows } = await client.query<WorkflowRow>(
           `select workflow_id, version, description, runtime, step_count, version_count, revision,
-                  created_at, updated_at
+                  created_at, updated_at, paused_at, paused_by, pause_reason
            from workflows
+           left join start_gates using (tenant_id, mode, workflow_id)
            where tenant_id = $1 and mode = $2 and deleted_at is null
              and ($3::text is null or workflow_id > $3)
              and ($4::text[] is null or workflow_id = any ($4))
@@ -90,6 +91,7 @@ export function createPostgresWorkflowStore(pool: Pool): WorkflowStore {
         const held = await lockWorkflow(client, tenant, mode, workflowId);
         if (held === null || held.deleted) return 'not_found';
         if (revision !== null && held.revision !== revision) return 'changed';
+        if (await isPaused(client, tenant, mode, workflowId)) return 'paused';
         await client.query(
           `update workflows
            set deleted_at = to_timestamp($4), updated_at = to_timestamp($4),
@@ -103,6 +105,37 @@ export function createPostgresWorkflowStore(pool: Pool): WorkflowStore {
           [tenant, mode, workflowId, seconds(now)],
         );
         return 'removed';
+      }),
+
+    setPause: (tenant, mode, workflowId, change) =>
+      withTenant(pool, tenant, async (client) => {
+        const held = await lockWorkflow(client, tenant, mode, workflowId);
+        if (held === null || held.deleted) return 'not_found';
+        if (change.revision !== null && held.revision !== change.revision) return 'changed';
+        const { pause } = change;
+        if ((await isPaused(client, tenant, mode, workflowId)) === (pause !== null)) return 'same';
+        await client.query(
+          `insert into start_gates
+             (tenant_id, mode, workflow_id, paused_at, paused_by, pause_reason)
+           values ($1, $2, $3, to_timestamp($4), $5, $6)
+           on conflict (tenant_id, mode, workflow_id) do update
+             set paused_at = excluded.paused_at, paused_by = excluded.paused_by,
+                 pause_reason = excluded.pause_reason`,
+          [
+            tenant,
+            mode,
+            workflowId,
+            secondsOrNull(pause?.at ?? null),
+            pause?.by ?? null,
+            pause?.reason ?? null,
+          ],
+        );
+        await client.query(
+          `update workflows set revision = revision + 1, updated_at = to_timestamp($4)
+           where tenant_id = $1 and mode = $2 and workflow_id = $3`,
+          [tenant, mode, workflowId, seconds(change.now)],
+        );
+        return 'done';
       }),
 
     findVersion: (tenant, mode, workflowId, version) =>
@@ -188,6 +221,21 @@ async function storeVersion(client: PoolClient, version: NewVersion): Promise<St
   const record = await readVersion(client, tenant, mode, workflowId, version.version, false);
   if (record === null) throw new Error('a version that was just stored is not there');
   return { kind: 'stored', record, ...shown };
+}
+
+/** Under the workflow's lock. */
+async function isPaused(
+  client: PoolClient,
+  tenant: string,
+  mode: Mode,
+  workflowId: string,
+): Promise<boolean> {
+  const { rowCount } = await client.query(
+    `select from start_gates
+     where tenant_id = $1 and mode = $2 and workflow_id = $3 and paused_at is not null`,
+    [tenant, mode, workflowId],
+  );
+  return rowCount === 1;
 }
 
 interface HeldWorkflow {
@@ -314,6 +362,9 @@ interface WorkflowRow {
   readonly revision: number;
   readonly created_at: number;
   readonly updated_at: number;
+  readonly paused_at: number | null;
+  readonly paused_by: string | null;
+  readonly pause_reason: string | null;
 }
 
 interface LatestRow {
@@ -357,6 +408,10 @@ function toWorkflow(tenant: string, mode: Mode, row: WorkflowRow): WorkflowRecor
     revision: row.revision,
     createdAt: row.created_at,
     updatedAt: row.updated_at,
+    pause:
+      row.paused_at === null
+        ? null
+        : { at: row.paused_at, by: row.paused_by ?? '', reason: row.pause_reason },
   };
 }
 

@@ -163,7 +163,7 @@ export const executionRoutes = {
     response: ExecutionSummary,
     status: 202,
     idempotent: 'key',
-    errors: ['EXECUTION_FINISHED', 'RUNTIME_CANNOT_PAUSE'],
+    errors: ['EXECUTION_FINISHED', 'RUNTIME_CANNOT_PAUSE', 'CONFLICT'],
   },
   resumeExecution: {
     method: 'POST',
@@ -201,6 +201,7 @@ export const executionRoutes = {
       'VERSION_INCOMPATIBLE',
       'INPUT_INVALID',
       'RUNTIME_UNAVAILABLE',
+      'TOO_MANY_WAITING',
     ],
   },
 } as const satisfies Record<string, Route>;

@@ -37,7 +37,9 @@ export const ExecutionSummary = closed({
   runtime: Runtime,
   status: ExecutionStatus,
   phase: nullable(
-    Type.String({ description: 'finer than status: waiting, paused, retrying, compensating, ...' }),
+    Type.String({
+      description: 'finer than status: queued, waiting, paused, retrying, compensating, ...',
+    }),
   ),
   labels: Labels,
   created_at: Timestamp,
@@ -56,6 +58,7 @@ export const ExecutionSummary = closed({
 
 const WAIT_REASONS = [
   'start',
+  'turn',
   'dependencies',
   'evaluation',
   'attempt',

@@ -26,6 +26,22 @@ export const WorkflowSummary = closed({
   version_count: Type.Integer(),
   created_at: Timestamp,
   updated_at: Timestamp,
+  paused: {
+    ...nullable(
+      closed({
+        at: Timestamp,
+        by: Type.String({ description: 'who paused it: `user:` or `key:` and an id' }),
+        reason: nullable(Type.String()),
+      }),
+    ),
+    description: 'since when its starts wait; null: they begin',
+  },
+});
+
+export const PauseBody = closed({
+  reason: Type.Optional(
+    Type.String({ minLength: 1, maxLength: 1024, description: 'for whoever finds it paused' }),
+  ),
 });
 
 export const LatestExecution = closed({

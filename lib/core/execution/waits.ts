@@ -19,6 +19,8 @@ export type Wait = { readonly step: StepKey | null } & WaitReason;
 export type WaitReason =
   /** Accepted, and no engine has taken it up yet. */
   | { readonly kind: 'start' }
+  /** Accepted, and its workflow may not begin any now. The store knows that; the log does not. */
+  | { readonly kind: 'turn' }
   | { readonly kind: 'dependencies'; readonly on: readonly StepKey[] }
   | { readonly kind: 'evaluation' }
   /** An attempt is running. */

@@ -85,6 +85,7 @@ async function accept(
   if (answer.kind === 'conflict') {
     return refused('Internal', `execution ${id} exists with another workflow or input`);
   }
+  if (answer.kind === 'full') return refused('QuotaExceeded', 'too many wait to begin');
   if (answer.kind === 'parent_ended') return refused('Cancelled', 'nobody waits for the child');
   if (answer.kind === 'accepted') deps.hints.accepted({ tenant, executionId: id, runtime });
   return { kind: 'started', executionId: answer.executionId };

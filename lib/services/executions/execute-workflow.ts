@@ -25,6 +25,8 @@ export interface Started {
 /** Ids of clients are UUID v7: their time says in which month the execution is kept. */
 const OLDEST_ID_MS = 90 * 86_400_000;
 const NEWEST_ID_MS = 3_600_000;
+/** Whoever paused a workflow rarely resumes it within seconds. */
+const FULL_RETRY_SECONDS = 30;
 
 /** Accepts an execution. When this resolves it is durable, and will reach an end. */
 export async function executeWorkflow(
@@ -65,6 +67,7 @@ export async function executeWorkflow(
   };
   const answer = await deps.executions.accept(request);
   refuseConflict(answer, id, facts.idempotency !== null);
+  refuseFull(answer, workflowId);
   if (answer.kind === 'existing') {
     const existing = await requireExecution(deps, principal, answer.executionId);
     return {
@@ -80,7 +83,7 @@ export async function executeWorkflow(
       },
     };
   }
-  deps.hints.accepted({ tenant, executionId: id, runtime });
+  if (answer.kind === 'accepted') deps.hints.accepted({ tenant, executionId: id, runtime });
   return {
     kind: 'accepted',
     body: {
@@ -120,6 +123,15 @@ export function refuseConflict(answer: AcceptAnswer, id: string, keyed: boolean)
   throw new CloudFlowError(
     'EXECUTION_CONFLICT',
     `execution ${id} exists with another workflow or input`,
+  );
+}
+
+export function refuseFull(answer: AcceptAnswer, workflowId: string): void {
+  if (answer.kind !== 'full') return;
+  throw new CloudFlowError(
+    'TOO_MANY_WAITING',
+    `as many executions of workflow ${workflowId} wait to begin as may`,
+    { details: { retry_after_seconds: FULL_RETRY_SECONDS } },
   );
 }
 

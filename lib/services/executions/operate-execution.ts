@@ -4,7 +4,7 @@ import type { Signal } from '#core/execution/commands.ts';
 import { isFinal } from '#core/execution/events.ts';
 import { refusal } from '#core/execution/refusal.ts';
 import type { ExecutionState } from '#core/execution/state.ts';
-import type { ExecutionRecord, StoredSignal } from '#ports/execution-store.ts';
+import { type ExecutionRecord, QUEUED_PHASE, type StoredSignal } from '#ports/execution-store.ts';
 import type { Principal } from '../identity/principal.ts';
 import { notFound } from '../shared/problems.ts';
 import type { ExecutionDeps } from './deps.ts';
@@ -39,6 +39,7 @@ export async function pauseExecution(
 ): Promise<ResponseBody<'pauseExecution'>> {
   const record = await requireExecution(deps, principal, executionId);
   requireEngine(record);
+  requireBegun(record);
   return control(deps, principal, record, { kind: 'pause', by: principal.subject });
 }
 
@@ -50,6 +51,16 @@ export async function resumeExecution(
   const record = await requireExecution(deps, principal, executionId);
   requireEngine(record);
   return control(deps, principal, record, { kind: 'resume', by: principal.subject });
+}
+
+/** One that waits to be let in is held by its workflow, and by nothing else. */
+function requireBegun(record: ExecutionRecord): void {
+  if (record.phase !== QUEUED_PHASE) return;
+  throw new CloudFlowError(
+    'CONFLICT',
+    `execution ${record.id} waits to begin; pause and resume its workflow, or cancel it`,
+    { details: { execution_status: record.status } },
+  );
 }
 
 function requireEngine(record: ExecutionRecord): void {

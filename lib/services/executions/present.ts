@@ -104,6 +104,7 @@ type Tell<K extends Wait['kind']> = (wait: Extract<Wait, { kind: K }>) => Told;
 
 const TELL: { readonly [K in Wait['kind']]: Tell<K> } = {
   start: () => ({ detail: 'accepted; waits to be taken up' }),
+  turn: () => ({ detail: 'accepted; waits until its workflow may begin more' }),
   dependencies: ({ on }) => ({ on, detail: `waits for ${on.join(', ')}` }),
   evaluation: () => ({ detail: 'an expression is being evaluated' }),
   attempt: ({ attempt, since }) => ({

@@ -5,7 +5,12 @@ import { isFinal, parseStepKey } from '#core/execution/events.ts';
 import { type Wait, waits } from '#core/execution/waits.ts';
 import type { Json } from '#core/json.ts';
 import { allSteps, type Program } from '#core/plan/program.ts';
-import type { ExecutionFilter, ExecutionRecord, Labels } from '#ports/execution-store.ts';
+import {
+  type ExecutionFilter,
+  type ExecutionRecord,
+  type Labels,
+  QUEUED_PHASE,
+} from '#ports/execution-store.ts';
 import type { Principal } from '../identity/principal.ts';
 import { workflowsOf } from '../identity/workflow-scope.ts';
 import type { ExecutionDeps } from './deps.ts';
@@ -55,6 +60,7 @@ async function recordWithWaits(
   let found: readonly Wait[] = [];
   // A status changes at most twice.
   for (let round = 0; round < 3 && !isFinal(record.status); round += 1) {
+    if (record.phase === QUEUED_PHASE) return { record, found: [{ step: null, kind: 'turn' }] };
     const { program, state } = await loadState(deps, principal.tenant, executionId);
     found = waits(program, state, deps.clock.now());
     if (state.status === record.status) return { record, found };

@@ -10,7 +10,7 @@ import type { VersionRecord } from '#ports/workflow-store.ts';
 import type { Principal } from '../identity/principal.ts';
 import { type ChosenRuntime, chooseRuntime } from './choose-runtime.ts';
 import type { ExecutionDeps } from './deps.ts';
-import { type CallFacts, keyOf, refuseConflict, tracedBy } from './execute-workflow.ts';
+import { type CallFacts, keyOf, refuseConflict, refuseFull, tracedBy } from './execute-workflow.ts';
 import { checkInput } from './input.ts';
 import { loadState, requireExecution } from './load-state.ts';
 
@@ -93,6 +93,7 @@ export async function retryExecution(
     now,
   });
   refuseConflict(answer, id, facts.idempotency !== null);
+  refuseFull(answer, record.workflowId);
   if (answer.kind === 'accepted') deps.hints.accepted({ tenant, executionId: id, runtime });
   return { kind: 'accepted', body: { ...preview, execution_id: answer.executionId } };
 }

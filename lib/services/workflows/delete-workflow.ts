@@ -1,3 +1,4 @@
+import { CloudFlowError } from '#core/errors.ts';
 import type { Principal } from '../identity/principal.ts';
 import { changed, etagOf, requireMatch } from '../shared/etag.ts';
 import { notFound } from '../shared/problems.ts';
@@ -18,4 +19,10 @@ export async function deleteWorkflow(
   const answer = await deps.store.remove(tenant, mode, workflowId, revision, now);
   if (answer === 'changed') throw changed();
   if (answer === 'not_found') throw notFound('workflow');
+  if (answer === 'paused') {
+    throw new CloudFlowError(
+      'WORKFLOW_PAUSED',
+      `workflow ${workflowId} is paused, and what waits to begin would wait for ever; resume it first`,
+    );
+  }
 }

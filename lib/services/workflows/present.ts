@@ -17,6 +17,10 @@ export function presentWorkflow(record: WorkflowRecord): WorkflowItem {
     version_count: record.versionCount,
     created_at: iso(record.createdAt),
     updated_at: iso(record.updatedAt),
+    paused:
+      record.pause === null
+        ? null
+        : { at: iso(record.pause.at), by: record.pause.by, reason: record.pause.reason },
   };
 }
 

@@ -49,6 +49,7 @@ export function createStepFunctionsDriver(deps: DriverDeps): StepFunctionsDriver
   const { runner, machines, work, log } = deps;
   let looking: Promise<void> | null = null;
   let again = false;
+  let letInAfter: string | null = null;
 
   async function guarded(
     what: LogEvent,
@@ -150,7 +151,12 @@ export function createStepFunctionsDriver(deps: DriverDeps): StepFunctionsDriver
     }
   }
 
+  async function letIn(): Promise<void> {
+    letInAfter = (await work.letIn(letInAfter, runner.clock.now())).after;
+  }
+
   async function lookOnce(): Promise<void> {
+    await guarded('STARTS_NOT_LET_IN', letIn);
     for (let full = true; full; ) {
       const pending = await work.open('PENDING', null, BATCH);
       await Promise.all(
