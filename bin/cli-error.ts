@@ -26,6 +26,7 @@ export type CliErrorCode =
   | 'NOT_JSON'
   | 'NO_PLATFORM'
   | 'NOT_SIGNED_IN'
+  | 'SIGN_IN_ENDED'
   | 'PORT_IN_USE'
   | 'FOLDER_IN_USE'
   | 'FOLDER_UNUSABLE'

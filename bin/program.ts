@@ -352,13 +352,18 @@ export function createProgram(host: Host): Command {
     },
   );
 
-  add<Omit<import('./commands/identity.ts').LoginOptions, 'mode'> & { mode: 'live' | 'test' }>(
+  add<import('./commands/identity.ts').LoginOptions & { sso?: string }>(
     program,
     'login',
     'sign in as a user; the local stack knows its first one',
-    ['cloudflow login', 'cloudflow login --url https://api.example.com --tenant acme'],
+    [
+      'cloudflow login',
+      'cloudflow login --url https://api.example.com --tenant acme',
+      'cloudflow login --tenant acme --sso okta',
+    ],
     [
       option('--tenant <tenant>', 'the short name of the tenant'),
+      option('--sso <provider>', 'through this identity provider of the tenant, in a browser'),
       option('--email <address>', 'the address of the user'),
       option('--password-stdin', 'read the password from stdin'),
       option('--code <code>', 'of the authenticator, where one is enrolled'),
@@ -367,6 +372,11 @@ export function createProgram(host: Host): Command {
         .default('live'),
     ],
     async (_, own, globals) => {
+      const { sso } = own;
+      if (sso !== undefined) {
+        const { loginElsewhere } = await import('./commands/sign-in-elsewhere.ts');
+        return loginElsewhere(terminal, findPlace(globals), { ...own, sso });
+      }
       const { login } = await import('./commands/identity.ts');
       return login(terminal, findPlace(globals), own);
     },
@@ -468,6 +478,45 @@ export function createProgram(host: Host): Command {
       },
     );
   }
+
+  const providers = program
+    .command('identity-providers')
+    .description('where people sign in besides here');
+  add(
+    providers,
+    'list',
+    'list identity providers by name',
+    ['cloudflow identity-providers list'],
+    [],
+    async (_, __, globals) => {
+      const commands = await import('./commands/identity-providers.ts');
+      return commands.identityProviders(terminal, await openSession(globals));
+    },
+  );
+  add<{ secretStdin?: true }>(
+    providers,
+    'create <file>',
+    'connect an identity provider, out of a JSON file as the API takes it',
+    ['cloudflow identity-providers create okta.json --secret-stdin < secret'],
+    [option('--secret-stdin', 'read the client secret from stdin')],
+    async ([file], own, globals) => {
+      const commands = await import('./commands/identity-providers.ts');
+      const client = await openSession(globals);
+      return commands.createIdentityProvider(terminal, client, file as string, own);
+    },
+  );
+  add(
+    providers,
+    'delete <provider>',
+    'let nobody sign in through it any more; sessions go on',
+    ['cloudflow identity-providers delete okta'],
+    [],
+    async ([name], _, globals) => {
+      const commands = await import('./commands/identity-providers.ts');
+      const client = await openSession(globals);
+      return commands.deleteIdentityProvider(terminal, client, name as string);
+    },
+  );
 
   const audit = program.command('audit').description('who did what');
   const filters = () => [

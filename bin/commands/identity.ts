@@ -40,25 +40,38 @@ export async function login(
       ...(deviceToken === null ? {} : { device_token: deviceToken }),
     },
   });
+  await finishLogin(terminal, baseUrl, answer, { ...options, tenant });
+}
+
+/** The second factor, where one is asked for; then it is remembered, and said who signed in. */
+export async function finishLogin(
+  terminal: Terminal,
+  baseUrl: string,
+  answer: ResponseBody<'login'>,
+  of: { readonly tenant: string; readonly mode: 'live' | 'test'; readonly code?: string },
+): Promise<void> {
   const tokens =
     'mfa_token' in answer
-      ? await client.verifySecondFactor({
+      ? await createClient({ baseUrl }).verifySecondFactor({
           body: {
             mfa_token: answer.mfa_token,
-            code: options.code ?? (await ask('code of the authenticator', { hidden: false })),
+            code: of.code ?? (await ask('code of the authenticator', { hidden: false })),
           },
         })
       : answer;
+  const client = createClient({ baseUrl, credential: tokens.access_token });
+  const { user } = await client.whoAmI();
+  if (user === null) throw new TypeError('a session is of nobody');
   await keepSignIn(baseUrl, {
-    tenant,
-    email,
-    mode: options.mode,
+    tenant: of.tenant,
+    email: user.email,
+    mode: of.mode,
     accessToken: tokens.access_token,
     accessEndsAt: Date.now() + tokens.expires_in * 1_000,
     refreshToken: tokens.refresh_token,
-    deviceToken: tokens.device_token ?? deviceToken,
+    deviceToken: tokens.device_token ?? (await readDeviceToken(baseUrl)),
   });
-  await whoami(terminal, createClient({ baseUrl, credential: tokens.access_token }));
+  await whoami(terminal, client);
 }
 
 /** Ends the session there and forgets it here; without one there is nothing to do. */

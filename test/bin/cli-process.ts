@@ -19,6 +19,8 @@ export interface Running {
   readonly ended: Promise<Ended>;
   /** What stdout has said so far. */
   readonly said: string;
+  /** And what stderr has. */
+  readonly aside: string;
   signal(signal: NodeJS.Signals): void;
 }
 
@@ -59,6 +61,9 @@ export function start(args: readonly string[], options: CliOptions = {}): Runnin
     ended,
     get said() {
       return stdout;
+    },
+    get aside() {
+      return stderr;
     },
     signal: (signal) => void child.kill(signal),
   };

@@ -1,0 +1,143 @@
+import { randomBytes } from 'node:crypto';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { createPostgresApiKeys } from '#adapters/postgres/api-keys.ts';
+import { createApiKey } from '#services/identity/create-api-key.ts';
+import { Browser, cookieOf } from '#test/functions/sso-browser.ts';
+import { type PlatformWorld, startWorld } from '#test/integration/platform-world.ts';
+import {
+  createTestDatabase,
+  describeWithPostgres,
+  type TestDatabase,
+} from '#test/support/database.ts';
+import {
+  type HonestProvider,
+  startHonestProvider,
+} from '#test/support/identity-providers/start.ts';
+import { cloudflow, start } from './cli-process.ts';
+
+/** From the command line to a provider and back, with a browser in between. */
+describeWithPostgres('signing in elsewhere on the command line', () => {
+  let world: PlatformWorld;
+  let idp: HonestProvider;
+  let database: TestDatabase;
+  let config = '';
+  let tenant = '';
+
+  beforeAll(async () => {
+    idp = await startHonestProvider({ ada: { email: 'ada@example.com', email_verified: true } });
+    database = await createTestDatabase();
+    world = await startWorld(database.url);
+    world.platform.allowEgress(idp.host);
+    config = await mkdtemp(join(tmpdir(), 'cloudflow-config-'));
+    ({ tenant } = world.platform.admin);
+    const { baseUrl } = world.platform;
+    const client = await idp.register(`${baseUrl}/api/v1/auth/sso/${tenant}/corp/callback`);
+    await writeFile(
+      join(config, 'corp.json'),
+      JSON.stringify({
+        name: 'corp',
+        enabled: true,
+        protocol: {
+          kind: 'oidc',
+          issuer: idp.issuer,
+          client_id: client.id,
+          client_auth: 'client_secret_basic',
+        },
+        email_domains: ['example.com'],
+        default_roles: ['author'],
+        trusts_mfa: false,
+      }),
+    );
+    const key = await liveKey();
+    const made = await cli(
+      ['identity-providers', 'create', join(config, 'corp.json'), '--secret-stdin', ...key],
+      `${client.secret}\n`,
+    );
+    expect(made).toMatchObject({ status: 0, stderr: '' });
+    expect(made.stdout).toContain(`${baseUrl}/api/v1/auth/sso/${tenant}/corp/callback`);
+    expect(made.stdout).not.toContain(client.secret);
+    const listed = await cli(['identity-providers', 'list', ...key]);
+    expect(listed.stdout).toContain('corp');
+  }, 120_000);
+  afterAll(async () => {
+    await world?.stop();
+    await idp?.close();
+    await rm(config, { recursive: true, force: true });
+  });
+
+  const cli = (args: readonly string[], stdin?: string) =>
+    cloudflow([...args, '--url', world.platform.baseUrl], {
+      env: { XDG_CONFIG_HOME: config },
+      ...(stdin === undefined ? {} : { stdin }),
+    });
+
+  /** Of mode live, which identity providers are of. */
+  async function liveKey(): Promise<readonly string[]> {
+    const { rows } = await database.admin.query<{ id: string }>(
+      'select id from tenants where slug = $1',
+      [tenant],
+    );
+    const apiKeys = createPostgresApiKeys(database.pool('cloudflow_app'));
+    const { text } = await createApiKey(
+      { apiKeys, clock: world.clock, randomBytes },
+      {
+        tenant: rows[0]?.id ?? '',
+        mode: 'live',
+        name: 'test',
+        scopes: ['*'],
+        workflows: null,
+        expiresAt: null,
+        requestsPerMinute: null,
+      },
+    );
+    return ['--api-key', text];
+  }
+
+  it('hands the code to the waiting command and nobody else, and is remembered', async () => {
+    const { baseUrl } = world.platform;
+    const running = start(['login', '--sso', 'corp', '--tenant', tenant, '--url', baseUrl], {
+      env: { XDG_CONFIG_HOME: config },
+    });
+    await expect.poll(() => running.aside, { timeout: 30_000 }).toContain('/api/v1/auth/sso/');
+    const opened = new URL(/https?:\S+/.exec(running.aside)?.[0] ?? '');
+    const returnTo = opened.searchParams.get('return_to') ?? '';
+    expect(returnTo).toMatch(/^http:\/\/127\.0\.0\.1:\d+\/callback$/);
+    // Whoever guesses that somebody waits there is told nothing, and changes nothing.
+    for (const guess of ['/', '/callback', '/callback?code=x', '/callback?code=x&state=guess']) {
+      expect((await fetch(new URL(guess, returnTo))).status).toBe(404);
+    }
+
+    const browser = new Browser({ server: { url: baseUrl } as never }, baseUrl);
+    const begun = await browser.get(opened.pathname + opened.search);
+    const visit = {
+      location: new URL(begun.headers.get('location') ?? ''),
+      cookie: cookieOf(begun),
+      verifier: '',
+    };
+    const back = await browser.callback(visit, await browser.visit(visit, 'ada'));
+    const page = await fetch(back.headers.get('location') ?? '');
+    expect([page.status, await page.text()]).toEqual([
+      200,
+      expect.stringContaining('Go back to the terminal'),
+    ]);
+
+    const ended = await running.ended;
+    expect(ended.status).toBe(0);
+    expect(ended.stdout).toContain('ada@example.com');
+    const me = await cli(['whoami', '--json']);
+    expect(me.document).toMatchObject({ user: { email: 'ada@example.com', roles: ['author'] } });
+    const kept = await readFile(join(config, 'cloudflow', 'credentials.json'), 'utf8');
+    expect(ended.stdout + ended.stderr).not.toContain(JSON.parse(kept)[baseUrl].refreshToken);
+  });
+
+  it('says what is wrong in a sentence', async () => {
+    const key = await liveKey();
+    const gone = await cli(['identity-providers', 'delete', 'nowhere', ...key]);
+    expect(gone.stderr).toContain('NOT_FOUND');
+    const missing = await cli(['identity-providers', 'create', '/nowhere.json', ...key]);
+    expect([missing.status, missing.stderr]).toEqual([2, expect.stringContaining('/nowhere.json')]);
+  });
+});
