@@ -2,9 +2,10 @@ import { fileURLToPath } from 'node:url';
 import { App, Validations } from 'aws-cdk-lib/core';
 import { AwsSolutionsChecks } from 'cdk-nag';
 import { programNames } from '#config/functions.ts';
-import { problemOfContext } from '#config/stage-problems.ts';
+import { problemOfContext, readRepository } from '#config/stage-problems.ts';
 import { readStageSettings, type StageSettings } from '#config/stage-settings.ts';
 import { bundleFolder } from '#constructs/service-function.ts';
+import { DeliveryStack } from '#stacks/delivery-stack.ts';
 import { buildPlatform } from '#stacks/platform.ts';
 import { synthFailure } from './build/synth-failure.ts';
 
@@ -15,7 +16,7 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 const dist = fileURLToPath(new URL('../dist', import.meta.url));
 
 /** Throws a TypeError of one sentence that says what to change. */
-function readRequest(app: App): StageSettings {
+function readRequest(app: App): { settings: StageSettings; repository: string | null } {
   const strange = problemOfContext(Object.keys(app.node.getAllContext()));
   if (strange !== null) throw new TypeError(strange);
   const settings = readStageSettings(
@@ -26,23 +27,24 @@ function readRequest(app: App): StageSettings {
     process.env,
   );
   for (const name of programNames) bundleFolder(dist, name);
-  return settings;
+  return { settings, repository: readRepository(app.node.tryGetContext('repository')) };
 }
 
-function synthesise(app: App, settings: StageSettings): void {
+function synthesise(app: App, { settings, repository }: ReturnType<typeof readRequest>): void {
   Validations.of(app).addPlugins(new AwsSolutionsChecks(app));
   buildPlatform(app, settings, dist);
+  if (repository !== null) new DeliveryStack(app, settings, repository);
   app.synth();
 }
 
 const app = new App();
-let settings: StageSettings | null = null;
+let request: ReturnType<typeof readRequest> | null = null;
 try {
-  settings = readRequest(app);
-  synthesise(app, settings);
+  request = readRequest(app);
+  synthesise(app, request);
 } catch (error) {
   // Left alone, Node would print the line that threw, which in CDK is all of a minified file.
-  const refused = settings === null && error instanceof TypeError;
+  const refused = request === null && error instanceof TypeError;
   process.stderr.write(refused ? `${error.message}\n` : synthFailure(error, root));
   process.exitCode = 1;
 }

@@ -103,8 +103,17 @@ export function problemOfSettings(settings: StageSettings): string | null {
   return null;
 }
 
-/** Context keys of the app: what `-c` may name. */
-export const CONTEXT_KEYS = ['stage', 'account'] as const;
+/** Context keys of the app: what `-c` may name. `repository` adds the stack of the pipeline's role. */
+export const CONTEXT_KEYS = ['stage', 'account', 'repository'] as const;
+
+/** The repository that the pipeline runs in; null: none was given. Throws a sentence that says what to write. */
+export function readRepository(given: unknown): string | null {
+  if (given === undefined) return null;
+  if (typeof given === 'string' && /^[A-Za-z0-9-]{1,39}\/[\w.-]{1,100}$/.test(given)) return given;
+  throw new TypeError(
+    `the repository is ${JSON.stringify(given)}; write it as GitHub does, -c repository=OWNER/NAME`,
+  );
+}
 
 /**
  * What is wrong with the names of context keys; null when nothing is. A mistyped key would be no more
@@ -114,6 +123,6 @@ export function problemOfContext(keys: readonly string[]): string | null {
   const known: readonly string[] = CONTEXT_KEYS;
   const strange = keys.find((key) => !/[@:]/.test(key) && !known.includes(key));
   if (strange === undefined) return null;
-  const all = `-c ${strange}= is not known; use -c ${CONTEXT_KEYS.join('= or -c ')}=`;
+  const all = `-c ${strange}= is not known; use -c ${CONTEXT_KEYS.join('=, -c ')}=`;
   return `${all}; all else that a stage is stands in lib/config/stage-settings.ts`;
 }

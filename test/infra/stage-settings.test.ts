@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { App, Stack } from 'aws-cdk-lib/core';
 import { describe, expect, it } from 'vitest';
-import { problemOfContext, problemOfSettings } from '#config/stage-problems.ts';
+import { problemOfContext, problemOfSettings, readRepository } from '#config/stage-problems.ts';
 import {
   PLACEHOLDER_ACCOUNT,
   problemOf,
@@ -164,8 +164,16 @@ describe('settings of stages', () => {
   it('a context key that nobody knows is refused, and CDK keeps its own', () => {
     expect(problemOfContext(['stage', 'account', '@aws-cdk/core:x', 'aws:cdk:y'])).toBeNull();
     expect(problemOfContext(['stage', 'region'])).toBe(
-      '-c region= is not known; use -c stage= or -c account=; all else that a stage is stands in lib/config/stage-settings.ts',
+      '-c region= is not known; use -c stage=, -c account=, -c repository=; all else that a stage is stands in lib/config/stage-settings.ts',
     );
+  });
+
+  it('a repository is written as GitHub writes it', () => {
+    expect(readRepository(undefined)).toBeNull();
+    expect(readRepository('acme/cloudflow')).toBe('acme/cloudflow');
+    for (const wrong of ['cloudflow', 'acme/*', 'https://github.com/acme/cloudflow', 'a/b:c', 1]) {
+      expect(() => readRepository(wrong)).toThrow('write it as GitHub does, -c repository=OWNER/');
+    }
   });
 
   it('a failure of CDK is its sentence and our place, not the minified file it came from', () => {
