@@ -1,9 +1,12 @@
 import { BackupClient } from '@aws-sdk/client-backup';
+import { CloudWatchClient } from '@aws-sdk/client-cloudwatch';
 import { KafkaClient } from '@aws-sdk/client-kafka';
 import { RDSClient } from '@aws-sdk/client-rds';
 import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { createBackups } from '#adapters/backup/backups.ts';
+import { createMeasures } from '#adapters/cloudwatch/measures.ts';
 import { createTopicInventory } from '#adapters/kafka/topic-inventory.ts';
+import { createArchives } from '#adapters/rds/archives.ts';
 import { createRdsClusters } from '#adapters/rds/clusters.ts';
 import { createSecretInventory } from '#adapters/secretsmanager/inventory.ts';
 import { readEnv } from '#config/env.ts';
@@ -31,6 +34,8 @@ export const handler = invoked(
       clusters: createRdsClusters(new RDSClient({})),
       secrets: createSecretInventory(new SecretsManagerClient({})),
       topics: createTopicInventory(new KafkaClient({})),
+      archives: createArchives(new RDSClient({})),
+      measures: createMeasures(new CloudWatchClient({})),
     },
   }),
 );

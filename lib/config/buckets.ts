@@ -40,6 +40,15 @@ export const BUCKETS = {
     keptDays: SEVEN_YEARS,
     copied: true,
   },
+  snapshots: {
+    about: 'the database as it was, month by month, in files that need no database',
+    uses: [],
+    locked: false,
+    coldAfterDays: null,
+    deepAfterDays: 1,
+    keptDays: SEVEN_YEARS,
+    copied: false,
+  },
   exports: {
     about: 'what tenants and operators asked to have written out',
     uses: ['write', 'read', 'delete'],

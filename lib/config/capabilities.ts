@@ -216,6 +216,27 @@ export const CAPABILITIES = {
       'kms:DescribeKey',
     ],
   },
+  'recovery:archives': {
+    about: 'have backups written out as files, and see how far they are',
+    actions: [
+      'rds:StartExportTask',
+      'rds:DescribeExportTasks',
+      'iam:PassRole',
+      'kms:CreateGrant',
+      'kms:Decrypt',
+      'kms:DescribeKey',
+      'kms:Encrypt',
+      'kms:GenerateDataKey',
+      'kms:GenerateDataKeyWithoutPlaintext',
+      'kms:ReEncryptFrom',
+      'kms:ReEncryptTo',
+      'kms:RetireGrant',
+    ],
+  },
+  'recovery:measures': {
+    about: 'read what CloudWatch has measured',
+    actions: ['cloudwatch:GetMetricData'],
+  },
   'recovery:secret-names': {
     about: 'list secrets, without reading one',
     actions: ['secretsmanager:ListSecrets'],

@@ -424,7 +424,8 @@ export const FUNCTIONS = {
     maxBundleBytes: MEGABYTE,
   },
   operations: {
-    about: 'what the platform does to itself where it serves: copies of the database, inventories',
+    about:
+      'what the platform does to itself where it serves: copies of the database, inventories, reports',
     entry: 'functions/operations/main.ts',
     triggers: [{ kind: 'platform-task' }],
     env: OPERATIONS,
@@ -433,6 +434,8 @@ export const FUNCTIONS = {
       'recovery:backups',
       'recovery:databases',
       'recovery:copies',
+      'recovery:archives',
+      'recovery:measures',
       'recovery:secret-names',
       'recovery:topics',
     ],

@@ -66,6 +66,9 @@ export function operationsTables(settings: StageSettings): string {
     '',
     `Objective: ${SERVICE_LEVEL.objectivePercent} % of a month's requests. Agreed with customers: ${SERVICE_LEVEL.agreedPercent} %.`,
     '',
+    'On the 1st the workflow `service-report` writes what a month was, day by day, and tells it ([recovery](recovery.md)). What one customer is owed:',
+    'the saved query `availability-by-tenant`.',
+    '',
     ...table(
       ['below', 'credit of the month’s bill'],
       SERVICE_LEVEL.credits.map(({ below, percent }) => [`${below} %`, `${percent} %`]),

@@ -36,6 +36,21 @@ export const PLATFORM_WORKFLOWS = {
     priority: 'P1',
     rehearsal: true,
   },
+  'database-archive': {
+    about: 'writes the latest backup out as files that need no database, to be kept for years',
+    runsIn: 'home',
+    // After the monthly backup was made.
+    schedule: { expression: 'cron(0 12 1 * ? *)', input: {} },
+    priority: 'P3',
+    rehearsal: false,
+  },
+  'service-report': {
+    about: 'writes the service level of the month that is over, and tells it',
+    runsIn: 'home',
+    schedule: { expression: 'cron(0 7 1 * ? *)', input: {} },
+    priority: 'P3',
+    rehearsal: false,
+  },
   'secret-inventory': {
     about: 'writes names, ages and rotation of all secrets',
     runsIn: 'home',

@@ -84,6 +84,8 @@ export interface HomeFacts {
     readonly parameterGroup: string;
     readonly maxUnits: number;
   };
+  /** Where backups are written out to, as whom, and sealed with which key. */
+  readonly archive: { readonly bucket: string; readonly role: string; readonly key: string };
 }
 
 /** What it tells those of the region that waits. */

@@ -73,6 +73,32 @@ export interface GlobalDatabases {
   promote(id: string, clusterArn: string, how: 'planned' | 'unplanned'): Promise<void>;
 }
 
+/** A backup that is written out as files, which need no database to be read. */
+export interface ArchiveTask {
+  /** As AWS says it: `STARTING`, `IN_PROGRESS`, `COMPLETE`, `FAILED`, `CANCELED`, ... */
+  readonly status: string;
+  readonly percent: number;
+  /** Null: not known yet. */
+  readonly gigabytes: number | null;
+  /** Why it failed. */
+  readonly cause: string | null;
+}
+
+export interface Archives {
+  begin(request: {
+    readonly id: string;
+    /** A recovery point. */
+    readonly of: string;
+    readonly bucket: string;
+    /** Where in the bucket: files lie under it and the id. */
+    readonly prefix: string;
+    /** Who writes them, and the key that they are sealed with. */
+    readonly role: string;
+    readonly key: string;
+  }): Promise<void>;
+  find(id: string): Promise<ArchiveTask | null>;
+}
+
 // ── what people reach, and what works ───────────────────────────────────────────────────────
 
 export interface DnsRecord {
@@ -129,6 +155,19 @@ export interface TopicFacts {
 
 export interface TopicInventory {
   list(cluster: string): Promise<readonly TopicFacts[]>;
+}
+
+/** One time series that is kept of what happened. */
+export interface MeasuredSeries {
+  readonly namespace: string;
+  readonly name: string;
+  readonly dimensions: Readonly<Record<string, string>>;
+  readonly statistic: string;
+}
+
+export interface Measures {
+  /** Of every day in UTC, from the first instant to before the last, of which anything is known: `2026-11-30`. */
+  daily(series: MeasuredSeries, from: number, to: number): Promise<ReadonlyMap<string, number>>;
 }
 
 /** Documents by key, each written over the version that was read or not at all. */

@@ -6,6 +6,7 @@ import { CfnDBClusterParameterGroup, CfnDBSubnetGroup } from 'aws-cdk-lib/aws-rd
 import { CfnScheduleGroup } from 'aws-cdk-lib/aws-scheduler';
 import { Duration } from 'aws-cdk-lib/core';
 import type { Construct } from 'constructs';
+import { bucketNameOf } from '#config/buckets.ts';
 import { platformMachineArn } from '#config/platform-workflows.ts';
 import {
   BACKUPS,
@@ -21,6 +22,7 @@ import { PlatformMachines } from '#constructs/platform-machine.ts';
 import { RecoveryStore } from '#constructs/recovery-store.ts';
 import { ServiceFunction, type Surroundings } from '#constructs/service-function.ts';
 import { makeVault } from '#constructs/vault.ts';
+import { makeArchivist } from './archivist.ts';
 import { DATABASE_PARAMETERS, DATABASE_VERSION, type DataStack } from './data-stack.ts';
 import type { EventsStack } from './events-stack.ts';
 import type { IdentityStack } from './identity-stack.ts';
@@ -43,6 +45,9 @@ const COPY_UNITS = 8;
  * their copies in another region, the workflows that restore them every week, and the rehearsals.
  */
 export class RecoveryStack extends StageStack {
+  /** Who writes backups out. */
+  private readonly archivist: Role;
+
   constructor(scope: Construct, settings: StageSettings, props: RecoveryStackProps) {
     super(scope, 'Recovery', settings, 'backups, restores and their proof');
     const { around, data } = props;
@@ -52,6 +57,7 @@ export class RecoveryStack extends StageStack {
     const vault = makeVault(this, settings, store.key);
     this.plan(vault, data);
 
+    this.archivist = makeArchivist(this, settings, props.identity);
     const integrity = new ServiceFunction(this, 'Integrity', {
       name: 'integrity',
       around,
@@ -143,7 +149,7 @@ export class RecoveryStack extends StageStack {
     });
   }
 
-  private facts({ data, events, around }: RecoveryStackProps): HomeFacts {
+  private facts({ data, events, around, identity }: RecoveryStackProps): HomeFacts {
     const { stage, region } = this.settings;
     const names = databaseNames(stage);
     const { subnetIds } = around.vpc.selectSubnets({ subnetType: SubnetType.PRIVATE_ISOLATED });
@@ -170,6 +176,11 @@ export class RecoveryStack extends StageStack {
         securityGroup: data.databaseGroupId,
         parameterGroup: parameters.ref,
         maxUnits: COPY_UNITS,
+      },
+      archive: {
+        bucket: bucketNameOf(this.settings, 'snapshots'),
+        role: this.archivist.roleArn,
+        key: identity.dataKey.keyArn,
       },
     };
   }
@@ -235,6 +246,35 @@ export class RecoveryStack extends StageStack {
         // A backup of Aurora is sealed as its cluster is.
         identity.allowKey(role, 'SealCopies', kms, 'rds');
       },
+      'recovery:archives': (role) => {
+        const does = actionsOf('recovery:archives');
+        allow(role, {
+          sid: sidOf('recovery:archives'),
+          actions: does.filter((each) => each.startsWith('rds:')),
+          resources: [`${rds}:cluster-snapshot:awsbackup:*`],
+          star: 'backups are named by AWS Backup',
+        });
+        allow(role, {
+          sid: 'HandOnArchivist',
+          actions: does.filter((each) => each.startsWith('iam:')),
+          resources: [this.archivist.roleArn],
+          conditions: { StringEquals: { 'iam:PassedToService': 'export.rds.amazonaws.com' } },
+        });
+        // RDS opens the backup and seals the files in the name of whoever asks for it.
+        identity.allowKey(
+          role,
+          'SealArchives',
+          does.filter((each) => each.startsWith('kms:')),
+          'rds',
+        );
+      },
+      'recovery:measures': (role) =>
+        allow(role, {
+          sid: sidOf('recovery:measures'),
+          actions: actionsOf('recovery:measures'),
+          resources: ['*'],
+          star: 'metrics of AWS know no resource that reading them could be narrowed to',
+        }),
       'recovery:secret-names': (role) =>
         allow(role, {
           sid: sidOf('recovery:secret-names'),

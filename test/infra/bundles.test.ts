@@ -137,6 +137,7 @@ describe('what is deployed', () => {
       'client-s3': ['bucket:', 'recovery:documents'],
       'client-application-auto-scaling': ['takeover:engine'],
       'client-backup': ['recovery:backups'],
+      'client-cloudwatch': ['recovery:measures'],
       'client-ecs': ['takeover:engine'],
       'client-lambda': ['recovery:integrity'],
       'client-rds': ['recovery:databases'],

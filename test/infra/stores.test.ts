@@ -226,6 +226,7 @@ describe.each(STAGES)('what stage %s keeps outside of its database', (stage) => 
     expect(lives).toEqual([
       ['audit', 2_557, 'GLACIER 90', 'DEEP_ARCHIVE 365'],
       ['archive', 2_557, 'GLACIER 30', 'DEEP_ARCHIVE 365'],
+      ['snapshots', 2_557, 'DEEP_ARCHIVE 1'],
       ['exports', 30],
       ['logs', 400, 'GLACIER 90'],
     ]);

@@ -13,7 +13,8 @@ const THROTTLED = /Throttl|TooManyRequests|RequestLimitExceeded|SlowDown|PriorRe
 const DENIED = /AccessDenied|NotAuthorized|UnauthorizedOperation|^AuthFailure$|AuthorizationError/;
 const ABSENT = /NotFound|NoSuch|DoesNotExist/;
 /** It is being changed, or something it needs is: a moment later it may be otherwise. */
-const BUSY = /InvalidDB\w*State|InvalidGlobalClusterState|ConflictException|ResourceInUse/;
+const BUSY =
+  /InvalidDB\w*State|InvalidExport\w*State|InvalidGlobalClusterState|ConflictException|ResourceInUse/;
 
 /** Errors of AWS in words of the language, for what an operation asked of it. */
 export async function asked<T>(what: string, request: () => Promise<T>): Promise<T> {
@@ -45,4 +46,17 @@ function nameOf({ name, $metadata, $retryable }: Thrown): StepErrorName {
 /** Whether AWS says, under one of these names, that something is not there or is so already. */
 export function isNamed(error: unknown, ...names: readonly string[]): boolean {
   return error instanceof Error && names.includes(error.name);
+}
+
+/** Asks for a change: what is refused by one of these names is so already. */
+export async function unless(
+  what: string,
+  harmless: readonly string[],
+  request: () => Promise<unknown>,
+): Promise<void> {
+  try {
+    await request();
+  } catch (error) {
+    if (!isNamed(error, ...harmless)) await asked(what, () => Promise.reject(error));
+  }
 }

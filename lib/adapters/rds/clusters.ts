@@ -10,7 +10,7 @@ import {
   RestoreDBClusterToPointInTimeCommand,
 } from '@aws-sdk/client-rds';
 import type { Cluster, Clusters, NewCluster } from '#ports/recovery.ts';
-import { asked, isNamed } from '../aws/failure.ts';
+import { asked, isNamed, unless } from '../aws/failure.ts';
 
 const ENGINE = 'aurora-postgresql';
 const PAGE = 100;
@@ -146,17 +146,4 @@ function shared(request: NewCluster) {
     ServerlessV2ScalingConfiguration: { MinCapacity: 0.5, MaxCapacity: request.maxUnits },
     Tags: Object.entries(request.tags).map(([Key, Value]) => ({ Key, Value })),
   };
-}
-
-/** What one of these says is so already. */
-async function unless(
-  what: string,
-  harmless: readonly string[],
-  request: () => Promise<unknown>,
-): Promise<void> {
-  try {
-    await request();
-  } catch (error) {
-    if (!isNamed(error, ...harmless)) await asked(what, () => Promise.reject(error));
-  }
 }

@@ -1,3 +1,4 @@
+import { indicatorOf } from '../indicator.ts';
 import { resourceNames } from '../resources.ts';
 import { SERVICE_LEVEL } from '../service-level.ts';
 import { aws, math, ours, series } from '../signals.ts';
@@ -17,10 +18,7 @@ export function apiAlarms({ stage }: StageSettings): readonly Alarm[] {
       priority: 'P1',
       about: 'more than 1 % of the requests to the API fail by our fault',
       runbook: 'api-errors',
-      signal: math(`IF(failed >= ${FEW_FAILURES}, 100 * failed / all, 0)`, {
-        failed: aws('AWS/ApiGateway', '5XXError', 'Sum', at),
-        all: aws('AWS/ApiGateway', 'Count', 'SampleCount', at),
-      }),
+      signal: math(`IF(failed >= ${FEW_FAILURES}, 100 * failed / all, 0)`, indicatorOf(stage)),
       threshold: 1,
       unit: '%',
       periodSeconds: MINUTE,
@@ -59,8 +57,6 @@ export function apiAlarms({ stage }: StageSettings): readonly Alarm[] {
  * it still is. 14.4 times the budget is 2 % of it in an hour, 6 times is 5 % in six hours.
  */
 export function objectiveAlarms({ stage }: StageSettings): readonly Alarm[] {
-  const { api, apiStage } = resourceNames(stage);
-  const at = { ApiName: api, Stage: apiStage };
   const burn = (
     name: string,
     priority: Priority,
@@ -73,10 +69,7 @@ export function objectiveAlarms({ stage }: StageSettings): readonly Alarm[] {
         priority,
         about: `the ${window} window of ${name}`,
         runbook: 'error-budget',
-        signal: math(`IF(failed >= ${FEW_FAILURES}, 100 * failed / all, 0)`, {
-          failed: aws('AWS/ApiGateway', '5XXError', 'Sum', at),
-          all: aws('AWS/ApiGateway', 'Count', 'SampleCount', at),
-        }),
+        signal: math(`IF(failed >= ${FEW_FAILURES}, 100 * failed / all, 0)`, indicatorOf(stage)),
         threshold: rounded(times * BUDGET_PERCENT),
         unit: '%',
         periodSeconds: windows[i] as number,

@@ -10,15 +10,19 @@ import { validatePiece } from '#core/dsl/validate.ts';
 import { isJsonObject } from '#core/json.ts';
 import { OperationFailure } from '#core/operation-failure.ts';
 import type { PlatformOperations } from '#ports/platform-operations.ts';
+import { ARCHIVES } from './archives.ts';
 import { INVENTORIES } from './inventories.ts';
 import { NOTES } from './notes.ts';
 import type { Catalog, HomeWorld, Operation, StandbyWorld, World } from './operation.ts';
+import { REPORTS } from './reports.ts';
 import { RESTORE } from './restore.ts';
 import { TAKEOVER } from './takeover.ts';
 
 /** What the function in each region can do, and nothing of the other's. */
 export const HOME_OPERATIONS = {
   ...RESTORE,
+  ...ARCHIVES,
+  ...REPORTS,
   ...INVENTORIES,
   ...NOTES,
 } as const satisfies Catalog<HomeWorld>;

@@ -29,6 +29,7 @@ const Home = closed({
     parameterGroup: text,
     maxUnits: Type.Number({ minimum: 1 }),
   }),
+  archive: closed({ bucket: text, role: text, key: text }),
 });
 
 const Standby = closed({

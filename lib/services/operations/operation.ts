@@ -5,6 +5,7 @@ import type { Json } from '#core/json.ts';
 import type { Clock } from '#ports/clock.ts';
 import type {
   Announcements,
+  Archives,
   Backups,
   Clusters,
   Dns,
@@ -12,6 +13,7 @@ import type {
   Fleets,
   GlobalDatabases,
   IntegrityChecks,
+  Measures,
   SecretInventory,
   TopicInventory,
 } from '#ports/recovery.ts';
@@ -25,13 +27,15 @@ export interface World {
   readonly integrity: IntegrityChecks;
 }
 
-/** Where the platform serves: copies are made and inventories written. */
+/** Where the platform serves: copies are made, inventories and reports written. */
 export interface HomeWorld extends World {
   readonly facts: HomeFacts;
   readonly backups: Backups;
   readonly clusters: Clusters;
   readonly secrets: SecretInventory;
   readonly topics: TopicInventory;
+  readonly archives: Archives;
+  readonly measures: Measures;
 }
 
 /** Where it waits to take over. */
@@ -45,10 +49,10 @@ export interface StandbyWorld extends World {
 
 /**
  * What an operation may change. `look`: nothing. `note`: documents and announcements. `copy`: clusters
- * that are copies, made for the purpose and named so. `takeover`: what serves; it is done only in an
- * execution that a person approved.
+ * that are copies, made for the purpose and named so. `archive`: files in the bucket for them.
+ * `takeover`: what serves; it is done only in an execution that a person approved.
  */
-export type Effect = 'look' | 'note' | 'copy' | 'takeover';
+export type Effect = 'look' | 'note' | 'copy' | 'archive' | 'takeover';
 
 export interface OperationCall {
   readonly executionId: string;

@@ -238,6 +238,18 @@ export const STATEMENTS: { readonly [C in Capability]: readonly Wanted[] } = {
     },
     key('SealCopies', 'kms:CreateGrant', 'kms:DescribeKey'),
   ],
+  'recovery:archives': [
+    {
+      sid: 'RecoveryArchives',
+      actions: actions('recovery:archives').filter((each) => each.startsWith('rds:')),
+      on: /:cluster-snapshot:awsbackup:\*/,
+    },
+    { sid: 'HandOnArchivist', actions: ['iam:PassRole'], on: /Archivist/ },
+    key('SealArchives', ...actions('recovery:archives').filter((each) => each.startsWith('kms:'))),
+  ],
+  'recovery:measures': [
+    { sid: 'RecoveryMeasures', actions: actions('recovery:measures'), on: /"\*"/ },
+  ],
   'recovery:secret-names': [
     { sid: 'RecoverySecretNames', actions: actions('recovery:secret-names'), on: /"\*"/ },
   ],
@@ -409,6 +421,20 @@ const BUCKET_COPIER: readonly Wanted[] = [
   { sid: 'SealCopies', actions: ['kms:Encrypt', 'kms:GenerateDataKey'], on: /:key\/\*"/ },
 ];
 
+const ARCHIVIST: readonly Wanted[] = [
+  {
+    sid: 'WriteFiles',
+    actions: ['s3:PutObject', 's3:GetObject', 's3:DeleteObject', 's3:AbortMultipartUpload'],
+    on: /:::cloudflow-[a-z]+-snapshots-\d{12}\/\*"/,
+  },
+  {
+    sid: 'FindFiles',
+    actions: ['s3:ListBucket', 's3:GetBucketLocation'],
+    on: /:::cloudflow-[a-z]+-snapshots-\d{12}"/,
+  },
+  key('SealFiles', 'kms:Decrypt', 'kms:GenerateDataKey'),
+];
+
 const LOG_WRITER: readonly Wanted[] = [
   {
     sid: 'WriteLogs',
@@ -495,6 +521,11 @@ function roles(
           on: /"\*"/,
         },
       ],
+    })),
+    ...byName('Recovery/Archivist').map((role) => ({
+      role,
+      of: 'who writes backups out',
+      wanted: ARCHIVIST,
     })),
     ...byName('Stores/CopiesRole').map((role) => ({
       role,

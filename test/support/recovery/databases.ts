@@ -1,5 +1,7 @@
 import type { Clock } from '#ports/clock.ts';
 import type { Answer, Asked, Request, Service } from './emulation.ts';
+import { createExports, type EmulatedExport } from './exports.ts';
+import { type Input, need, Refusal } from './refusal.ts';
 import { type Xml, xml, xmlError } from './xml.ts';
 
 /** Clusters of RDS, their instances and their global databases, as far as operations look at them. */
@@ -14,7 +16,9 @@ export interface Databases {
   globalWriter(id: string): string | null;
   /** Snapshots that can be restored. */
   readonly snapshots: Set<string>;
-  /** A restore of this snapshot ends badly. */
+  /** Exports of snapshots, by their names. */
+  readonly exports: ReadonlyMap<string, EmulatedExport>;
+  /** A restore or an export of this snapshot ends badly. */
   readonly spoiled: Set<string>;
 }
 
@@ -107,20 +111,7 @@ export function createDatabases({
     DBInstanceStatus: instanceStatus(instance),
   });
 
-  class Refusal extends Error {
-    readonly code: string;
-    constructor(code: string, message: string) {
-      super(message);
-      this.code = code;
-    }
-  }
-
-  type Input = Readonly<Record<string, string>>;
-  const need = (input: Input, name: string): string => {
-    const value = input[name];
-    if (value === undefined) throw new Refusal('MissingParameter', `${name} is missing`);
-    return value;
-  };
+  const exports = createExports(clock, { snapshots, spoiled });
   const clusterAt = (id: string): EmulatedCluster => {
     const found = clusters.get(id);
     if (found === undefined) throw new Refusal('DBClusterNotFoundFault', `no cluster ${id}`);
@@ -224,6 +215,7 @@ export function createDatabases({
         ],
       };
     },
+    ...exports.operations,
     SwitchoverGlobalCluster: (input) => move(input, false),
     FailoverGlobalCluster: (input) => move(input, true),
   };
@@ -248,6 +240,7 @@ export function createDatabases({
   return {
     clusters,
     instances,
+    exports: exports.tasks,
     snapshots,
     spoiled,
     addCluster(id, { headless = false } = {}) {

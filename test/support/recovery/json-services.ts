@@ -11,6 +11,8 @@ export interface JsonServices {
   readonly fleet: { least: number; most: number; startedAt: number | null };
   readonly secrets: Record<string, unknown>[];
   readonly topics: Record<string, unknown>[];
+  /** Of the API: requests and failures by day, `2026-11-30`. */
+  readonly served: Map<string, { readonly requests: number; readonly failed: number }>;
   /** Events that the check of integrity was asked with. */
   readonly checks: object[];
 }
@@ -27,6 +29,7 @@ export function createJsonServices(
     fleet: { least: 0, most: 0, startedAt: null },
     secrets: [],
     topics: [],
+    served: new Map(),
     checks: [],
   };
   return {
@@ -135,6 +138,34 @@ function targets(state: Omit<JsonServices, 'all'>, clock: Clock): Service {
         state.fleet.least = Number(input['MinCapacity']);
         state.fleet.most = Number(input['MaxCapacity']);
         return {};
+      },
+    ],
+    'GraniteServiceVersion20100801.GetMetricData': [
+      'cloudwatch.GetMetricData',
+      (input) => {
+        const [query] = input['MetricDataQueries'] as readonly [
+          { Id: string; MetricStat: { Metric: { MetricName: string }; Period: number } },
+        ];
+        const { MetricName } = query.MetricStat.Metric;
+        if (query.MetricStat.Period !== 86_400) throw new Error('this period is not emulated');
+        const [from, to] = [Number(input['StartTime']), Number(input['EndTime'])];
+        // Where nothing was counted there is no point.
+        const points = [...state.served]
+          .map(([day, { requests, failed }]) => ({
+            at: Date.parse(`${day}T00:00:00Z`) / 1_000,
+            value: MetricName === 'Count' ? requests : failed,
+          }))
+          .filter(({ at, value }) => at >= from && at < to && value > 0);
+        return {
+          MetricDataResults: [
+            {
+              Id: query.Id,
+              StatusCode: 'Complete',
+              Timestamps: points.map(({ at }) => at),
+              Values: points.map(({ value }) => value),
+            },
+          ],
+        };
       },
     ],
     'secretsmanager.ListSecrets': ['secrets.ListSecrets', () => ({ SecretList: state.secrets })],

@@ -5,6 +5,7 @@
  */
 import { ApplicationAutoScalingClient } from '@aws-sdk/client-application-auto-scaling';
 import { BackupClient } from '@aws-sdk/client-backup';
+import { CloudWatchClient } from '@aws-sdk/client-cloudwatch';
 import { ECSClient } from '@aws-sdk/client-ecs';
 import { KafkaClient } from '@aws-sdk/client-kafka';
 import { LambdaClient } from '@aws-sdk/client-lambda';
@@ -14,11 +15,13 @@ import { S3Client } from '@aws-sdk/client-s3';
 import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { SNSClient } from '@aws-sdk/client-sns';
 import { createBackups } from '#adapters/backup/backups.ts';
+import { createMeasures } from '#adapters/cloudwatch/measures.ts';
 import { createFleets } from '#adapters/ecs/fleets.ts';
 import { createTopicInventory } from '#adapters/kafka/topic-inventory.ts';
 import { createIntegrityChecks } from '#adapters/lambda/integrity-checks.ts';
 import { createIds } from '#adapters/local/ids.ts';
 import { createSilentLog } from '#adapters/local/json-log.ts';
+import { createArchives } from '#adapters/rds/archives.ts';
 import { createRdsClusters } from '#adapters/rds/clusters.ts';
 import { createGlobalDatabases } from '#adapters/rds/global-databases.ts';
 import { createRoute53Dns } from '#adapters/route53/dns.ts';
@@ -68,6 +71,11 @@ export const HOME_FACTS: HomeFacts = {
     securityGroup: 'sg-1',
     parameterGroup: 'cloudflow-prod-restored',
     maxUnits: 8,
+  },
+  archive: {
+    bucket: 'cloudflow-prod-snapshots-111111111111',
+    role: 'arn:aws:iam::111111111111:role/archivist',
+    key: `arn:aws:kms:${HOME}:111111111111:key/data`,
   },
 };
 
@@ -174,6 +182,8 @@ export async function createRecoveryWorld(options: WorldOptions = {}): Promise<R
         clusters: createRdsClusters(rds(HOME)),
         secrets: createSecretInventory(new SecretsManagerClient(at(HOME))),
         topics: createTopicInventory(new KafkaClient(at(HOME))),
+        archives: createArchives(rds(HOME)),
+        measures: createMeasures(new CloudWatchClient(at(HOME))),
       },
       answers,
       evaluator,
