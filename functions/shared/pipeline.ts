@@ -1,8 +1,8 @@
 import { API_LIMITS } from '#config/api-limits.ts';
 import { METRICS } from '#config/metrics.ts';
 import { problemDetails } from '#contract/problem.ts';
-import type { Method } from '#contract/route.ts';
-import { METHODS, mayLag } from '#contract/route.ts';
+import type { Method, Route } from '#contract/route.ts';
+import { answerType, METHODS, mayLag } from '#contract/route.ts';
 import { createRouter, type Match, type Router } from '#contract/router.ts';
 import { type OperationId, routeOf } from '#contract/routes.ts';
 import { checkParams, parseInput, validators } from '#contract/validate.ts';
@@ -283,15 +283,20 @@ async function handle(
       : await of(deps.handlers);
   if (deps.checkResponses) checkResponse(id, reply.body);
   const headers: Record<string, string> = {};
-  if (route.response !== null) headers['content-type'] = 'application/json';
+  if (route.response !== null) headers['content-type'] = answerType(route);
   if (reply.etag !== undefined) headers['etag'] = `"${reply.etag}"`;
   if (reply.location !== undefined) headers['location'] = reply.location;
   if (reply.cookie !== undefined) headers['set-cookie'] = reply.cookie;
   return {
     status: reply.status ?? route.status,
     headers,
-    body: route.response === null ? null : JSON.stringify(reply.body),
+    body: route.response === null ? null : bodyOf(route, reply.body),
   };
+}
+
+function bodyOf(route: Route, body: unknown): string {
+  // Only answers that are a string in the contract say that they are text.
+  return route.text === undefined ? JSON.stringify(body) : (body as string);
 }
 
 function checkResponse(id: OperationId, body: unknown): void {

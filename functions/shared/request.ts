@@ -1,7 +1,7 @@
 import { API_LIMITS } from '#config/api-limits.ts';
 import { parseJsonBody } from '#contract/json-body.ts';
 import { CORRELATION_ID, IDEMPOTENCY_KEY } from '#contract/openapi.ts';
-import type { Route } from '#contract/route.ts';
+import { bodyType, type Route } from '#contract/route.ts';
 import { CloudFlowError } from '#core/errors.ts';
 import { isJsonObject, type Json } from '#core/json.ts';
 import type { ApiRequest } from './api.ts';
@@ -50,14 +50,14 @@ function takesList(route: Route, name: string): boolean {
   return schema?.type === 'array';
 }
 
-function decodeQuery(text: string): string {
+function decodeQuery(text: string, where = 'query'): string {
   try {
     const decoded = decodeURIComponent(text.replaceAll('+', ' '));
     if (!decoded.includes('\u0000')) return decoded;
   } catch {
     // URIError: reported below, like NUL, as what it is
   }
-  throw new CloudFlowError('REQUEST_MALFORMED', 'the query holds a broken escape');
+  throw new CloudFlowError('REQUEST_MALFORMED', `the ${where} holds a broken escape`);
 }
 
 /** For people to recognise a session by; what is longer is cut, and what is no text is none. */
@@ -77,9 +77,11 @@ export async function readBody(request: ApiRequest, route: Route): Promise<unkno
   if (bytes.length === 0) {
     if (route.body === undefined) return undefined;
     if (route.bodyOptional === true) return {};
-    throw new CloudFlowError('REQUEST_MALFORMED', 'the body is empty; send a JSON document');
+    const wanted = route.form === true ? 'a form' : 'a JSON document';
+    throw new CloudFlowError('REQUEST_MALFORMED', `the body is empty; send ${wanted}`);
   }
-  checkContentType(request.headers);
+  checkContentType(request.headers, route);
+  if (route.form === true) return readForm(decodeText(bytes));
   const value = parseJsonBody(decodeText(bytes), {
     maxDepth: API_LIMITS.maxJsonDepth,
     maxMembers: API_LIMITS.maxJsonMembers,
@@ -101,13 +103,38 @@ function isEmptyObject(value: Json): boolean {
   return isJsonObject(value) && Object.keys(value).length === 0;
 }
 
-function checkContentType(headers: ApiRequest['headers']): void {
+/** Each field once: of two, one reader could take the first and another the last. */
+function readForm(text: string): Record<string, string> {
+  const fields: Record<string, string> = Object.create(null);
+  const parts = text.split('&', API_LIMITS.maxQueryParameters + 1);
+  if (parts.length > API_LIMITS.maxQueryParameters) {
+    throw new CloudFlowError(
+      'REQUEST_MALFORMED',
+      `the form has more than ${API_LIMITS.maxQueryParameters} fields`,
+    );
+  }
+  for (const part of parts) {
+    if (part === '') continue;
+    const at = part.indexOf('=');
+    const name = decodeQuery(at === -1 ? part : part.slice(0, at), 'form');
+    if (Object.hasOwn(fields, name)) {
+      throw new CloudFlowError('REQUEST_MALFORMED', 'the form has a field twice');
+    }
+    fields[name] = decodeQuery(at === -1 ? '' : part.slice(at + 1), 'form');
+  }
+  return fields;
+}
+
+const CONTENT_TYPE = /^([a-z0-9/+.-]{1,64})\s*(?:;\s*charset\s*=\s*"?([^;"\s]+)"?\s*)?$/i;
+
+function checkContentType(headers: ApiRequest['headers'], route: Route): void {
   const type = headers['content-type'] ?? '';
-  const match = /^application\/json\s*(?:;\s*charset\s*=\s*"?([^;"\s]+)"?\s*)?$/i.exec(type);
-  if (match === null || !/^utf-?8$/i.test(match[1] ?? 'utf-8')) {
+  const match = CONTENT_TYPE.exec(type);
+  const wanted = bodyType(route);
+  if (match?.[1]?.toLowerCase() !== wanted || !/^utf-?8$/i.test(match[2] ?? 'utf-8')) {
     throw new CloudFlowError(
       'UNSUPPORTED_MEDIA_TYPE',
-      `the body is ${type === '' ? 'of no declared type' : `'${type.slice(0, 64)}'`}; send application/json in UTF-8`,
+      `the body is ${type === '' ? 'of no declared type' : `'${type.slice(0, 64)}'`}; send ${wanted} in UTF-8`,
     );
   }
   const encoding = headers['content-encoding'] ?? 'identity';

@@ -1,4 +1,5 @@
 import { isApiErrorCode } from '#contract/problem.ts';
+import { bodyType, type Route } from '#contract/route.ts';
 import {
   type Body,
   type OperationId,
@@ -113,6 +114,8 @@ interface Request {
   readonly method: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string | undefined;
+  /** The answer is no JSON. */
+  readonly text: boolean;
 }
 
 async function buildRequest(
@@ -134,7 +137,7 @@ async function buildRequest(
       input.idempotencyKey ?? (options.newIdempotencyKey ?? (() => crypto.randomUUID()))();
   }
   const sendsBody = route.body !== undefined && !(route.bodyOptional && input.body === undefined);
-  if (sendsBody) headers['content-type'] = 'application/json';
+  if (sendsBody) headers['content-type'] = bodyType(route);
   const path = route.path.replace(/\{(\w+)\}/g, (_, name: string) => {
     const value = input[name];
     if (typeof value !== 'string' || value === '') {
@@ -146,8 +149,14 @@ async function buildRequest(
     url: options.baseUrl.replace(/\/+$/, '') + path + queryText(input.query ?? {}),
     method: route.method,
     headers,
-    body: sendsBody ? JSON.stringify(input.body) : undefined,
+    body: sendsBody ? bodyText(route, input.body) : undefined,
+    text: route.text !== undefined,
   };
+}
+
+function bodyText(route: Route, body: unknown): string {
+  if (route.form !== true) return JSON.stringify(body);
+  return new URLSearchParams(body as Record<string, string>).toString();
 }
 
 function queryText(query: Readonly<Record<string, unknown>>): string {
@@ -191,7 +200,7 @@ async function once(
     };
   }
   const requestId = response.headers.get('x-request-id');
-  const body = parse(text);
+  const body = response.ok && request.text ? text : parse(text);
   if (response.ok) {
     const etag = response.headers.get('etag');
     return { answer: { status: response.status, body: body as never, etag, requestId } };

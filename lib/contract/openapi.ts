@@ -1,6 +1,15 @@
 import { API_ERRORS, type ApiErrorCode } from '#core/errors.ts';
 import type { Json, JsonObject } from '#core/json.ts';
-import { errorsOf, MAY_LAG, mayLag, type Route, TAGS, type Tag } from './route.ts';
+import {
+  answerType,
+  bodyType,
+  errorsOf,
+  MAY_LAG,
+  mayLag,
+  type Route,
+  TAGS,
+  type Tag,
+} from './route.ts';
 import { type OperationId, operationIds, routeOf } from './routes.ts';
 import { ProblemDetails } from './schemas/common.ts';
 
@@ -78,7 +87,7 @@ function operation(id: OperationId, route: Route): JsonObject {
       : {
           requestBody: {
             required: route.bodyOptional !== true,
-            content: { 'application/json': { schema: plain(route.body) } },
+            content: { [bodyType(route)]: { schema: plain(route.body) } },
           },
         }),
     responses: responses(route),
@@ -139,7 +148,7 @@ function responses(route: Route): JsonObject {
       headers: { ...REQUEST_ID, ...(route.etag === undefined ? {} : ETAG) },
       ...(route.response === null
         ? {}
-        : { content: { 'application/json': { schema: plain(route.response) } } }),
+        : { content: { [answerType(route)]: { schema: plain(route.response) } } }),
     };
   };
   success(route.status, route.summary);

@@ -2,7 +2,7 @@ import type { TSchema } from 'typebox';
 import { API_ERRORS, type ApiErrorCode } from '#core/errors.ts';
 import { EXAMPLES, type Example } from './examples.ts';
 import { PERMISSIONS } from './permissions.ts';
-import { errorsOf, MAY_LAG, mayLag, type Route, TAGS, type Tag } from './route.ts';
+import { bodyType, errorsOf, MAY_LAG, mayLag, type Route, TAGS, type Tag } from './route.ts';
 import { type OperationId, operationIds, routeOf } from './routes.ts';
 import { answerWords, memberTable, shapesSection, typeWords } from './shapes.ts';
 
@@ -104,11 +104,13 @@ function parameters({ params, query }: Route): string[] {
   return lines;
 }
 
-function body({ body: schema, bodyOptional }: Route): string[] {
+function body(route: Route): string[] {
+  const { body: schema, bodyOptional } = route;
   if (schema === undefined) return [];
   const { properties, description } = schema as { properties?: object; description?: string };
   if (properties === undefined) return ['', `Body: ${description ?? 'JSON'}.`];
-  const title = bodyOptional === true ? 'body (may be left out)' : 'body';
+  const kind = route.form === true ? 'form' : 'body';
+  const title = bodyOptional === true ? `${kind} (may be left out)` : kind;
   return ['', ...memberTable(title, schema, 'required')];
 }
 
@@ -142,7 +144,7 @@ function example(id: OperationId, route: Route): string[] {
     ...(call.idempotencyKey === undefined ? [] : [`-H 'Idempotency-Key: ${call.idempotencyKey}'`]),
     ...(call.body === undefined
       ? []
-      : ["-H 'Content-Type: application/json'", `-d '${JSON.stringify(call.body)}'`]),
+      : [`-H 'Content-Type: ${bodyType(route)}'`, `-d '${JSON.stringify(call.body)}'`]),
   ];
   return ['', '```sh', words.join(' \\\n  '), '```'];
 }

@@ -17,14 +17,14 @@ const DRAFT_4 = 'http://json-schema.org/draft-04/schema#';
 const ABSENT = 'the body may be left out, and what a model says of no body is not documented';
 
 /**
- * The model of an operation's body; null: it has none. What API Gateway refuses it explains in one
+ * The model of an operation's body; null: it has none, or a form, which models cannot describe. What API Gateway refuses it explains in one
  * sentence for the whole API, while the function behind it tells every problem with its place. So a
  * model refuses only what one sentence explains, a body that is no JSON object; the whole shape stands
  * in its `definitions`, for those who read or export the deployed API.
  */
 export function requestModel(id: OperationId): RequestModel | null {
-  const { body, bodyOptional } = routeOf(id);
-  if (body === undefined) return null;
+  const { body, bodyOptional, form } = routeOf(id);
+  if (body === undefined || form === true) return null;
   return {
     schema: {
       $schema: DRAFT_4,

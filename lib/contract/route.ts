@@ -67,6 +67,10 @@ export type Route = Access &
     readonly body?: TSchema;
     /** The body may be left out; it is then `{}`. */
     readonly bodyOptional?: true;
+    /** The body is a form as browsers post it, each field once; for answers of other sites alone. */
+    readonly form?: true;
+    /** The answer is text of this type; else it is JSON. */
+    readonly text?: 'application/samlmetadata+xml';
     /** Null: no body (204). */
     readonly response: TSchema | null;
     /** 303: a browser is sent on, by Location. */
@@ -98,6 +102,16 @@ export type Route = Access &
 /** Whether an answer may lag behind what was committed. */
 export function mayLag(route: Route): boolean {
   return route.method === 'GET' && route.reads === 'may_lag';
+}
+
+/** The Content-Type of a route's body. */
+export function bodyType(route: Route): string {
+  return route.form === true ? 'application/x-www-form-urlencoded' : 'application/json';
+}
+
+/** The Content-Type of a route's answer. */
+export function answerType(route: Route): string {
+  return route.text ?? 'application/json';
 }
 
 /** What people are told of a route that may. */
