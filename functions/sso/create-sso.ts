@@ -6,9 +6,11 @@ import {
   createPostgresSignIns,
 } from '#adapters/postgres/external-sign-in.ts';
 import { createPostgresIdentityProviders } from '#adapters/postgres/identity-provider-store.ts';
+import { createSamlProtocol } from '#adapters/saml/saml-protocol.ts';
 import { type EgressPolicy, egressPair } from '#config/egress.ts';
 import type { Clock } from '#ports/clock.ts';
 import type { Http } from '#ports/http.ts';
+import type { KeyValue } from '#ports/key-value.ts';
 import type { ProviderDeps } from '#services/sso/providers.ts';
 
 /** What signing in elsewhere stands on besides what identity has, as every host wires it. */
@@ -20,6 +22,7 @@ export function createSso(deps: {
   /** Behind the egress guard: where providers are is what tenants say. */
   readonly http: Http;
   readonly egress: Pick<EgressPolicy, 'allow'>;
+  readonly records: KeyValue;
   readonly clock: Clock;
   readonly randomBytes: (count: number) => Uint8Array;
 }): Pick<ProviderDeps, 'providers' | 'identities' | 'signIns' | 'protocols' | 'mayBePlain'> {
@@ -34,7 +37,11 @@ export function createSso(deps: {
     providers: createPostgresIdentityProviders(deps.app),
     identities: createPostgresExternalIdentities(deps.app),
     signIns: createPostgresSignIns(deps.app, deps.login),
-    protocols: { oidc: createOidc(asking), oauth2: createOAuth2(asking) },
+    protocols: {
+      oidc: createOidc(asking),
+      oauth2: createOAuth2(asking),
+      saml: createSamlProtocol(deps),
+    },
     mayBePlain,
   };
 }

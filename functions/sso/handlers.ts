@@ -2,6 +2,7 @@ import {
   beginSignIn,
   exchangeSignIn,
   finishSignIn,
+  getSamlMetadata,
   linkIdentity,
   type Redirect,
 } from '#services/sso/flow.ts';
@@ -39,6 +40,11 @@ export function ssoHandlers(
       sentOn(await beginSignIn(deps, params, query, client)),
     finishSignIn: async ({ params, query, cookies, audit }) =>
       sentOn(await finishSignIn(deps, params, fieldsOf(query), cookies, audit)),
+    finishSamlSignIn: async ({ params, body, cookies, audit }) => {
+      const { RelayState: state, SAMLResponse } = body;
+      return sentOn(await finishSignIn(deps, params, { state, SAMLResponse }, cookies, audit));
+    },
+    getSamlMetadata: async ({ params }) => ({ body: await getSamlMetadata(deps, params) }),
     exchangeSignIn: async ({ body, client, audit }) => ({
       body: await exchangeSignIn(deps, body, client, audit),
     }),

@@ -20,6 +20,7 @@ import { connectApi } from '../shared/connect.ts';
 import { invoked } from '../shared/invoked.ts';
 import { lambdaHandler } from '../shared/lambda.ts';
 import { platformSecret } from '../shared/platform-secret.ts';
+import { openRecords } from '../shared/records.ts';
 import { openTenantSecrets } from '../shared/secrets.ts';
 import { createSso } from './create-sso.ts';
 import { ssoHandlers } from './handlers.ts';
@@ -44,7 +45,14 @@ export const handler = invoked(
       tags,
       ssoHandlers({
         ...deps,
-        ...createSso({ ...deps, app: pool, login, http: createUndiciHttp({ guard }), egress }),
+        ...createSso({
+          ...deps,
+          app: pool,
+          login,
+          http: createUndiciHttp({ guard }),
+          egress,
+          records: openRecords(deps, env, pool),
+        }),
         users: createPostgresUsers(pool),
         roles: createPostgresRoles(pool),
         tenants: createPostgresTenants(pool),

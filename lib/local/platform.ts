@@ -396,7 +396,15 @@ async function start(
   const handler = createApi({
     ...createVerifier({ app: appPool, login: loginPool, signingKeys, clock, ids, issuer }),
     identity,
-    sso: createSso({ app: appPool, login: loginPool, http, egress, clock, randomBytes }),
+    sso: createSso({
+      app: appPool,
+      login: loginPool,
+      http,
+      egress,
+      records: identity.records,
+      clock,
+      randomBytes,
+    }),
     workflows,
     definitionChecks,
     connections,

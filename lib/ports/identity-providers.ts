@@ -106,8 +106,15 @@ export interface SignInProtocol<K extends ProtocolKind = ProtocolKind> {
   finish(at: SignInAt<K>, kept: Kept, answer: ProviderAnswer): Promise<Proven | SignInFailure>;
 }
 
+export interface SamlSignIn extends SignInProtocol<'saml'> {
+  /** What a provider reads to know us: one document for each address that answers come back to. */
+  metadata(callbackUrl: string): string;
+}
+
 /** One for each kind: a kind without one does not compile. */
-export type SignInProtocols = { readonly [K in ProtocolKind]?: SignInProtocol<K> };
+export type SignInProtocols = {
+  readonly [K in ProtocolKind]: K extends 'saml' ? SamlSignIn : SignInProtocol<K>;
+};
 
 export interface SignInAt<K extends ProtocolKind = ProtocolKind> {
   readonly tenant: string;

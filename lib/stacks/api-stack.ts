@@ -186,6 +186,7 @@ export class ApiStack extends StageStack {
           SIGNING_SEAL_KEY: identity.signingKey.keyArn,
           TENANT_SECRETS_PREFIX: identity.tenantSecretsPrefix,
           TENANT_SECRETS_KEY: identity.dataKey.keyArn,
+          RECORDS_TABLE: stores.recordsTable,
           EGRESS_ALLOW: '',
           EGRESS_PORTS: '',
         },

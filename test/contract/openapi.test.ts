@@ -106,6 +106,8 @@ describe('the contract', () => {
     for (const id of operationIds) {
       const route = routeOf(id);
       if (route.body === undefined || !('properties' in route.body)) continue;
+      // Pages of other sites post forms, and may name their buttons.
+      if (route.form === true) continue;
       expect(route.body, id).toHaveProperty('additionalProperties', false);
     }
   });

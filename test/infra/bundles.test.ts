@@ -164,7 +164,7 @@ describe('what is deployed', () => {
     for (const name of programNames) {
       const text = textOf(name);
       expect([name, text.includes(ROOT.slice(0, -1))]).toEqual([name, false]);
-      const imported = [...text.matchAll(/(?:^|[;}])import[^"';]*["']([^"']+)["']/gm)].map(
+      const imported = [...text.matchAll(/(?:^|[;}])import\b[^"';]*["']([^"']+)["']/gm)].map(
         ([, specifier = '']) => specifier.replace(/^node:/, ''),
       );
       expect(imported.length).toBeGreaterThan(0);

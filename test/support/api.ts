@@ -201,7 +201,15 @@ export async function startTestApi(
   const handler = createApi({
     ...verifier,
     identity,
-    sso: createSso({ app: appPool, login: loginPool, http, egress, clock, randomBytes }),
+    sso: createSso({
+      app: appPool,
+      login: loginPool,
+      http,
+      egress,
+      records: identity.records,
+      clock,
+      randomBytes,
+    }),
     workflows: createPostgresWorkflowStore(appPool),
     definitionChecks: createDefinitionChecks(),
     connections: createPostgresConnections(appPool),

@@ -92,6 +92,18 @@ export const FinishSignInQuery = Type.Object({
   error: Type.Optional(Type.String({ maxLength: 256 })),
 });
 
+/** Fields of the binding HTTP-POST, by their names in SAML 2.0. Others mean nothing here. */
+export const SamlAnswerForm = Type.Object({
+  SAMLResponse: Type.String({ minLength: 1, description: 'in base64; up to 256 KiB of XML' }),
+  RelayState: Type.String({
+    minLength: 1,
+    maxLength: 128,
+    description: 'as it was sent to the provider; it is never an address',
+  }),
+});
+
+export const SamlMetadata = Type.String({ description: 'an EntityDescriptor of SAML 2.0' });
+
 export const ExchangeSignInBody = closed({
   code: Type.String({ pattern: '^[A-Za-z0-9_-]{20,128}$', writeOnly: true }),
   code_verifier: Verifier,

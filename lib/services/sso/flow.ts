@@ -94,6 +94,8 @@ export async function finishSignIn(
 
   const { protocol, at } = await ask(deps, params.tenant, provider, state);
   const result = await protocol.finish(at, kept, answer);
+  audit.note({ provider: provider.name, sign_in: result.kind });
+  if (result.kind !== 'proven') audit.note({ reason: result.reason });
   const code = newToken(deps, 'cfo');
   const of = { tenant: provider.tenant, provider: provider.id };
   await keep(
@@ -108,6 +110,16 @@ export async function finishSignIn(
   target.searchParams.set('code', code.text);
   if (clientState !== null) target.searchParams.set('state', clientState);
   return { location: target.href, cookie: forgetCookie(digest, provider.protocol.kind) };
+}
+
+/** For whoever sets a provider up: what it reads to know us. */
+export async function getSamlMetadata(
+  deps: SsoDeps,
+  params: Params<'getSamlMetadata'>,
+): Promise<string> {
+  const provider = await providerOf(deps, params);
+  if (provider?.protocol.kind !== 'saml') throw notFound('identity provider');
+  return deps.protocols.saml.metadata(callbackUrl(deps, params.tenant, provider));
 }
 
 export async function exchangeSignIn(
@@ -231,8 +243,7 @@ async function ask(
 ): Promise<{ readonly protocol: SignInProtocol; readonly at: SignInAt }> {
   const { tenant, protocol: spec } = provider;
   // The table is typed kind by kind; here the kind is only known as one of them.
-  const protocol = deps.protocols[spec.kind] as SignInProtocol<ProtocolKind> | undefined;
-  if (protocol === undefined) throw notFound('identity provider');
+  const protocol = deps.protocols[spec.kind] as SignInProtocol<ProtocolKind>;
   const secret =
     provider.secret === null
       ? null

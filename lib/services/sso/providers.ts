@@ -1,3 +1,4 @@
+import { X509Certificate } from 'node:crypto';
 import type { Body, Query, ResponseBody } from '#contract/routes.ts';
 import { CloudFlowError, type Problem } from '#core/errors.ts';
 import { addressesOf, authorityOf, needsSecret, type Protocol } from '#core/identity-providers.ts';
@@ -15,6 +16,8 @@ import { callbackUrl, type SsoDeps } from './deps.ts';
 export interface ProviderDeps extends SsoDeps {
   readonly cursors: Cursors;
 }
+
+const MIN_RSA_BITS = 2_048;
 
 type ProviderBody = ResponseBody<'getIdentityProvider'>;
 
@@ -111,7 +114,7 @@ async function requireSound(
   body: Body<'updateIdentityProvider'>,
 ): Promise<void> {
   await requireGrantable(deps, principal, body.default_roles ?? [], '/body/default_roles');
-  refuse([...addressProblems(deps, body.protocol), ...kindProblems(deps, body.protocol)]);
+  refuse([...addressProblems(deps, body.protocol), ...certificateProblems(body.protocol)]);
 }
 
 function addressProblems(deps: ProviderDeps, protocol: Protocol): Problem[] {
@@ -124,10 +127,24 @@ function addressProblems(deps: ProviderDeps, protocol: Protocol): Problem[] {
   });
 }
 
-function kindProblems(deps: ProviderDeps, { kind }: Protocol): Problem[] {
-  if (deps.protocols[kind] !== undefined) return [];
-  const allowed = Object.keys(deps.protocols).join(', ');
-  return [problem('/body/protocol/kind', 'is not spoken here', allowed)];
+/** What signs answers of SAML must be able to, whether its time has come or not. */
+function certificateProblems(protocol: Protocol): Problem[] {
+  if (protocol.kind !== 'saml') return [];
+  return protocol.certificates.flatMap((pem, at) => {
+    if (isSigningCertificate(pem)) return [];
+    const pointer = `/body/protocol/certificates/${at}`;
+    return [problem(pointer, 'cannot sign answers', 'a certificate of RSA with 2048 bits or more')];
+  });
+}
+
+function isSigningCertificate(pem: string): boolean {
+  try {
+    const { asymmetricKeyType: type, asymmetricKeyDetails: details } = new X509Certificate(pem)
+      .publicKey;
+    return type === 'rsa' && (details?.modulusLength ?? 0) >= MIN_RSA_BITS;
+  } catch {
+    return false; // not a certificate at all
+  }
 }
 
 /**

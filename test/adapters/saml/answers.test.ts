@@ -1,5 +1,6 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import type { SamlExpectation, SamlRefusal } from '#adapters/saml/answer.ts';
+import { SAML_REFUSALS, type SamlExpectation, type SamlRefusal } from '#adapters/saml/answer.ts';
 import { judgeAnswer } from '#adapters/saml/judge-answer.ts';
 import { readAnswer } from '#adapters/saml/read-answer.ts';
 import { Refused } from '#adapters/saml/refusal.ts';
@@ -120,4 +121,13 @@ describe('an attack is refused, and why is known', () => {
   it.each(Object.entries(ATTACKS))('%s', async (_, { reason, forge }) => {
     expect(await outcome(forge({ question, victim: 'owner', own }))).toBe(reason);
   });
+});
+
+it('docs/identity.md tells every reason, in the same words', () => {
+  const page = readFileSync(new URL('../../../docs/identity.md', import.meta.url), 'utf8');
+  const told = [...page.matchAll(/^\| `saml_(\w+)` \| (.*) \|$/gm)].map(([, name, why]) => [
+    name,
+    why,
+  ]);
+  expect(told).toEqual(Object.entries(SAML_REFUSALS));
 });
