@@ -12,7 +12,7 @@ const secrets = openTenantSecrets(env);
 
 /** Deletes secrets that no connection names any more. */
 export const handler = invoked(basics, async (): Promise<{ readonly deleted: number }> => {
-  const deleted = await collectSecrets({ pool, secrets }, basics.clock.now());
+  const deleted = await collectSecrets({ pool, secrets, ids: basics.ids }, basics.clock.now());
   basics.log.info('SECRETS_COLLECTED', { count: deleted });
   return { deleted };
 });

@@ -1,9 +1,11 @@
 import { randomBytes } from 'node:crypto';
+import { createPostgresAuditTrail } from '#adapters/postgres/audit-trail.ts';
 import { createPostgresOneTimeTokens } from '#adapters/postgres/one-time-tokens.ts';
 import { createTenantMaker } from '#adapters/postgres/tenant-maker.ts';
 import { createPostgresUsers } from '#adapters/postgres/user-store.ts';
 import { readEnv } from '#config/env.ts';
 import { CloudFlowError } from '#core/errors.ts';
+import { createAuditor } from '#services/audit/auditor.ts';
 import { makeFirstOwner } from '#services/users/first-owner.ts';
 import { openPools } from '../shared/database.ts';
 import { invoked } from '../shared/invoked.ts';
@@ -15,6 +17,8 @@ const open = openPools(basics, env);
 const app = open('cloudflow_app', 1);
 const maker = createTenantMaker(open('cloudflow_relay', 1));
 const { clock, ids, log } = basics;
+const trail = createPostgresAuditTrail(app);
+const auditor = createAuditor({ ...basics, trail, randomBytes });
 
 /** What an operator sends; anything else in it is an answer with what is wrong. */
 interface TenantEvent {
@@ -36,6 +40,7 @@ async function make(event: TenantEvent) {
         users: createPostgresUsers(app),
         oneTime: createPostgresOneTimeTokens(app),
         maker,
+        auditor,
         hasher: null,
         clock,
         ids,

@@ -14,7 +14,7 @@ const pools = { engine: open('cloudflow_engine', 1), relay: open('cloudflow_rela
 export const handler = invoked(basics, async (): Promise<Upkeep & { readonly made: number }> => {
   const now = basics.clock.now();
   const made = await makePartitions(pools.engine, now);
-  const gone = await letGo({ relay: pools.relay, codec: basics.codec }, now);
+  const gone = await letGo({ relay: pools.relay, codec: basics.codec, ids: basics.ids }, now);
   basics.log.info('UPKEEP_DONE', { count: made });
   return { made, ...gone };
 });

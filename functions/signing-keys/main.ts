@@ -13,7 +13,7 @@ const sealer = createKmsSealer({ client: new KMSClient({}), keyId: env.SIGNING_S
 
 /** Makes the next key in time and deletes those whose tokens have expired. Safe to repeat. */
 export const handler = invoked(basics, async (): Promise<Rotation> => {
-  const rotation = await rotateSigningKeys({ pool, sealer }, basics.clock.now());
+  const rotation = await rotateSigningKeys({ pool, sealer, ids: basics.ids }, basics.clock.now());
   if (rotation.made !== null) basics.log.info('SIGNING_KEY_MADE');
   return rotation;
 });

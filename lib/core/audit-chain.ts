@@ -14,7 +14,7 @@ export interface AuditFacts {
   readonly id: string;
   /** Business time, milliseconds. */
   readonly at: number;
-  /** `user:<id>`, `key:<key id>`, `callback`, `platform` or `unknown`. */
+  /** `user:<id>`, `key:<key id>`, `callback`, `operator`, `platform` or `unknown`. */
   readonly actor: string;
   readonly mode: 'live' | 'test' | null;
   /** Operation of the API, or of the platform itself. */
@@ -28,6 +28,9 @@ export interface AuditFacts {
   readonly correlation_id: string | null;
   readonly details: JsonObject;
 }
+
+/** Owner of the chain of what belongs to no tenant: refusals of strangers, and the platform's own doing. */
+export const PLATFORM_TENANT = '00000000-0000-0000-0000-000000000000';
 
 export const AUDIT_OUTCOMES = ['done', 'refused', 'failed', 'unknown'] as const;
 /** `unknown`: a change was about to be made, and no end of it was ever told. */

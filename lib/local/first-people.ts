@@ -3,6 +3,7 @@ import type { IdentityHandlerDeps } from '#functions/identity/handlers.ts';
 import type { Clock } from '#ports/clock.ts';
 import type { Ids } from '#ports/ids.ts';
 import type { TenantMaker } from '#ports/users.ts';
+import type { Auditor } from '#services/audit/auditor.ts';
 import { createApiKey } from '#services/identity/create-api-key.ts';
 import { makeFirstOwner } from '#services/users/first-owner.ts';
 import type { StateFolder } from './state-folder.ts';
@@ -24,13 +25,14 @@ export async function ensureFirstPeople(deps: {
   readonly maker: TenantMaker;
   readonly state: StateFolder;
   readonly identity: Pick<IdentityHandlerDeps, 'users' | 'hasher' | 'apiKeys' | 'oneTime'>;
+  readonly auditor: Auditor;
   readonly clock: Clock;
   readonly ids: Ids;
 }): Promise<FirstPeople> {
-  const { state, clock, ids, identity, maker } = deps;
+  const { state, clock, ids, identity, maker, auditor } = deps;
   const { adminPassword } = state.identity;
   const { tenant } = await makeFirstOwner(
-    { ...identity, maker, clock, ids, randomBytes },
+    { ...identity, maker, auditor, clock, ids, randomBytes },
     {
       id: state.identity.tenant,
       slug: TENANT,

@@ -64,6 +64,7 @@ import { createSso } from '#functions/sso/create-sso.ts';
 import type { Clock } from '#ports/clock.ts';
 import type { Log } from '#ports/log.ts';
 import type { RuntimeHints } from '#ports/runtime-hints.ts';
+import { createAuditor } from '#services/audit/auditor.ts';
 import { sealAudit, signAuditHeads } from '#services/audit/seal.ts';
 import { createChildren } from '#services/executions/children.ts';
 import { createCatalog } from '#services/workflows/catalog.ts';
@@ -354,13 +355,13 @@ async function start(
   const sealer = await openFileSealer(join(state.path, 'sealing'));
   const rotateKeys = async (): Promise<void> => {
     try {
-      await rotateSigningKeys({ pool: relayPool, sealer }, clock.now());
+      await rotateSigningKeys({ pool: relayPool, sealer, ids }, clock.now());
     } catch (error) {
       // The key that signs goes on signing until the next time.
       log.warn('SIGNING_KEYS_NOT_ROTATED', { error });
     }
   };
-  await rotateSigningKeys({ pool: relayPool, sealer }, clock.now());
+  await rotateSigningKeys({ pool: relayPool, sealer, ids }, clock.now());
   const signingKeys = createSigningKeys({ pool: appPool, clock, sealer });
   const sealing = {
     sealer: createAuditSealer({ pool: relayPool, partitions: createPartitions(relayPool) }),
@@ -393,6 +394,7 @@ async function start(
     { STAGE: 'local', CACHE_URL: options.redisUrl ?? '', CACHE_AUTH: 'url' },
   );
   onStop(() => rateLimiter.close());
+  const auditTrail = createPostgresAuditTrail(appPool);
   const handler = createApi({
     ...createVerifier({ app: appPool, login: loginPool, signingKeys, clock, ids, issuer }),
     identity,
@@ -411,7 +413,7 @@ async function start(
     secrets,
     executions,
     programs,
-    auditTrail: createPostgresAuditTrail(appPool),
+    auditTrail,
     randomBytes,
     idempotency: createPostgresIdempotencyStore({ pool: appPool, codec }),
     tokens,
@@ -464,7 +466,7 @@ async function start(
           everyMs: LET_GO_MS,
           async act() {
             try {
-              await letGo({ relay: relayPool, codec }, clock.now());
+              await letGo({ relay: relayPool, codec, ids }, clock.now());
             } catch (error) {
               // It is still there the next time.
               log.warn('UPKEEP_FAILED', { error });
@@ -491,7 +493,7 @@ async function start(
           everyMs: LET_GO_MS,
           async act() {
             try {
-              await collectSecrets({ pool: relayPool, secrets }, clock.now());
+              await collectSecrets({ pool: relayPool, secrets, ids }, clock.now());
             } catch (error) {
               // They are still there the next time.
               log.warn('UPKEEP_FAILED', { error });
@@ -510,6 +512,7 @@ async function start(
   );
 
   const first = await ensureFirstPeople({
+    auditor: createAuditor({ trail: auditTrail, clock, ids, log, metrics, randomBytes }),
     maker: createTenantMaker(relayPool),
     state,
     identity,

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { Pool } from 'pg';
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 import { openFileSecrets } from '#adapters/local/file-secrets.ts';
+import { createIds } from '#adapters/local/ids.ts';
 import { collectSecrets, SECRET_KEPT_MS } from '#adapters/postgres/collect-secrets.ts';
 import { createPostgresConnections } from '#adapters/postgres/connection-store.ts';
 import type { Client } from '#client/client.ts';
@@ -83,6 +84,7 @@ describeWithPostgres('secrets of connections', () => {
     collectSecrets(
       {
         pool: relay,
+        ids: createIds(),
         secrets: {
           delete: (key) => (deletesFail ? Promise.reject(new Error('away')) : files.delete(key)),
         },
@@ -220,6 +222,16 @@ describeWithPostgres('secrets of connections', () => {
 
     expect(await collect(SECRET_KEPT_MS - 60_000)).toBe(0);
     expect(await collect(SECRET_KEPT_MS)).toBe(2);
+    const { rows: told } = await database.admin.query<{ what: string }>(
+      `select concat_ws(' ', entry::json -> 'facts' ->> 'actor', entry::json -> 'facts' ->> 'operation')
+         as what
+       from audit_inbox where tenant_id = $1 and entry::json -> 'facts' ->> 'actor' = 'platform'`,
+      [tenant],
+    );
+    expect(told.length).toBeGreaterThanOrEqual(2);
+    expect(new Set(told.map(({ what }) => what))).toEqual(
+      new Set(['platform deleteConnectionSecret']),
+    );
     expect(await stored()).toBe(before + 2);
     expect([await inForce('kept'), await inForce('crm')]).toEqual([['kept'], ['in force']]);
     expect(await collect(100 * SECRET_KEPT_MS)).toBe(0);

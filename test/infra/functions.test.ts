@@ -663,6 +663,21 @@ describeWithPostgres('the deployed functions, bundled', () => {
     expect(await lambda('make-tenant').invoke({ slug: 'No Name', email: 'nobody' })).toMatchObject({
       error: { code: 'REQUEST_INVALID', problems: [{ pointer: '/slug' }, { pointer: '/email' }] },
     });
+    // The trail of the tenant has the two that made something, each before it did and after.
+    const { rows: audited } = await database.admin.query<{
+      part: string;
+      operation: string | null;
+    }>(
+      `select part, entry::json -> 'facts' ->> 'operation' as operation from audit_inbox
+       where tenant_id = $1 and (part = 'ended' or entry::json -> 'facts' ->> 'actor' = 'operator')
+       order by n`,
+      [first.tenant_id],
+    );
+    const twice = [
+      { part: 'begun', operation: 'makeTenant' },
+      { part: 'ended', operation: null },
+    ];
+    expect(audited).toEqual([...twice, ...twice]);
     const told = lambda('make-tenant').lines.join('\n');
     expect(told).toContain('TENANT_MADE');
     for (const secret of [first.invitation_token, again.invitation_token]) {

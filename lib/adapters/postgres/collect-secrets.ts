@@ -1,6 +1,9 @@
 import type { Pool } from 'pg';
 import type { Mode } from '#ports/execution-store.ts';
+import type { Ids } from '#ports/ids.ts';
 import type { Secrets } from '#ports/secrets.ts';
+import { tellDoing } from './audit-doings.ts';
+import { withTransaction } from './pool.ts';
 import { seconds } from './rows.ts';
 
 /**
@@ -18,7 +21,11 @@ const MOST = 500;
  * `pool`: role `cloudflow_relay`. Answers how many went.
  */
 export async function collectSecrets(
-  deps: { readonly pool: Pool; readonly secrets: Pick<Secrets, 'delete'> },
+  deps: {
+    readonly pool: Pool;
+    readonly secrets: Pick<Secrets, 'delete'>;
+    readonly ids: Pick<Ids, 'next'>;
+  },
   now: number,
 ): Promise<number> {
   const { rows } = await deps.pool.query<{ tenant_id: string; mode: Mode; kept_as: string }>(
@@ -33,10 +40,16 @@ export async function collectSecrets(
   for (const { tenant_id: tenant, mode, kept_as: name } of rows) {
     try {
       await deps.secrets.delete({ tenant, mode, name });
-      await deps.pool.query(
-        'delete from connection_secrets where tenant_id = $1 and mode = $2 and kept_as = $3',
-        [tenant, mode, name],
-      );
+      await withTransaction(deps.pool, async (client) => {
+        const { rowCount } = await client.query(
+          'delete from connection_secrets where tenant_id = $1 and mode = $2 and kept_as = $3',
+          [tenant, mode, name],
+        );
+        // Another run may have come before this one, and told it.
+        if (rowCount === 0) return;
+        const doing = { operation: 'deleteConnectionSecret', target: `secret:${name}` } as const;
+        await tellDoing(client, deps.ids, { tenant, mode, ...doing, at: now });
+      });
     } catch (error) {
       errors.push(error);
     }

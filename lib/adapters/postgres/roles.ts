@@ -77,7 +77,7 @@ export const TABLES: Readonly<Record<string, TableRule>> = {
   },
   audit_inbox: {
     tenant: true,
-    grants: { cloudflow_app: ['insert'], cloudflow_relay: ['select', 'delete'] },
+    grants: { cloudflow_app: ['insert'], cloudflow_relay: ['select', 'insert', 'delete'] },
   },
   audit_events: {
     tenant: true,

@@ -1,7 +1,9 @@
 import { generateKeyPair } from 'node:crypto';
 import { promisify } from 'node:util';
 import type { Pool, PoolClient } from 'pg';
+import type { Ids } from '#ports/ids.ts';
 import type { Sealer } from '#ports/sealer.ts';
+import { tellDoing } from './audit-doings.ts';
 import { withTransaction } from './pool.ts';
 import { seconds } from './rows.ts';
 import { publicPartOf, purposeOf, thumbprint } from './signing-keys.ts';
@@ -26,18 +28,25 @@ export interface Rotation {
  * and run by many at once. `pool`: role `cloudflow_relay`.
  */
 export async function rotateSigningKeys(
-  deps: { readonly pool: Pool; readonly sealer: Sealer },
+  deps: { readonly pool: Pool; readonly sealer: Sealer; readonly ids: Pick<Ids, 'next'> },
   now: number,
 ): Promise<Rotation> {
-  const { pool, sealer } = deps;
-  const { rowCount: deleted } = await pool.query(
-    `delete from signing_keys where kid in (
-       select kid from (
-         select kid, lead(signs_from) over (order by signs_from) as until from signing_keys) keys
-       where until <= to_timestamp($1))`,
-    [seconds(now - OVERLAP_MS)],
-  );
-  if ((await nextFrom(pool, now)) === null) return { made: null, deleted: deleted ?? 0 };
+  const { pool, sealer, ids } = deps;
+  const deleted = await withTransaction(pool, async (client) => {
+    const { rows } = await client.query<{ kid: string }>(
+      `delete from signing_keys where kid in (
+         select kid from (
+           select kid, lead(signs_from) over (order by signs_from) as until from signing_keys) keys
+         where until <= to_timestamp($1))
+       returning kid`,
+      [seconds(now - OVERLAP_MS)],
+    );
+    for (const { kid } of rows) {
+      await tellDoing(client, ids, { operation: 'deleteSigningKey', target: keyOf(kid), at: now });
+    }
+    return rows.length;
+  });
+  if ((await nextFrom(pool, now)) === null) return { made: null, deleted };
 
   // Outside of the transaction: no session may wait for it.
   const { privateKey } = await promisify(generateKeyPair)('rsa', { modulusLength: MODULUS_BITS });
@@ -59,10 +68,16 @@ export async function rotateSigningKeys(
        values ($1, $2, $3, $4, to_timestamp($5), to_timestamp($6))`,
       [kid, n, e, sealed, seconds(now), seconds(from)],
     );
+    const details = { signs_from: new Date(from).toISOString() };
+    await tellDoing(client, ids, {
+      ...{ operation: 'makeSigningKey', target: keyOf(kid), details, at: now },
+    });
     return kid;
   });
-  return { made, deleted: deleted ?? 0 };
+  return { made, deleted };
 }
+
+const keyOf = (kid: string): string => `signing-key:${kid}`;
 
 /** When the key signs that is due to be made now; null when none is. */
 async function nextFrom(client: Pool | PoolClient, now: number): Promise<number | null> {

@@ -1,6 +1,8 @@
 import type { Pool } from 'pg';
 import { TOPICS } from '#config/topics.ts';
+import type { Ids } from '#ports/ids.ts';
 import type { PayloadCodec } from '#ports/payload-codec.ts';
+import { tellDoing } from './audit-doings.ts';
 import { createOutboxReader } from './outbox.ts';
 import { type Purged, purgeExpired } from './purge.ts';
 
@@ -15,10 +17,18 @@ export interface Upkeep {
 
 /** Lets go of what nothing can ask for any more. `relay`: role `cloudflow_relay`. */
 export async function letGo(
-  deps: { readonly relay: Pool; readonly codec: PayloadCodec },
+  deps: { readonly relay: Pool; readonly codec: PayloadCodec; readonly ids: Pick<Ids, 'next'> },
   now: number,
 ): Promise<Upkeep> {
   const purged = await purgeExpired(deps.relay, now);
   const outbox = createOutboxReader({ pool: deps.relay, codec: deps.codec });
-  return { purged, dropped: await outbox.dropBefore(now - OUTBOX_KEPT_MS) };
+  const dropped = await outbox.dropBefore(now - OUTBOX_KEPT_MS);
+  const gone = { ...purged, outbox_days: dropped };
+  // It had expired, whether this is told or not: not one transaction over all those tables.
+  if (Object.values(gone).some((count) => count > 0)) {
+    await tellDoing(deps.relay, deps.ids, {
+      ...{ operation: 'deleteExpired', target: null, details: gone, at: now },
+    });
+  }
+  return { purged, dropped };
 }

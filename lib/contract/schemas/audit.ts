@@ -17,7 +17,7 @@ export const AuditEvent = closed({
   id: Uuid,
   at: Timestamp,
   actor: Type.String({
-    description: '`user:<id>`, `key:<id>`, `callback`, `platform` or `unknown`',
+    description: '`user:<id>`, `key:<id>`, `callback`, `operator`, `platform` or `unknown`',
   }),
   mode: nullable(oneOf(['live', 'test'])),
   operation: Type.String({ description: 'the operation of the API, or of the platform itself' }),

@@ -13,7 +13,7 @@
 import { LRUCache } from 'lru-cache';
 import { METRICS } from '#config/metrics.ts';
 import type { Route } from '#contract/route.ts';
-import type { AuditFacts, AuditOutcome } from '#core/audit-chain.ts';
+import { type AuditFacts, type AuditOutcome, PLATFORM_TENANT } from '#core/audit-chain.ts';
 import { API_ERRORS, type ApiErrorCode } from '#core/errors.ts';
 import type { JsonObject } from '#core/json.ts';
 import type { AuditEntry, AuditTrail } from '#ports/audit-trail.ts';
@@ -23,9 +23,6 @@ import type { Ids } from '#ports/ids.ts';
 import type { Log } from '#ports/log.ts';
 import type { Metrics } from '#ports/metrics.ts';
 import type { ClientInfo } from '#ports/sessions.ts';
-
-/** Owner of the chain of what belongs to no tenant: refusals of strangers, and the platform's own doing. */
-export const PLATFORM_TENANT = '00000000-0000-0000-0000-000000000000';
 
 export interface AuditorDeps {
   readonly trail: Pick<AuditTrail, 'tell'>;

@@ -1,6 +1,8 @@
 import { TENANT_SLUG } from '#contract/schemas/identity.ts';
 import { CloudFlowError, type Problem } from '#core/errors.ts';
 import type { TenantMaker } from '#ports/users.ts';
+import type { Auditor } from '../audit/auditor.ts';
+import { operatorAct } from '../audit/operator-act.ts';
 import { canonicalAddress } from '../identity/address.ts';
 import type { IdentityDeps } from '../identity/deps.ts';
 import { normalPassword } from '../identity/passwords.ts';
@@ -13,6 +15,7 @@ import { INVITATION_MS } from './users.ts';
  *
  *  F1 It may be repeated: what is there already stays as it is, and an owner who has set a password is
  *     never given another way in.
+ *  F2 What is made is told the audit trail of the tenant before it is made; where all is there, nothing is.
  */
 export interface FirstOwner {
   readonly tenant: string;
@@ -37,6 +40,7 @@ export type FirstOwnerDeps = Pick<
   'users' | 'oneTime' | 'clock' | 'ids' | 'randomBytes'
 > & {
   readonly maker: TenantMaker;
+  readonly auditor: Auditor;
   readonly hasher: Pick<IdentityDeps['hasher'], 'hash'> | null;
 };
 
@@ -53,16 +57,38 @@ export async function makeFirstOwner(
     throw new CloudFlowError('REQUEST_INVALID', 'no tenant can be made of this', { problems });
   }
   const now = deps.clock.now();
-  const { slug, name, email, ownerName } = request;
-  const known = await deps.maker.findBySlug(slug);
+  const known = await deps.maker.findBySlug(request.slug);
   const tenant = known ?? request.id ?? deps.ids.next(now);
-  await deps.maker.ensure({ id: tenant, slug, name, now });
-
-  const found = await deps.users.findCredentials(tenant, address);
+  const found = known === null ? null : await deps.users.findCredentials(tenant, address);
   if (found?.passwordHash) return { tenant, user: found.id, invitation: null };
   const user = found?.id ?? deps.ids.next(now);
-  const { password } = request;
-  if (found === null) {
+  return await operatorAct(deps, 'makeTenant', async (audit) => {
+    audit.know({ tenant, target: `user:${user}` });
+    await audit.begin();
+    return await make(deps, request, { tenant, user, address, there: found !== null, now });
+  });
+}
+
+async function make(
+  deps: FirstOwnerDeps,
+  { slug, name, email, ownerName, password }: FirstOwnerRequest,
+  {
+    tenant,
+    user,
+    address,
+    there,
+    now,
+  }: {
+    readonly tenant: string;
+    readonly user: string;
+    readonly address: string;
+    /** The owner is, without a password. */
+    readonly there: boolean;
+    readonly now: number;
+  },
+): Promise<FirstOwner> {
+  await deps.maker.ensure({ id: tenant, slug, name, now });
+  if (!there) {
     await deps.users.create({
       tenant,
       id: user,

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { createIds } from '#adapters/local/ids.ts';
 import { createSilentLog } from '#adapters/local/json-log.ts';
 import { giveLogins } from '#adapters/postgres/logins.ts';
 import { migrate } from '#adapters/postgres/migrate.ts';
@@ -71,7 +72,10 @@ describeWithPostgres('an owner who is no superuser, as on Aurora', () => {
     const relay = createPool({
       ...{ url, role: 'cloudflow_relay', max: 1, name: 'test', log: createSilentLog() },
     });
-    const gone = await letGo({ relay, codec: createPlainCodec() }, Date.now() + 400 * 86_400_000);
+    const gone = await letGo(
+      { relay, codec: createPlainCodec(), ids: createIds() },
+      Date.now() + 400 * 86_400_000,
+    );
     expect(gone).toMatchObject({ purged: { callbacks: 0 } });
     await relay.end();
   });

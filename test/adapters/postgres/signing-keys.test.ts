@@ -7,8 +7,10 @@ import { KMSClient } from '@aws-sdk/client-kms';
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 import { createKmsSealer } from '#adapters/kms/sealer.ts';
 import { openFileSealer } from '#adapters/local/file-sealer.ts';
+import { createIds } from '#adapters/local/ids.ts';
 import { OVERLAP_MS, rotateSigningKeys, SIGNS_MS } from '#adapters/postgres/rotate-signing-keys.ts';
 import { createSigningKeys, thumbprint } from '#adapters/postgres/signing-keys.ts';
+import { PLATFORM_TENANT } from '#core/audit-chain.ts';
 import { createKeysService, KEYS } from '#local/aws-endpoint/keys-service.ts';
 import { type AwsEndpoint, startAwsEndpoint } from '#local/aws-endpoint/server.ts';
 import { createVirtualClock, type VirtualClock } from '#local/virtual-clock.ts';
@@ -65,7 +67,10 @@ for (const [name, makeSealer] of SEALERS) {
     const keys = (over: { readonly sealer: Sealer | null } = { sealer }) =>
       createSigningKeys({ pool: database.pool('cloudflow_app'), clock, ...over });
     const rotate = (by = sealer) =>
-      rotateSigningKeys({ pool: database.pool('cloudflow_relay'), sealer: by }, clock.now());
+      rotateSigningKeys(
+        { pool: database.pool('cloudflow_relay'), sealer: by, ids: createIds() },
+        clock.now(),
+      );
     const kids = (published: readonly PublishedKey[]) => published.map(({ kid }) => kid);
 
     it('sign what the published part accepts, in every process', async () => {
@@ -108,6 +113,17 @@ for (const [name, makeSealer] of SEALERS) {
       expect(await rotate()).toEqual({ made: null, deleted: 1 });
       await clock.advance(60_000);
       expect(kids(await all.published())).toEqual([second]);
+      const { rows: told } = await database.admin.query<{ what: string }>(
+        `select concat_ws(' ', entry::json -> 'facts' ->> 'actor', entry::json -> 'facts' ->> 'operation',
+                          entry::json -> 'facts' ->> 'target') as what
+         from audit_inbox where tenant_id = $1 order by n`,
+        [PLATFORM_TENANT],
+      );
+      expect(told.map(({ what }) => what)).toEqual([
+        `platform makeSigningKey signing-key:${first}`,
+        `platform makeSigningKey signing-key:${second}`,
+        `platform deleteSigningKey signing-key:${first}`,
+      ]);
       expect(await accepts(await all.published(), await all.current())).toBe(true);
     });
 

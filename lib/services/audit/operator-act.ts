@@ -1,0 +1,28 @@
+import { CloudFlowError } from '#core/errors.ts';
+import type { Ids } from '#ports/ids.ts';
+import type { AuditNotes, Auditor } from './auditor.ts';
+
+/**
+ * Runs what an operator asks of the platform past the API, told as a change that a call asks for: who of
+ * the account it was is in the account's own trail.
+ */
+export async function operatorAct<Result>(
+  deps: { readonly auditor: Auditor; readonly ids: Pick<Ids, 'random'> },
+  operation: string,
+  act: (audit: AuditNotes) => Promise<Result>,
+): Promise<Result> {
+  const requestId = deps.ids.random();
+  const audit = deps.auditor.open({
+    ...{ operation, audit: 'change', requestId, correlationId: requestId },
+    client: { source: null, userAgent: null },
+  });
+  audit.know({ actor: 'operator' });
+  try {
+    const result = await act(audit);
+    await audit.done();
+    return result;
+  } catch (error) {
+    await audit.refused(error instanceof CloudFlowError ? error.code : 'INTERNAL');
+    throw error;
+  }
+}
