@@ -669,7 +669,8 @@ describeWithPostgres('the deployed functions, bundled', () => {
       operation: string | null;
     }>(
       `select part, entry::json -> 'facts' ->> 'operation' as operation from audit_inbox
-       where tenant_id = $1 and (part = 'ended' or entry::json -> 'facts' ->> 'actor' = 'operator')
+       where id in (select id from audit_inbox where tenant_id = $1
+                      and entry::json -> 'facts' ->> 'actor' = 'operator')
        order by n`,
       [first.tenant_id],
     );
