@@ -1,5 +1,6 @@
 import { KMSClient } from '@aws-sdk/client-kms';
 import { S3Client } from '@aws-sdk/client-s3';
+import { guarded } from '#adapters/aws/guarded.ts';
 import { createKmsSealer } from '#adapters/kms/sealer.ts';
 import { createAuditSealer } from '#adapters/postgres/audit-sealer.ts';
 import { createPartitions } from '#adapters/postgres/partitions.ts';
@@ -15,11 +16,17 @@ import { createBasics } from '../shared/process.ts';
 const env = readEnv('audit-sealer', process.env);
 const basics = createBasics('audit-sealer', env);
 const pool = openPools(basics, env)('cloudflow_relay', 1);
-const kms = createKmsSealer({ client: new KMSClient({}), keyId: env.SIGNING_SEAL_KEY });
+const kms = createKmsSealer({
+  client: guarded('keys', new KMSClient({}), basics),
+  keyId: env.SIGNING_SEAL_KEY,
+});
 const deps = {
   sealer: createAuditSealer({ pool, partitions: createPartitions(pool) }),
   signingKeys: createSigningKeys({ pool, clock: basics.clock, sealer: kms }),
-  archive: createS3ObjectStore({ client: new S3Client({}), bucket: env.AUDIT_BUCKET }),
+  archive: createS3ObjectStore({
+    client: guarded('objects', new S3Client({}), basics),
+    bucket: env.AUDIT_BUCKET,
+  }),
   clock: basics.clock,
 };
 

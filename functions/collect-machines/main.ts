@@ -1,4 +1,5 @@
 import { SFNClient } from '@aws-sdk/client-sfn';
+import { guarded } from '#adapters/aws/guarded.ts';
 import { type Collected, collectMachines } from '#adapters/stepfunctions/collect.ts';
 import { readEnv } from '#config/env.ts';
 import { invoked } from '../shared/invoked.ts';
@@ -6,7 +7,7 @@ import { createBasics } from '../shared/process.ts';
 
 const env = readEnv('collect-machines', process.env);
 const basics = createBasics('collect-machines', env);
-const client = new SFNClient({});
+const client = guarded('states', new SFNClient({}), basics);
 /** Longer than Step Functions remembers ended executions, so none of theirs is lost. */
 const UNUSED_MS = 100 * 86_400_000;
 

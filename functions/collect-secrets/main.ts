@@ -8,7 +8,7 @@ import { openTenantSecrets } from '../shared/secrets.ts';
 const env = readEnv('collect-secrets', process.env);
 const basics = createBasics('collect-secrets', env);
 const pool = openPools(basics, env)('cloudflow_relay', 1);
-const secrets = openTenantSecrets(env);
+const secrets = openTenantSecrets(basics, env);
 
 /** Deletes secrets that no connection names any more. */
 export const handler = invoked(basics, async (): Promise<{ readonly deleted: number }> => {

@@ -14,7 +14,7 @@ const [{ tags }] = FUNCTIONS['connections-api'].triggers;
 const handlers = connectionHandlers({
   ...deps,
   store: createPostgresConnections(deps.pool),
-  secrets: openTenantSecrets(env),
+  secrets: openTenantSecrets(deps, env),
 });
 
 /** Connections to other systems, their operations and secrets. */

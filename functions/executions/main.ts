@@ -15,7 +15,7 @@ import { executionHandlers } from './handlers.ts';
 const env = readEnv('executions-api', process.env);
 const api = await connectApi('executions-api', env);
 const readers = connectReaders(api, env);
-const nudges = openNudges(env, api.log);
+const nudges = openNudges(api, env);
 const [{ tags }] = FUNCTIONS['executions-api'].triggers;
 const tokens = createCallbackTokens();
 const over = ({ pool, catalog }: Pick<typeof api, 'pool' | 'catalog'>) => ({

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { KMSClient } from '@aws-sdk/client-kms';
 import { createArgon2Hasher } from '#adapters/argon2/password-hasher.ts';
+import { guarded } from '#adapters/aws/guarded.ts';
 import { createKmsSealer } from '#adapters/kms/sealer.ts';
 import { createOutboxPublisher } from '#adapters/postgres/outbox-publisher.ts';
 import { createPartitions } from '#adapters/postgres/partitions.ts';
@@ -22,7 +23,10 @@ const env = readEnv('identity-api', process.env);
 const deps = await connectApi('identity-api', env);
 const [{ tags }] = FUNCTIONS['identity-api'].triggers;
 const { pool, login, clock, codec } = deps;
-const sealer = createKmsSealer({ client: new KMSClient({}), keyId: env.SIGNING_SEAL_KEY });
+const sealer = createKmsSealer({
+  client: guarded('keys', new KMSClient({}), deps),
+  keyId: env.SIGNING_SEAL_KEY,
+});
 const signingKeys = createSigningKeys({ pool, clock, sealer });
 const issuer = () => env.PUBLIC_URL;
 const { accessTokens } = createVerifier({ ...deps, app: pool, signingKeys, issuer });
@@ -31,7 +35,7 @@ const identity = createIdentity({
   login,
   signingKeys,
   hasher: createArgon2Hasher(),
-  secret: Buffer.from(await platformSecret(env.IDENTITY_KEY_SECRET), 'base64'),
+  secret: Buffer.from(await platformSecret(deps, env.IDENTITY_KEY_SECRET), 'base64'),
   outbox: createOutboxPublisher({ pool, codec, partitions: createPartitions(pool), clock }),
   issuer,
   records: openRecords(deps, env, pool),

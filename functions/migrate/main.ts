@@ -11,7 +11,7 @@ const basics = createBasics('migrate', env);
 
 /** Brings the schema forward. Safe to repeat; rejects, and so fails the deployment, when it cannot. */
 export const handler = invoked(basics, async () => {
-  const url = await ownerUrl(env);
+  const url = await ownerUrl(basics, env);
   const applied = await migrate(url);
   if (isIam(env.DATABASE_AUTH)) await giveLogins(url, DATABASE_ROLES);
   basics.log.info('MIGRATED', { applied });

@@ -3,6 +3,7 @@ import { CloudWatchClient } from '@aws-sdk/client-cloudwatch';
 import { KafkaClient } from '@aws-sdk/client-kafka';
 import { RDSClient } from '@aws-sdk/client-rds';
 import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
+import { guarded } from '#adapters/aws/guarded.ts';
 import { createBackups } from '#adapters/backup/backups.ts';
 import { createMeasures } from '#adapters/cloudwatch/measures.ts';
 import { createTopicInventory } from '#adapters/kafka/topic-inventory.ts';
@@ -30,12 +31,12 @@ export const handler = invoked(
     world: {
       ...world,
       facts: readHomeFacts(env.RECOVERY_FACTS),
-      backups: createBackups(new BackupClient({})),
-      clusters: createRdsClusters(new RDSClient({})),
-      secrets: createSecretInventory(new SecretsManagerClient({})),
-      topics: createTopicInventory(new KafkaClient({})),
-      archives: createArchives(new RDSClient({})),
-      measures: createMeasures(new CloudWatchClient({})),
+      backups: createBackups(guarded('backups', new BackupClient({}), basics)),
+      clusters: createRdsClusters(guarded('databases', new RDSClient({}), basics)),
+      secrets: createSecretInventory(guarded('secrets', new SecretsManagerClient({}), basics)),
+      topics: createTopicInventory(guarded('brokers', new KafkaClient({}), basics)),
+      archives: createArchives(guarded('databases', new RDSClient({}), basics)),
+      measures: createMeasures(guarded('measures', new CloudWatchClient({}), basics)),
     },
   }),
 );

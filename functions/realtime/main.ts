@@ -1,5 +1,6 @@
 import { ApiGatewayManagementApiClient } from '@aws-sdk/client-apigatewaymanagementapi';
 import { createGatewaySockets } from '#adapters/apigateway/sockets.ts';
+import { guarded } from '#adapters/aws/guarded.ts';
 import { createSigningKeys } from '#adapters/postgres/signing-keys.ts';
 import { readEnv } from '#config/env.ts';
 import { createAuthenticate } from '#services/identity/authenticate.ts';
@@ -25,7 +26,9 @@ const verifier = createVerifier({
 });
 const open = createOpenSockets({
   records: openRecords(basics, env, app),
-  sockets: createGatewaySockets(new ApiGatewayManagementApiClient({ endpoint: env.SOCKETS_URL })),
+  sockets: createGatewaySockets(
+    guarded('sockets', new ApiGatewayManagementApiClient({ endpoint: env.SOCKETS_URL }), basics),
+  ),
   clock: basics.clock,
 });
 

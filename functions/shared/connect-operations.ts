@@ -2,6 +2,7 @@ import { LambdaClient } from '@aws-sdk/client-lambda';
 import { S3Client } from '@aws-sdk/client-s3';
 import { SFNClient } from '@aws-sdk/client-sfn';
 import { SNSClient } from '@aws-sdk/client-sns';
+import { guarded } from '#adapters/aws/guarded.ts';
 import { createIntegrityChecks } from '#adapters/lambda/integrity-checks.ts';
 import { createS3Documents } from '#adapters/s3/documents.ts';
 import { createSnsAnnouncements } from '#adapters/sns/announcements.ts';
@@ -22,14 +23,23 @@ export function connectOperations(
     ids,
     log,
     metrics,
-    answers: createTaskAnswers(new SFNClient({})),
+    answers: createTaskAnswers(guarded('states', new SFNClient({}), basics)),
     // Its expressions are our own: no process needs to stand between.
     evaluator: createInProcessEvaluator({ clock }),
     world: {
       clock,
-      documents: createS3Documents(new S3Client({}), env.RECOVERY_BUCKET),
-      announcements: createSnsAnnouncements(new SNSClient({}), env.RECOVERY_TOPIC_ARN),
-      integrity: createIntegrityChecks(new LambdaClient({}), env.INTEGRITY_FUNCTION_ARN),
+      documents: createS3Documents(
+        guarded('objects', new S3Client({}), basics),
+        env.RECOVERY_BUCKET,
+      ),
+      announcements: createSnsAnnouncements(
+        guarded('announcements', new SNSClient({}), basics),
+        env.RECOVERY_TOPIC_ARN,
+      ),
+      integrity: createIntegrityChecks(
+        guarded('functions', new LambdaClient({}), basics),
+        env.INTEGRITY_FUNCTION_ARN,
+      ),
     },
   };
 }

@@ -65,7 +65,7 @@ export async function connectApi(
   env: ProgramEnv<'platform-api'> & { readonly CACHE_URL?: string; readonly CACHE_AUTH?: string },
 ): Promise<ApiProcess> {
   const basics = createBasics(name, env);
-  const cursorKey = Buffer.from(await platformSecret(env.CURSOR_KEY_SECRET), 'base64');
+  const cursorKey = Buffer.from(await platformSecret(basics, env.CURSOR_KEY_SECRET), 'base64');
   if (cursorKey.byteLength < CURSOR_KEY_BYTES) {
     throw new TypeError(`the key of cursors has ${cursorKey.byteLength} bytes; use at least 32`);
   }

@@ -1,4 +1,5 @@
 import type { Pool } from 'pg';
+import type { GuardDeps } from '#adapters/aws/guarded.ts';
 import { createPool } from '#adapters/postgres/pool.ts';
 import type { Role } from '#adapters/postgres/roles.ts';
 import { createIamPassword } from '#adapters/rds/iam-password.ts';
@@ -33,11 +34,11 @@ export function isIam(auth: string): boolean {
 }
 
 /** The URL with the login of the schema's owner, whose password is rotated and is read at each use. */
-export async function ownerUrl(env: {
-  readonly DATABASE_URL: string;
-  readonly DATABASE_OWNER_SECRET: string;
-}): Promise<string> {
-  const login = JSON.parse(await platformSecret(env.DATABASE_OWNER_SECRET)) as {
+export async function ownerUrl(
+  basics: GuardDeps,
+  env: { readonly DATABASE_URL: string; readonly DATABASE_OWNER_SECRET: string },
+): Promise<string> {
+  const login = JSON.parse(await platformSecret(basics, env.DATABASE_OWNER_SECRET)) as {
     readonly username: string;
     readonly password: string;
   };

@@ -1,4 +1,5 @@
 import { SFNClient } from '@aws-sdk/client-sfn';
+import { guarded } from '#adapters/aws/guarded.ts';
 import type { MachineSettings } from '#adapters/stepfunctions/machines.ts';
 import { createAwsStateMachines } from '#adapters/stepfunctions/state-machines.ts';
 import { type ProgramEnv, readEnv } from '#config/env.ts';
@@ -17,7 +18,7 @@ export function connectDriver(name: 'step-functions-driver' | 'state-changed'): 
   const steps = connectSteps(basics, env, { evaluators: 1, connections: { app: 8, engine: 4 } });
   const { runner, work } = steps;
   const machines = createAwsStateMachines({
-    client: new SFNClient({}),
+    client: guarded('states', new SFNClient({}), basics),
     programs: runner.programs,
     machineOf: async (tenant, executionId) => {
       const found = await runner.executions.getExecution(tenant, executionId);

@@ -1,5 +1,6 @@
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import type { Pool } from 'pg';
+import { guarded } from '#adapters/aws/guarded.ts';
 import { createDynamoKeyValue } from '#adapters/dynamodb/key-value.ts';
 import { createPostgresKeyValue } from '#adapters/postgres/key-value.ts';
 import type { KeyValue } from '#ports/key-value.ts';
@@ -12,14 +13,19 @@ const TRIES = 3;
 
 /** Small records, in DynamoDB where the environment names a table. `pool`: role `cloudflow_app`. */
 export function openRecords(
-  { clock, codec }: Pick<Basics, 'clock' | 'codec'>,
+  basics: Pick<Basics, 'clock' | 'codec' | 'metrics'>,
   env: { readonly RECORDS_TABLE: string },
   pool: Pool,
 ): KeyValue {
+  const { clock, codec } = basics;
   if (env.RECORDS_TABLE === '') return createPostgresKeyValue({ pool, clock, codec });
-  const client = new DynamoDBClient({
-    maxAttempts: TRIES,
-    requestHandler: { connectionTimeout: CONNECT_MS, requestTimeout: ANSWER_MS },
-  });
+  const client = guarded(
+    'records',
+    new DynamoDBClient({
+      maxAttempts: TRIES,
+      requestHandler: { connectionTimeout: CONNECT_MS, requestTimeout: ANSWER_MS },
+    }),
+    basics,
+  );
   return createDynamoKeyValue({ client, table: env.RECORDS_TABLE, clock, codec });
 }

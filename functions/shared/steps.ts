@@ -84,7 +84,7 @@ export function connectSteps(
   const ownership = createExecutionOwnership({ pool: engine, codec, partitions, log, metrics });
   const gate = createOutboundGate(clock, DEFAULT_GATE_LIMITS, metrics);
   const callbackTokens = createCallbackTokens();
-  const nudges = openNudges(env, log);
+  const nudges = openNudges(basics, env);
   const executions = createExecutionAccess({
     pool: app,
     readers: app,
@@ -122,7 +122,7 @@ export function connectSteps(
       deadlines: createRealDeadlines(),
       gate,
       connections: createPostgresConnections(app),
-      secrets: openTenantSecrets(env),
+      secrets: openTenantSecrets(basics, env),
       http,
       databases,
       outbox: createOutboxPublisher({ pool: app, codec, partitions, clock }),

@@ -1,3 +1,5 @@
+import { NO_ANSWER } from '#adapters/aws/silence.ts';
+
 /**
  * Whether an error means that a part of ours is away or full, so that the same request may succeed in
  * a moment: the caller is told 503 and when to come again, not that something is broken.
@@ -6,7 +8,7 @@ export function isUnavailable(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   if (error.name === 'BatcherFull' || isAwsAway(error)) return true;
   const code = 'code' in error && typeof error.code === 'string' ? error.code : '';
-  if (CODES.has(code) || SQL_CLASSES.test(code)) return true;
+  if (NO_ANSWER.has(code) || SQL_CLASSES.test(code)) return true;
   // pg gives these no code.
   return (
     TERMINATED.test(error.message) ||
@@ -28,15 +30,6 @@ function isAwsAway(error: Error): boolean {
 
 const THROTTLED = /^(?:Throttl|ProvisionedThroughputExceeded|RequestLimitExceeded|SlowDown)/;
 
-const CODES: ReadonlySet<string> = new Set([
-  'ECONNREFUSED',
-  'ECONNRESET',
-  'EPIPE',
-  'ETIMEDOUT',
-  'EHOSTUNREACH',
-  'ENOTFOUND',
-  'EAI_AGAIN',
-]);
 /**
  * Connection exceptions, too many connections, shutting down or starting up, and a session that was
  * ended because this process was too slow to go on with its transaction.

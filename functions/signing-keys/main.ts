@@ -1,4 +1,5 @@
 import { KMSClient } from '@aws-sdk/client-kms';
+import { guarded } from '#adapters/aws/guarded.ts';
 import { createKmsSealer } from '#adapters/kms/sealer.ts';
 import { type Rotation, rotateSigningKeys } from '#adapters/postgres/rotate-signing-keys.ts';
 import { readEnv } from '#config/env.ts';
@@ -9,7 +10,10 @@ import { createBasics } from '../shared/process.ts';
 const env = readEnv('signing-keys', process.env);
 const basics = createBasics('signing-keys', env);
 const pool = openPools(basics, env)('cloudflow_relay', 1);
-const sealer = createKmsSealer({ client: new KMSClient({}), keyId: env.SIGNING_SEAL_KEY });
+const sealer = createKmsSealer({
+  client: guarded('keys', new KMSClient({}), basics),
+  keyId: env.SIGNING_SEAL_KEY,
+});
 
 /** Makes the next key in time and deletes those whose tokens have expired. Safe to repeat. */
 export const handler = invoked(basics, async (): Promise<Rotation> => {

@@ -1,4 +1,5 @@
 import { KMSClient } from '@aws-sdk/client-kms';
+import { guarded } from '#adapters/aws/guarded.ts';
 import { createDnsResolver } from '#adapters/http/dns-resolver.ts';
 import { createEgressGuard } from '#adapters/http/egress-guard.ts';
 import { createUndiciHttp } from '#adapters/http/undici-http.ts';
@@ -29,7 +30,10 @@ const env = readEnv('sso-api', process.env);
 const deps = await connectApi('sso-api', env);
 const [{ tags }] = FUNCTIONS['sso-api'].triggers;
 const { pool, login, clock } = deps;
-const sealer = createKmsSealer({ client: new KMSClient({}), keyId: env.SIGNING_SEAL_KEY });
+const sealer = createKmsSealer({
+  client: guarded('keys', new KMSClient({}), deps),
+  keyId: env.SIGNING_SEAL_KEY,
+});
 const signingKeys = createSigningKeys({ pool, clock, sealer });
 const issuer = () => env.PUBLIC_URL;
 const { accessTokens } = createVerifier({ ...deps, app: pool, signingKeys, issuer });
@@ -60,9 +64,9 @@ export const handler = invoked(
         oneTime: createPostgresOneTimeTokens(pool),
         guard: createPostgresLoginGuard(login),
         key: createIdentityKey(
-          Buffer.from(await platformSecret(env.IDENTITY_KEY_SECRET), 'base64'),
+          Buffer.from(await platformSecret(deps, env.IDENTITY_KEY_SECRET), 'base64'),
         ),
-        secrets: openTenantSecrets(env),
+        secrets: openTenantSecrets(deps, env),
         accessTokens,
         issuer,
         allowedOrigins: deps.allowedOrigins ?? [],

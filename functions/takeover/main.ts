@@ -2,6 +2,7 @@ import { ApplicationAutoScalingClient } from '@aws-sdk/client-application-auto-s
 import { ECSClient } from '@aws-sdk/client-ecs';
 import { RDSClient } from '@aws-sdk/client-rds';
 import { Route53Client } from '@aws-sdk/client-route-53';
+import { guarded } from '#adapters/aws/guarded.ts';
 import { createFleets } from '#adapters/ecs/fleets.ts';
 import { createRdsClusters } from '#adapters/rds/clusters.ts';
 import { createGlobalDatabases } from '#adapters/rds/global-databases.ts';
@@ -16,7 +17,7 @@ import { createOperations } from '../shared/operations.ts';
 
 const env = readEnv('takeover', process.env);
 const { world, basics, ...rest } = connectOperations('takeover', env);
-const rds = new RDSClient({});
+const rds = guarded('databases', new RDSClient({}), basics);
 
 /** One task of a machine of the platform where it waits, or the answer to an approval. */
 export const handler = invoked(
@@ -30,10 +31,10 @@ export const handler = invoked(
       facts: readStandbyFacts(env.RECOVERY_FACTS),
       clusters: createRdsClusters(rds),
       globalDatabases: createGlobalDatabases(rds),
-      dns: createRoute53Dns(new Route53Client({})),
+      dns: createRoute53Dns(guarded('dns', new Route53Client({}), basics)),
       fleets: createFleets({
-        services: new ECSClient({}),
-        scaling: new ApplicationAutoScalingClient({}),
+        services: guarded('services', new ECSClient({}), basics),
+        scaling: guarded('scaling', new ApplicationAutoScalingClient({}), basics),
       }),
     },
   }),
