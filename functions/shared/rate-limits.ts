@@ -13,8 +13,8 @@ declare const CLOUDFLOW_BUNDLED: boolean | undefined;
 type Client = typeof import('./cache-client.ts');
 
 export interface OpenedRateLimiter extends RateLimiter {
-  /** Resolves when the client of the cache is loaded, or could not be. Nothing waits for it but tests. */
-  readonly loaded: Promise<void>;
+  /** Resolves when the cache is connected; never, where there is none. No request waits for it. */
+  connected(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -45,7 +45,10 @@ export function openRateLimiter(
   });
   return {
     take: (request) => limiter.take(request),
-    loaded,
+    async connected() {
+      await loaded;
+      await (cache?.redis.connected() ?? new Promise(() => undefined));
+    },
     async close() {
       await loaded;
       await cache?.redis.close();

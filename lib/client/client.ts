@@ -12,6 +12,9 @@ import {
 } from '#contract/routes.ts';
 import { type ApiErrorCode, CloudFlowError, type Problem } from '#core/errors.ts';
 
+/** Longer than whoever stands before the API waits for it. */
+export const DEFAULT_TIMEOUT_MS = 60_000;
+
 export interface ClientOptions {
   readonly baseUrl: string;
   /**
@@ -22,7 +25,7 @@ export interface ClientOptions {
   readonly fetch?: typeof globalThis.fetch;
   /** How often a call is repeated after 429, 503 or a lost connection. Default 3. */
   readonly maxRetries?: number;
-  /** Per attempt. Default 30,000. */
+  /** Per attempt. Default: `DEFAULT_TIMEOUT_MS`. */
   readonly timeoutMs?: number;
   /** Sent with every call, for whoever reads the logs and events of both sides. */
   readonly correlationId?: string;
@@ -179,7 +182,7 @@ async function once(
   signal: AbortSignal | undefined,
   options: ClientOptions,
 ): Promise<Outcome> {
-  const timeout = AbortSignal.timeout(options.timeoutMs ?? 30_000);
+  const timeout = AbortSignal.timeout(options.timeoutMs ?? DEFAULT_TIMEOUT_MS);
   let response: Response;
   let text: string;
   try {

@@ -9,6 +9,7 @@
  */
 import type { Capability } from './capabilities.ts';
 import type { LayerName } from './layers.ts';
+import { TIME_LIMITS } from './time-limits.ts';
 import type { Trigger } from './triggers.ts';
 import type { EnvKey } from './variables.ts';
 
@@ -120,8 +121,7 @@ const OPERATIONS_CAN = [
 const MEGABYTE = 1_000_000;
 /** Of functions that carry the language and the contract, which grows with every route. */
 const MEBIBYTE = 1_048_576;
-/** API Gateway gives up after 29 seconds. */
-const HTTP_SECONDS = 28;
+const HTTP_SECONDS = TIME_LIMITS.function / 1_000;
 
 export const FUNCTIONS = {
   'workflows-api': {

@@ -1,6 +1,8 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
+import { promisify } from 'node:util';
 import { API_LIMITS } from '#config/api-limits.ts';
+import { TIME_LIMITS } from '#config/time-limits.ts';
 import { problemDetails } from '#contract/problem.ts';
 import { type ApiErrorCode, CloudFlowError } from '#core/errors.ts';
 import type { ApiHandler, ApiRequest, ApiResponse } from '#functions/shared/api.ts';
@@ -11,11 +13,14 @@ import type { Log } from '#ports/log.ts';
  *
  *  H1 what is sent slowly, or is larger than it may be, costs a connection and no more;
  *  H2 a body is read when the handler asks for it, so an unknown caller cannot make us hold one;
- *  H3 a connection with an unread rest of a body is closed after the answer, never reused.
+ *  H3 a connection with an unread rest of a body is closed after the answer, never reused;
+ *  H4 a client that neither sends nor reads is cut off; one that waits for its answer is not.
  */
 export interface HttpServer {
   readonly port: number;
   readonly url: string;
+  /** How many there are now. */
+  connections(): Promise<number>;
   /** Takes no more requests, lets those under way end for `graceMs`, then cuts them off. */
   close(graceMs?: number): Promise<void>;
 }
@@ -32,13 +37,22 @@ export interface HttpServerOptions {
 export interface HttpServerLimits {
   readonly headersTimeoutMs: number;
   readonly requestTimeoutMs: number;
+  /** Without a byte in either direction. */
+  readonly idleTimeoutMs: number;
   /** How often the two above are looked at. */
   readonly checkEveryMs: number;
 }
 
 export async function startHttpServer(options: HttpServerOptions): Promise<HttpServer> {
-  const limits = { ...API_LIMITS, checkEveryMs: 1_000, ...options.limits };
+  const limits = {
+    ...API_LIMITS,
+    idleTimeoutMs: TIME_LIMITS.edge,
+    checkEveryMs: 1_000,
+    ...options.limits,
+  };
   const host = options.host ?? '127.0.0.1';
+  /** Connections whose client waits for us. */
+  const answering = new WeakSet<Socket>();
   const server = createServer(
     {
       maxHeaderSize: API_LIMITS.maxHeaderBytes,
@@ -49,13 +63,16 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
       noDelay: true,
     },
     (request, response) => {
-      serve(options, request, response).catch((error: unknown) => {
+      serve(options, answering, request, response).catch((error: unknown) => {
         // The handler answers its own errors: what arrives here is about this one connection.
         options.log.warn('RESPONSE_NOT_WRITTEN', { error });
         response.destroy();
       });
     },
   );
+  server.setTimeout(limits.idleTimeoutMs, (socket) => {
+    if (!answering.has(socket)) socket.destroy();
+  });
   server.maxConnections = API_LIMITS.maxConnections;
   server.on('clientError', refuseConnection);
   await listen(server, options.port, host);
@@ -63,6 +80,7 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
   return {
     port,
     url: `http://${host.includes(':') ? `[${host}]` : host}:${port}`,
+    connections: () => promisify(server.getConnections.bind(server))(),
     close: (graceMs = 5_000) => close(server, graceMs),
   };
 }
@@ -91,10 +109,14 @@ function close(server: Server, graceMs: number): Promise<void> {
 
 async function serve(
   options: HttpServerOptions,
+  answering: WeakSet<Socket>,
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
-  const answer = await options.handler(toApiRequest(request));
+  answering.add(request.socket);
+  const answer = await options
+    .handler(toApiRequest(request))
+    .finally(() => answering.delete(request.socket));
   if (response.destroyed) return; // cut off for being slow, or gone by itself
   write(request, response, answer);
 }

@@ -14,7 +14,7 @@ import {
 } from 'aws-cdk-lib/aws-apigateway';
 import { Certificate } from 'aws-cdk-lib/aws-certificatemanager';
 import { LogGroup } from 'aws-cdk-lib/aws-logs';
-import { CfnOutput, RemovalPolicy } from 'aws-cdk-lib/core';
+import { CfnOutput, Duration, RemovalPolicy } from 'aws-cdk-lib/core';
 import type { Construct } from 'constructs';
 import type { ProgramEnv } from '#config/env.ts';
 import {
@@ -25,6 +25,7 @@ import {
 } from '#config/functions.ts';
 import { type RequestRates, requestRates } from '#config/request-rates.ts';
 import type { StageSettings } from '#config/stage-settings.ts';
+import { TIME_LIMITS } from '#config/time-limits.ts';
 import { API_ACCESS_MODE, API_SECURITY_POLICY } from '#config/transport.ts';
 import { acknowledge } from '#constructs/acknowledge.ts';
 import { ApiDoor } from '#constructs/api-door.ts';
@@ -216,7 +217,10 @@ export class ApiStack extends StageStack {
       Object.values(functions).map(({ name, live }) => [
         name as FunctionName,
         // One permission for the whole API: one per method would pass the limit of a function's policy.
-        new LambdaIntegration(live, { scopePermissionToMethod: false }),
+        new LambdaIntegration(live, {
+          scopePermissionToMethod: false,
+          timeout: Duration.millis(TIME_LIMITS.gateway),
+        }),
       ]),
     );
     const door = new ApiDoor(this, 'Door', api, authorizer.live);

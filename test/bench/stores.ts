@@ -91,8 +91,11 @@ export interface RedisServer {
   close(): Promise<void>;
 }
 
-/** Null where there is no `redis-server` on the path. Empty, and durable write by write. */
-export async function startRedis(under: string): Promise<RedisServer | null> {
+/** Null where there is no `redis-server` on the path. Empty, and durable write by write unless said otherwise. */
+export async function startRedis(
+  under: string,
+  { durable }: { readonly durable: boolean } = { durable: true },
+): Promise<RedisServer | null> {
   if (spawnSync('redis-server', ['--version']).status !== 0) return null;
   const directory = join(under, 'redis');
   await mkdir(directory, { recursive: true });
@@ -102,7 +105,7 @@ export async function startRedis(under: string): Promise<RedisServer | null> {
     bind: '127.0.0.1',
     dir: directory,
     save: '',
-    appendonly: 'yes',
+    appendonly: durable ? 'yes' : 'no',
     appendfsync: 'always',
     'maxmemory-policy': 'noeviction',
   };

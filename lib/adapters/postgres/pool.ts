@@ -1,5 +1,6 @@
 import pg from 'pg';
 import { METRICS } from '#config/metrics.ts';
+import { TIME_LIMITS } from '#config/time-limits.ts';
 import type { Log } from '#ports/log.ts';
 import { type Metrics, NO_METRICS } from '#ports/metrics.ts';
 import type { Role } from './roles.ts';
@@ -34,15 +35,22 @@ export interface PoolOptions {
  * server ends the session. 700 ms was measured to be enough for a take-over within a second.
  */
 export const IDLE_IN_TRANSACTION_MS = 700;
-const STATEMENT_MS = 30_000;
-const CONNECT_MS = 10_000;
 
-/** What holds for every session, however it is told. */
-export const SESSION_SETTINGS: Readonly<Record<string, string>> = {
-  timezone: 'UTC',
-  idle_in_transaction_session_timeout: `${IDLE_IN_TRANSACTION_MS}ms`,
-  statement_timeout: `${STATEMENT_MS}ms`,
-};
+/** Callers wait for what these do. */
+const SERVES_CALLERS: ReadonlySet<Role | null> = new Set<Role>([
+  'cloudflow_app',
+  'cloudflow_login',
+]);
+
+/** What holds for every session of a role, however it is told. */
+export function sessionSettings(role: Role | null): Readonly<Record<string, string>> {
+  const statementMs = SERVES_CALLERS.has(role) ? TIME_LIMITS.statement : TIME_LIMITS.longStatement;
+  return {
+    timezone: 'UTC',
+    idle_in_transaction_session_timeout: `${IDLE_IN_TRANSACTION_MS}ms`,
+    statement_timeout: `${statementMs}ms`,
+  };
+}
 
 export function createPool(options: PoolOptions): pg.Pool {
   const metrics = options.metrics ?? NO_METRICS;
@@ -50,7 +58,7 @@ export function createPool(options: PoolOptions): pg.Pool {
     ...access(options),
     max: options.max,
     application_name: options.name,
-    connectionTimeoutMillis: options.connectMs ?? CONNECT_MS,
+    connectionTimeoutMillis: options.connectMs ?? TIME_LIMITS.connection,
     idleTimeoutMillis: 30_000,
     types: { getTypeParser },
   });
@@ -122,7 +130,7 @@ function access({ url, role, password, settings }: PoolOptions): pg.PoolConfig {
       ssl: searchParams.get('sslmode') !== 'disable',
     };
   }
-  const all = { ...SESSION_SETTINGS, ...(role === null ? {} : { role }), ...settings };
+  const all = { ...sessionSettings(role), ...(role === null ? {} : { role }), ...settings };
   return {
     connectionString: url,
     options: Object.entries(all)

@@ -1,0 +1,250 @@
+/**
+ * What stands in front of every call: tokens, and the chain from the header to the handler. Never a test.
+ *
+ *   npm run bench:edge
+ *   npm run bench:edge -- --rounds 3 --quiet-seconds 60
+ *
+ * Everything runs on one core, one call after the other. Microseconds of the clock, and of this process'
+ * own CPU, which neighbours on the machine disturb less. Redis is a real server beside it. What the chain
+ * asks of PostgreSQL is left out (a key or session is read again once in 1.5 seconds, and a call that
+ * changes something is told to the audit trail); `npm run bench -- --only http` has all of it.
+ */
+import { randomBytes } from 'node:crypto';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { createIds } from '#adapters/local/ids.ts';
+import { createSilentLog } from '#adapters/local/json-log.ts';
+import { createLocalRateLimiter } from '#adapters/local/rate-limiter.ts';
+import { createSystemClock } from '#adapters/local/system-clock.ts';
+import type { OperationId } from '#contract/routes.ts';
+import { operationIds, routeOf } from '#contract/routes.ts';
+import { serveApi } from '#functions/api/serve-api.ts';
+import type { ApiHandler, ApiRequest, Handlers, OperationsOf } from '#functions/shared/api.ts';
+import { openRateLimiter } from '#functions/shared/rate-limits.ts';
+import type { CallingKey } from '#ports/api-keys.ts';
+import { NO_METRICS } from '#ports/metrics.ts';
+import type { RateLimiter } from '#ports/rate-limiter.ts';
+import { createAccessTokens } from '#services/identity/access-tokens.ts';
+import { makeApiKey } from '#services/identity/api-key.ts';
+import { createTestSigningKeys } from '#test/support/signing-keys.ts';
+import { describeMachine, untilQuiet } from './machine.ts';
+import { percentile } from './percentile.ts';
+import { startRedis } from './stores.ts';
+
+const { values: args } = parseArgs({
+  options: {
+    rounds: { type: 'string', default: '5' },
+    'quiet-seconds': { type: 'string', default: '40' },
+    json: { type: 'boolean', default: false },
+  },
+});
+
+interface Timed {
+  readonly p50: number;
+  readonly p99: number;
+  /** Of this process for each call: user and system. */
+  readonly cpu: number;
+  readonly perSecond: number;
+}
+
+/** Microseconds of `count` calls, one after the other, when a tenth of them has warmed up. */
+async function timed(count: number, call: (i: number) => Promise<unknown>): Promise<Timed> {
+  for (let i = 0; i < count / 10; i++) await call(i);
+  await untilQuiet(Number(args['quiet-seconds']));
+  const taken: number[] = [];
+  const cpu = process.cpuUsage();
+  const begun = performance.now();
+  for (let i = 0; i < count; i++) {
+    const from = performance.now();
+    await call(i);
+    taken.push((performance.now() - from) * 1_000);
+  }
+  const seconds = (performance.now() - begun) / 1_000;
+  const { user, system } = process.cpuUsage(cpu);
+  return {
+    p50: percentile(taken, 50),
+    p99: percentile(taken, 99),
+    cpu: (user + system) / count,
+    perSecond: count / seconds,
+  };
+}
+
+const clock = createSystemClock();
+const ids = createIds();
+const keys = createTestSigningKeys();
+const newTokens = () =>
+  createAccessTokens({ keys, clock, newId: () => ids.random(), issuer: () => 'https://x.example' });
+const claims = () => ({
+  tenant: ids.random(),
+  mode: 'live' as const,
+  user: ids.random(),
+  session: ids.random(),
+  email: 'ada@example.com',
+  roles: ['author', 'operator'],
+  permissions: ['workflow:*', 'execution:*'],
+  methods: ['pwd', 'otp'],
+  authenticatedAt: clock.now(),
+});
+
+const TOKENS = 5_000;
+const CALLS = 5_000;
+
+async function tokens(): Promise<Record<string, Timed>> {
+  const issuing = newTokens();
+  const texts: string[] = [];
+  const issued = await timed(TOKENS, async () => {
+    texts.push((await issuing.issue(claims())).text);
+  });
+  // Each token for the first time by one verifier, and all of them again by another that knows them.
+  const first = newTokens();
+  const verified = await timed(TOKENS, (i) => first.verify(texts[texts.length - 1 - i] as string));
+  const again = newTokens();
+  await again.verify(texts[0] as string);
+  const known = await timed(TOKENS, () => again.verify(texts[0] as string));
+  return { 'token issued': issued, 'token never seen': verified, 'token seen before': known };
+}
+
+const READ = { 'GET, no body': { method: 'GET', path: '/api/v1/workflows/greeting', body: null } };
+const START = {
+  'POST, body of 1 kB': {
+    method: 'POST',
+    path: '/api/v1/workflows/greeting/execute',
+    body: JSON.stringify({ input: { name: 'Ada', text: 'x'.repeat(1_000) } }),
+  },
+};
+
+/** Answers of the right shape, at once: what is left is the chain. */
+const ANSWER = { body: { execution_id: ids.random(), status: 'PENDING' } };
+const handlers = Object.fromEntries(
+  operationIds.map((id) => [id, () => Promise.resolve(ANSWER)]),
+) as unknown as Handlers;
+
+function chain(rateLimiter: RateLimiter): { handler: ApiHandler; authorization: string } {
+  const { text, keyId, digest } = makeApiKey('live', randomBytes);
+  const tenant = ids.random();
+  const stored: CallingKey = {
+    ...{
+      keyId,
+      tenant,
+      digest,
+      mode: 'live',
+      name: 'bench',
+      scopes: ['workflow:*', 'execution:*'],
+    },
+    ...{ workflows: null, requestsPerMinute: null, createdAt: 0, expiresAt: null },
+    ...{ lastUsedAt: clock.now(), revokedAt: null },
+    settings: { mfa: 'off', requests_per_minute: null, allowed_origins: [] },
+  };
+  const tags = ['workflows', 'executions'] as const;
+  const served = Object.fromEntries(
+    operationIds
+      .filter((id) => (tags as readonly string[]).includes(routeOf(id).tag))
+      .map((id) => [id, handlers[id]]),
+  ) as unknown as Handlers<OperationsOf<(typeof tags)[number]>>;
+  const handler = serveApi(
+    {
+      apiKeys: { find: () => Promise.resolve(stored), used: () => Promise.resolve() },
+      sessions: { state: () => Promise.resolve(null) },
+      accessTokens: newTokens(),
+      idempotency: {
+        begin: () => Promise.reject(new Error('no key is sent')),
+      } as never,
+      auditTrail: { tell: () => Promise.resolve() },
+      ...{ rateLimiter, rates: { caller: 1e9, tenant: 1e9 }, randomBytes, ids, clock },
+      log: createSilentLog(),
+    },
+    tags,
+    served,
+  );
+  return { handler, authorization: `Bearer ${text}` };
+}
+
+type Call = { readonly method: string; readonly path: string; readonly body: string | null };
+
+function requestOf({ method, path, body }: Call, authorization: string): ApiRequest {
+  const bytes = new TextEncoder().encode(body ?? '');
+  return {
+    ...{ method, path, query: '', source: '127.0.0.1' },
+    headers: {
+      authorization,
+      'user-agent': 'bench',
+      ...(body === null
+        ? {}
+        : { 'content-type': 'application/json', 'content-length': String(bytes.length) }),
+    },
+    readBody: () => Promise.resolve(bytes),
+  };
+}
+
+async function chains(shared: RateLimiter): Promise<Record<string, Timed>> {
+  const found: Record<string, Timed> = {};
+  const limiters = {
+    'counted in this process': createLocalRateLimiter(clock),
+    'counted in Redis': shared,
+  };
+  const bare = handlers['getWorkflow' satisfies OperationId] as (call: unknown) => Promise<unknown>;
+  found['bare handler'] = await timed(CALLS, () => bare({}));
+  for (const [what, call] of Object.entries<Call>({ ...READ, ...START })) {
+    for (const [how, limiter] of Object.entries(limiters)) {
+      const { handler, authorization } = chain(limiter);
+      const probe = await handler(requestOf(call, authorization));
+      if (probe.status >= 300)
+        throw new Error(`${what} was answered ${probe.status}: ${probe.body}`);
+      found[`${what}, ${how}`] = await timed(CALLS, () => handler(requestOf(call, authorization)));
+    }
+  }
+  found['windows in Redis alone'] = await timed(CALLS, () =>
+    shared.take({ tenant: 't', caller: 'a', limits: { caller: 1e9, tenant: 1e9 } }),
+  );
+  return found;
+}
+
+const folder = mkdtempSync(join(tmpdir(), 'cloudflow-bench-'));
+const redis = await startRedis(folder, { durable: false });
+if (redis === null) throw new Error('there is no redis-server on the path');
+const limiter = openRateLimiter(
+  { name: 'bench', clock, log: createSilentLog(), metrics: NO_METRICS },
+  { STAGE: 'dev', CACHE_URL: `redis://127.0.0.1:${redis.port}`, CACHE_AUTH: 'url' },
+);
+try {
+  await limiter.connected();
+  const rounds: Record<string, Timed>[] = [];
+  for (let i = 0; i < Number(args.rounds); i++) {
+    rounds.push({ ...(await tokens()), ...(await chains(limiter)) });
+    process.stderr.write(`round ${i + 1} of ${args.rounds}\n`);
+  }
+  const names = Object.keys(rounds[0] as object);
+  const median = (name: string, of: keyof Timed): number =>
+    percentile(
+      rounds.map((round) => (round[name] as Timed)[of]),
+      50,
+    );
+  const report = Object.fromEntries(
+    names.map((name) => [
+      name,
+      Object.fromEntries(
+        (['p50', 'p99', 'cpu', 'perSecond'] as const).map((of) => [of, median(name, of)]),
+      ),
+    ]),
+  );
+  if (args.json)
+    process.stdout.write(`${JSON.stringify({ machine: describeMachine(), report })}\n`);
+  else {
+    process.stdout.write(`${describeMachine()}; medians of ${args.rounds} rounds\n\n`);
+    process.stdout.write(
+      '| what | p50 µs | p99 µs | CPU µs | per second |\n|---|---|---|---|---|\n',
+    );
+    for (const name of names) {
+      const cells = (['p50', 'p99', 'cpu', 'perSecond'] as const).map((of) =>
+        median(name, of).toFixed(median(name, of) < 10 ? 2 : 0),
+      );
+      process.stdout.write(`| ${name} | ${cells.join(' | ')} |\n`);
+    }
+  }
+} finally {
+  await limiter.close();
+  await redis.close();
+  rmSync(folder, { recursive: true, force: true });
+}
