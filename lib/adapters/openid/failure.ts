@@ -5,7 +5,10 @@ import { ProviderAway } from './provider-fetch.ts';
 /** What went wrong, in words of ours and of the library; null: nothing that a provider can cause. */
 export function failureOf(error: unknown): SignInFailure | null {
   for (let at = error, depth = 0; at instanceof Error && depth < 5; at = at.cause, depth += 1) {
-    if (at instanceof ProviderAway) return { kind: 'away', reason: at.reason };
+    if (!(at instanceof ProviderAway)) continue;
+    // What cannot even be sent is made of what the provider said before.
+    const unsendable = at.reason === 'invalid';
+    return { kind: unsendable ? 'refused' : 'away', reason: at.reason };
   }
   if (error instanceof Refused) return { kind: 'refused', reason: error.reason };
   if (error instanceof AuthorizationResponseError) {

@@ -22,7 +22,7 @@ export interface Script {
       | 'sha512';
   } | null;
   /** Instead of what an endpoint would answer. */
-  readonly at?: Partial<Record<'discovery' | 'jwks' | 'token' | 'me', Answer>>;
+  readonly at?: Partial<Record<'discovery' | 'jwks' | 'token' | 'me' | 'emails', Answer>>;
   readonly me?: unknown;
   readonly token?: Record<string, unknown>;
 }
