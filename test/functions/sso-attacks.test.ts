@@ -440,6 +440,28 @@ describeWithPostgres('signing in elsewhere, where somebody is hostile', () => {
       expect((await browser.begin(slug, 'corp', { return_to })).response.status).toBe(303);
     });
 
+    it('leads back to web clients of its own tenant, and not of another', async () => {
+      const { issuer } = await play({});
+      await connect('corp', issuer);
+      const other = await people.tenant();
+      const own = { allowed_origins: ['https://app.own.example'] };
+      const others = { allowed_origins: ['https://app.other.example'] };
+      for (const [id, settings] of [
+        [tenant, own],
+        [other.tenant, others],
+      ] as const) {
+        await database.admin.query('update tenants set settings = $2 where id = $1', [
+          id,
+          JSON.stringify(settings),
+        ]);
+      }
+      const to = async (return_to: string) =>
+        (await browser.begin(slug, 'corp', { return_to })).response.status;
+      expect(await to('https://app.own.example/callback')).toBe(303);
+      expect(await to('https://app.other.example/callback')).toBe(400);
+      expect(await to('https://app.own.example/elsewhere')).toBe(400);
+    });
+
     it.each([
       ['no challenge', { code_challenge: '' }],
       ['a challenge that is the verifier (plain)', { code_challenge: 'x'.repeat(64) }],

@@ -32,7 +32,7 @@ export interface SsoDeps
   readonly secrets: Pick<Secrets, 'get' | 'put'>;
   /** Where the API is reached from outside. */
   readonly issuer: () => string;
-  /** Origins of web clients: their `/callback` may be handed a code. */
+  /** Origins of the platform's web clients: their `/callback` may be handed a code, as a tenant's own may. */
   readonly allowedOrigins: readonly string[];
   /** Hosts and ports that the operator opened, where http will do: development only. */
   readonly mayBePlain: (url: URL) => boolean;

@@ -49,8 +49,12 @@ export async function beginSignIn(
   query: Query<'beginSignIn'>,
   client: ClientInfo,
 ): Promise<Redirect> {
-  requireReturnTo(deps, query.return_to);
-  const { tenant, provider } = await requireProvider(deps, params);
+  const provider = await providerOf(deps, params);
+  if (provider === null) throw notFound('identity provider');
+  const { tenant } = provider;
+  const settings = (await deps.tenants.find(tenant))?.settings;
+  const origins = [...deps.allowedOrigins, ...(settings?.allowed_origins ?? [])];
+  requireReturnTo(origins, query.return_to);
   await signInBegun(deps, client.source);
   const state = newToken(deps, 'cfs');
   const browser = newToken(deps, 'cfb');
@@ -217,12 +221,6 @@ async function endIfUsed(deps: SsoDeps, code: string, audit: AuditNotes): Promis
   audit.know({ tenant: used.tenant, target: `session:${session}` });
   audit.note({ code: 'reused', session: 'ended' });
   await deps.sessions.end(used.tenant, session, 'code_reused', deps.clock.now());
-}
-
-async function requireProvider(deps: SsoDeps, params: Params<'beginSignIn'>) {
-  const provider = await providerOf(deps, params);
-  if (provider === null) throw notFound('identity provider');
-  return { tenant: provider.tenant, provider };
 }
 
 /** Null: no such tenant, no such provider, or nobody signs in through it now. */

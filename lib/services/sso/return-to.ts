@@ -4,16 +4,14 @@ import { CloudFlowError } from '#core/errors.ts';
 const LOOPBACK = /^http:\/\/(?:127\.0\.0\.1|\[::1\]):([1-9]\d{0,4})\/callback$/;
 
 /**
- * Throws REQUEST_INVALID unless a code may be handed to this address. Compared as text, letter by letter:
- * what two parsers may read differently is not on the list.
+ * Throws REQUEST_INVALID unless a code may be handed to this address: of this machine, or of a web client
+ * of the platform or of the tenant. Compared as text, letter by letter: what two parsers may read
+ * differently is not on the list.
  */
-export function requireReturnTo(
-  { allowedOrigins }: { readonly allowedOrigins: readonly string[] },
-  address: string,
-): void {
+export function requireReturnTo(origins: readonly string[], address: string): void {
   const port = Number(LOOPBACK.exec(address)?.[1] ?? 0);
   if (port >= 1 && port <= 65_535) return;
-  if (allowedOrigins.some((origin) => address === `${origin}/callback`)) return;
+  if (origins.some((origin) => address === `${origin}/callback`)) return;
   throw new CloudFlowError('REQUEST_INVALID', 'the request does not fit the contract', {
     problems: [
       {
