@@ -25,6 +25,7 @@ import { TABLES } from '#adapters/postgres/roles.ts';
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const WALLS = 'test/functions/walls.test.ts';
 const STATEMENTS = 'test/adapters/postgres/statement-walls.test.ts';
+const PEOPLE = 'test/adapters/postgres/statement-walls-people.test.ts';
 const ROLES = 'test/functions/roles-matrix.test.ts';
 const IDENTITY = 'test/functions/identity.test.ts';
 const TENANCY = 'test/adapters/postgres/tenancy.test.ts';
@@ -48,6 +49,7 @@ const STORES = [
   'role-store',
   'session-store',
   'tenant-store',
+  'second-factors',
   'api-keys',
   'audit-trail',
 ].map((name) => `lib/adapters/postgres/${name}.ts`);
@@ -74,7 +76,7 @@ function tenantFilters(): Removal[] {
         // Always true, and still a use of the parameter.
         spoil: (all) =>
           `${all.slice(0, index)}($${parameter}::uuid is not null or ${found})${all.slice(index + found.length)}`,
-        tests: [STATEMENTS, WALLS, IDENTITY],
+        tests: [STATEMENTS, PEOPLE, WALLS, IDENTITY],
       };
     });
   });

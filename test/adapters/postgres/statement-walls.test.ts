@@ -1,4 +1,3 @@
-import type { Pool } from 'pg';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { createIds } from '#adapters/local/ids.ts';
 import { createExecutionAccess } from '#adapters/postgres/access.ts';
@@ -18,6 +17,7 @@ import {
   withoutRowSecurity,
 } from '#test/support/database.ts';
 import { chainOf, OTHER_TENANT, TENANT } from '#test/support/platform.ts';
+import { bothTenants, untouched } from '#test/support/two-tenants.ts';
 
 // Every statement asks for the rows of one tenant by itself: here nothing stands behind it. Two tenants
 // have things of the same names. What the one does shows it nothing of the other, and changes nothing.
@@ -48,13 +48,7 @@ describeWithPostgres('statements, with row-level security switched off', () => {
   beforeEach(async () => {
     database = await createTestDatabase();
     await withoutRowSecurity(database);
-    for (const tenant of [TENANT, OTHER_TENANT]) {
-      await database.admin.query(
-        `insert into tenants (id, name, created_at) values ($1::uuid, $1::text, now())
-         on conflict do nothing`,
-        [tenant],
-      );
-    }
+    await bothTenants(database.admin);
     const pool = database.pool('cloudflow_app');
     workflows = createPostgresWorkflowStore(pool);
     connections = createPostgresConnections(pool);
@@ -266,29 +260,3 @@ const sql = (text: string): OperationSpec => ({
   statement: text,
   access: 'read',
 });
-
-/** Sees that `action` leaves every row of the tenant as it was, in every table. */
-async function untouched(admin: Pool, tenant: string, action: () => Promise<void>): Promise<void> {
-  const before = await rowsOf(admin, tenant);
-  expect(before.length).toBeGreaterThan(1);
-  await action();
-  expect(await rowsOf(admin, tenant)).toEqual(before);
-}
-
-async function rowsOf(admin: Pool, tenant: string): Promise<string[]> {
-  const { rows: tables } = await admin.query<{ name: string }>(
-    `select c.oid::regclass::text as name from pg_class c
-     join pg_attribute a on a.attrelid = c.oid and a.attname = 'tenant_id'
-     where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p')
-       and not c.relispartition`,
-  );
-  const all: string[] = [];
-  for (const { name } of tables) {
-    const { rows } = await admin.query<{ row: string }>(
-      `select t::text as row from ${name} t where tenant_id = $1`,
-      [tenant],
-    );
-    all.push(...rows.map(({ row }) => `${name} ${row}`));
-  }
-  return all.sort();
-}
