@@ -3,6 +3,7 @@ import { readEnv } from '#config/env.ts';
 import { CONTAINERS } from '#config/functions.ts';
 import { createEngine, engineCounts } from '#engine/engine.ts';
 import { createStepPerformer } from '#engine/step-performer.ts';
+import { startBulkWorker } from '#functions/shared/bulk.ts';
 import { every } from '#functions/shared/every.ts';
 import { createBasics } from '#functions/shared/process.ts';
 import { connectSteps } from '#functions/shared/steps.ts';
@@ -60,6 +61,7 @@ process.once('uncaughtException', (error) => {
 let ending = false;
 async function end(signal: string): Promise<void> {
   log.info('ENGINE_DRAINING', { signal, ...engineCounts(engine.stats) });
+  await bulkWorker();
   await engine.stop();
   await steps.close();
   await telling();
@@ -82,6 +84,7 @@ for (const signal of ['SIGTERM', 'SIGINT'] as const) {
 }
 
 await engine.start();
+const bulkWorker = startBulkWorker({ ...steps.bulk, clock, ids, log, metrics });
 await new Promise<void>((resolve, reject) => {
   health.once('error', reject);
   health.listen(Number(env.HEALTH_PORT), resolve);

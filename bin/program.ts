@@ -299,6 +299,72 @@ export function createProgram(host: Host): Command {
     },
   );
 
+  const bulk = program
+    .command('bulk')
+    .description('cancel, pause, resume or retry many executions at once');
+  for (const [name, description] of [
+    ['cancel', 'end executions early'],
+    ['pause', 'start no further step of executions until they are resumed'],
+    ['resume', 'let paused executions go on'],
+    ['retry', 'run failed executions again from their failed steps'],
+  ] as const) {
+    add<import('./commands/bulk.ts').BulkOptions>(
+      bulk,
+      name,
+      description,
+      [`cloudflow bulk ${name} --workflow order --dry-run`],
+      [
+        option('--status <status>', 'only those with this status').choices([
+          ...(name === 'retry' ? ['FAILED', 'CANCELLED', 'COMPLETED'] : ['PENDING', 'RUNNING']),
+        ]),
+        option('--workflow <id>', 'only those of this workflow'),
+        option('--label <name:value>', 'only those with this label; may be repeated').argParser(
+          collect,
+        ),
+        option('--text <words>', 'only those that these words find'),
+        option('--from <instant>', 'not created before, as 2026-11-26T08:00:00.000Z'),
+        option('--to <instant>', 'created before'),
+        option('--limit <n>', 'how many, at most').argParser(integer(1, 100_000)).default(1_000),
+        ...(name === 'cancel'
+          ? [
+              option('--compensate', 'undo what was done'),
+              option('--no-compensate', 'leave what was done'),
+              option('--reason <text>', 'for whoever reads the history'),
+            ]
+          : []),
+        option('--dry-run', 'only count and show what is meant'),
+      ],
+      async (_, own, globals) => {
+        const { startBulk } = await import('./commands/bulk.ts');
+        return startBulk(terminal, await openSession(globals), name, own);
+      },
+    );
+  }
+  add(
+    bulk,
+    'show',
+    'how far a bulk operation has got; without one, list them',
+    ['cloudflow bulk show', 'cloudflow bulk show 01a20345-a52d-71dc-93cf-d9083cb9b13f'],
+    [],
+    async ([id], _, globals) => {
+      const { showBulk } = await import('./commands/bulk.ts');
+      return showBulk(terminal, await openSession(globals), id);
+    },
+    [uuid('[operation]', 'a bulk operation')],
+  );
+  add(
+    bulk,
+    'stop',
+    'end a bulk operation early; what it has done stays done',
+    ['cloudflow bulk stop 01a20345-a52d-71dc-93cf-d9083cb9b13f'],
+    [],
+    async ([id], _, globals) => {
+      const { stopBulk } = await import('./commands/bulk.ts');
+      return stopBulk(terminal, await openSession(globals), id as string);
+    },
+    [uuid('<operation>', 'a bulk operation')],
+  );
+
   add<{ reject?: true; comment?: string }>(
     program,
     'approve',

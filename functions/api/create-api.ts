@@ -1,6 +1,7 @@
 import { TAGS } from '#contract/route.ts';
 import type { Runtime } from '#core/plan/program.ts';
 import type { AuditTrail } from '#ports/audit-trail.ts';
+import type { BulkOperations } from '#ports/bulk-operations.ts';
 import type { CallbackTokens } from '#ports/callback-tokens.ts';
 import type { ConnectionStore } from '#ports/connection-store.ts';
 import type { DefinitionChecks } from '#ports/definition-checks.ts';
@@ -34,6 +35,7 @@ export interface ApiDeps extends ServeDeps {
   readonly secrets: Secrets;
   readonly executions: ExecutionAccess;
   readonly programs: Programs;
+  readonly bulk: BulkOperations;
   /** The same over readers of the database; absent: there are none. */
   readonly readers?: Pick<ApiDeps, 'workflows' | 'executions' | 'programs'>;
   readonly tokens: Pick<CallbackTokens, 'hashOf'>;
@@ -60,6 +62,7 @@ export function createApi(deps: ApiDeps): ApiHandler {
       ...shared,
       executions: stores.executions,
       programs: stores.programs,
+      bulk: deps.bulk,
       tokens: deps.tokens,
       hints: deps.hints,
       ids: deps.ids,

@@ -1,10 +1,16 @@
 import { answerApproval, listApprovals } from '#services/executions/approvals.ts';
 import {
+  type BulkDeps,
+  cancelBulkOperation,
+  getBulkOperation,
+  listBulkOperations,
+  startBulkOperation,
+} from '#services/executions/bulk-operations.ts';
+import {
   completeCallback,
   failCallback,
   heartbeatCallback,
 } from '#services/executions/callbacks.ts';
-import type { ExecutionDeps } from '#services/executions/deps.ts';
 import { executeWorkflow } from '#services/executions/execute-workflow.ts';
 import {
   cancelExecution,
@@ -23,7 +29,7 @@ import { retryExecution } from '#services/executions/retry-execution.ts';
 import type { Handlers, OperationsOf } from '../shared/api.ts';
 
 export function executionHandlers(
-  deps: ExecutionDeps,
+  deps: BulkDeps,
 ): Handlers<OperationsOf<'executions' | 'approvals' | 'callbacks'>> {
   return {
     executeWorkflow: async (call) => {
@@ -54,6 +60,21 @@ export function executionHandlers(
     }),
     resumeExecution: async ({ principal, params }) => ({
       body: await resumeExecution(deps, principal, params.execution_id),
+    }),
+    startBulkOperation: async ({ principal, body }) => {
+      const operation = await startBulkOperation(deps, principal, body);
+      return operation.id === null
+        ? { status: 200, body: operation }
+        : { body: operation, location: `/api/v1/bulk-operations/${operation.id}` };
+    },
+    listBulkOperations: async ({ principal, query }) => ({
+      body: await listBulkOperations(deps, principal, query),
+    }),
+    getBulkOperation: async ({ principal, params }) => ({
+      body: await getBulkOperation(deps, principal, params.operation_id),
+    }),
+    cancelBulkOperation: async ({ principal, params }) => ({
+      body: await cancelBulkOperation(deps, principal, params.operation_id),
     }),
     listExecutions: async ({ principal, query }) => ({
       body: await listExecutions(deps, principal, query),

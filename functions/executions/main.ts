@@ -1,5 +1,6 @@
 import { createCallbackTokens } from '#adapters/local/callback-tokens.ts';
 import { createExecutionAccess } from '#adapters/postgres/access.ts';
+import { createPostgresBulkOperations } from '#adapters/postgres/bulk-operations.ts';
 import { createPartitions } from '#adapters/postgres/partitions.ts';
 import { createPostgresPrograms } from '#adapters/postgres/programs.ts';
 import { readEnv } from '#config/env.ts';
@@ -24,6 +25,7 @@ const over = ({ pool, catalog }: Pick<typeof api, 'pool' | 'catalog'>) => ({
   hints: nudges.hints,
   tokens,
   programs: createPostgresPrograms(pool),
+  bulk: createPostgresBulkOperations({ pool, codec: api.codec }),
   executions: createExecutionAccess({
     ...api,
     pool,

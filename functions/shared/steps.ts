@@ -5,6 +5,8 @@ import { createUndiciHttp } from '#adapters/http/undici-http.ts';
 import { createCallbackTokens } from '#adapters/local/callback-tokens.ts';
 import { createRealDeadlines } from '#adapters/local/real-deadlines.ts';
 import { createExecutionAccess } from '#adapters/postgres/access.ts';
+import { createPostgresAuditTrail } from '#adapters/postgres/audit-trail.ts';
+import { createBulkWork } from '#adapters/postgres/bulk-operations.ts';
 import { createPostgresConnections } from '#adapters/postgres/connection-store.ts';
 import { createOutboxPublisher } from '#adapters/postgres/outbox-publisher.ts';
 import { createExecutionOwnership } from '#adapters/postgres/ownership.ts';
@@ -27,6 +29,7 @@ import { createCatalog } from '#services/workflows/catalog.ts';
 import { createOutboundGate, DEFAULT_GATE_LIMITS } from '#steps/outbound-gate.ts';
 import { createKnownExecutions } from '#steps/runner/known.ts';
 import type { RunnerDeps } from '#steps/runner/task.ts';
+import type { startBulkWorker } from './bulk.ts';
 import { openPools } from './database.ts';
 import { openNudges } from './nudges.ts';
 import type { Basics } from './process.ts';
@@ -47,6 +50,8 @@ export interface StepProcess {
   readonly runner: RunnerDeps;
   readonly ownership: ExecutionOwnership;
   readonly work: StepFunctionsWork;
+  /** For a worker of bulk operations. */
+  readonly bulk: Omit<Parameters<typeof startBulkWorker>[0], 'clock' | 'ids' | 'log' | 'metrics'>;
   readonly evaluator: EvaluatorPool;
   /** Tells levels as well: for programs that live longer than one call. */
   watch(): void;
@@ -93,8 +98,15 @@ export function connectSteps(
     partitions,
     adopter: null,
   });
+  const catalog = createCatalog(createPostgresWorkflowStore(app));
+  const runtimes = new Set(['engine', 'step_functions'] as const);
   return {
     ownership,
+    bulk: {
+      ...{ executions, programs, catalog, runtimes, hints: nudges.hints },
+      work: createBulkWork({ pool: engine, codec }),
+      trail: createPostgresAuditTrail(app),
+    },
     evaluator,
     work: createStepFunctionsWork({ pool: engine, codec }),
     settled: () => nudges.settled(),
@@ -128,9 +140,9 @@ export function connectSteps(
       outbox: createOutboxPublisher({ pool: app, codec, partitions, clock }),
       children: createChildren({
         executions,
-        catalog: createCatalog(createPostgresWorkflowStore(app)),
+        catalog,
         hints: nudges.hints,
-        runtimes: new Set(['engine', 'step_functions']),
+        runtimes,
         clock,
       }),
       publicUrl: env.PUBLIC_URL,

@@ -1,6 +1,7 @@
 import type { BodyOf, ParamsOf, QueryOf, ResponseOf, Route } from './route.ts';
 import { auditRoutes } from './routes/audit.ts';
 import { authRoutes } from './routes/auth.ts';
+import { bulkRoutes } from './routes/bulk-operations.ts';
 import { connectionRoutes } from './routes/connections.ts';
 import { apiKeyRoutes, sessionRoutes } from './routes/credentials.ts';
 import { approvalRoutes, callbackRoutes, executionRoutes } from './routes/executions.ts';
@@ -16,6 +17,7 @@ import { workflowRoutes } from './routes/workflows.ts';
 export const routes = {
   ...workflowRoutes,
   ...executionRoutes,
+  ...bulkRoutes,
   ...approvalRoutes,
   ...callbackRoutes,
   ...connectionRoutes,

@@ -47,6 +47,8 @@ export const LOG_EVENTS = {
   IDENTITY_PROVIDER_AWAY: 'an identity provider of a tenant does not answer as it should',
 
   // Step Functions
+  BULK_CHANGE_FAILED: 'a bulk operation could not change an execution; the next one goes on',
+  BULK_TURN_FAILED: 'a batch of a bulk operation failed; it is done again',
   STARTS_NOT_LET_IN: 'executions that wait to be let in could not be; they wait',
   MACHINE_NOT_STARTED: 'a state machine did not start',
   MACHINE_WAITS_FOR_QUOTA: 'a state machine waits for its quota',

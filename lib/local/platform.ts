@@ -29,6 +29,10 @@ import { createAslHistoryStore } from '#adapters/postgres/asl-history-store.ts';
 import { createAuditSealer } from '#adapters/postgres/audit-sealer.ts';
 import { createPostgresAuditTrail } from '#adapters/postgres/audit-trail.ts';
 import { watchBacklog } from '#adapters/postgres/backlog.ts';
+import {
+  createBulkWork,
+  createPostgresBulkOperations,
+} from '#adapters/postgres/bulk-operations.ts';
 import { collectSecrets } from '#adapters/postgres/collect-secrets.ts';
 import { createPostgresConnections } from '#adapters/postgres/connection-store.ts';
 import { createPostgresIdempotencyStore } from '#adapters/postgres/idempotency-store.ts';
@@ -59,6 +63,7 @@ import { createEvaluatorPool } from '#evaluator/pool.ts';
 import { createApi } from '#functions/api/create-api.ts';
 import { createIdentity } from '#functions/identity/create-identity.ts';
 import { createVerifier } from '#functions/identity/create-verifier.ts';
+import { startBulkWorker } from '#functions/shared/bulk.ts';
 import { openRateLimiter } from '#functions/shared/rate-limits.ts';
 import { createSso } from '#functions/sso/create-sso.ts';
 import type { Clock } from '#ports/clock.ts';
@@ -413,6 +418,7 @@ async function start(
     secrets,
     executions,
     programs,
+    bulk: createPostgresBulkOperations({ pool: appPool, codec }),
     auditTrail,
     randomBytes,
     idempotency: createPostgresIdempotencyStore({ pool: appPool, codec }),
@@ -455,6 +461,15 @@ async function start(
       );
     }
   }
+  onStop(
+    startBulkWorker({
+      ...{ executions, programs, hints, runtimes, clock, ids, metrics },
+      catalog: createCatalog(workflows),
+      work: createBulkWork({ pool: enginePool, codec }),
+      trail: auditTrail,
+      log: log.with({ part: 'bulk operations' }),
+    }),
+  );
   await machines.resume();
   onStop(() => machines.close());
   onStop(

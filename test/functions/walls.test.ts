@@ -48,6 +48,7 @@ const BODIES: { readonly [Id in OfBodies]: Json } = {
   updateWorkflow: aDefinition({ version: '1.0.1' }),
   executeWorkflow: { input: 1 },
   pauseWorkflow: { reason: 'x' },
+  startBulkOperation: { action: 'cancel', dry_run: true },
   cancelExecution: {},
   retryExecution: {},
   answerApproval: { decision: 'approved' },

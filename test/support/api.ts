@@ -15,6 +15,7 @@ import { createSystemClock } from '#adapters/local/system-clock.ts';
 import { createExecutionAccess } from '#adapters/postgres/access.ts';
 import { createAuditSealer } from '#adapters/postgres/audit-sealer.ts';
 import { createPostgresAuditTrail } from '#adapters/postgres/audit-trail.ts';
+import { createPostgresBulkOperations } from '#adapters/postgres/bulk-operations.ts';
 import { createPostgresConnections } from '#adapters/postgres/connection-store.ts';
 import { createPostgresIdempotencyStore } from '#adapters/postgres/idempotency-store.ts';
 import { createPostgresKeyValue } from '#adapters/postgres/key-value.ts';
@@ -216,6 +217,7 @@ export async function startTestApi(
     secrets,
     executions,
     programs,
+    bulk: createPostgresBulkOperations({ pool: appPool, codec }),
     ...(readers === null
       ? {}
       : {

@@ -14,6 +14,7 @@ const EXPIRED = {
   sign_ins: 'expires_at <= to_timestamp($1)',
   login_guesses: 'until <= to_timestamp($1)',
   published_messages: `at <= to_timestamp($1) - interval '${REMEMBERED_MS} milliseconds'`,
+  bulk_operations: `ended_at <= to_timestamp($1) - interval '30 days'`,
 } as const;
 
 export type Purged = { readonly [table in keyof typeof EXPIRED]: number };

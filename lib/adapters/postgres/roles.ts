@@ -149,6 +149,14 @@ export const TABLES: Readonly<Record<string, TableRule>> = {
       cloudflow_engine: ['select', 'delete'],
     },
   },
+  bulk_operations: {
+    tenant: true,
+    grants: {
+      cloudflow_app: ['select', 'insert', 'update'],
+      cloudflow_engine: ['select', 'update'],
+      cloudflow_relay: ['select', 'delete'],
+    },
+  },
   engine_processes: { tenant: false, grants: { cloudflow_engine: all } },
   outbox: {
     tenant: true,

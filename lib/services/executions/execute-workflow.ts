@@ -14,6 +14,8 @@ export interface CallFacts {
   /** What the execution goes on under; null or absent: nothing. */
   readonly trace?: Trace | null;
   readonly idempotency: { readonly key: string; readonly fingerprint: string } | null;
+  /** Of the execution that is made; absent: a new one. */
+  readonly executionId?: string;
 }
 
 export interface Started {

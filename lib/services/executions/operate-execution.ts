@@ -11,6 +11,8 @@ import type { ExecutionDeps } from './deps.ts';
 import { loadState, requireExecution } from './load-state.ts';
 import { presentExecution } from './present.ts';
 
+type OperatingDeps = Pick<ExecutionDeps, 'executions' | 'programs' | 'hints' | 'clock'>;
+
 type Control = Extract<Signal, { kind: 'cancel' | 'pause' | 'resume' }>;
 
 /**
@@ -18,7 +20,7 @@ type Control = Extract<Signal, { kind: 'cancel' | 'pause' | 'resume' }>;
  * asked of the core, on the state that will be once the signals before it have been heard.
  */
 export async function cancelExecution(
-  deps: ExecutionDeps,
+  deps: OperatingDeps,
   principal: Principal,
   executionId: string,
   body: Body<'cancelExecution'>,
@@ -33,7 +35,7 @@ export async function cancelExecution(
 }
 
 export async function pauseExecution(
-  deps: ExecutionDeps,
+  deps: OperatingDeps,
   principal: Principal,
   executionId: string,
 ): Promise<ResponseBody<'pauseExecution'>> {
@@ -44,7 +46,7 @@ export async function pauseExecution(
 }
 
 export async function resumeExecution(
-  deps: ExecutionDeps,
+  deps: OperatingDeps,
   principal: Principal,
   executionId: string,
 ): Promise<ResponseBody<'resumeExecution'>> {
@@ -73,7 +75,7 @@ function requireEngine(record: ExecutionRecord): void {
 }
 
 async function control(
-  deps: ExecutionDeps,
+  deps: OperatingDeps,
   principal: Principal,
   record: ExecutionRecord,
   signal: Control,

@@ -75,7 +75,20 @@ export async function listExecutions(
   query: Query<'listExecutions'>,
 ): Promise<ResponseBody<'listExecutions'>> {
   const scope = { principal, operation: 'listExecutions' };
-  const filter: ExecutionFilter = {
+  const page = await deps.executions.listExecutions(
+    principal.tenant,
+    filterOf(principal, query),
+    deps.cursors.request(scope, query),
+  );
+  return deps.cursors.page(scope, query, page, presentExecution);
+}
+
+/** What the words of a list or of a bulk operation mean, narrowed to what the caller may touch. */
+export function filterOf(
+  principal: Principal,
+  query: Omit<Query<'listExecutions'>, 'limit' | 'cursor'>,
+): ExecutionFilter {
+  return {
     mode: principal.mode,
     ...workflowsOf(principal),
     ...(query.status === undefined ? {} : { statuses: [query.status] }),
@@ -86,12 +99,6 @@ export async function listExecutions(
     ...(query.label === undefined ? {} : { labels: labelsOf(query.label) }),
     ...(query.text === undefined ? {} : { text: query.text }),
   };
-  const page = await deps.executions.listExecutions(
-    principal.tenant,
-    filter,
-    deps.cursors.request(scope, query),
-  );
-  return deps.cursors.page(scope, query, page, presentExecution);
 }
 
 /** The executions of a workflow, also of one that was deleted: history stays. */

@@ -21,7 +21,7 @@ type Preview = ResponseBody<'retryExecution'>;
  * undone is carried over, the rest runs, and idempotency keys are those of the first of the chain.
  */
 export async function retryExecution(
-  deps: ExecutionDeps,
+  deps: Omit<ExecutionDeps, 'cursors' | 'tokens'>,
   principal: Principal,
   executionId: string,
   body: Body<'retryExecution'>,
@@ -68,7 +68,7 @@ export async function retryExecution(
   if (body.dry_run === true) return { kind: 'dry_run', body: preview };
 
   const now = deps.clock.now();
-  const id = deps.ids.next(now);
+  const id = facts.executionId ?? deps.ids.next(now);
   const ownKeys = keyRoots(state, id);
   const answer = await deps.executions.accept({
     tenant,
