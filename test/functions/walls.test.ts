@@ -194,6 +194,8 @@ describe.each(['with row-level security', 'by what statements ask for alone'])('
         body: { name: 'okta', ...PROVIDER, client_secret: 'secret' },
       });
       await client.createRole({ body: { name: 'helper', about: '', scopes: ['workflow:read'] } });
+      const operation = await client.startBulkOperation({ body: { action: 'cancel' } });
+      REAL['operation_id'] = operation.id ?? '';
       await api.ownership.requestApproval({
         tenant,
         executionId: execution_id,

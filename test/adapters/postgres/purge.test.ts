@@ -70,6 +70,12 @@ describeWithPostgres('what has expired', () => {
          values ($1, $2, $3, 'begun', '', '2027-01-01', $4)`,
         [digest, tenant, PROVIDER, expires],
       );
+      await admin.query(
+        `insert into bulk_operations (tenant_id, id, mode, action, request, created_by, created_at,
+                                      status, most, ended_at)
+         values ($1, gen_random_uuid(), 'live', 'cancel', '', 'key:x', '2027-01-01', 'COMPLETED', 1, $2)`,
+        [tenant, new Date(expires.getTime() - 30 * DAY)],
+      );
       await admin.query('insert into login_guesses values ($1, 1, $2)', [digest, expires]);
       await admin.query('insert into published_messages values ($1, gen_random_uuid(), $2)', [
         tenant,
@@ -87,7 +93,8 @@ describeWithPostgres('what has expired', () => {
               (select count(*)::integer from one_time_tokens) as one_time_tokens,
               (select count(*)::integer from sign_ins) as sign_ins,
               (select count(*)::integer from login_guesses) as login_guesses,
-              (select count(*)::integer from published_messages) as published_messages`,
+              (select count(*)::integer from published_messages) as published_messages,
+              (select count(*)::integer from bulk_operations) as bulk_operations`,
     );
     return rows[0];
   };
@@ -100,6 +107,7 @@ describeWithPostgres('what has expired', () => {
     sign_ins: count,
     login_guesses: count,
     published_messages: count,
+    bulk_operations: count,
   });
 
   it('is deleted, and nothing else', async () => {
