@@ -1,5 +1,6 @@
 import type { ApiKeys } from '#ports/api-keys.ts';
 import type { SigningKeys } from '#ports/signing-keys.ts';
+import { changeAddress, confirmAddress } from '#services/identity/address-change.ts';
 import type { IdentityDeps } from '#services/identity/deps.ts';
 import { discovery, jwks } from '#services/identity/discovery.ts';
 import {
@@ -90,6 +91,14 @@ export function identityHandlers(deps: IdentityHandlerDeps): Handlers<Operations
     },
     changePassword: async ({ principal, body, client }) => {
       await changePassword(deps, principal, body, client);
+      return NOTHING;
+    },
+    changeAddress: async ({ principal, body, client }) => {
+      await changeAddress(deps, principal, body, client);
+      return NOTHING;
+    },
+    confirmAddress: async ({ body, audit }) => {
+      await confirmAddress(deps, body, audit);
       return NOTHING;
     },
     forgotPassword: async ({ body, client, audit }) => {

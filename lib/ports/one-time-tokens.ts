@@ -10,7 +10,7 @@ export interface OneTimeTokens {
   take(digest: Uint8Array, purpose: TokenPurpose, now: number): Promise<OneTimeToken | null>;
 }
 
-export type TokenPurpose = 'invitation' | 'reset_password' | 'second_factor';
+export type TokenPurpose = 'invitation' | 'reset_password' | 'second_factor' | 'confirm_address';
 
 export interface OneTimeToken {
   readonly tenant: string;

@@ -24,6 +24,16 @@ export interface UserStore {
   ): Promise<Replaced<UserRecord> | { readonly kind: 'last' }>;
   setPassword(tenant: string, id: string, hash: string, now: number): Promise<void>;
   signedIn(tenant: string, id: string, now: number): Promise<void>;
+  /**
+   * Under another address from now on, which was confirmed; what was mailed to the old one is good no
+   * more. False: somebody has it.
+   */
+  move(
+    tenant: string,
+    id: string,
+    to: { readonly email: string; readonly address: string },
+    now: number,
+  ): Promise<boolean>;
 }
 
 export type UserStatus = 'invited' | 'active' | 'deactivated';

@@ -115,6 +115,67 @@ describeWithPostgres('people sign in', () => {
     expect(email.includes('＠') ? [200, 400] : [200]).toContain(status);
   });
 
+  describe('another address', () => {
+    const begin = async () => {
+      const { slug, tenant } = await people.tenant();
+      const user = await people.user(tenant, { password: PASSWORD });
+      const { body } = await login({ tenant: slug, email: user.email, password: PASSWORD });
+      return { slug, tenant, user, token: body.access_token };
+    };
+    const change = (email: string, token: string, current_password = PASSWORD) =>
+      post('/api/v1/auth/address', { email, current_password }, token);
+    const confirm = (token: string) => post('/api/v1/auth/address/confirm', { token });
+
+    it('is the account’s once whoever reads mail there confirms it, and the old one is told', async () => {
+      const { slug, tenant, user, token } = await begin();
+      await post('/api/v1/auth/password/forgot', { tenant: slug, email: user.email });
+      const reset = await people.lastMail(tenant, 'identity.reset_password');
+      const email = `new.${user.id.slice(0, 8)}@example.org`;
+      expect((await change(email, token)).status).toBe(204);
+      const known = { tenant: slug, email: user.email, password: PASSWORD };
+      expect((await login(known)).status).toBe(200);
+      const mail = await people.lastMail(tenant, 'identity.confirm_address');
+      expect((await confirm(mail.token)).status).toBe(204);
+      expect((await login(known)).status).toBe(401);
+      expect((await login({ ...known, email })).status).toBe(200);
+      expect(await people.lastMail(tenant, 'identity.address_changed')).toMatchObject({
+        new_address: email,
+      });
+      expect((await confirm(mail.token)).body.code).toBe('TOKEN_INVALID');
+      const late = { token: reset.token, new_password: 'another walk in the rain' };
+      expect((await post('/api/v1/auth/password/reset', late)).body.code).toBe('TOKEN_INVALID');
+    });
+
+    it('is nobody’s without the password, or where somebody else has it by then', async () => {
+      const { slug, tenant, user, token } = await begin();
+      const email = `taken.${user.id.slice(0, 8)}@example.org`;
+      const wrong = await change(email, token, 'not the password');
+      expect([wrong.status, wrong.body.code]).toEqual([401, 'CREDENTIALS_INVALID']);
+      await expect(people.lastMail(tenant, 'identity.confirm_address')).rejects.toThrow('no mail');
+      await change(email, token);
+      const mail = await people.lastMail(tenant, 'identity.confirm_address');
+      await people.user(tenant, { email });
+      expect((await confirm(mail.token)).body.code).toBe('TOKEN_INVALID');
+      const known = { tenant: slug, email: user.email, password: PASSWORD };
+      expect((await login(known)).status).toBe(200);
+    });
+
+    it('answers alike whether somebody has it, and mails nothing then', async () => {
+      const { tenant, token } = await begin();
+      const other = await people.user(tenant);
+      expect((await change(other.email, token)).status).toBe(204);
+      await expect(people.lastMail(tenant, 'identity.confirm_address')).rejects.toThrow('no mail');
+    });
+
+    it('is confirmed for a day', async () => {
+      const { tenant, user, token } = await begin();
+      await change(`late.${user.id.slice(0, 8)}@example.org`, token);
+      const mail = await people.lastMail(tenant, 'identity.confirm_address');
+      await clock.advance(86_400_000);
+      expect((await confirm(mail.token)).body.code).toBe('TOKEN_INVALID');
+    });
+  });
+
   describe('guesses', () => {
     it('evaluates five of two hundred at once, then locks for 15 minutes, the right one too', async () => {
       const { slug, tenant } = await people.tenant();

@@ -65,6 +65,8 @@ const BODIES: { readonly [Id in OfBodies]: Json } = {
   stepUp: { code: '123456' },
   refreshTokens: { refresh_token: PROOF },
   changePassword: { current_password: 'x', new_password: 'y' },
+  changeAddress: { email: 'ada@example.com', current_password: 'x' },
+  confirmAddress: { token: PROOF },
   forgotPassword: { tenant: 'nowhere', email: 'ada@example.com' },
   resetPassword: { token: PROOF, new_password: 'a long walk in the rain' },
   acceptInvitation: { token: PROOF, password: 'a long walk in the rain' },

@@ -8,6 +8,7 @@ import type {
   UserStatus,
   UserStore,
 } from '#ports/users.ts';
+import { sqlState, UNIQUE_VIOLATION } from './errors.ts';
 import { paged } from './paging.ts';
 import { withTenant } from './pool.ts';
 import { seconds, secondsOrNull } from './rows.ts';
@@ -128,6 +129,29 @@ export function createPostgresUsers(pool: Pool): UserStore {
           [tenant, id, hash, seconds(now)],
         );
       }),
+
+    async move(tenant, id, { email, address }, now) {
+      try {
+        return await withTenant(pool, tenant, async (client) => {
+          const { rowCount } = await client.query(
+            `update users
+             set email = $3, address = $4, email_verified_at = to_timestamp($5),
+                 revision = revision + 1, updated_at = to_timestamp($5)
+             where tenant_id = $1 and id = $2`,
+            [tenant, id, email, address, seconds(now)],
+          );
+          await client.query(
+            `delete from one_time_tokens
+             where tenant_id = $1 and user_id = $2 and purpose = 'reset_password'`,
+            [tenant, id],
+          );
+          return rowCount === 1;
+        });
+      } catch (error) {
+        if (sqlState(error) === UNIQUE_VIOLATION) return false;
+        throw error;
+      }
+    },
 
     signedIn: (tenant, id, now) =>
       withTenant(pool, tenant, async (client) => {

@@ -105,6 +105,10 @@ export const RefreshBody = closed({ refresh_token: ProofToken });
 
 export const ChangePasswordBody = closed({ current_password: Password, new_password: Password });
 
+export const ChangeAddressBody = closed({ email: Email, current_password: Password });
+
+export const ConfirmAddressBody = closed({ token: ProofToken });
+
 export const ForgotPasswordBody = closed({ tenant: TenantSlug, email: Email });
 
 export const ResetPasswordBody = closed({ token: ProofToken, new_password: Password });

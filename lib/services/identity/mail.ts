@@ -22,22 +22,30 @@ export async function mailToken(
     expiresAt,
     only: true,
   });
+  await mailNotice(deps, user, `identity.${token.purpose}`, {
+    token: text,
+    expires_at: new Date(expiresAt).toISOString(),
+  });
+}
+
+/** Asks for a mail to a user; `data` is what its template says besides whose it is. */
+export async function mailNotice(
+  deps: Pick<IdentityDeps, 'outbox' | 'tenants' | 'clock' | 'ids'>,
+  user: UserRecord,
+  template: string,
+  data: Readonly<Record<string, string>>,
+): Promise<void> {
   const tenant = await deps.tenants.find(user.tenant);
   await deps.outbox.publish({
     tenant: user.tenant,
     mode: 'live',
     topic: 'notifications.email',
     key: user.id,
-    id: deps.ids.next(now),
+    id: deps.ids.next(deps.clock.now()),
     payload: {
-      template: `identity.${token.purpose}`,
+      template,
       to: user.email,
-      data: {
-        token: text,
-        tenant: tenant?.slug ?? null,
-        name: user.name,
-        expires_at: new Date(expiresAt).toISOString(),
-      },
+      data: { ...data, tenant: tenant?.slug ?? null, name: user.name },
     },
   });
 }

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 
 /** What a token is for, readable at its front: people, logs and scanners tell them apart. */
-export type TokenKind = 'cfr' | 'cfi' | 'cfp' | 'cfm' | 'cfd' | 'cfs' | 'cfb' | 'cfo';
+export type TokenKind = 'cfr' | 'cfi' | 'cfp' | 'cfm' | 'cfd' | 'cfs' | 'cfb' | 'cfo' | 'cfe';
 
 const RANDOM_BYTES = 32;
 
