@@ -12,7 +12,11 @@ import { Refused } from './refusal.ts';
  * The parser must be the one that node-saml and xml-crypto use, so that all see the same tree.
  */
 export const MAX_BYTES = 262_144;
-const MAX_TAGS = 4_000;
+/**
+ * Whoever may begin a sign-in may have as much as this looked at. With four certificates that all do not
+ * fit, 1,000 elements cost 0.3 s of a core, 4,000 1.1 s; an honest answer costs 0.04 s.
+ */
+const MAX_ELEMENTS = 1_000;
 const MAX_NAMESPACES = 2_000;
 const MAX_DEPTH = 32;
 const MAX_ATTRIBUTES = 64;
@@ -44,7 +48,7 @@ export function parseXml(text: string): XmlElement {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: XML has no place for them
   if (/[\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff]/.test(body))
     throw new Refused('not_xml');
-  if (countOf(body, '<') > MAX_TAGS * 2) throw new Refused('too_complex');
+  if (countOf(body, '<') > MAX_ELEMENTS * 2) throw new Refused('too_complex');
   if (countOf(body, 'xmlns') > MAX_NAMESPACES) throw new Refused('too_complex');
   const root = parse(body);
   checkTree(root);
@@ -80,7 +84,7 @@ function checkTree(root: XmlElement): void {
   while (true) {
     if (isElement(node)) {
       elements += 1;
-      if (elements > MAX_TAGS || depth > MAX_DEPTH || node.attributes.length > MAX_ATTRIBUTES) {
+      if (elements > MAX_ELEMENTS || depth > MAX_DEPTH || node.attributes.length > MAX_ATTRIBUTES) {
         throw new Refused('too_complex');
       }
     } else if (!isText(node)) throw new Refused('forbidden_markup');

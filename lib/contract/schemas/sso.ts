@@ -94,7 +94,10 @@ export const FinishSignInQuery = Type.Object({
 
 /** Fields of the binding HTTP-POST, by their names in SAML 2.0. Others mean nothing here. */
 export const SamlAnswerForm = Type.Object({
-  SAMLResponse: Type.String({ minLength: 1, description: 'in base64; up to 256 KiB of XML' }),
+  SAMLResponse: Type.String({
+    minLength: 1,
+    description: 'in base64; up to 256 KiB of XML, of up to 1,000 elements',
+  }),
   RelayState: Type.String({
     minLength: 1,
     maxLength: 128,

@@ -87,6 +87,10 @@ describe('an honest answer', () => {
     ],
     ['with signs that XML escapes', honest({ nameId: 'O&apos;Neil &amp; sons &lt;3 ü' })],
     [
+      'of somebody in nine hundred groups',
+      honest({ attributes: { groups: Array.from({ length: 900 }, (_, n) => `group-${n}`) } }),
+    ],
+    [
       'whose clock is half a minute ahead',
       honest({ notBefore: NOW + 30_000, authnInstant: NOW + 30_000 }),
     ],

@@ -374,6 +374,9 @@ export const ATTACKS: Readonly<Record<string, Attack>> = {
   'thirty thousand levels': changed('too_complex', (xml) =>
     xml.replace('<samlp:Status>', `${'<a>'.repeat(30_000)}${'</a>'.repeat(30_000)}<samlp:Status>`),
   ),
+  'two thousand groups': said('too_complex', {
+    attributes: { groups: Array.from({ length: 2_000 }, (_, n) => `group-${n}`) },
+  }),
   'forty levels': changed('too_complex', (xml) =>
     xml.replace('<samlp:Status>', `${'<a>'.repeat(40)}${'</a>'.repeat(40)}<samlp:Status>`),
   ),
