@@ -103,6 +103,18 @@ const CHECKS: readonly Removal[] = [
     tests: [WALLS],
   },
   {
+    name: 'how often a caller may ask',
+    file: 'functions/shared/pipeline.ts',
+    spoil: replacing('requireRoom(deps, about.rate);', ''),
+    tests: ['test/functions/rate-limits.test.ts'],
+  },
+  {
+    name: 'which pages may call',
+    file: 'functions/shared/pipeline.ts',
+    spoil: replacing('requireOrigin(request, about.origins);', ''),
+    tests: ['test/functions/origins.test.ts'],
+  },
+  {
     name: 'workflows that a key is for',
     file: 'functions/shared/pipeline.ts',
     spoil: replacing('requireWorkflow(principal, workflow_id);', ''),
