@@ -115,13 +115,18 @@ export const CAPABILITIES = {
     actions: [
       'secretsmanager:CreateSecret',
       'secretsmanager:PutSecretValue',
+      'secretsmanager:ReplicateSecretToRegions',
       'secretsmanager:RestoreSecret',
       'secretsmanager:TagResource',
     ],
   },
   'secrets:tenants:delete': {
     about: 'delete the secrets of tenants, under their prefix',
-    actions: ['secretsmanager:DeleteSecret'],
+    actions: [
+      'secretsmanager:DeleteSecret',
+      'secretsmanager:DescribeSecret',
+      'secretsmanager:RemoveRegionsFromReplication',
+    ],
   },
   'states:run': {
     about: 'start, stop and look at executions of the machines of workflows',

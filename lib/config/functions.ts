@@ -67,7 +67,11 @@ const API = [
 ] as const;
 /** Windows of rate limits that all processes share. */
 const CACHE = ['CACHE_URL', 'CACHE_AUTH'] as const;
-const TENANT_SECRETS = ['TENANT_SECRETS_PREFIX', 'TENANT_SECRETS_KEY'] as const;
+const TENANT_SECRETS = [
+  'TENANT_SECRETS_PREFIX',
+  'TENANT_SECRETS_KEY',
+  'TENANT_SECRETS_COPY',
+] as const;
 const EGRESS = ['EGRESS_ALLOW', 'EGRESS_PORTS'] as const;
 const MACHINES = [
   'STEP_RUNNER_ARN',

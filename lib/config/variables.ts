@@ -17,6 +17,8 @@ export const VARIABLES = {
     'id of the secret with at least 32 random bytes in base64, which identity derives its keys from',
   TENANT_SECRETS_PREFIX: 'what names of tenants’ secrets begin with, without a slash at the end',
   TENANT_SECRETS_KEY: 'id of the KMS key of tenants’ secrets; empty: the account’s own',
+  TENANT_SECRETS_COPY:
+    'where copies of tenants’ secrets are kept: region and alias of its key, with a comma between; empty: nowhere',
   PUBLIC_URL: 'where the API is reached from outside: scheme and host, without a slash at the end',
   ALLOWED_ORIGINS: 'origins of web clients, separated by commas; may be empty',
   PREFERRED_RUNTIME: 'what auto means where both runtimes can do it: engine or step_functions',

@@ -1,12 +1,13 @@
 import { ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { Key } from 'aws-cdk-lib/aws-kms';
-import { Secret } from 'aws-cdk-lib/aws-secretsmanager';
+import { CfnSecret, Secret } from 'aws-cdk-lib/aws-secretsmanager';
 import { RemovalPolicy } from 'aws-cdk-lib/core';
 import type { Construct } from 'constructs';
 import type { StageSettings } from '#config/stage-settings.ts';
 import { acknowledge } from '#constructs/acknowledge.ts';
 import { actionsOf, allow, type Grant, sidOf } from '#constructs/grants.ts';
 import { StageStack } from './stage-stack.ts';
+import { dataKeyAlias, standbyKeyArn } from './standby-keys-stack.ts';
 
 /** Keys and secrets of the platform: what everything else is sealed with, so it is made first. */
 export class IdentityStack extends StageStack {
@@ -19,6 +20,8 @@ export class IdentityStack extends StageStack {
   /** Names of tenants' secrets begin with it. */
   readonly identityKeySecret: Secret;
   readonly tenantSecretsPrefix: string;
+  /** `TENANT_SECRETS_COPY`. */
+  readonly tenantSecretsCopy: string;
   readonly grants: {
     readonly [C in
       | 'secrets:cursor-key'
@@ -32,7 +35,7 @@ export class IdentityStack extends StageStack {
 
   constructor(scope: Construct, settings: StageSettings) {
     super(scope, 'Identity', settings, 'keys and secrets');
-    const { stage, account, region } = settings;
+    const { stage, account, region, standby } = settings;
     const removalPolicy = settings.retain ? RemovalPolicy.RETAIN : RemovalPolicy.DESTROY;
 
     this.dataKey = new Key(this, 'DataKey', {
@@ -59,6 +62,8 @@ export class IdentityStack extends StageStack {
       alias: `cloudflow/${stage}/signing`,
       description: `CloudFlow ${stage}: keys that sign tokens`,
       enableKeyRotation: true,
+      // What it sealed travels with the database, so the region that waits must be able to open it.
+      multiRegion: standby !== null,
       removalPolicy,
     });
 
@@ -91,6 +96,19 @@ export class IdentityStack extends StageStack {
       'it seals the secrets of authenticators: another one would lock every user with a second factor out, so it is replaced by hand and by plan',
     );
 
+    if (standby !== null) {
+      // Whoever takes over reads them there under their names.
+      for (const secret of [this.cursorKeySecret, this.identityKeySecret]) {
+        const made = secret.node.defaultChild;
+        if (!(made instanceof CfnSecret))
+          throw new TypeError('a secret is made of another resource');
+        made.replicaRegions = [
+          { region: standby.region, kmsKeyId: standbyKeyArn(settings, standby.region) },
+        ];
+      }
+    }
+    this.tenantSecretsCopy =
+      standby === null ? '' : `${standby.region},${standbyKeyArn(settings, standby.region)}`;
     this.tenantSecretsPrefix = `cloudflow/${stage}/tenants`;
     const tenantSecrets = `arn:aws:secretsmanager:${region}:${account}:secret:${this.tenantSecretsPrefix}/*`;
     const star = 'secrets of tenants are made at run time, under their prefix';
@@ -128,6 +146,19 @@ export class IdentityStack extends StageStack {
           star,
         });
         this.allowKey(role, 'SealTenantSecrets', ['kms:Decrypt', 'kms:GenerateDataKey']);
+        if (standby === null) return;
+        allow(role, {
+          sid: 'SealTenantCopies',
+          actions: ['kms:Decrypt', 'kms:GenerateDataKey'],
+          resources: [`arn:aws:kms:${standby.region}:${account}:key/*`],
+          conditions: {
+            StringEquals: { 'kms:ViaService': `secretsmanager.${standby.region}.amazonaws.com` },
+            'ForAnyValue:StringEquals': {
+              'kms:ResourceAliases': `alias/${dataKeyAlias(settings)}`,
+            },
+          },
+          star: 'the one key of that region that has this alias: its id is known there alone',
+        });
       },
       'secrets:tenants:delete': (role) =>
         allow(role, {

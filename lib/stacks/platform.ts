@@ -32,9 +32,10 @@ export function buildPlatform(scope: Construct, settings: StageSettings, dist: s
     // A copy of the table is made there as soon as the table is.
     const keys = new StandbyKeysStack(scope, settings, settings.standby);
     stores.addStackDependency(keys);
-    // So is a copy of a bucket's objects.
+    // So is a copy of a secret, and of a bucket's objects.
+    identity.addStackDependency(keys);
     stores.addStackDependency(
-      new StandbyStoresStack(scope, settings, settings.standby, keys.dataKey),
+      new StandbyStoresStack(scope, settings, settings.standby, { identity, keys }),
     );
     const waits = new StandbyStack(scope, settings, settings.standby, dist);
     // Its database follows one that is there, and is sealed with a key of its region.

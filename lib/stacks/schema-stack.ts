@@ -59,6 +59,7 @@ export class SchemaStack extends StageStack {
           DATABASE_AUTH: 'iam',
           TENANT_SECRETS_PREFIX: identity.tenantSecretsPrefix,
           TENANT_SECRETS_KEY: identity.dataKey.keyArn,
+          TENANT_SECRETS_COPY: identity.tenantSecretsCopy,
         },
         grants: { ...data.grants, ...identity.grants },
       }),

@@ -248,6 +248,7 @@ export function runnerEnvironment(
     PUBLIC_URL: api.publicUrl,
     TENANT_SECRETS_PREFIX: identity.tenantSecretsPrefix,
     TENANT_SECRETS_KEY: identity.dataKey.keyArn,
+    TENANT_SECRETS_COPY: identity.tenantSecretsCopy,
     EGRESS_ALLOW: '',
     EGRESS_PORTS: '',
     NUDGES_QUEUE_URL: data.queues['step-functions-nudges'].queueUrl,

@@ -93,6 +93,7 @@ describeWithPostgres('the engine in its container', () => {
       DATABASE_AUTH: 'url',
       PUBLIC_URL: 'https://api.example',
       TENANT_SECRETS_KEY: '',
+      TENANT_SECRETS_COPY: '',
       NUDGES_QUEUE_URL: 'https://queue.example/nudges',
       HEALTH_PORT: String(port),
     } satisfies Partial<Record<EnvKey, string>>;

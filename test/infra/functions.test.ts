@@ -141,6 +141,7 @@ describeWithPostgres('the deployed functions, bundled', () => {
       IDENTITY_KEY_SECRET: 'identity-key',
       TENANT_SECRETS_PREFIX: 'cloudflow/dev/tenants',
       TENANT_SECRETS_KEY: '',
+      TENANT_SECRETS_COPY: '',
       PUBLIC_URL: 'https://api.example',
       ALLOWED_ORIGINS: '',
       PREFERRED_RUNTIME: 'step_functions',

@@ -3,14 +3,18 @@
  *
  *  S1 the name says tenant and mode, and all three parts are checked, so no name reaches another's.
  *  S2 what was deleted is not there for anybody of ours; operators can bring it back for a week.
- *  S3 every call may be repeated, and two writers at once both succeed: the later value stays.
+ *  S3 where another region waits, a value is there too as soon as it is here, and gone there first.
+ *  S4 every call may be repeated, and two writers at once both succeed: the later value stays.
  */
 import {
   CreateSecretCommand,
   DeleteSecretCommand,
+  DescribeSecretCommand,
   GetSecretValueCommand,
   InvalidRequestException,
   PutSecretValueCommand,
+  RemoveRegionsFromReplicationCommand,
+  ReplicateSecretToRegionsCommand,
   ResourceExistsException,
   ResourceNotFoundException,
   RestoreSecretCommand,
@@ -28,8 +32,10 @@ export function createManagedSecrets(deps: {
   readonly prefix: string;
   /** Null: the account's own key for secrets. */
   readonly kmsKeyId: string | null;
+  /** Where copies are kept, and the key that seals them there; null: nowhere. */
+  readonly copy: { readonly region: string; readonly kmsKeyId: string } | null;
 }): Secrets {
-  const { client } = deps;
+  const { client, copy } = deps;
   const nameOf = ({ tenant, mode, name }: SecretKey): string => {
     if (!/^[0-9a-f-]{36}$/.test(tenant) || !/^[a-z][a-z0-9_-]{0,62}$/.test(name)) {
       throw new TypeError(`secret ${JSON.stringify(name)} cannot be named`);
@@ -49,6 +55,7 @@ export function createManagedSecrets(deps: {
             Name: name,
             SecretString: value,
             ...(deps.kmsKeyId === null ? {} : { KmsKeyId: deps.kmsKeyId }),
+            ...(copy === null ? {} : replicaIn(copy)),
             Tags: [
               { Key: 'cloudflow:tenant', Value: key.tenant },
               { Key: 'cloudflow:mode', Value: key.mode },
@@ -58,8 +65,29 @@ export function createManagedSecrets(deps: {
       } else if (error instanceof InvalidRequestException) {
         // It is on its way out.
         await client.send(new RestoreSecretCommand({ SecretId: name }));
+        if (copy !== null) {
+          await client.send(
+            new ReplicateSecretToRegionsCommand({ SecretId: name, ...replicaIn(copy) }),
+          );
+        }
         await client.send(new PutSecretValueCommand({ SecretId: name, SecretString: value }));
       } else throw error;
+    }
+  }
+
+  /** Null: there is none, or it is on its way out. */
+  async function describe(
+    SecretId: string,
+  ): Promise<{ readonly copies: readonly string[] } | null> {
+    try {
+      const { DeletedDate, ReplicationStatus = [] } = await client.send(
+        new DescribeSecretCommand({ SecretId }),
+      );
+      if (DeletedDate !== undefined) return null;
+      return { copies: ReplicationStatus.flatMap(({ Region }) => Region ?? []) };
+    } catch (error) {
+      if (error instanceof ResourceNotFoundException) return null;
+      throw error;
     }
   }
 
@@ -84,17 +112,35 @@ export function createManagedSecrets(deps: {
       }
     },
     async delete(key) {
+      const SecretId = nameOf(key);
+      const there = await describe(SecretId);
+      if (there === null) return;
       try {
+        // What has copies cannot be deleted.
+        if (there.copies.length > 0) {
+          await client.send(
+            new RemoveRegionsFromReplicationCommand({
+              SecretId,
+              RemoveReplicaRegions: [...there.copies],
+            }),
+          );
+        }
         await client.send(
-          new DeleteSecretCommand({
-            SecretId: nameOf(key),
-            RecoveryWindowInDays: RECOVERY_DAYS,
-          }),
+          new DeleteSecretCommand({ SecretId, RecoveryWindowInDays: RECOVERY_DAYS }),
         );
       } catch (error) {
-        if (!isAway(error)) throw error;
+        // Somebody else deleted it between two of our calls; anything else that is refused is not done.
+        if (!isAway(error) || (await describe(SecretId)) !== null) throw error;
       }
     },
+  };
+}
+
+/** What an earlier deletion left there is overwritten. */
+function replicaIn({ region, kmsKeyId }: { readonly region: string; readonly kmsKeyId: string }) {
+  return {
+    AddReplicaRegions: [{ Region: region, KmsKeyId: kmsKeyId }],
+    ForceOverwriteReplicaSecret: true,
   };
 }
 

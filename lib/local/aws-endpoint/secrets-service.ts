@@ -4,21 +4,36 @@ import { AwsError, type Service, textOf } from './server.ts';
 /** Target of Secrets Manager's requests. */
 export const SECRETS = 'secretsmanager';
 
+interface Copy {
+  readonly Region: string;
+  readonly KmsKeyId?: string;
+}
+
+interface Kept {
+  value: string;
+  deleted: boolean;
+  readonly copies: Copy[];
+}
+
+function copiesOf(input: Readonly<Record<string, unknown>>): Copy[] {
+  return [...((input['AddReplicaRegions'] ?? []) as readonly Copy[])];
+}
+
 /** Emulates the operations of Secrets Manager that our adapter uses; values are kept in memory. */
 export function createSecretsService(given: Readonly<Record<string, string>> = {}): Service {
-  const kept = new Map<string, { value: string; deleted: boolean }>(
-    Object.entries(given).map(([name, value]) => [name, { value, deleted: false }]),
+  const kept = new Map<string, Kept>(
+    Object.entries(given).map(([name, value]) => [name, { value, deleted: false, copies: [] }]),
   );
   const arnOf = (name: string) => `arn:aws:secretsmanager:local:000000000000:secret:${name}`;
 
-  function find(name: string): { value: string; deleted: boolean } {
+  function find(name: string): Kept {
     const secret = kept.get(name);
     if (secret === undefined) {
       throw new AwsError('ResourceNotFoundException', `there is no secret '${name}'`);
     }
     return secret;
   }
-  function living(name: string): { value: string; deleted: boolean } {
+  function living(name: string): Kept {
     const secret = find(name);
     if (secret.deleted) {
       throw new AwsError('InvalidRequestException', `'${name}' is marked for deletion`);
@@ -36,7 +51,8 @@ export function createSecretsService(given: Readonly<Record<string, string>> = {
       if (there !== undefined) {
         throw new AwsError('ResourceExistsException', `the secret '${name}' exists`);
       }
-      kept.set(name, { value: textOf(input, 'SecretString'), deleted: false });
+      const value = textOf(input, 'SecretString');
+      kept.set(name, { value, deleted: false, copies: copiesOf(input) });
       return { ARN: arnOf(name), Name: name, VersionId: randomUUID() };
     },
     PutSecretValue(input) {
@@ -50,6 +66,9 @@ export function createSecretsService(given: Readonly<Record<string, string>> = {
     },
     DeleteSecret(input) {
       const name = textOf(input, 'SecretId');
+      if (living(name).copies.length > 0) {
+        throw new AwsError('InvalidRequestException', `'${name}' has copies in other regions`);
+      }
       living(name).deleted = true;
       return { ARN: arnOf(name), Name: name };
     },
@@ -57,6 +76,29 @@ export function createSecretsService(given: Readonly<Record<string, string>> = {
       const name = textOf(input, 'SecretId');
       find(name).deleted = false;
       return { ARN: arnOf(name), Name: name };
+    },
+    DescribeSecret(input) {
+      const name = textOf(input, 'SecretId');
+      const { deleted, copies } = find(name);
+      return {
+        ARN: arnOf(name),
+        Name: name,
+        ...(deleted ? { DeletedDate: 0 } : {}),
+        ReplicationStatus: copies.map((copy) => ({ ...copy, Status: 'InSync' })),
+      };
+    },
+    ReplicateSecretToRegions(input) {
+      const { copies } = living(textOf(input, 'SecretId'));
+      const known = copies.map(({ Region }) => Region);
+      copies.push(...copiesOf(input).filter(({ Region }) => !known.includes(Region)));
+      return { ARN: arnOf(textOf(input, 'SecretId')) };
+    },
+    RemoveRegionsFromReplication(input) {
+      const secret = living(textOf(input, 'SecretId'));
+      const gone = input['RemoveReplicaRegions'] as readonly string[];
+      const left = secret.copies.filter(({ Region }) => !gone.includes(Region));
+      secret.copies.splice(0, secret.copies.length, ...left);
+      return { ARN: arnOf(textOf(input, 'SecretId')) };
     },
   };
 }

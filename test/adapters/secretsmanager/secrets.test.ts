@@ -1,5 +1,10 @@
-import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import {
+  DeleteSecretCommand,
+  DescribeSecretCommand,
+  ReplicateSecretToRegionsCommand,
+  SecretsManagerClient,
+} from '@aws-sdk/client-secrets-manager';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createManagedSecrets, readSecret } from '#adapters/secretsmanager/secrets.ts';
 import { Secret } from '#core/secret.ts';
 import { createSecretsService, SECRETS } from '#local/aws-endpoint/secrets-service.ts';
@@ -22,7 +27,12 @@ let secrets: Secrets;
 beforeEach(async () => {
   aws = await startAwsEndpoint({ [SECRETS]: createSecretsService({ platform: 'key' }) });
   client = new SecretsManagerClient(clientConfig(aws));
-  secrets = createManagedSecrets({ client, prefix: 'cloudflow/dev/tenants', kmsKeyId: null });
+  secrets = createManagedSecrets({
+    client,
+    prefix: 'cloudflow/dev/tenants',
+    kmsKeyId: null,
+    copy: null,
+  });
 });
 afterEach(async () => {
   client.destroy();
@@ -48,6 +58,60 @@ it('replaces, deletes, and brings back under a new value', async () => {
   expect(await secrets.get(ID)).toBeNull();
   await secrets.put(ID, new Secret('newest'));
   expect((await secrets.get(ID))?.reveal()).toBe('newest');
+});
+
+describe('where another region waits', () => {
+  const copy = { region: 'us-west-2', kmsKeyId: 'alias/cloudflow/prod/data' };
+  const NAME = `cloudflow/prod/tenants/${ID.tenant}/live/stripe-abcdef/value`;
+  const copies = async () => {
+    const { ReplicationStatus = [] } = await client.send(
+      new DescribeSecretCommand({ SecretId: NAME }),
+    );
+    return ReplicationStatus.map(({ Region, KmsKeyId }) => [Region, KmsKeyId]);
+  };
+  const inProd = () =>
+    createManagedSecrets({ client, prefix: 'cloudflow/prod/tenants', kmsKeyId: null, copy });
+
+  it('a secret is there too, sealed with the key of that region, also one that came back', async () => {
+    await inProd().put(ID, new Secret('one'));
+    expect(await copies()).toEqual([[copy.region, copy.kmsKeyId]]);
+    await inProd().delete(ID);
+    expect(await inProd().get(ID)).toBeNull();
+    expect(await copies()).toEqual([]);
+    await inProd().put(ID, new Secret('two'));
+    expect(await copies()).toEqual([[copy.region, copy.kmsKeyId]]);
+    expect((await inProd().get(ID))?.reveal()).toBe('two');
+  });
+
+  it('what has copies is deleted where no region waits any more, and by two at once', async () => {
+    await inProd().put(ID, new Secret('one'));
+    const noMore = createManagedSecrets({
+      client,
+      prefix: 'cloudflow/prod/tenants',
+      kmsKeyId: null,
+      copy: null,
+    });
+    await Promise.all([noMore.delete(ID), inProd().delete(ID), noMore.delete(ID)]);
+    expect(await noMore.get(ID)).toBeNull();
+  });
+
+  it('what is refused for another reason than that it is gone is told', async () => {
+    await inProd().put(ID, new Secret('one'));
+    const asked = client.send.bind(client);
+    // Between our two calls somebody copies it again.
+    client.send = (async (command: object, ...rest: never[]) => {
+      if (command instanceof DeleteSecretCommand) {
+        await asked(
+          new ReplicateSecretToRegionsCommand({
+            SecretId: NAME,
+            AddReplicaRegions: [{ Region: 'eu-west-1' }],
+          }),
+        );
+      }
+      return asked(command as never, ...rest);
+    }) as never;
+    await expect(inProd().delete(ID)).rejects.toThrow('has copies in other regions');
+  });
 });
 
 it('two writers at once both succeed, also where there was nothing or a deleted one', async () => {

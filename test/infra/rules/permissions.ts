@@ -394,6 +394,13 @@ function platformClock(stack: string, made: Synthesised): readonly Wanted[] {
   ];
 }
 
+/** Of secrets of tenants, where a region waits. */
+const TENANT_COPIES: Wanted = {
+  sid: 'SealTenantCopies',
+  actions: ['kms:Decrypt', 'kms:GenerateDataKey'],
+  on: /:key\/\*"/,
+};
+
 const COPIED = `(?:${copiedBuckets.join('|')})`;
 const BUCKET_COPIER: readonly Wanted[] = [
   {
@@ -464,7 +471,12 @@ function roles(
     if (id === undefined) return [];
     const role = roleAt(stackOf(id), functionOf(made, name)?.Properties['Role']);
     const can = new Set<Capability>(functionSpec(name).can);
-    const wanted = [...[...can].flatMap((each) => STATEMENTS[each]), ...besides(name)];
+    const copied = made.settings.standby !== null && can.has('secrets:tenants:write');
+    const wanted = [
+      ...[...can].flatMap((each) => STATEMENTS[each]),
+      ...besides(name),
+      ...(copied ? [TENANT_COPIES] : []),
+    ];
     return [{ role, of: name, wanted }];
   });
   const engine = new Set<Capability>(CONTAINERS.engine.can);

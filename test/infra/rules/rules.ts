@@ -5,6 +5,7 @@ import { FUNCTIONS, VARIABLES } from './programs.ts';
 import { DRILLS_STOP, PLATFORM_CLOCKS, PLATFORM_MACHINES } from './recovery.ts';
 import { DOOR, GATEWAY_PERMISSIONS, ROUTES } from './routes.ts';
 import { DISKS, SCALING } from './scaling.ts';
+import { SECRETS } from './secrets.ts';
 import { SOCKETS } from './sockets.ts';
 import { TRANSPORT } from './transport.ts';
 import { QUEUES_WITH_DEAD_LETTERS, TICKS, TOPICS_OF_THE_LOG, TRIGGERS } from './triggers.ts';
@@ -36,5 +37,6 @@ export const RULES: readonly Rule[] = [
   SIGNALS,
   WHO_IS_WOKEN,
   NOTICES,
+  SECRETS,
   DASHBOARDS,
 ];
