@@ -86,6 +86,7 @@ const COSTS: { readonly [type: string]: Cost } = {
     line('logs archived', 'firehose.gb', logGb(load)),
   ],
   'AWS::KMS::Key': () => [line('keys', 'kms.key', 1)],
+  'AWS::KMS::ReplicaKey': () => [line('keys', 'kms.key', 1)],
   ...free('AWS::Lambda::', ['EventInvokeConfig', 'LayerVersion', 'Permission', 'Version']),
   'AWS::Lambda::Alias': warmth,
   'AWS::Lambda::EventSourceMapping': ({ ProvisionedPollerConfig }) =>
@@ -136,7 +137,10 @@ const COSTS: { readonly [type: string]: Cost } = {
   // A function that runs once a month.
   ...free('AWS::Serverless::', ['Application']),
   ...free('AWS::SecretsManager::', ['SecretTargetAttachment']),
-  'AWS::SecretsManager::Secret': () => [line('secrets', 'secrets.secret', 1)],
+  // A copy costs as much as its original.
+  'AWS::SecretsManager::Secret': ({ ReplicaRegions }) => [
+    line('secrets', 'secrets.secret', 1 + list(ReplicaRegions ?? []).length),
+  ],
   // What they do is transitions, which the load counts.
   ...free('AWS::StepFunctions::', ['StateMachine', 'StateMachineAlias', 'StateMachineVersion']),
   ...free('AWS::WAFv2::', ['LoggingConfiguration', 'WebACLAssociation']),
