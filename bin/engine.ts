@@ -1,9 +1,9 @@
-import { createServer } from 'node:http';
 import { readEnv } from '#config/env.ts';
 import { CONTAINERS } from '#config/functions.ts';
 import { createEngine, engineCounts } from '#engine/engine.ts';
 import { createStepPerformer } from '#engine/step-performer.ts';
 import { startBulkWorker } from '#functions/shared/bulk.ts';
+import { closeHealth, createEngineHealth } from '#functions/shared/engine-health.ts';
 import { every } from '#functions/shared/every.ts';
 import { createBasics } from '#functions/shared/process.ts';
 import { connectSteps } from '#functions/shared/steps.ts';
@@ -41,13 +41,7 @@ const engine = createEngine(
   { drainMs: CONTAINERS.engine.drainSeconds * 1_000 },
 );
 
-const health = createServer((request, response) => {
-  const { owner, active, callsRunning } = engine.stats;
-  // Without a lease nothing runs here; a restart would cure neither that nor the database.
-  const found = request.url === '/healthz';
-  response.writeHead(found ? 200 : 404, { 'content-type': 'application/json' });
-  response.end(JSON.stringify(found ? { status: 'ok', owner, active, callsRunning } : {}));
-});
+const health = createEngineHealth(engine);
 
 steps.watch();
 const telling = every(clock, TELL_MS, async () => metrics.flush());
@@ -66,10 +60,7 @@ async function end(signal: string): Promise<void> {
   await steps.close();
   await telling();
   metrics.flush();
-  await new Promise((resolve) => {
-    health.close(resolve);
-    health.closeAllConnections();
-  });
+  await closeHealth(health);
   log.info('ENGINE_ENDED');
 }
 for (const signal of ['SIGTERM', 'SIGINT'] as const) {

@@ -95,6 +95,9 @@ export function createProgram(host: Host): Command {
       option('--fresh', 'begin with an empty state'),
       option('--once', 'run the example on both runtimes, print the result and exit'),
       option('--no-example', 'start without running the example'),
+      option('--engines <n>', 'engines in processes of their own; 0: one in this process')
+        .argParser(integer(0, 16))
+        .default(0),
       option('--clock <clock>', 'whether time passes by itself')
         .choices(['real', 'virtual'])
         .default('real'),

@@ -19,6 +19,7 @@ export interface DevOptions {
   readonly once?: boolean;
   readonly example: boolean;
   readonly clock: 'real' | 'virtual';
+  readonly engines: number;
 }
 
 /** `cloudflow dev`, which is `npm start`: the platform in this process, until it is told to stop. */
@@ -36,6 +37,9 @@ export async function dev(terminal: Terminal, options: DevOptions): Promise<bool
       '--once runs the example, and --no-example leaves it out: use one',
     );
   }
+  if (options.engines > 0 && options.clock === 'virtual') {
+    throw new CliError('usage', 'USAGE', 'a virtual clock is of one process: leave --engines out');
+  }
   const begun = performance.now();
   // Heard from the first moment on: a start that is told to stop ends in order as well.
   const stopped = untilSignal();
@@ -45,6 +49,7 @@ export async function dev(terminal: Terminal, options: DevOptions): Promise<bool
     fresh: options.fresh === true,
     port: options.port,
     clock: options.clock,
+    engines: options.engines,
     databaseUrl: process.env['DATABASE_URL'] ?? null,
     egress: readEgressPolicy(process.env),
     requestsPerMinute: readRequestsPerMinute(process.env['REQUESTS_PER_MINUTE']),
@@ -95,8 +100,8 @@ function databaseLost(): never {
   );
 }
 
-function restartCommand(folder: string, { port, clock, example }: DevOptions): string {
-  const rest = example ? '' : ' --no-example';
+function restartCommand(folder: string, { port, clock, example, engines }: DevOptions): string {
+  const rest = `${engines === 0 ? '' : ` --engines ${engines}`}${example ? '' : ' --no-example'}`;
   return `npm start -- --data-dir ${folder} --port ${port} --clock ${clock}${rest}`;
 }
 

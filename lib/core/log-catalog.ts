@@ -29,6 +29,9 @@ export const LOG_EVENTS = {
   ENGINE_ENDED_BADLY: 'the engine did not end cleanly',
   ENGINE_BEGAN_ANEW: 'the lease was lost: all that was here is forgotten',
   ENGINE_LOOP_FAILED: 'a loop of the engine failed and is repeated',
+  ENGINE_PROCESS_ENDED:
+    'an engine of the local stack ended; it is started again, unless it does so at once',
+  ENGINE_PROCESS_UNREACHED: 'an engine of the local stack could not be told something',
   EXECUTIONS_TAKEN_OVER: 'executions of processes that are gone were taken over',
   EXECUTIONS_TAKEN_AGAIN: 'executions taken again after a lost answer',
   EXECUTION_NOT_TAKEN_UP: 'an execution cannot be taken up',

@@ -49,6 +49,8 @@ export function engineCounts({ active, callsRunning, callsWaiting }: EngineStats
 
 export interface EngineStats {
   readonly owner: string | null;
+  /** It holds a lease and is not ending. */
+  readonly takesWork: boolean;
   readonly active: number;
   readonly callsRunning: number;
   readonly callsWaiting: number;
@@ -429,6 +431,7 @@ export function createEngine(deps: EngineDeps, given: Partial<EngineLimits> = {}
     get stats() {
       return {
         owner,
+        takesWork: isOurs(),
         active: actors.size,
         callsRunning: slots.running,
         callsWaiting: slots.waiting,

@@ -81,6 +81,7 @@ import type { RunnerDeps } from '#steps/runner/task.ts';
 import { createStateMachineRuntime } from './asl/runtime.ts';
 import { startCounterparts } from './counterparts.ts';
 import { type EmbeddedPostgres, startEmbeddedPostgres } from './embedded-postgres.ts';
+import { type EngineFleet, startEngineFleet } from './engine-fleet.ts';
 import { ensureFirstPeople, type FirstPeople } from './first-people.ts';
 import { type HttpServer, startHttpServer } from './http-server.ts';
 import { withLocalRoutes } from './local-routes.ts';
@@ -108,6 +109,8 @@ export interface PlatformOptions {
   readonly redisUrl: string | null;
   /** `host:port` of a daemon of X-Ray that is told of traces; absent: none is. */
   readonly traces?: string | undefined;
+  /** Engines in processes of their own. Absent or 0: one, in this process. */
+  readonly engines?: number;
   /** How this process is started again, for `stack.json`. */
   readonly restartCommand: string;
 }
@@ -162,7 +165,7 @@ async function start(
   onStop: (undo: () => Promise<void>) => void,
   stop: () => Promise<void>,
 ): Promise<Platform> {
-  const { log } = options;
+  const { log, engines = 0 } = options;
   const state = await openStateFolder(options.folder, { fresh: options.fresh });
   onStop(() => state.close());
   const { cursorKey } = state.identity;
@@ -248,6 +251,7 @@ async function start(
   };
 
   let server: HttpServer | null = null;
+  let fleet: EngineFleet | null = null;
   const runtimes = new Set(['engine', 'step_functions'] as const);
   const engineHolder: { current: ReturnType<typeof createEngine> | null } = { current: null };
   const executions = createExecutionAccess({
@@ -451,7 +455,7 @@ async function start(
   const recovery = createRecovery(enginePool);
   // On our own server nobody else can be alive: what a killed process had is free at once.
   if (options.databaseUrl === null) await recovery.endLeases(postgresUrl);
-  await engine.start();
+  if (engines === 0) await engine.start();
   onStop(async () => void (await Promise.all([engine.stop(), tasks.close()])));
   if (virtualClock !== null) {
     // A virtual clock goes from timer to timer, so it must know of what no process holds.
@@ -542,16 +546,44 @@ async function start(
   const listening = server;
   onStop(() => listening.close());
 
-  await state.writeStack({
-    base_url: listening.url,
-    openapi_url: `${listening.url}/openapi.json`,
-    admin: { tenant: first.tenant, email: first.email, password: first.password },
-    api_key: first.apiKey,
-    postgres_url: postgresUrl,
-    redis_url: options.redisUrl,
-    kafka_brokers: null,
-    processes: [{ role: 'platform', pid: process.pid, restart: options.restartCommand }],
-  });
+  const writeStack = (): Promise<void> =>
+    state.writeStack({
+      base_url: listening.url,
+      openapi_url: `${listening.url}/openapi.json`,
+      admin: { tenant: first.tenant, email: first.email, password: first.password },
+      api_key: first.apiKey,
+      postgres_url: postgresUrl,
+      redis_url: options.redisUrl,
+      kafka_brokers: null,
+      processes: [
+        { role: 'platform', pid: process.pid, restart: options.restartCommand },
+        ...(fleet?.processes ?? []).map(({ pid, url }) => ({
+          ...{ role: 'engine' as const, pid, url },
+          restart: null,
+        })),
+      ],
+    });
+  if (engines > 0) {
+    fleet = await startEngineFleet({
+      count: engines,
+      settings: {
+        ...{ folder: state.path, postgresUrl, publicUrl: listening.url },
+        ...{ egressAllow: [...egress.allow], httpPorts: [...egress.httpPorts] },
+        traces: options.traces ?? null,
+      },
+      clock: realClock,
+      log,
+      onChange: () => {
+        // Whoever waits for the file takes what it says for ready.
+        if (fleet !== null)
+          writeStack().catch((error: unknown) => log.warn('PART_NOT_STOPPED', { error }));
+      },
+    });
+    const started = fleet;
+    onStop(() => started.stop());
+    hintsTo.engine = started.hints;
+  }
+  await writeStack();
   return {
     baseUrl: listening.url,
     apiKey: first.apiKey,
@@ -560,7 +592,10 @@ async function start(
     state,
     virtualClock,
     databaseLost: database?.lost ?? new Promise(() => undefined),
-    allowEgress: (pair) => void egress.allow.add(pair),
+    allowEgress(pair) {
+      egress.allow.add(pair);
+      fleet?.allow(pair);
+    },
     stop,
   };
 }

@@ -46,9 +46,12 @@ export interface Stack {
   readonly redis_url: string | null;
   readonly kafka_brokers: null;
   readonly processes: readonly {
-    readonly role: 'platform';
+    readonly role: 'platform' | 'engine';
     readonly pid: number;
-    readonly restart: string;
+    /** How whoever stopped it starts it again; null: it is started again by itself. */
+    readonly restart: string | null;
+    /** Where an engine answers /healthz and /readyz. */
+    readonly url?: string;
   }[];
 }
 

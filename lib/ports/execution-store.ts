@@ -400,7 +400,10 @@ export interface ApprovalRequest {
 
 /** What an engine process may do: execution tables only, across tenants, fenced by epoch. */
 export interface ExecutionOwnership {
-  /** Takes up to `limit` executions that are due and owned by nobody, oldest first. */
+  /**
+   * Takes up to `limit` executions that are due and owned by nobody, oldest first. When there are more,
+   * tenants take turns: the oldest of each, then the second oldest of each, ...
+   */
   claim(owner: string, limit: number, now: number): Promise<readonly LoadedExecution[]>;
   /** Takes this one if nobody owns it and it has not ended. */
   claimOne(owner: string, tenant: string, executionId: string): Promise<LoadedExecution | null>;

@@ -10,7 +10,7 @@ import { fileURLToPath } from 'node:url';
 import { type Client, createClient } from '#client/client.ts';
 
 const CLI = fileURLToPath(new URL('../../bin/cli.ts', import.meta.url));
-const START_MS = 45_000;
+const START_MS = 120_000;
 const END_MS = 30_000;
 
 export interface Ended {

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import type { Pool } from 'pg';
 import { derivedId } from '#core/ids.ts';
 import type {
@@ -110,9 +111,10 @@ export function createExecutionOwnership(deps: {
   return {
     async claim(owner, limit, now) {
       const { rows } = await pool.query<IdRow>({
-        name: 'claim_due',
-        text: 'select * from claim_due($1, $2, to_timestamp($3))',
-        values: [owner, limit, seconds(now)],
+        name: 'claim_in_turn',
+        text: 'select * from claim_in_turn($1, $2, to_timestamp($3), $4)',
+        // Where the round begins: by chance, so that no tenant is always far from it.
+        values: [owner, limit, seconds(now), randomUUID()],
       });
       return load(owner, rows);
     },
