@@ -43,7 +43,7 @@ describeWithPostgres('claims, when more is due than one look takes', () => {
       );
     }
   }
-  async function claim(limit: number, from = randomUUID()): Promise<Map<string, number>> {
+  async function claim(limit: number, from: string = randomUUID()): Promise<Map<string, number>> {
     const { rows } = await engine.query<{ tenant_id: string }>(
       `select tenant_id from claim_in_turn('me', $1, to_timestamp($2), $3)`,
       [limit, NOW / 1_000, from],
