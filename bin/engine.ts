@@ -6,6 +6,7 @@ import { startBulkWorker } from '#functions/shared/bulk.ts';
 import { closeHealth, createEngineHealth } from '#functions/shared/engine-health.ts';
 import { every } from '#functions/shared/every.ts';
 import { createBasics } from '#functions/shared/process.ts';
+import { openRelay } from '#functions/shared/relay.ts';
 import { connectSteps } from '#functions/shared/steps.ts';
 
 // The container of the hot path: one engine, and a port that says whether it lives.
@@ -41,6 +42,9 @@ const engine = createEngine(
   { drainMs: CONTAINERS.engine.drainSeconds * 1_000 },
 );
 
+/** Topics of Kafka get what the outbox holds from whichever engine has their lease. */
+let relay: { close(): Promise<void> } | null = null;
+
 const health = createEngineHealth(engine);
 
 steps.watch();
@@ -57,6 +61,7 @@ async function end(signal: string): Promise<void> {
   log.info('ENGINE_DRAINING', { signal, ...engineCounts(engine.stats) });
   await bulkWorker();
   await engine.stop();
+  await relay?.close();
   await steps.close();
   await telling();
   metrics.flush();
@@ -76,6 +81,7 @@ for (const signal of ['SIGTERM', 'SIGINT'] as const) {
 
 await engine.start();
 const bulkWorker = startBulkWorker({ ...steps.bulk, clock, ids, log, metrics });
+if (env.KAFKA_CLUSTER_ARN !== '') relay = openRelay(basics, env);
 await new Promise<void>((resolve, reject) => {
   health.once('error', reject);
   health.listen(Number(env.HEALTH_PORT), resolve);

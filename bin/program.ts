@@ -1,8 +1,10 @@
 import { Argument, Command, InvalidArgumentError, Option } from 'commander';
+import { type ConsumerName, consumerNames } from '#config/consumers.ts';
 import { type PlatformWorkflowName, platformWorkflowNames } from '#config/platform-workflows.ts';
 import { STAGES } from '#config/stages.ts';
 import { AUDIT_OUTCOMES } from '#core/audit-chain.ts';
 import { EXAMPLE_PER_DAY } from '#core/cost/runtimes.ts';
+import { DEAD_LETTER_STATUS_WORDS } from '#core/events/dead-letter-status.ts';
 import manifest from '../package.json' with { type: 'json' };
 import type { ExitName } from './cli-error.ts';
 import type { Terminal } from './output/terminal.ts';
@@ -101,6 +103,10 @@ export function createProgram(host: Host): Command {
       option('--clock <clock>', 'whether time passes by itself')
         .choices(['real', 'virtual'])
         .default('real'),
+      option(
+        '--kafka <brokers>',
+        'brokers that events go to, host:port with commas between them; default: KAFKA_BROKERS, else PostgreSQL',
+      ),
     ],
     async (_, own, { dataDir }) => {
       const { dev } = await import('./commands/dev.ts');
@@ -630,6 +636,83 @@ export function createProgram(host: Host): Command {
     async (_, own, globals) => {
       const commands = await import('./commands/audit.ts');
       return commands.verify(terminal, await openSession(globals), own);
+    },
+  );
+
+  const deadLetters = program
+    .command('dead-letters')
+    .description('events that a reader could not use');
+  add<import('./commands/dead-letters.ts').DeadLetterListOptions>(
+    deadLetters,
+    'list',
+    'list them, newest first',
+    ['cloudflow dead-letters list', 'cloudflow dead-letters list --status discarded'],
+    [
+      option('--status <status>', 'what became of them')
+        .choices([...DEAD_LETTER_STATUS_WORDS])
+        .default('open'),
+      option('--group <group>', 'the readers that could not use them'),
+      option('--fingerprint <fingerprint>', 'of one cause'),
+      option('--limit <n>', 'how many, 1 to 200').argParser(integer(1, 200)).default(20),
+    ],
+    async (_, own, globals) => {
+      const commands = await import('./commands/dead-letters.ts');
+      return commands.listDeadLetters(terminal, await openSession(globals), own);
+    },
+  );
+  add(
+    deadLetters,
+    'patterns',
+    'group open ones by their cause',
+    ['cloudflow dead-letters patterns'],
+    [],
+    async (_, _own, globals) => {
+      const commands = await import('./commands/dead-letters.ts');
+      return commands.listPatterns(terminal, await openSession(globals));
+    },
+  );
+  add<{ reason?: string }>(
+    deadLetters,
+    'redrive <id>',
+    'send one to its topic again',
+    ['cloudflow dead-letters redrive 019a4d2c-8800-7000-8000-000000000001'],
+    [option('--reason <text>', 'what has changed')],
+    async ([id], own, globals) => {
+      const commands = await import('./commands/dead-letters.ts');
+      return commands.redrive(terminal, await openSession(globals), id as string, own);
+    },
+  );
+  add<{ reason: string }>(
+    deadLetters,
+    'discard <id>',
+    'let one be',
+    [
+      "cloudflow dead-letters discard 019a4d2c-8800-7000-8000-000000000001 --reason 'billed by hand'",
+    ],
+    [option('--reason <text>', 'why').makeOptionMandatory()],
+    async ([id], own, globals) => {
+      const commands = await import('./commands/dead-letters.ts');
+      return commands.discard(terminal, await openSession(globals), id as string, own);
+    },
+  );
+
+  add<import('./commands/replay.ts').ReplayOptions & { reader: ConsumerName }>(
+    program,
+    'replay',
+    'hand events to a reader again, from a time on; what it knows has no effect twice',
+    [
+      'cloudflow replay --reader billing --from earliest',
+      'cloudflow replay --reader analytics --from 2026-11-26T08:00:00.000Z',
+    ],
+    [
+      option('--reader <reader>', 'who gets them')
+        .choices([...consumerNames])
+        .makeOptionMandatory(),
+      option('--from <instant>', 'not before, or earliest').makeOptionMandatory(),
+    ],
+    async (_, own, { dataDir }) => {
+      const { replayTopic } = await import('./commands/replay.ts');
+      return replayTopic(terminal, dataDir, own.reader, own);
     },
   );
 

@@ -59,6 +59,8 @@ export interface Stack {
   readonly base_url: string;
   readonly api_key: string;
   readonly postgres_url: string;
+  /** Of stacks since there is an event log. */
+  readonly kafka_brokers?: string | null;
   readonly admin?: { readonly tenant: string; readonly email: string; readonly password: string };
 }
 

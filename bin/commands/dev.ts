@@ -20,6 +20,7 @@ export interface DevOptions {
   readonly example: boolean;
   readonly clock: 'real' | 'virtual';
   readonly engines: number;
+  readonly kafka?: string;
 }
 
 /** `cloudflow dev`, which is `npm start`: the platform in this process, until it is told to stop. */
@@ -54,6 +55,7 @@ export async function dev(terminal: Terminal, options: DevOptions): Promise<bool
     egress: readEgressPolicy(process.env),
     requestsPerMinute: readRequestsPerMinute(process.env['REQUESTS_PER_MINUTE']),
     redisUrl: process.env['REDIS_URL'] ?? null,
+    kafkaBrokers: brokersOf(options.kafka ?? process.env['KAFKA_BROKERS'] ?? ''),
     log,
     traces: process.env['AWS_XRAY_DAEMON_ADDRESS'],
     restartCommand: restartCommand(folder, options),
@@ -92,6 +94,21 @@ function readRequestsPerMinute(text: string | undefined): number {
   );
 }
 
+/** Undefined: none are named, so events stay in PostgreSQL. */
+function brokersOf(text: string): readonly string[] | undefined {
+  if (text === '') return undefined;
+  const brokers = text.split(',').map((each) => each.trim());
+  const wrong = brokers.find((each) => !/^[\w.-]+:\d{1,5}$/.test(each));
+  if (wrong !== undefined) {
+    throw new CliError(
+      'usage',
+      'USAGE',
+      `'${printable(wrong)}' is no broker of Kafka; give host:port, with commas between them`,
+    );
+  }
+  return brokers;
+}
+
 function databaseLost(): never {
   throw new CliError(
     'refused',
@@ -100,8 +117,15 @@ function databaseLost(): never {
   );
 }
 
-function restartCommand(folder: string, { port, clock, example, engines }: DevOptions): string {
-  const rest = `${engines === 0 ? '' : ` --engines ${engines}`}${example ? '' : ' --no-example'}`;
+function restartCommand(
+  folder: string,
+  { port, clock, example, engines, kafka }: DevOptions,
+): string {
+  const rest = [
+    engines === 0 ? '' : ` --engines ${engines}`,
+    kafka === undefined ? '' : ` --kafka ${kafka}`,
+    example ? '' : ' --no-example',
+  ].join('');
   return `npm start -- --data-dir ${folder} --port ${port} --clock ${clock}${rest}`;
 }
 
@@ -180,6 +204,9 @@ function report(
   const { email, password, tenant } = platform.admin;
   terminal.out(fact('sign in', `${email} of tenant ${tenant}, password ${password}`));
   terminal.out(fact('Postgres', new URL(platform.postgresUrl).host));
+  if (platform.kafkaBrokers !== null) {
+    terminal.out(fact('Kafka', printable(platform.kafkaBrokers.join(', '))));
+  }
   terminal.out(fact('state', printable(platform.state.path)));
   if (results.length === 0) return;
   terminal.out(`\n${bold('customer-onboarding')}, once on each runtime:\n\n`);

@@ -4,6 +4,7 @@ import type { AuditTrail } from '#ports/audit-trail.ts';
 import type { BulkOperations } from '#ports/bulk-operations.ts';
 import type { CallbackTokens } from '#ports/callback-tokens.ts';
 import type { ConnectionStore } from '#ports/connection-store.ts';
+import type { DeadLetters } from '#ports/dead-letters.ts';
 import type { DefinitionChecks } from '#ports/definition-checks.ts';
 import type { ExecutionAccess } from '#ports/execution-store.ts';
 import type { Programs } from '#ports/programs.ts';
@@ -19,6 +20,7 @@ import { executionHandlers } from '../executions/handlers.ts';
 import { type IdentityHandlerDeps, identityHandlers } from '../identity/handlers.ts';
 import { platformHandlers } from '../platform/handlers.ts';
 import type { ApiHandler } from '../shared/api.ts';
+import { deadLetterHandlers } from '../shared/dead-letter-handlers.ts';
 import type { createSso } from '../sso/create-sso.ts';
 import { ssoHandlers } from '../sso/handlers.ts';
 import { workflowHandlers } from '../workflows/handlers.ts';
@@ -26,6 +28,7 @@ import { type ServeDeps, serveApi } from './serve-api.ts';
 
 export interface ApiDeps extends ServeDeps {
   readonly auditTrail: AuditTrail;
+  readonly deadLetters: DeadLetters;
   readonly identity: Omit<IdentityHandlerDeps, 'clock' | 'ids' | 'cursors' | 'accessTokens'>;
   readonly sso: ReturnType<typeof createSso>;
   readonly accessTokens: IdentityHandlerDeps['accessTokens'];
@@ -108,6 +111,7 @@ export function createApi(deps: ApiDeps): ApiHandler {
         log: deps.log,
       }),
       ...auditHandlers({ trail: deps.auditTrail, cursors }),
+      ...deadLetterHandlers({ deadLetters: deps.deadLetters, cursors, clock }),
       ...platformHandlers({ checks: deps.checks, serverUrl: deps.serverUrl ?? null }),
     },
     {

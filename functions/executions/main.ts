@@ -1,6 +1,7 @@
 import { createCallbackTokens } from '#adapters/local/callback-tokens.ts';
 import { createExecutionAccess } from '#adapters/postgres/access.ts';
 import { createPostgresBulkOperations } from '#adapters/postgres/bulk-operations.ts';
+import { createDeadLetters } from '#adapters/postgres/dead-letters.ts';
 import { createPartitions } from '#adapters/postgres/partitions.ts';
 import { createPostgresPrograms } from '#adapters/postgres/programs.ts';
 import { readEnv } from '#config/env.ts';
@@ -8,6 +9,7 @@ import { FUNCTIONS } from '#config/functions.ts';
 import { authenticateToken } from '#services/executions/callbacks.ts';
 import { serveApi } from '../api/serve-api.ts';
 import { connectApi, connectReaders } from '../shared/connect.ts';
+import { deadLetterHandlers } from '../shared/dead-letter-handlers.ts';
 import { invoked } from '../shared/invoked.ts';
 import { lambdaHandler } from '../shared/lambda.ts';
 import { openNudges } from '../shared/nudges.ts';
@@ -35,10 +37,15 @@ const over = ({ pool, catalog }: Pick<typeof api, 'pool' | 'catalog'>) => ({
   }),
 });
 const deps = over(api);
-const served = serveApi(api, tags, executionHandlers(deps), {
+const deadLetters = createDeadLetters({
+  pool: api.pool,
+  partitions: createPartitions(api.pool),
+});
+const handlers = { ...executionHandlers(deps), ...deadLetterHandlers({ ...api, deadLetters }) };
+const served = serveApi(api, tags, handlers, {
   authenticateToken: (token) => authenticateToken(deps, token),
   lagging: readers === null ? null : executionHandlers(over(readers)),
 });
 
-/** Starting, watching and operating executions; approvals and callbacks. */
+/** Starting, watching and operating executions; approvals, callbacks and dead letters. */
 export const handler = invoked(api, lambdaHandler(served), () => nudges.settled());

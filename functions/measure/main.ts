@@ -1,12 +1,21 @@
 import { watchBacklog } from '#adapters/postgres/backlog.ts';
+import { watchEventBacklog } from '#adapters/postgres/event-backlog.ts';
 import { readEnv } from '#config/env.ts';
+import { RELAY_GROUP } from '#services/events/relay.ts';
 import { openPools } from '../shared/database.ts';
 import { invoked } from '../shared/invoked.ts';
 import { createBasics } from '../shared/process.ts';
 
 const env = readEnv('measure', process.env);
 const basics = createBasics('measure', env);
-const look = watchBacklog(basics.metrics, openPools(basics, env)('cloudflow_engine', 1));
+const open = openPools(basics, env);
+const looks = [
+  watchBacklog(basics.metrics, open('cloudflow_engine', 1)),
+  watchEventBacklog(basics.metrics, open('cloudflow_relay', 1), RELAY_GROUP),
+];
 
 /** Measures what no program can see by itself: how much waits, and for how long. */
-export const handler = invoked(basics, () => look(basics.clock.now()));
+export const handler = invoked(basics, async () => {
+  const now = basics.clock.now();
+  await Promise.all(looks.map((look) => look(now)));
+});

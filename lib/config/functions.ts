@@ -8,9 +8,11 @@
  *  G3 Names are stable: they are names of functions, of bundles and of connections to the database.
  */
 import type { Capability } from './capabilities.ts';
+import { CONSUMERS, type ConsumerName } from './consumers.ts';
 import type { LayerName } from './layers.ts';
 import { TIME_LIMITS } from './time-limits.ts';
-import type { Trigger } from './triggers.ts';
+import { topicNames } from './topics.ts';
+import { KAFKA_LIMITS, type Trigger } from './triggers.ts';
 import type { EnvKey } from './variables.ts';
 
 interface Program {
@@ -123,6 +125,34 @@ const OPERATIONS_CAN = [
 ] as const;
 
 const MEGABYTE = 1_000_000;
+
+/** What reads a topic: a part of ours that is away is waited for, so nothing is given up by Lambda itself. */
+const consumer = <Name extends ConsumerName>(name: Name) =>
+  ({
+    about: CONSUMERS[name].about,
+    entry: `functions/${name}/main.ts`,
+    triggers: [
+      {
+        kind: 'kafka',
+        topic: CONSUMERS[name].topic,
+        group: CONSUMERS[name].group,
+        batchSize: KAFKA_LIMITS.batchSize,
+        pollers: { least: 1, most: 4 },
+        deadLetters: null,
+      },
+    ],
+    env: ['STAGE', ...DATABASE],
+    can: ['postgres:cloudflow_relay'],
+    beside: [],
+    memoryMb: 512,
+    timeoutSeconds: 300,
+    reservedConcurrency: null,
+    keptWarm: false,
+    maxBundleBytes: MEGABYTE,
+  }) as const satisfies FunctionSpec;
+
+const RELAY_CAN = topicNames.map((topic) => `kafka:${topic}:publish` as const);
+
 /** Of functions that carry the language and the contract, which grows with every route. */
 const MEBIBYTE = 1_048_576;
 const HTTP_SECONDS = TIME_LIMITS.function / 1_000;
@@ -142,9 +172,9 @@ export const FUNCTIONS = {
     maxBundleBytes: MEBIBYTE,
   },
   'executions-api': {
-    about: 'starting, watching and operating executions; approvals and callbacks',
+    about: 'starting, watching and operating executions; approvals, callbacks and dead letters',
     entry: 'functions/executions/main.ts',
-    triggers: [{ kind: 'http', tags: ['executions', 'approvals', 'callbacks'] }],
+    triggers: [{ kind: 'http', tags: ['executions', 'approvals', 'callbacks', 'dead-letters'] }],
     env: [...API, ...CACHE, 'DATABASE_READER_URL', 'NUDGES_QUEUE_URL'],
     can: [...API_CAN, 'cache', 'queue:step-functions-nudges:send'],
     beside: ['cache'],
@@ -310,7 +340,7 @@ export const FUNCTIONS = {
     entry: 'functions/measure/main.ts',
     triggers: [{ kind: 'schedule', everyMinutes: 1 }],
     env: ['STAGE', ...DATABASE],
-    can: ['postgres:cloudflow_engine'],
+    can: ['postgres:cloudflow_engine', 'postgres:cloudflow_relay'],
     beside: [],
     memoryMb: 512,
     timeoutSeconds: 30,
@@ -386,6 +416,10 @@ export const FUNCTIONS = {
     keptWarm: false,
     maxBundleBytes: MEGABYTE,
   },
+  analytics: consumer('analytics'),
+  billing: consumer('billing'),
+  'audit-events': consumer('audit-events'),
+  'dead-letters': consumer('dead-letters'),
   'audit-sealer': {
     about: 'takes what the audit trail was told into its chains, and signs their ends',
     entry: 'functions/audit-sealer/main.ts',
@@ -492,8 +526,8 @@ export const CONTAINERS = {
   engine: {
     about: 'the hot path: executions on the engine',
     entry: 'bin/engine.ts',
-    env: [...RUNNER, 'HEALTH_PORT'],
-    can: RUNNER_CAN,
+    env: [...RUNNER, 'HEALTH_PORT', 'KAFKA_CLUSTER_ARN'],
+    can: [...RUNNER_CAN, 'postgres:cloudflow_relay', ...RELAY_CAN],
     beside: ['evaluator'],
     stopSeconds: 110,
     drainSeconds: 90,

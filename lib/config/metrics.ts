@@ -25,6 +25,7 @@ export const DIMENSIONS = {
   Reason: 'why something was refused or ended, from a short list in the code that measures it',
   Topic: 'topic of the event log',
   Dependency: 'what a program asks outside itself, as config/breakers.ts names it',
+  Group: 'group of readers of a topic',
 } as const;
 
 export type Dimension = keyof typeof DIMENSIONS;
@@ -221,6 +222,44 @@ const declared = {
     unit: 'Count',
     kind: 'count',
     dimensions: ['Reason'],
+  },
+
+  // Events
+  OutboxLag: {
+    about: 'how long the oldest message that waits to be relayed to its topic has waited',
+    unit: 'Seconds',
+    kind: 'level',
+    dimensions: ['Topic'],
+  },
+  EventsRelayed: {
+    about: 'messages that were relayed to their topic',
+    unit: 'Count',
+    kind: 'count',
+    dimensions: ['Topic'],
+  },
+  EventsHandled: {
+    about: 'events that a group has made something of; repeats are not counted',
+    unit: 'Count',
+    kind: 'count',
+    dimensions: ['Group'],
+  },
+  DeadLettersLaid: {
+    about: 'messages that a group could not use after all its tries',
+    unit: 'Count',
+    kind: 'count',
+    dimensions: ['Group'],
+  },
+  DeadLettersOpen: {
+    about: 'messages laid aside that nobody has seen to (as many as were looked at)',
+    unit: 'Count',
+    kind: 'level',
+    dimensions: [],
+  },
+  DeadLettersNearDue: {
+    about: 'those of them that are due within an hour, or were',
+    unit: 'Count',
+    kind: 'level',
+    dimensions: [],
   },
 
   // What the platform stands on

@@ -28,6 +28,7 @@ const TAG_TEXT: { readonly [T in Tag]: string } = {
   'api-keys': 'credentials of programs',
   sessions: 'where people are signed in',
   audit: 'who did what',
+  'dead-letters': 'events that a reader could not use',
   platform: 'the API itself',
 };
 

@@ -26,6 +26,8 @@ export const PERMISSIONS = {
   'identity-provider:read': 'see identity providers, never their secrets',
   'identity-provider:write': 'decide which identity providers say who is who',
   'audit:read': 'see who did what, and export it',
+  'dead-letter:read': 'see events that a reader could not use',
+  'dead-letter:write': 'send such events again, or let them be',
 } as const satisfies Record<`${string}:${string}`, string>;
 
 export type Permission = keyof typeof PERMISSIONS;

@@ -29,7 +29,14 @@ export const BUILT_IN_ROLES = {
   },
   operator: {
     about: 'starts and operates workflows that others wrote',
-    scopes: ['workflow:read', 'workflow:execute', 'execution:*', 'approval:*', 'connection:read'],
+    scopes: [
+      'workflow:read',
+      'workflow:execute',
+      'execution:*',
+      'approval:*',
+      'connection:read',
+      'dead-letter:*',
+    ],
   },
   approver: {
     about: 'answers approvals',

@@ -21,6 +21,7 @@ export const TAGS = [
   'api-keys',
   'sessions',
   'audit',
+  'dead-letters',
   'platform',
 ] as const;
 export type Tag = (typeof TAGS)[number];

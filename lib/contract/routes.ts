@@ -4,6 +4,7 @@ import { authRoutes } from './routes/auth.ts';
 import { bulkRoutes } from './routes/bulk-operations.ts';
 import { connectionRoutes } from './routes/connections.ts';
 import { apiKeyRoutes, sessionRoutes } from './routes/credentials.ts';
+import { deadLetterRoutes } from './routes/dead-letters.ts';
 import { approvalRoutes, callbackRoutes, executionRoutes } from './routes/executions.ts';
 import { platformRoutes } from './routes/platform.ts';
 import { identityProviderRoutes, ssoRoutes } from './routes/sso.ts';
@@ -30,6 +31,7 @@ export const routes = {
   ...apiKeyRoutes,
   ...sessionRoutes,
   ...auditRoutes,
+  ...deadLetterRoutes,
   ...platformRoutes,
 } as const satisfies Record<string, Route>;
 

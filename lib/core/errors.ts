@@ -38,6 +38,8 @@ export const API_ERRORS = {
   VERSION_INCOMPATIBLE: { status: 409, retryable: false },
   APPROVAL_ANSWERED: { status: 409, retryable: false },
   CALLBACK_FINISHED: { status: 409, retryable: false },
+  DEAD_LETTER_CLOSED: { status: 409, retryable: false },
+  DEAD_LETTER_UNSENDABLE: { status: 409, retryable: false },
   IDEMPOTENCY_IN_PROGRESS: { status: 409, retryable: true },
   PRECONDITION_FAILED: { status: 412, retryable: false },
   PAYLOAD_TOO_LARGE: { status: 413, retryable: false },

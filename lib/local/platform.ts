@@ -35,6 +35,7 @@ import {
 } from '#adapters/postgres/bulk-operations.ts';
 import { collectSecrets } from '#adapters/postgres/collect-secrets.ts';
 import { createPostgresConnections } from '#adapters/postgres/connection-store.ts';
+import { createDeadLetters } from '#adapters/postgres/dead-letters.ts';
 import { createPostgresIdempotencyStore } from '#adapters/postgres/idempotency-store.ts';
 import { createPostgresKeyValue } from '#adapters/postgres/key-value.ts';
 import { migrate } from '#adapters/postgres/migrate.ts';
@@ -82,6 +83,7 @@ import { createStateMachineRuntime } from './asl/runtime.ts';
 import { startCounterparts } from './counterparts.ts';
 import { type EmbeddedPostgres, startEmbeddedPostgres } from './embedded-postgres.ts';
 import { type EngineFleet, startEngineFleet } from './engine-fleet.ts';
+import { startEvents } from './events.ts';
 import { ensureFirstPeople, type FirstPeople } from './first-people.ts';
 import { type HttpServer, startHttpServer } from './http-server.ts';
 import { withLocalRoutes } from './local-routes.ts';
@@ -102,6 +104,8 @@ export interface PlatformOptions {
   /** Null: an embedded server under `folder`. Else a superuser's or schema owner's URL. */
   readonly databaseUrl: string | null;
   readonly egress: EgressPolicy;
+  /** `host:port` of brokers that events go to; absent: they stay in PostgreSQL, and are read there. */
+  readonly kafkaBrokers?: readonly string[] | undefined;
   readonly log: Log;
   /** Of every caller, where its key says nothing else. */
   readonly requestsPerMinute: number;
@@ -120,6 +124,7 @@ export interface Platform {
   readonly apiKey: string;
   readonly admin: FirstPeople;
   readonly postgresUrl: string;
+  readonly kafkaBrokers: readonly string[] | null;
   readonly state: StateFolder;
   /** Null unless the platform was started with a virtual one. */
   readonly virtualClock: VirtualClock | null;
@@ -139,6 +144,7 @@ const LET_GO_MS = 3_600_000;
 const SEAL_MS = 1_000;
 const SIGN_MS = 60_000;
 const DATABASE = 'cloudflow';
+const READS_EVENTS = 'reads its topic of the event log, in this process';
 
 export async function startPlatform(options: PlatformOptions): Promise<Platform> {
   const started: (() => Promise<void>)[] = [];
@@ -424,6 +430,7 @@ async function start(
     programs,
     bulk: createPostgresBulkOperations({ pool: appPool, codec }),
     auditTrail,
+    deadLetters: createDeadLetters({ pool: appPool, partitions: createPartitions(appPool) }),
     randomBytes,
     idempotency: createPostgresIdempotencyStore({ pool: appPool, codec }),
     tokens,
@@ -451,6 +458,16 @@ async function start(
   });
 
   const lookAtBacklog = watchBacklog(metrics, driverPool);
+  const events = await startEvents({
+    pool: pool('cloudflow_relay', 'events', 6),
+    brokers: options.kafkaBrokers ?? null,
+    codec,
+    clock,
+    ids,
+    log: log.with({ part: 'events' }),
+    metrics,
+  });
+  onStop(() => events.close());
 
   const recovery = createRecovery(enginePool);
   // On our own server nobody else can be alive: what a killed process had is free at once.
@@ -499,6 +516,7 @@ async function start(
           async act() {
             // Looks again at the next turn; pools tell of a database that is away.
             await lookAtBacklog(clock.now()).catch(() => undefined);
+            await events.look(clock.now()).catch(() => undefined);
           },
         },
       ],
@@ -520,6 +538,10 @@ async function start(
           },
         },
       ],
+      analytics: READS_EVENTS,
+      billing: READS_EVENTS,
+      'audit-events': READS_EVENTS,
+      'dead-letters': READS_EVENTS,
       'collect-machines': 'machines are compiled when they are needed and kept nowhere',
       authorizer: 'the API looks at every credential itself, here and deployed',
       migrate: 'done before anything else',
@@ -554,7 +576,7 @@ async function start(
       api_key: first.apiKey,
       postgres_url: postgresUrl,
       redis_url: options.redisUrl,
-      kafka_brokers: null,
+      kafka_brokers: options.kafkaBrokers?.join(',') ?? null,
       processes: [
         { role: 'platform', pid: process.pid, restart: options.restartCommand },
         ...(fleet?.processes ?? []).map(({ pid, url }) => ({
@@ -589,6 +611,7 @@ async function start(
     apiKey: first.apiKey,
     admin: first,
     postgresUrl,
+    kafkaBrokers: options.kafkaBrokers ?? null,
     state,
     virtualClock,
     databaseLost: database?.lost ?? new Promise(() => undefined),

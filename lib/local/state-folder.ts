@@ -44,7 +44,7 @@ export interface Stack {
   readonly api_key: string;
   readonly postgres_url: string;
   readonly redis_url: string | null;
-  readonly kafka_brokers: null;
+  readonly kafka_brokers: string | null;
   readonly processes: readonly {
     readonly role: 'platform' | 'engine';
     readonly pid: number;

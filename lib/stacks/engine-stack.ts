@@ -28,6 +28,7 @@ import { allow, grantAll, reachable } from '#constructs/grants.ts';
 import { bundleFolder, type Surroundings } from '#constructs/service-function.ts';
 import type { ApiStack } from './api-stack.ts';
 import type { DataStack } from './data-stack.ts';
+import type { EventsStack } from './events-stack.ts';
 import type { IdentityStack } from './identity-stack.ts';
 import { StageStack } from './stage-stack.ts';
 import { runnerEnvironment } from './workflows-stack.ts';
@@ -44,6 +45,7 @@ interface EngineStackProps {
   readonly data: DataStack;
   readonly identity: IdentityStack;
   readonly api: ApiStack;
+  readonly events: EventsStack;
 }
 
 /** The hot path: the engine as a Fargate service that nobody calls; it takes its work by itself. */
@@ -51,7 +53,7 @@ export class EngineStack extends StageStack {
   constructor(
     scope: Construct,
     settings: StageSettings,
-    { around, data, identity, api }: EngineStackProps,
+    { around, data, identity, api, events }: EngineStackProps,
   ) {
     super(scope, 'Engine', settings, 'the engine');
     const { stage, engine } = settings;
@@ -70,6 +72,7 @@ export class EngineStack extends StageStack {
     grantAll('engine', taskRole, {
       ...data.grants,
       ...identity.grants,
+      ...events.grants,
       'egress:internet': reachable,
     });
 
@@ -90,6 +93,7 @@ export class EngineStack extends StageStack {
       environment: {
         ...runnerEnvironment(settings, { data, identity, api }),
         HEALTH_PORT: String(HEALTH_PORT),
+        KAFKA_CLUSTER_ARN: events.clusterArn,
       },
       logging: LogDriver.awsLogs({ logGroup: log, streamPrefix: 'engine' }),
       readonlyRootFilesystem: true,

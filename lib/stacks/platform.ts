@@ -3,6 +3,7 @@ import type { FunctionName } from '#config/functions.ts';
 import type { StageSettings } from '#config/stage-settings.ts';
 import { ServiceFunction, type Surroundings } from '#constructs/service-function.ts';
 import { ApiStack } from './api-stack.ts';
+import { ConsumersStack } from './consumers-stack.ts';
 import { DataStack } from './data-stack.ts';
 import { EngineStack } from './engine-stack.ts';
 import { EventsStack } from './events-stack.ts';
@@ -55,7 +56,8 @@ export function buildPlatform(scope: Construct, settings: StageSettings, dist: s
   const api = new ApiStack(scope, settings, { around, data, stores, identity });
   const realtime = new RealtimeStack(scope, settings, { around, data, stores, api });
   const workflows = new WorkflowsStack(scope, settings, { around, data, identity, api });
-  const engine = new EngineStack(scope, settings, { around, data, identity, api });
+  const engine = new EngineStack(scope, settings, { around, data, identity, api, events });
+  const consumers = new ConsumersStack(scope, settings, { around, data, events });
   const recovery = new RecoveryStack(scope, settings, { around, identity, data, events });
   const observability = new ObservabilityStack(scope, settings, {
     around,
@@ -67,7 +69,7 @@ export function buildPlatform(scope: Construct, settings: StageSettings, dist: s
   // A rehearsal is stopped by an alarm, which must be there.
   if (settings.rehearses) recovery.addStackDependency(observability);
   // No program of the new version runs before the schema has gone forward.
-  for (const stack of [api, realtime, workflows, engine, recovery, observability]) {
+  for (const stack of [api, realtime, workflows, engine, consumers, recovery, observability]) {
     stack.addStackDependency(schema);
   }
   const programs = scope.node

@@ -11,6 +11,7 @@ import {
   describeWithPostgres,
   withoutRowSecurity,
 } from '#test/support/database.ts';
+import { layDeadLetter } from '#test/support/events.ts';
 import { createPeople, type People } from '#test/support/people.ts';
 
 /**
@@ -52,6 +53,8 @@ const BODIES: { readonly [Id in OfBodies]: Json } = {
   cancelExecution: {},
   retryExecution: {},
   answerApproval: { decision: 'approved' },
+  redriveDeadLetter: {},
+  discardDeadLetter: { reason: 'seen' },
   completeCallback: { result: 1 },
   failCallback: {},
   createConnection: { name: 'mine', connection: CONNECTION, secrets: { 'shop-password': 'x' } },
@@ -209,6 +212,7 @@ describe.each(['with row-level security', 'by what statements ask for alone'])('
         requestedAt: Date.now(),
         dueAt: Date.now() + 60_000,
       });
+      REAL['dead_letter_id'] = await layDeadLetter(database, tenant);
       const approvals = await client.listApprovals();
       REAL['approval_id'] = approvals.items[0]?.id ?? '';
     });

@@ -96,6 +96,7 @@ describeWithPostgres('the engine in its container', () => {
       TENANT_SECRETS_COPY: '',
       NUDGES_QUEUE_URL: 'https://queue.example/nudges',
       HEALTH_PORT: String(port),
+      KAFKA_CLUSTER_ARN: '',
     } satisfies Partial<Record<EnvKey, string>>;
     // Fargate tells every container its region.
     engine = run({ ...variablesOf(instead), AWS_REGION: 'eu-central-1' });

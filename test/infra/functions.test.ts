@@ -153,6 +153,7 @@ describeWithPostgres('the deployed functions, bundled', () => {
       EGRESS_ALLOW: '',
       EGRESS_PORTS: '',
       HEALTH_PORT: '0',
+      KAFKA_CLUSTER_ARN: '',
       RECORDS_TABLE: '',
       SIGNING_SEAL_KEY: 'alias/cloudflow/dev/signing',
       CACHE_URL: redis?.url ?? '',
@@ -708,6 +709,51 @@ describeWithPostgres('the deployed functions, bundled', () => {
     const heads = Contents.filter(({ Key }) => Key?.includes('/heads/'));
     expect(heads).toHaveLength(sealed.signed);
     expect(await lambda('audit-sealer').invoke(TICK)).toEqual({ sealed: 0, signed: 0 });
+  });
+
+  it('make something of each event of a topic once, and answer where to go on', async () => {
+    const { rows } = await database.admin.query<{ tenant_id: string; payload: string }>(
+      "select tenant_id, payload from outbox where topic = 'workflow.events' order by xid, id",
+    );
+    expect(rows.length).toBeGreaterThan(0);
+    const bytes = (text: string) => [...Buffer.from(text)];
+    const records = rows.map(({ tenant_id, payload }, offset) => ({
+      topic: 'workflow.events',
+      partition: 3,
+      offset,
+      timestamp: 1_793_606_400_000,
+      timestampType: 'CREATE_TIME',
+      key: Buffer.from(`${tenant_id}:k`).toString('base64'),
+      value: Buffer.from(payload.slice(2)).toString('base64'),
+      headers: [{ tenant: bytes(tenant_id) }],
+    }));
+    const event = {
+      eventSource: 'aws:kafka',
+      records: {
+        'workflow.events-3': records,
+        'workflow.events-4': [{ ...records[0], value: '' }],
+      },
+    };
+    const counts = async () => {
+      const found = await database.admin.query(
+        `select (select count(*)::integer from usage_records) as use,
+                (select sum(created)::integer from execution_days) as created,
+                (select count(*)::integer from dead_letters) as letters,
+                (select count(*)::integer from processed_events) as seen`,
+      );
+      return found.rows[0];
+    };
+    for (const name of ['analytics', 'billing', 'audit-events', 'dead-letters'] as const) {
+      expect(await lambda(name).invoke(event)).toEqual({ batchItemFailures: [] });
+    }
+    const once = await counts();
+    expect(once.created).toBeGreaterThan(0);
+    // What was no event is laid aside by every group for itself.
+    expect(once.letters).toBe(4);
+    for (const name of ['analytics', 'billing', 'audit-events', 'dead-letters'] as const) {
+      expect(await lambda(name).invoke(event)).toEqual({ batchItemFailures: [] });
+    }
+    expect(await counts()).toEqual(once);
   });
 
   it('tell what they measured in lines that CloudWatch makes metrics of', async () => {

@@ -17,6 +17,10 @@ const NOTHING: Counterparts = {
   measure: 'not here',
   authorizer: 'not here',
   'audit-sealer': 'not here',
+  analytics: 'not here',
+  billing: 'not here',
+  'audit-events': 'not here',
+  'dead-letters': 'not here',
 };
 
 it('does the turns of every function at once and again, and waits for them at the end', async () => {

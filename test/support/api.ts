@@ -17,6 +17,7 @@ import { createAuditSealer } from '#adapters/postgres/audit-sealer.ts';
 import { createPostgresAuditTrail } from '#adapters/postgres/audit-trail.ts';
 import { createPostgresBulkOperations } from '#adapters/postgres/bulk-operations.ts';
 import { createPostgresConnections } from '#adapters/postgres/connection-store.ts';
+import { createDeadLetters } from '#adapters/postgres/dead-letters.ts';
 import { createPostgresIdempotencyStore } from '#adapters/postgres/idempotency-store.ts';
 import { createPostgresKeyValue } from '#adapters/postgres/key-value.ts';
 import { createOutboxPublisher } from '#adapters/postgres/outbox-publisher.ts';
@@ -236,6 +237,7 @@ export async function startTestApi(
         }),
     ...(options.metrics === undefined ? {} : { metrics: options.metrics }),
     auditTrail: createPostgresAuditTrail(appPool),
+    deadLetters: createDeadLetters({ pool: appPool, partitions: createPartitions(appPool) }),
     randomBytes,
     idempotency: createPostgresIdempotencyStore({ pool: appPool, codec }),
     tokens,

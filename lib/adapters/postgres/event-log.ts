@@ -150,10 +150,12 @@ const BEGINNING: OutboxPlace = { xid: '0', id: '0' };
 /** Just before the first message of `at` or later; after the last one where there is none. */
 async function placeBefore(pool: Pool, topic: string, at: number): Promise<OutboxPlace> {
   const { rows } = await pool.query<{ xid: string; id: string }>(
-    `(select xid, (id - 1)::text as id from outbox
-      where topic = $1 and at >= to_timestamp($2) order by xid, id limit 1)
+    // By the number that an id is: the output column of its name is text.
+    `(select o.xid, (o.id - 1)::text as id from outbox o
+      where o.topic = $1 and o.at >= to_timestamp($2) order by o.xid, o.id limit 1)
      union all
-     (select xid, id::text from outbox where topic = $1 order by xid desc, id desc limit 1)
+     (select o.xid, o.id::text as id from outbox o where o.topic = $1
+      order by o.xid desc, o.id desc limit 1)
      limit 1`,
     [topic, seconds(at)],
   );

@@ -3,6 +3,8 @@ import { seconds } from './rows.ts';
 
 /** How long a repeat of the same published message is recognised. */
 const REMEMBERED_MS = 8 * 86_400_000;
+/** How long it can be seen what became of a message that was laid aside. */
+const CLOSED_LETTERS_MS = 90 * 86_400_000;
 
 /** Which rows nothing can ask for any more, as a condition on the business time in seconds. */
 const EXPIRED = {
@@ -13,6 +15,8 @@ const EXPIRED = {
   one_time_tokens: 'expires_at <= to_timestamp($1)',
   sign_ins: 'expires_at <= to_timestamp($1)',
   login_guesses: 'until <= to_timestamp($1)',
+  processed_events: 'until <= to_timestamp($1)',
+  dead_letters: `status <> 'open' and closed_at <= to_timestamp($1) - interval '${CLOSED_LETTERS_MS} milliseconds'`,
   published_messages: `at <= to_timestamp($1) - interval '${REMEMBERED_MS} milliseconds'`,
   bulk_operations: `ended_at <= to_timestamp($1) - interval '30 days'`,
 } as const;

@@ -168,6 +168,23 @@ export const TABLES: Readonly<Record<string, TableRule>> = {
   },
   outbox_offsets: { tenant: false, grants: { cloudflow_relay: all } },
   outbox_leases: { tenant: false, grants: { cloudflow_relay: all } },
+  processed_events: { tenant: false, grants: { cloudflow_relay: ['select', 'insert', 'delete'] } },
+  execution_days: {
+    tenant: true,
+    grants: { cloudflow_app: ['select'], cloudflow_relay: ['select', 'insert', 'update'] },
+  },
+  usage_records: {
+    tenant: true,
+    grants: { cloudflow_app: ['select'], cloudflow_relay: ['select', 'insert'] },
+  },
+  dead_letters: {
+    tenant: true,
+    // `update` of what becomes of one, and nothing of what it is.
+    grants: {
+      cloudflow_app: ['select'],
+      cloudflow_relay: ['select', 'insert', 'update', 'delete'],
+    },
+  },
   approvals: {
     tenant: true,
     grants: {

@@ -7,6 +7,7 @@ import { engineAlarms } from './engine.ts';
 import { eventAlarms } from './events.ts';
 import { executionAlarms } from './executions.ts';
 import { functionAlarms } from './functions.ts';
+import { messageAlarms } from './messages.ts';
 import { recoveryAlarms } from './recovery.ts';
 import { socketAlarms } from './sockets.ts';
 
@@ -21,6 +22,7 @@ export function alarmsOf(settings: StageSettings): readonly Alarm[] {
     ...databaseAlarms(settings),
     ...cacheAlarms(settings),
     ...eventAlarms(settings),
+    ...messageAlarms(settings),
     ...socketAlarms(settings),
     ...recoveryAlarms(settings),
   ];

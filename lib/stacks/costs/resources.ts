@@ -92,7 +92,13 @@ const COSTS: { readonly [type: string]: Cost } = {
   'AWS::Lambda::EventSourceMapping': ({ ProvisionedPollerConfig }) =>
     ProvisionedPollerConfig === undefined
       ? []
-      : [line('pollers of Kafka', 'lambda.poller', MONTH.hours)],
+      : [
+          line(
+            'pollers of Kafka',
+            'lambda.poller',
+            MONTH.hours * pollerUnits(ProvisionedPollerConfig),
+          ),
+        ],
   'AWS::Lambda::Function': invocations,
   ...free('AWS::Logs::', ['LogGroup', 'QueryDefinition', 'ResourcePolicy', 'SubscriptionFilter']),
   ...free('AWS::MSK::', ['ClusterPolicy', 'Configuration', 'Topic']),
@@ -242,6 +248,14 @@ function tasks(
       (hours * Number(Memory)) / 1_024,
     ),
   ];
+}
+
+/** A unit that is paid for takes 20 MB a second, a poller 5; those of a group share units. */
+const POLLERS_PER_UNIT = 4;
+function pollerUnits(config: unknown): number {
+  const { MinimumPollers, PollerGroupName } = config as Properties;
+  const units = Number(MinimumPollers) / POLLERS_PER_UNIT;
+  return PollerGroupName === undefined ? Math.ceil(units) : units;
 }
 
 function warmth(

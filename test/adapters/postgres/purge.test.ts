@@ -76,6 +76,19 @@ describeWithPostgres('what has expired', () => {
          values ($1, gen_random_uuid(), 'live', 'cancel', '', 'key:x', '2027-01-01', 'COMPLETED', 1, $2)`,
         [tenant, new Date(expires.getTime() - 30 * DAY)],
       );
+      await admin.query("insert into processed_events values ('billing', gen_random_uuid(), $1)", [
+        expires,
+      ]);
+      await admin.query(
+        `insert into dead_letters (id, tenant_id, mode, consumer_group, topic, key, event_id,
+           error_name, fingerprint, attempts, critical, status, first_at, last_at, due_at, closed_at)
+         select gen_random_uuid(), $1, 'live', 'billing', 't', 'k', gen_random_uuid(), 'e', 'f', 4,
+                true, status, $2, $2, $2, $2
+         from unnest(array['discarded', 'open']) as s (status)
+         where status = 'discarded' or $3`,
+        // One that is open is never too old.
+        [tenant, new Date(expires.getTime() - 90 * DAY), n === 0],
+      );
       await admin.query('insert into login_guesses values ($1, 1, $2)', [digest, expires]);
       await admin.query('insert into published_messages values ($1, gen_random_uuid(), $2)', [
         tenant,
@@ -93,6 +106,8 @@ describeWithPostgres('what has expired', () => {
               (select count(*)::integer from one_time_tokens) as one_time_tokens,
               (select count(*)::integer from sign_ins) as sign_ins,
               (select count(*)::integer from login_guesses) as login_guesses,
+              (select count(*)::integer from processed_events) as processed_events,
+              (select count(*)::integer from dead_letters where status <> 'open') as dead_letters,
               (select count(*)::integer from published_messages) as published_messages,
               (select count(*)::integer from bulk_operations) as bulk_operations`,
     );
@@ -106,6 +121,8 @@ describeWithPostgres('what has expired', () => {
     one_time_tokens: count,
     sign_ins: count,
     login_guesses: count,
+    processed_events: count,
+    dead_letters: count,
     published_messages: count,
     bulk_operations: count,
   });

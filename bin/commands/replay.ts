@@ -1,0 +1,109 @@
+import { randomUUID } from 'node:crypto';
+import { createKafkaEventLog } from '#adapters/kafka/event-log.ts';
+import { createIds } from '#adapters/local/ids.ts';
+import { createJsonLog } from '#adapters/local/json-log.ts';
+import { createSystemClock } from '#adapters/local/system-clock.ts';
+import { createPostgresEventLog } from '#adapters/postgres/event-log.ts';
+import { createPartitions } from '#adapters/postgres/partitions.ts';
+import { createPlainCodec } from '#adapters/postgres/payload-codec.ts';
+import { createPool } from '#adapters/postgres/pool.ts';
+import { CONSUMERS, type ConsumerName } from '#config/consumers.ts';
+import { METRICS } from '#config/metrics.ts';
+import { KAFKA_LIMITS } from '#config/triggers.ts';
+import { createConsumers } from '#functions/shared/consumers.ts';
+import { type Metrics, NO_METRICS } from '#ports/metrics.ts';
+import { replay } from '#services/events/replay.ts';
+import { CliError } from '../cli-error.ts';
+import type { Terminal } from '../output/terminal.ts';
+import { count } from '../output/text.ts';
+import { readStack } from '../session.ts';
+
+export interface ReplayOptions {
+  /** RFC 3339, or `earliest`. */
+  readonly from: string;
+}
+
+/**
+ * `cloudflow replay`: hands the events of a topic from a time on to one reader again, beside those who read it
+ * anyway. The database is the one of DATABASE_URL, which is not an option because it holds a password; else
+ * the local stack's. Events come from Kafka where KAFKA_BROKERS or the stack names it, else from the database.
+ */
+export async function replayTopic(
+  terminal: Terminal,
+  dataDir: string,
+  reader: ConsumerName,
+  options: ReplayOptions,
+): Promise<boolean> {
+  const from = options.from === 'earliest' ? 0 : Date.parse(options.from);
+  if (!Number.isFinite(from) || from < 0) {
+    throw new CliError(
+      'usage',
+      'USAGE',
+      `--from is '${options.from.slice(0, 64)}'; use earliest or an instant such as 2026-11-26T08:00:00.000Z`,
+    );
+  }
+  const stack = readStack(dataDir);
+  const url = process.env['DATABASE_URL'] ?? stack?.postgres_url;
+  if (url === undefined) {
+    throw new CliError(
+      'usage',
+      'NO_PLATFORM',
+      'no database: start a local stack with `cloudflow dev`, or name one with DATABASE_URL',
+    );
+  }
+  const brokers = process.env['KAFKA_BROKERS'] ?? stack?.kafka_brokers ?? '';
+  const { topic } = CONSUMERS[reader];
+  const clock = createSystemClock();
+  const log = createJsonLog({
+    write: (line) => terminal.err(`${line}\n`),
+    level: 'warn',
+    time: () => new Date().toISOString(),
+  });
+  const codec = createPlainCodec();
+  const pool = createPool({ url, role: 'cloudflow_relay', max: 4, name: 'cloudflow replay', log });
+  const partitions = createPartitions(pool);
+  let fresh = 0;
+  const metrics: Metrics = {
+    ...NO_METRICS,
+    add(metric, _dimensions, value) {
+      if (metric.name === METRICS.EventsHandled.name) fresh += value ?? 1;
+    },
+  };
+  const handle = createConsumers({
+    pool,
+    codec,
+    partitions,
+    clock,
+    ids: createIds(),
+    log,
+    metrics,
+  })[reader];
+  const events =
+    brokers === ''
+      ? createPostgresEventLog({ pool, codec, partitions, clock, log })
+      : createKafkaEventLog(
+          { brokers: async () => brokers.split(','), login: null, clientId: 'cloudflow-replay' },
+          { clock, log },
+        );
+  const group = `replay-${randomUUID()}`;
+  try {
+    const { read, left } = await replay(
+      { log: events, clock },
+      { topic, group, from, most: KAFKA_LIMITS.batchSize },
+      handle,
+    );
+    if (terminal.json) terminal.document({ reader, topic, read, new: fresh, complete: !left });
+    else {
+      terminal.out(
+        `${count(read, 'event')} of ${topic} read again, ${fresh} of them new to ${reader}\n`,
+      );
+      if (left) terminal.out('a part of the platform is away, so it stopped there: run it again\n');
+    }
+    return !left;
+  } finally {
+    await events.close();
+    await pool.query('delete from outbox_offsets where consumer_group = $1', [group]);
+    await pool.query('delete from outbox_leases where consumer_group = $1', [group]);
+    await pool.end();
+  }
+}

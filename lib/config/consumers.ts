@@ -1,0 +1,46 @@
+import type { TopicName } from './topics.ts';
+
+/** A group that reads a topic and makes something of what it says. */
+export interface ConsumerSpec {
+  readonly group: string;
+  readonly topic: TopicName;
+  readonly about: string;
+  /** What it loses track of is money, evidence or work: its dead letters are due within hours. */
+  readonly critical: boolean;
+}
+
+export const CONSUMERS = {
+  analytics: {
+    group: 'analytics-pipeline',
+    topic: 'workflow.events',
+    about: 'counts executions by tenant, workflow and day',
+    critical: false,
+  },
+  billing: {
+    group: 'billing',
+    topic: 'workflow.events',
+    about: 'writes one record of use for each execution that has ended',
+    critical: true,
+  },
+  'audit-events': {
+    group: 'audit-processor',
+    topic: 'workflow.events',
+    about: 'tells the audit trail what became of executions, which no call of the API does',
+    critical: true,
+  },
+  'dead-letters': {
+    group: 'ops-team-alerts',
+    topic: 'dead-letter-queue',
+    about: 'lists what a person must see to, beside the messages that readers laid aside',
+    critical: true,
+  },
+} as const satisfies Record<string, ConsumerSpec>;
+
+export type ConsumerName = keyof typeof CONSUMERS;
+export const consumerNames = Object.keys(CONSUMERS) as ConsumerName[];
+
+/** Tries after the first, and real milliseconds before each. */
+export const RETRY_PAUSES_MS = [250, 1_000, 4_000] as const;
+
+/** Within which somebody must have handled a dead letter. */
+export const DUE_MS = { critical: 4 * 3_600_000, other: 24 * 3_600_000 } as const;

@@ -1,0 +1,100 @@
+import type { Pool } from 'pg';
+import { createKafkaEventLog } from '#adapters/kafka/event-log.ts';
+import { reconcileTopics } from '#adapters/kafka/topics.ts';
+import { createDeadLetterBox } from '#adapters/postgres/dead-letters.ts';
+import { watchEventBacklog } from '#adapters/postgres/event-backlog.ts';
+import { createPostgresEventLog, POSTGRES_LOG_TIMES } from '#adapters/postgres/event-log.ts';
+import { createPartitions } from '#adapters/postgres/partitions.ts';
+import { CONSUMERS, consumerNames } from '#config/consumers.ts';
+import { TOPICS, topicNames } from '#config/topics.ts';
+import { KAFKA_LIMITS } from '#config/triggers.ts';
+import { createConsumers } from '#functions/shared/consumers.ts';
+import { RELAY_POLL_MS } from '#functions/shared/relay.ts';
+import type { Clock } from '#ports/clock.ts';
+import type { Ids } from '#ports/ids.ts';
+import type { Log } from '#ports/log.ts';
+import type { Metrics } from '#ports/metrics.ts';
+import type { PayloadCodec } from '#ports/payload-codec.ts';
+import { RELAY_GROUP, startRelay } from '#services/events/relay.ts';
+
+/** A laptop's brokers have no use for the partitions of production. */
+const MOST_PARTITIONS = 12;
+const MOST_COPIES = 3;
+
+export interface LocalEvents {
+  /** Looks how much waits, for the metrics. */
+  look(now: number): Promise<void>;
+  close(): Promise<void>;
+}
+
+/**
+ * The readers of events, which are functions of their own where the platform is deployed. They read the log
+ * in the database, or Kafka where brokers are named; the outbox is then relayed there.
+ */
+export async function startEvents(deps: {
+  /** Role `cloudflow_relay`. */
+  readonly pool: Pool;
+  readonly brokers: readonly string[] | null;
+  readonly codec: PayloadCodec;
+  readonly clock: Clock;
+  readonly ids: Ids;
+  readonly log: Log;
+  readonly metrics: Metrics;
+}): Promise<LocalEvents> {
+  const { pool, brokers, codec, clock, log, metrics } = deps;
+  const partitions = createPartitions(pool);
+  const pollMs = brokers === null ? POSTGRES_LOG_TIMES.pollMs : RELAY_POLL_MS;
+  const outbox = createPostgresEventLog({
+    pool,
+    codec,
+    partitions,
+    clock,
+    log,
+    times: { ...POSTGRES_LOG_TIMES, pollMs },
+  });
+  const kafka = brokers === null ? null : await openKafka(brokers, clock, log);
+  const relay =
+    kafka === null
+      ? null
+      : startRelay({
+          from: outbox,
+          to: kafka,
+          topics: topicNames,
+          deadLetters: createDeadLetterBox({ ...deps, partitions }),
+          clock,
+          log,
+          metrics,
+        });
+  const consumers = createConsumers({ ...deps, partitions });
+  for (const name of consumerNames) {
+    const { group, topic } = CONSUMERS[name];
+    const reader = { group, topic, most: KAFKA_LIMITS.batchSize, handle: consumers[name] };
+    (kafka ?? outbox).subscribe(reader);
+  }
+  return {
+    look: watchEventBacklog(metrics, pool, kafka === null ? null : RELAY_GROUP),
+    async close() {
+      await relay?.close();
+      await kafka?.close();
+      await outbox.close();
+    },
+  };
+}
+
+async function openKafka(brokers: readonly string[], clock: Clock, log: Log) {
+  const access = { brokers: async () => brokers, login: null, clientId: 'cloudflow' };
+  const factor = Math.min(MOST_COPIES, brokers.length);
+  const { made, grown, changed } = await reconcileTopics(
+    access,
+    topicNames.map((name) => ({
+      name,
+      partitions: Math.min(TOPICS[name].partitions, MOST_PARTITIONS),
+      retentionDays: TOPICS[name].retentionDays,
+    })),
+    { factor, minInSync: Math.max(1, factor - 1) },
+  );
+  if (made.length + grown.length + changed.length > 0) {
+    log.info('TOPICS_RECONCILED', { applied: [...made, ...grown, ...changed] });
+  }
+  return createKafkaEventLog(access, { clock, log });
+}

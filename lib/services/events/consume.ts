@@ -1,0 +1,147 @@
+/**
+ * What every reader of a topic does around what it makes of events.
+ *
+ *  C1 events of a batch have their effects in order; a batch that fails is halved until the one that fails
+ *     is alone, so its neighbours wait for nobody;
+ *  C2 what fails is tried again three times, after pauses; then it is laid aside and the reader goes on;
+ *  C3 while a part of ours is away nothing is laid aside: the batch comes again, from where it failed;
+ *  C4 what is no event as its schema says is laid aside at once, and what is of an unknown type is not
+ *     for this reader.
+ */
+import { type ConsumerSpec, DUE_MS, RETRY_PAUSES_MS } from '#config/consumers.ts';
+import { METRICS } from '#config/metrics.ts';
+import { type ParsedEvent, parseEvent } from '#core/events/parse.ts';
+import type { PlatformEvent } from '#core/events/schemas.ts';
+import { derivedIdAt } from '#core/ids.ts';
+import type { Clock } from '#ports/clock.ts';
+import type { DeadLetterBox } from '#ports/dead-letters.ts';
+import type { LogBatch, LogMessage } from '#ports/event-log.ts';
+import type { Log } from '#ports/log.ts';
+import type { Metrics } from '#ports/metrics.ts';
+import type { Projection } from '#ports/projections.ts';
+import { fingerprintOf, plainErrorOf } from './fingerprint.ts';
+
+export interface ConsumeDeps {
+  readonly spec: ConsumerSpec;
+  readonly projection: Projection;
+  readonly deadLetters: DeadLetterBox;
+  /** Whether an error says that a part of ours is away, and nothing of the event. */
+  readonly isUnavailable: (error: unknown) => boolean;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly metrics: Metrics;
+}
+
+interface Item {
+  readonly message: LogMessage;
+  readonly parsed: ParsedEvent;
+}
+
+/** Handles a batch; answers how many from the first on need not come again. */
+export function createConsumer(deps: ConsumeDeps): (batch: LogBatch) => Promise<number> {
+  const { spec, projection, deadLetters, clock, log, metrics } = deps;
+  const Group = spec.group;
+
+  async function apply(items: readonly Item[]): Promise<void> {
+    const events = items.flatMap(({ parsed }) => (parsed.kind === 'event' ? [parsed.event] : []));
+    if (events.length === 0) return;
+    const fresh = await projection.apply(events);
+    metrics.add(METRICS.EventsHandled, { Group }, fresh);
+  }
+
+  async function layAside(
+    batch: LogBatch,
+    { message, parsed }: Item,
+    error: unknown,
+    attempts: number,
+  ): Promise<void> {
+    const event = parsed.kind === 'event' ? parsed.event : null;
+    const type = event?.event_type ?? null;
+    const now = clock.now();
+    const eventId =
+      event?.event_id ?? derivedIdAt(0, `${batch.topic}/${batch.partition}/${message.offset}`);
+    await deadLetters.lay({
+      // The same however often it is laid aside.
+      id: derivedIdAt(
+        event === null ? message.at : Date.parse(event.timestamp),
+        `${Group}/${eventId}`,
+      ),
+      tenant: event?.tenant_id ?? message.tenant,
+      mode: modeOf(event),
+      group: Group,
+      topic: batch.topic,
+      key: message.key,
+      eventId,
+      eventType: type,
+      value: event === null ? null : message.value,
+      error: plainErrorOf(error),
+      fingerprint: fingerprintOf(Group, type, error),
+      attempts,
+      critical: spec.critical,
+      now,
+      dueAt: now + (spec.critical ? DUE_MS.critical : DUE_MS.other),
+    });
+    metrics.add(METRICS.DeadLettersLaid, { Group }, 1);
+    log.error('EVENT_GIVEN_UP', { group: Group, topic: batch.topic, count: attempts, error });
+  }
+
+  /** True: the item is dealt with. */
+  async function alone(batch: LogBatch, item: Item): Promise<boolean> {
+    const { parsed } = item;
+    if (parsed.kind === 'invalid') {
+      await layAside(batch, item, new InvalidEvent(parsed.where, parsed.problem), 1);
+      return true;
+    }
+    for (let attempt = 1; ; attempt++) {
+      try {
+        await apply([item]);
+        return true;
+      } catch (error) {
+        if (deps.isUnavailable(error)) return false;
+        const pause = RETRY_PAUSES_MS[attempt - 1];
+        if (pause === undefined) {
+          await layAside(batch, item, error, attempt);
+          return true;
+        }
+        await new Promise<void>((resolve) => clock.after(pause, resolve));
+      }
+    }
+  }
+
+  /** How many from the first on are dealt with. */
+  async function handle(batch: LogBatch, items: readonly Item[]): Promise<number> {
+    const [first] = items;
+    if (first === undefined) return 0;
+    if (items.length === 1) return (await alone(batch, first)) ? 1 : 0;
+    if (items.every(({ parsed }) => parsed.kind !== 'invalid')) {
+      try {
+        await apply(items);
+        return items.length;
+      } catch (error) {
+        if (deps.isUnavailable(error)) return 0;
+      }
+    }
+    const half = items.length >> 1;
+    const done = await handle(batch, items.slice(0, half));
+    return done < half ? done : half + (await handle(batch, items.slice(half)));
+  }
+
+  return (batch) =>
+    handle(
+      batch,
+      batch.messages.map((message) => ({ message, parsed: parseEvent(message.value) })),
+    );
+}
+
+/** What came is no event of the platform. */
+export class InvalidEvent extends Error {
+  readonly code = 'EVENT_INVALID';
+  constructor(where: string, problem: string) {
+    super(`${where === '' ? 'it' : where} ${problem}`);
+    this.name = 'InvalidEvent';
+  }
+}
+
+function modeOf(event: PlatformEvent | null): 'live' | 'test' {
+  return event?.payload.mode ?? 'live';
+}

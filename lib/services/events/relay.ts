@@ -1,0 +1,126 @@
+/**
+ * From the outbox to the topics of Kafka: the relay reads the log in the database as one more group, and
+ * writes what it reads to the other log before it commits its place.
+ *
+ *  R1 nothing is lost: a place is committed when the brokers have the messages, so a crash in between
+ *     writes some of them twice, and readers know events by their id;
+ *  R2 messages of one key keep their order, for a topic has one relay at a time and one request under way;
+ *  R3 topics wait for nobody but themselves, and within a topic a request goes to all its partitions at once.
+ */
+
+import { DUE_MS } from '#config/consumers.ts';
+import { METRICS } from '#config/metrics.ts';
+import { derivedIdAt } from '#core/ids.ts';
+import type { Clock } from '#ports/clock.ts';
+import type { DeadLetterBox } from '#ports/dead-letters.ts';
+import {
+  EVENT_LOG_LIMITS,
+  type EventLog,
+  EventLogError,
+  type LogBatch,
+  type LogMessage,
+  type NewMessage,
+} from '#ports/event-log.ts';
+import type { Log } from '#ports/log.ts';
+import type { Metrics } from '#ports/metrics.ts';
+import { fingerprintOf, plainErrorOf } from './fingerprint.ts';
+
+export const RELAY_GROUP = 'relay';
+
+export interface RelayDeps {
+  /** The log in the database. */
+  readonly from: EventLog;
+  readonly to: EventLog;
+  readonly topics: readonly string[];
+  readonly deadLetters: DeadLetterBox;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly metrics: Metrics;
+}
+
+/** Relays until it is closed; resolves then when what is under way is written and committed. */
+export function startRelay(deps: RelayDeps): { close(): Promise<void> } {
+  const subscriptions = deps.topics.map((topic) =>
+    deps.from.subscribe({
+      group: RELAY_GROUP,
+      topic,
+      most: EVENT_LOG_LIMITS.batch,
+      handle: (batch) => relay(deps, batch),
+    }),
+  );
+  return {
+    async close() {
+      await Promise.all(subscriptions.map((each) => each.close()));
+    },
+  };
+}
+
+async function relay(deps: RelayDeps, { topic, messages }: LogBatch): Promise<number> {
+  try {
+    await write(deps, topic, messages);
+    return messages.length;
+  } catch (error) {
+    if (!isTooLarge(error)) throw error;
+  }
+  // One of them is more than brokers take. Nothing of it would ever go, nor anything behind it.
+  for (const [i, message] of messages.entries()) {
+    try {
+      await write(deps, topic, [message]);
+    } catch (error) {
+      if (!isTooLarge(error)) {
+        if (i > 0) return i;
+        throw error;
+      }
+      await layAside(deps, topic, message, error);
+    }
+  }
+  return messages.length;
+}
+
+async function write(
+  { to, metrics }: RelayDeps,
+  topic: string,
+  messages: readonly LogMessage[],
+): Promise<void> {
+  await to.append(topic, messages.map(toNew));
+  metrics.add(METRICS.EventsRelayed, { Topic: topic }, messages.length);
+}
+
+function toNew({ tenant, key, value, headers }: LogMessage): NewMessage {
+  // Rows of the outbox name a tenant, always.
+  return { tenant: tenant as string, key, value, headers };
+}
+
+function isTooLarge(error: unknown): boolean {
+  return error instanceof EventLogError && error.code === 'MESSAGE_TOO_LARGE';
+}
+
+async function layAside(
+  { deadLetters, clock, log, metrics }: RelayDeps,
+  topic: string,
+  message: LogMessage,
+  error: unknown,
+): Promise<void> {
+  const now = clock.now();
+  const eventId = derivedIdAt(message.at, `${topic}/${message.offset}`);
+  await deadLetters.lay({
+    id: derivedIdAt(message.at, `${RELAY_GROUP}/${eventId}`),
+    tenant: message.tenant,
+    mode: 'live',
+    group: RELAY_GROUP,
+    topic,
+    key: message.key,
+    eventId,
+    eventType: null,
+    // Sent again, it would be as large.
+    value: null,
+    error: plainErrorOf(error),
+    fingerprint: fingerprintOf(RELAY_GROUP, null, error),
+    attempts: 1,
+    critical: true,
+    now,
+    dueAt: now + DUE_MS.critical,
+  });
+  metrics.add(METRICS.DeadLettersLaid, { Group: RELAY_GROUP }, 1);
+  log.error('EVENT_NOT_RELAYED', { topic, error });
+}
