@@ -1,4 +1,5 @@
 import { KafkaClient } from '@aws-sdk/client-kafka';
+import { guarded } from '#adapters/aws/guarded.ts';
 import { createKafkaEventLog } from '#adapters/kafka/event-log.ts';
 import { createMskLogin } from '#adapters/kafka/msk-login.ts';
 import { createDeadLetterBox } from '#adapters/postgres/dead-letters.ts';
@@ -27,7 +28,10 @@ export function openRelay(
   const { clock, log, metrics, codec, ids, name } = basics;
   const pool = openPools(basics, env)('cloudflow_relay', 4);
   const partitions = createPartitions(pool);
-  const login = createMskLogin({ client: new KafkaClient({}), clusterArn: env.KAFKA_CLUSTER_ARN });
+  const login = createMskLogin({
+    client: guarded('brokers', new KafkaClient({}), basics),
+    clusterArn: env.KAFKA_CLUSTER_ARN,
+  });
   const from = createPostgresEventLog({
     pool,
     codec,

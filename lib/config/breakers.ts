@@ -35,7 +35,7 @@ export const BREAKERS = {
   databases: aws('RDSClient', 'clusters of the database, as operations see them'),
   backups: aws('BackupClient', 'backups'),
   measures: aws('CloudWatchClient', 'what was measured'),
-  brokers: aws('KafkaClient', 'clusters of Kafka, as operations see them'),
+  brokers: aws('KafkaClient', 'where brokers of Kafka are, and their topics'),
   dns: aws('Route53Client', 'the name of the API'),
   services: aws('ECSClient', 'services of containers'),
   scaling: aws('ApplicationAutoScalingClient', 'how many of them there may be'),
