@@ -74,6 +74,10 @@ export const AWS_METRICS = {
       'DatabaseConnectionsBorrowLatency',
     ],
   },
+  'AWS/Logs': {
+    dimensions: ['LogGroupName'],
+    names: ['IncomingLogEvents'],
+  },
   'AWS/Firehose': {
     dimensions: ['DeliveryStreamName'],
     names: ['DeliveryToS3.DataFreshness'],

@@ -6,6 +6,7 @@ import type { Construct } from 'constructs';
 import type { StageSettings } from '#config/stage-settings.ts';
 import { acknowledge } from '#constructs/acknowledge.ts';
 import { actionsOf, allow, type Grant, sidOf } from '#constructs/grants.ts';
+import { makeFindingsLog } from '#constructs/log-protection.ts';
 import { StageStack } from './stage-stack.ts';
 import { dataKeyAlias, standbyKeyArn } from './standby-keys-stack.ts';
 
@@ -57,6 +58,9 @@ export class IdentityStack extends StageStack {
         },
       }),
     );
+
+    // Before every log that is looked through.
+    makeFindingsLog(this, settings, this.logKey);
 
     this.signingKey = new Key(this, 'SigningKey', {
       alias: `cloudflow/${stage}/signing`,

@@ -1,6 +1,7 @@
 import type { Construct } from 'constructs';
 import type { FunctionName } from '#config/functions.ts';
 import type { StageSettings } from '#config/stage-settings.ts';
+import { protectLogs } from '#constructs/log-protection.ts';
 import { ServiceFunction, type Surroundings } from '#constructs/service-function.ts';
 import { ApiStack } from './api-stack.ts';
 import { ConsumersStack } from './consumers-stack.ts';
@@ -76,5 +77,6 @@ export function buildPlatform(scope: Construct, settings: StageSettings, dist: s
     .findAll()
     .filter((each): each is ServiceFunction<FunctionName> => each instanceof ServiceFunction);
   new ScheduleStack(scope, settings, programs);
+  protectLogs(scope, settings);
   new LogArchiveStack(scope, settings, { identity, stores });
 }

@@ -15,6 +15,7 @@ import { makeAlarms } from '#constructs/alarms.ts';
 import { makeAlertTopics } from '#constructs/alert-topics.ts';
 import { makeDashboard } from '#constructs/dashboards.ts';
 import { actionsOf, allow, type CapabilityOf, type Grant, sidOf } from '#constructs/grants.ts';
+import { makeFindingsLog } from '#constructs/log-protection.ts';
 import { Notices } from '#constructs/notices.ts';
 import { PlatformMachines } from '#constructs/platform-machine.ts';
 import { RecoveryStore } from '#constructs/recovery-store.ts';
@@ -140,6 +141,7 @@ export class StandbyStack extends StageStack {
         },
       }),
     );
+    makeFindingsLog(this, settings, logKey);
     return { settings, dist, logKey, vpc, insideGroup, outsideGroup: insideGroup, isolated: true };
   }
 

@@ -1,5 +1,6 @@
 import type { AwsMetricName } from '../aws-metrics.ts';
 import { type FunctionSpec, functionNames, functionSpec } from '../functions.ts';
+import { findingsLog } from '../log-protection.ts';
 import { resourceNames } from '../resources.ts';
 import { aws, math, type Statistic, series } from '../signals.ts';
 import type { StageSettings } from '../stage-settings.ts';
@@ -90,6 +91,22 @@ export function eventAlarms({ stage, events }: StageSettings): readonly Alarm[] 
       periodSeconds: 5 * MINUTE,
       bad: 3,
       of: 3,
+    }),
+  );
+  alarms.push(
+    metric({
+      name: 'personal-data-in-logs',
+      priority: 'P3',
+      about: 'a line of a log holds an address, a number or a credential, which was hidden',
+      runbook: 'personal-data-in-logs',
+      signal: series(
+        aws('AWS/Logs', 'IncomingLogEvents', 'Sum', { LogGroupName: findingsLog(stage) }),
+      ),
+      threshold: 0,
+      unit: '',
+      periodSeconds: 5 * MINUTE,
+      bad: 1,
+      of: 1,
     }),
   );
   for (const { name, topic, behind } of consumersOf(stage)) {

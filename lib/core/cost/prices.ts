@@ -66,6 +66,7 @@ export const PRICES = {
   'cloudwatch.dashboard': { usd: 3, per: 'dashboard and month' },
   'cloudwatch.metric': { usd: 0.3, per: 'metric of ours and month' },
   'logs.in': { usd: 0.5, per: 'GB of logs taken in' },
+  'logs.hide': { usd: 0.12, per: 'GB of logs looked through' },
   'logs.gb': { usd: 0.03, per: 'GB-month of logs' },
   'firehose.gb': { usd: 0.029, per: 'GB delivered' },
   'xray.trace': { usd: 5 / 1e6, per: 'trace recorded' },

@@ -191,6 +191,7 @@ export function linesOfLoad({ settings, load }: Omit<Surroundings, 'find'>): rea
     line('transitions of machines', 'states.transition', machines(load) * USUAL.transitions),
     line('data through NAT', 'nat.gb', (executions * USUAL.outsideKb) / 1e6),
     line('logs taken in', 'logs.in', gigabytes),
+    line('logs looked through for personal data', 'logs.hide', gigabytes),
     line('logs kept', 'logs.gb', (gigabytes * settings.logDays) / MONTH.days),
     line('metrics of ours', 'cloudwatch.metric', load.metricSeries),
     line('traces', 'xray.trace', (executions + requestsOfMonth) * USUAL.tracedShare),

@@ -24,6 +24,7 @@ const NAMED: Readonly<Record<string, readonly [type: string, property: string]>>
   ApiName: ['AWS::ApiGateway::RestApi', 'Name'],
   Stage: ['AWS::ApiGateway::Stage', 'StageName'],
   DeliveryStreamName: ['AWS::KinesisFirehose::DeliveryStream', 'DeliveryStreamName'],
+  LogGroupName: ['AWS::Logs::LogGroup', 'LogGroupName'],
   SourceBucket: ['AWS::S3::Bucket', 'BucketName'],
   DestinationBucket: ['AWS::S3::Bucket', 'BucketName'],
   'Cluster Name': ['AWS::MSK::Cluster', 'ClusterName'],
