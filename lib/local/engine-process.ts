@@ -106,6 +106,9 @@ const engine = createEngine({
 const health = createEngineHealth(engine);
 const tell = (message: FromEngine): void => void process.send?.(message);
 
+/** Real milliseconds that are left to an engine whose platform is gone. */
+const ORPHAN_MS = 12_000;
+
 let ending = false;
 async function end(): Promise<void> {
   if (ending) return;
@@ -119,7 +122,8 @@ async function end(): Promise<void> {
     log.error('ENGINE_ENDED_BADLY', { error });
     process.exitCode = 1;
   }
-  if (process.connected) process.disconnect();
+  // What a failure left open would keep the process alive; what it has is taken over.
+  process.exit();
 }
 process.once('uncaughtException', (error) => {
   log.error('PROCESS_FAILED', { error });
@@ -128,7 +132,11 @@ process.once('uncaughtException', (error) => {
 process.on('SIGTERM', () => void end());
 // Ctrl-C reaches every process of the terminal; the platform ends us when it is our turn.
 process.on('SIGINT', () => undefined);
-process.on('disconnect', () => void end());
+process.on('disconnect', () => {
+  // The database may have gone with the platform, and what waits for an answer of it waits for long.
+  clock.after(ORPHAN_MS, () => process.exit(1));
+  void end();
+});
 process.on('message', (message: ToEngine) => {
   if (message.kind === 'accepted') engine.hints.accepted(message.hint);
   else if (message.kind === 'signalled') engine.hints.signalled(message.hint);
