@@ -13,6 +13,7 @@ import type { Secrets } from '#ports/secrets.ts';
 import type { WorkflowStore } from '#ports/workflow-store.ts';
 import { authenticateToken } from '#services/executions/callbacks.ts';
 import { createCursors } from '#services/shared/cursor.ts';
+import type { Keys } from '#services/shared/key-ring.ts';
 import { createCatalog } from '#services/workflows/catalog.ts';
 import { auditHandlers } from '../audit/handlers.ts';
 import { connectionHandlers } from '../connections/handlers.ts';
@@ -43,8 +44,8 @@ export interface ApiDeps extends ServeDeps {
   readonly readers?: Pick<ApiDeps, 'workflows' | 'executions' | 'programs'>;
   readonly tokens: Pick<CallbackTokens, 'hashOf'>;
   readonly hints: RuntimeHints;
-  /** At least 32 random bytes, the same in every process behind one address. */
-  readonly cursorKey: Uint8Array;
+  /** What cursors are sealed with: the same in every process behind one address. */
+  readonly cursorKeys: Keys;
   /** The runtimes of this installation, and what `auto` means where both can do it. */
   readonly runtimes: ReadonlySet<Runtime>;
   readonly preferredRuntime: Runtime;
@@ -57,7 +58,7 @@ export interface ApiDeps extends ServeDeps {
 /** All of the API in one process, as the local server and tests run it. */
 export function createApi(deps: ApiDeps): ApiHandler {
   const { clock } = deps;
-  const cursors = createCursors(deps.cursorKey);
+  const cursors = createCursors(deps.cursorKeys);
   /** What is read of definitions and executions, over these stores. */
   const over = (stores: NonNullable<ApiDeps['readers']>) => {
     const shared = { clock, cursors, catalog: createCatalog(stores.workflows) };

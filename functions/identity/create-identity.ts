@@ -13,6 +13,7 @@ import type { PasswordHasher } from '#ports/password-hasher.ts';
 import type { SigningKeys } from '#ports/signing-keys.ts';
 import { boundHashing } from '#services/identity/bound-hashing.ts';
 import { createIdentityKey } from '#services/identity/identity-key.ts';
+import type { Keys } from '#services/shared/key-ring.ts';
 import type { IdentityHandlerDeps } from './handlers.ts';
 
 /** What the identity part of the API stands on, as every host wires it. */
@@ -21,8 +22,8 @@ export function createIdentity(deps: {
   readonly login: Pool;
   readonly signingKeys: SigningKeys;
   readonly hasher: PasswordHasher;
-  /** The one secret of the installation: see `IdentityKey`. */
-  readonly secret: Uint8Array;
+  /** The secret of the installation: see `IdentityKey`. */
+  readonly keys: Keys;
   readonly outbox: Outbox;
   readonly records: KeyValue;
   readonly issuer: () => string;
@@ -40,7 +41,7 @@ export function createIdentity(deps: {
     factors: createPostgresSecondFactors(app),
     records: deps.records,
     hasher: boundHashing(deps.hasher),
-    key: createIdentityKey(deps.secret),
+    key: createIdentityKey(deps.keys),
     signingKeys,
     outbox,
     issuer,

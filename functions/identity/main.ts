@@ -13,7 +13,7 @@ import { auditHandlers } from '../audit/handlers.ts';
 import { connectApi } from '../shared/connect.ts';
 import { invoked } from '../shared/invoked.ts';
 import { lambdaHandler } from '../shared/lambda.ts';
-import { platformSecret } from '../shared/platform-secret.ts';
+import { openPlatformKeys } from '../shared/platform-keys.ts';
 import { openRecords } from '../shared/records.ts';
 import { createIdentity } from './create-identity.ts';
 import { createVerifier } from './create-verifier.ts';
@@ -30,12 +30,14 @@ const sealer = createKmsSealer({
 const signingKeys = createSigningKeys({ pool, clock, sealer });
 const issuer = () => env.PUBLIC_URL;
 const { accessTokens } = createVerifier({ ...deps, app: pool, signingKeys, issuer });
+const keys = await openPlatformKeys(deps, env.IDENTITY_KEY_SECRET);
+const fresh = async () => void (await Promise.all([deps.fresh(), keys.fresh()]));
 const identity = createIdentity({
   app: pool,
   login,
   signingKeys,
   hasher: createArgon2Hasher(),
-  secret: Buffer.from(await platformSecret(deps, env.IDENTITY_KEY_SECRET), 'base64'),
+  keys,
   outbox: createOutboxPublisher({ pool, codec, partitions: createPartitions(pool), clock }),
   issuer,
   records: openRecords(deps, env, pool),
@@ -44,7 +46,7 @@ const identity = createIdentity({
 
 /** Who may do what: signing in, sessions, users, roles, tenants and API keys. */
 export const handler = invoked(
-  deps,
+  { ...deps, fresh },
   lambdaHandler(
     serveApi(deps, tags, {
       ...identityHandlers({ ...deps, ...identity, accessTokens }),

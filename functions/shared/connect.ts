@@ -14,12 +14,9 @@ import { type Catalog, createCatalog } from '#services/workflows/catalog.ts';
 import type { ServeDeps } from '../api/serve-api.ts';
 import { createVerifier } from '../identity/create-verifier.ts';
 import { openPools } from './database.ts';
-import { platformSecret } from './platform-secret.ts';
+import { openPlatformKeys } from './platform-keys.ts';
 import { type Basics, createBasics } from './process.ts';
 import { openRateLimiter } from './rate-limits.ts';
-
-/** The API seals its cursors with a key that every one of its functions shares. */
-const CURSOR_KEY_BYTES = 32;
 
 /** What every deployed part of the API has, whatever it serves. */
 export interface ApiProcess extends Omit<ServeDeps, keyof Basics>, Basics {
@@ -29,6 +26,8 @@ export interface ApiProcess extends Omit<ServeDeps, keyof Basics>, Basics {
   /** Role `cloudflow_login`. */
   readonly login: Pool;
   readonly cursors: Cursors;
+  /** Sees to it that keys are those of this hour: before a request is looked at. */
+  readonly fresh: () => Promise<void>;
   readonly workflows: WorkflowStore;
   readonly catalog: Catalog;
   readonly runtimes: ReadonlySet<Runtime>;
@@ -65,10 +64,8 @@ export async function connectApi(
   env: ProgramEnv<'platform-api'> & { readonly CACHE_URL?: string; readonly CACHE_AUTH?: string },
 ): Promise<ApiProcess> {
   const basics = createBasics(name, env);
-  const cursorKey = Buffer.from(await platformSecret(basics, env.CURSOR_KEY_SECRET), 'base64');
-  if (cursorKey.byteLength < CURSOR_KEY_BYTES) {
-    throw new TypeError(`the key of cursors has ${cursorKey.byteLength} bytes; use at least 32`);
-  }
+  // The API seals its cursors with keys that all of its functions share.
+  const cursorKeys = await openPlatformKeys(basics, env.CURSOR_KEY_SECRET);
   const open = openPools(basics, env);
   const pool = open('cloudflow_app', 4);
   const workflows = createPostgresWorkflowStore(pool);
@@ -85,7 +82,8 @@ export async function connectApi(
     auditTrail: createPostgresAuditTrail(pool),
     randomBytes,
     idempotency: createPostgresIdempotencyStore({ pool, codec: basics.codec }),
-    cursors: createCursors(cursorKey),
+    cursors: createCursors(cursorKeys),
+    fresh: () => cursorKeys.fresh(),
     catalog: createCatalog(workflows),
     runtimes: new Set<Runtime>(['engine', 'step_functions']),
     preferredRuntime: env.PREFERRED_RUNTIME === 'engine' ? 'engine' : 'step_functions',

@@ -20,7 +20,7 @@ import { createVerifier } from '../identity/create-verifier.ts';
 import { connectApi } from '../shared/connect.ts';
 import { invoked } from '../shared/invoked.ts';
 import { lambdaHandler } from '../shared/lambda.ts';
-import { platformSecret } from '../shared/platform-secret.ts';
+import { openPlatformKeys } from '../shared/platform-keys.ts';
 import { openRecords } from '../shared/records.ts';
 import { openTenantSecrets } from '../shared/secrets.ts';
 import { createSso } from './create-sso.ts';
@@ -40,9 +40,12 @@ const { accessTokens } = createVerifier({ ...deps, app: pool, signingKeys, issue
 const egress = readEgressPolicy(env);
 const guard = createEgressGuard({ policy: egress, resolver: createDnsResolver() });
 
+const keys = await openPlatformKeys(deps, env.IDENTITY_KEY_SECRET);
+const fresh = async () => void (await Promise.all([deps.fresh(), keys.fresh()]));
+
 /** Signing in elsewhere: apart from the rest of identity, since it alone reaches where tenants say. */
 export const handler = invoked(
-  deps,
+  { ...deps, fresh },
   lambdaHandler(
     serveApi(
       deps,
@@ -63,9 +66,7 @@ export const handler = invoked(
         sessions: createPostgresSessions(pool, login),
         oneTime: createPostgresOneTimeTokens(pool),
         guard: createPostgresLoginGuard(login),
-        key: createIdentityKey(
-          Buffer.from(await platformSecret(deps, env.IDENTITY_KEY_SECRET), 'base64'),
-        ),
+        key: createIdentityKey(keys),
         secrets: openTenantSecrets(deps, env),
         accessTokens,
         issuer,

@@ -106,6 +106,10 @@ export const CAPABILITIES = {
     about: 'read the secret that identity derives its keys from',
     actions: ['secretsmanager:GetSecretValue'],
   },
+  'secrets:platform-keys:turn': {
+    about: 'read and replace the keys that the platform turns by itself',
+    actions: ['secretsmanager:GetSecretValue', 'secretsmanager:PutSecretValue'],
+  },
   'secrets:tenants:read': {
     about: 'read the secrets that tenants keep here, under their prefix',
     actions: ['secretsmanager:GetSecretValue'],

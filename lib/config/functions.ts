@@ -463,6 +463,21 @@ export const FUNCTIONS = {
     keptWarm: false,
     maxBundleBytes: MEGABYTE,
   },
+  'platform-keys': {
+    about: 'makes the next key of cursors and of identity in time, beside those that are in use',
+    entry: 'functions/platform-keys/main.ts',
+    // Twice a day, so that a day in which nobody counted is no accident of the clock.
+    triggers: [{ kind: 'schedule', everyMinutes: 720 }],
+    env: ['STAGE', 'CURSOR_KEY_SECRET', 'IDENTITY_KEY_SECRET'],
+    can: ['secrets:platform-keys:turn'],
+    beside: [],
+    memoryMb: 512,
+    timeoutSeconds: 60,
+    // Nobody writes between its reading and its writing.
+    reservedConcurrency: 1,
+    keptWarm: false,
+    maxBundleBytes: MEGABYTE,
+  },
   operations: {
     about:
       'what the platform does to itself where it serves: copies of the database, inventories, reports',

@@ -24,6 +24,7 @@ export const DIMENSIONS = {
   Pool: 'role that a pool of connections logs in as',
   Reason: 'why something was refused or ended, from a short list in the code that measures it',
   Topic: 'topic of the event log',
+  Secret: 'secret whose key the platform turns by itself',
   Dependency: 'what a program asks outside itself, as config/breakers.ts names it',
   Group: 'group of readers of a topic',
 } as const;
@@ -263,6 +264,12 @@ const declared = {
   },
 
   // What the platform stands on
+  PlatformKeyAge: {
+    about: 'how long the key of a secret that the platform turns by itself has been used, in days',
+    unit: 'Count',
+    kind: 'level',
+    dimensions: ['Secret'],
+  },
   PoolUse: {
     about: 'connections of a pool in use, of those it may have',
     unit: 'Percent',

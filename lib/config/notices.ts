@@ -23,19 +23,7 @@ export interface Notice {
     | { readonly kind: 'days'; readonly every: number };
 }
 
-/** Secrets that people change are due so often; they are told this many days before. */
-export const SECRET_DAYS = { due: 90, before: 10 } as const;
-
 const SECRETS = 'docs/secrets.md';
-
-/** A secret that no program may change by itself, because what it sealed would be lost with it. */
-const byHand = (secret: 'cursor-key' | 'identity-key'): Notice => ({
-  name: `${secret}-due`,
-  priority: 'P3',
-  about: `the secret ${secret} is to be changed within ${SECRET_DAYS.before} days`,
-  page: SECRETS,
-  when: { kind: 'days', every: SECRET_DAYS.due - SECRET_DAYS.before },
-});
 
 const BACKUPS = 'docs/runbooks/backups.md';
 const UNDONE = ['FAILED', 'ABORTED', 'EXPIRED'];
@@ -77,11 +65,19 @@ function ofBackups(settings: StageSettings): readonly Notice[] {
 export function noticesOf(settings: StageSettings): readonly Notice[] {
   return [
     ...ofBackups(settings),
-    byHand('cursor-key'),
-    byHand('identity-key'),
+    ...(settings.alerts.pagerDutySecret === null ? [] : [PAGER_DUTY_KEY]),
     ...everywhere(settings),
   ];
 }
+
+/** Made elsewhere, so that no program can change it. */
+const PAGER_DUTY_KEY: Notice = {
+  name: 'pagerduty-key-due',
+  priority: 'P3',
+  about: 'the secret with the addresses of PagerDuty is to be changed within 10 days',
+  page: SECRETS,
+  when: { kind: 'days', every: 80 },
+};
 
 /** Of the region that waits: AWS tells what happens there nowhere else. */
 export function standbyNoticesOf(settings: StageSettings): readonly Notice[] {

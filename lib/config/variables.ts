@@ -12,9 +12,10 @@ export const VARIABLES = {
   DATABASE_AUTH:
     'iam: log in as each role with a token signed by IAM; url: as the URL says (local stacks and tests)',
   DATABASE_OWNER_SECRET: 'id of the secret with username and password of the owner of the schema',
-  CURSOR_KEY_SECRET: 'id of the secret with at least 32 random bytes in base64, one for the API',
+  CURSOR_KEY_SECRET:
+    'id of the secret with the keys of cursors, one for the API: a ring of keys of at least 32 bytes',
   IDENTITY_KEY_SECRET:
-    'id of the secret with at least 32 random bytes in base64, which identity derives its keys from',
+    'id of the secret that identity derives its keys from: a ring of keys of at least 32 bytes',
   TENANT_SECRETS_PREFIX: 'what names of tenants’ secrets begin with, without a slash at the end',
   TENANT_SECRETS_KEY: 'id of the KMS key of tenants’ secrets; empty: the account’s own',
   TENANT_SECRETS_COPY:

@@ -78,6 +78,10 @@ export const LOG_EVENTS = {
   PARTITIONS_MADE: 'partitions were made',
   PARTITIONS_NOT_MADE: 'partitions could not be made',
   TENANT_MADE: 'a tenant and its first owner were made, or found',
+  PLATFORM_KEY_MADE:
+    'the next key of a secret of the platform was made; it is used from a later day on',
+  PLATFORM_KEYS_DROPPED: 'keys of a secret of the platform that nothing needs any more are gone',
+  PLATFORM_KEYS_KEPT: 'keys of the platform could not be read anew; those that are known go on',
   SIGNING_KEY_MADE: 'the next key that signs tokens was made',
   SIGNING_KEYS_NOT_ROTATED: 'keys that sign tokens could not be rotated; the newest goes on',
   UPKEEP_DONE: 'partitions are made, rows that expired are gone',

@@ -73,6 +73,7 @@ import type { RuntimeHints } from '#ports/runtime-hints.ts';
 import { createAuditor } from '#services/audit/auditor.ts';
 import { sealAudit, signAuditHeads } from '#services/audit/seal.ts';
 import { createChildren } from '#services/executions/children.ts';
+import { oneKey } from '#services/shared/key-ring.ts';
 import { createCatalog } from '#services/workflows/catalog.ts';
 import type { StepDeps } from '#steps/deps.ts';
 import { createOutboundGate, DEFAULT_GATE_LIMITS } from '#steps/outbound-gate.ts';
@@ -398,7 +399,7 @@ async function start(
     login: loginPool,
     signingKeys,
     hasher: createArgon2Hasher(),
-    secret: state.identity.identityKey,
+    keys: oneKey(state.identity.identityKey),
     outbox: stepDeps.outbox,
     records: createPostgresKeyValue({ pool: appPool, clock, codec }),
     issuer,
@@ -443,7 +444,7 @@ async function start(
     rateLimiter,
     // One tenant has the machine to itself.
     rates: { caller: options.requestsPerMinute, tenant: options.requestsPerMinute },
-    cursorKey,
+    cursorKeys: oneKey(cursorKey),
     runtimes,
     preferredRuntime: 'step_functions',
     checks: {
@@ -538,6 +539,7 @@ async function start(
           },
         },
       ],
+      'platform-keys': 'its keys are its own, in a folder that nobody else reads',
       analytics: READS_EVENTS,
       billing: READS_EVENTS,
       'audit-events': READS_EVENTS,

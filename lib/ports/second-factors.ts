@@ -17,7 +17,8 @@ export interface SecondFactors {
   /** Uses a step up: true for one call of all that name it or an earlier one. */
   useStep(tenant: string, user: string, step: number): Promise<boolean>;
   /** Uses a recovery code up: true for one call of all that name it. */
-  useRecovery(tenant: string, user: string, digest: Uint8Array): Promise<boolean>;
+  /** `digests`: of one code, under each key that it may have been made with; the one that is kept is used up. */
+  useRecovery(tenant: string, user: string, digests: readonly Uint8Array[]): Promise<boolean>;
   remove(tenant: string, user: string): Promise<void>;
 }
 

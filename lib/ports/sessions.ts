@@ -95,8 +95,8 @@ export interface Rotation {
   readonly digest: Uint8Array;
   /** Of the token that follows from it. */
   readonly next: Uint8Array;
-  /** What tells clients apart, hashed. */
-  readonly by: Uint8Array;
+  /** What tells clients apart, hashed as it is at a time: a repeat is compared as its first was hashed. */
+  readonly by: (at: number) => Uint8Array;
   readonly client: ClientInfo;
   readonly now: number;
   readonly expiresAt: number;
@@ -106,7 +106,12 @@ export interface Rotation {
 
 export type RotationAnswer =
   /** Also for a repeat within the grace: the same token follows from the same token. */
-  | { readonly kind: 'rotated'; readonly session: SessionRecord }
+  | {
+      readonly kind: 'rotated';
+      readonly session: SessionRecord;
+      /** When the token was first used: now, or a moment ago. */
+      readonly usedAt: number;
+    }
   /** The session was ended by it. */
   | { readonly kind: 'reused'; readonly session: SessionRecord }
   | { readonly kind: 'unknown' | 'expired' | 'ended' };

@@ -203,6 +203,17 @@ export class ApiStack extends StageStack {
       }),
     };
 
+    new ServiceFunction<'platform-keys'>(this, 'Keys', {
+      name: 'platform-keys',
+      around,
+      environment: {
+        STAGE: stage,
+        CURSOR_KEY_SECRET: identity.cursorKeySecret.secretArn,
+        IDENTITY_KEY_SECRET: identity.identityKeySecret.secretArn,
+      },
+      grants,
+    });
+
     const authorizer = new ServiceFunction<'authorizer'>(this, 'Authorizer', {
       name: 'authorizer',
       around,

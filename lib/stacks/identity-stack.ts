@@ -28,6 +28,7 @@ export class IdentityStack extends StageStack {
       | 'secrets:cursor-key'
       | 'secrets:identity-key'
       | 'signing-keys:open'
+      | 'secrets:platform-keys:turn'
       | 'secrets:tenants:read'
       | 'secrets:tenants:write'
       | 'secrets:tenants:delete'
@@ -74,7 +75,7 @@ export class IdentityStack extends StageStack {
     this.cursorKeySecret = new Secret(this, 'CursorKey', {
       secretName: `cloudflow/${stage}/platform/cursor-key`,
       description:
-        'what seals cursors of the API: 64 letters and digits, which is base64 of 48 bytes',
+        'what seals cursors of the API: at first base64 of 48 bytes, then a ring of such keys',
       encryptionKey: this.dataKey,
       // Letters and digits alone are base64 as they stand.
       generateSecretString: { passwordLength: 64, excludePunctuation: true },
@@ -83,13 +84,13 @@ export class IdentityStack extends StageStack {
     acknowledge(
       this.cursorKeySecret,
       'AwsSolutions-SMG4',
-      'a new key makes every cursor that clients hold invalid, so it is replaced by hand; it guards no data',
+      'it is turned every 90 days by the function platform-keys, which keeps the keys before it; a rotation of Secrets Manager would replace them',
     );
 
     this.identityKeySecret = new Secret(this, 'IdentityKey', {
       secretName: `cloudflow/${stage}/platform/identity-key`,
       description:
-        'what identity derives its keys from: 64 letters and digits, which is base64 of 48 bytes',
+        'what identity derives its keys from: at first base64 of 48 bytes, then a ring of such keys',
       encryptionKey: this.dataKey,
       generateSecretString: { passwordLength: 64, excludePunctuation: true },
       removalPolicy,
@@ -97,7 +98,7 @@ export class IdentityStack extends StageStack {
     acknowledge(
       this.identityKeySecret,
       'AwsSolutions-SMG4',
-      'it seals the secrets of authenticators: another one would lock every user with a second factor out, so it is replaced by hand and by plan',
+      'it is turned every 90 days by the function platform-keys, which keeps the keys before it; a rotation of Secrets Manager would replace them',
     );
 
     if (standby !== null) {
@@ -132,6 +133,14 @@ export class IdentityStack extends StageStack {
           resources: [this.identityKeySecret.secretArn],
         });
         this.allowKey(role, 'OpenIdentityKey', ['kms:Decrypt']);
+      },
+      'secrets:platform-keys:turn': (role) => {
+        allow(role, {
+          sid: sidOf('secrets:platform-keys:turn'),
+          actions: actionsOf('secrets:platform-keys:turn'),
+          resources: [this.cursorKeySecret.secretArn, this.identityKeySecret.secretArn],
+        });
+        this.allowKey(role, 'SealPlatformKeys', ['kms:Decrypt', 'kms:GenerateDataKey']);
       },
       'secrets:tenants:read': (role) => {
         allow(role, {

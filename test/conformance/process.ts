@@ -36,6 +36,7 @@ import type { StateMachines } from '#ports/state-machines.ts';
 import { createChildren } from '#services/executions/children.ts';
 import type { ExecutionDeps } from '#services/executions/deps.ts';
 import { createCursors } from '#services/shared/cursor.ts';
+import { oneKey } from '#services/shared/key-ring.ts';
 import type { Catalog } from '#services/workflows/catalog.ts';
 import type { StepDeps } from '#steps/deps.ts';
 import { createOutboundGate } from '#steps/outbound-gate.ts';
@@ -228,7 +229,7 @@ export function createProcess(around: Surroundings): Process {
       tokens,
       clock,
       ids,
-      cursors: createCursors(new Uint8Array(32)),
+      cursors: createCursors(oneKey(new Uint8Array(32))),
     },
     async start() {
       store.adopter = {

@@ -698,6 +698,21 @@ describeWithPostgres('the deployed functions, bundled', () => {
     expect(rows).toEqual([{ kid: first.made }]);
   });
 
+  it('look at the keys of the platform, and write them as rings that the API goes on with', async () => {
+    const nothingDue = { made_for: null, dropped: 0, age_days: 0 };
+    expect(await lambda('platform-keys').invoke(TICK)).toEqual({
+      'cursor-key': nothingDue,
+      'identity-key': nothingDue,
+    });
+    const later = await begin('workflows-api', envOf('workflows-api'));
+    const listed = await ask(later, 'GET', '/api/v1/workflows?limit=1', { apiKey });
+    const cursor = String(listed.body['next_cursor']);
+    const path = `/api/v1/workflows?limit=1&cursor=${encodeURIComponent(cursor)}`;
+    // One that read the key before it was a ring knows the same key.
+    expect(await workflows('GET', path)).toMatchObject({ status: 200 });
+    await later.close();
+  });
+
   it('take what was told of audits into chains, and write and sign them', async () => {
     const sealed = (await lambda('audit-sealer').invoke(TICK)) as {
       sealed: number;

@@ -17,6 +17,7 @@ const NOTHING: Counterparts = {
   measure: 'not here',
   authorizer: 'not here',
   'audit-sealer': 'not here',
+  'platform-keys': 'not here',
   analytics: 'not here',
   billing: 'not here',
   'audit-events': 'not here',

@@ -51,6 +51,7 @@ import type { ExecutionHint, RuntimeHints } from '#ports/runtime-hints.ts';
 import type { SecretKey, Secrets } from '#ports/secrets.ts';
 import { sealAudit, signAuditHeads } from '#services/audit/seal.ts';
 import { createApiKey } from '#services/identity/create-api-key.ts';
+import { type Keys, oneKey } from '#services/shared/key-ring.ts';
 import type { TestDatabase } from './database.ts';
 import { createQuickHasher } from './quick-hasher.ts';
 import { createTestSigningKeys, type TestSigningKeys } from './signing-keys.ts';
@@ -95,6 +96,8 @@ export interface TestApiOptions {
   readonly egressAllow?: readonly string[];
   /** Default: in memory. */
   readonly secrets?: Secrets;
+  /** Default: one each, which never turns. */
+  readonly keys?: { readonly cursors: Keys; readonly identity: Keys };
   /** Of a reader of the database, for answers that may lag; default: there is none. */
   readonly readerUrl?: string;
   readonly metrics?: Metrics;
@@ -183,7 +186,7 @@ export async function startTestApi(
     login: loginPool,
     signingKeys,
     hasher: options.hasher ?? createQuickHasher(),
-    secret: randomBytes(32),
+    keys: options.keys?.identity ?? oneKey(randomBytes(32)),
     outbox,
     records: createPostgresKeyValue({ pool: appPool, clock, codec }),
     issuer,
@@ -245,7 +248,7 @@ export async function startTestApi(
     clock,
     ids,
     log,
-    cursorKey: randomBytes(32),
+    cursorKeys: options.keys?.cursors ?? oneKey(randomBytes(32)),
     runtimes: new Set(['engine', 'step_functions']),
     preferredRuntime: 'engine',
     checks: { postgres: async () => void (await appPool.query('select 1')) },

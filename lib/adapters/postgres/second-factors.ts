@@ -62,12 +62,14 @@ export function createPostgresSecondFactors(pool: Pool): SecondFactors {
         [user, step],
       ),
 
-    useRecovery: (tenant, user, digest) =>
+    useRecovery: (tenant, user, digests) =>
       changes(
         tenant,
-        `update second_factors set recovery = array_remove(recovery, $3)
-         where tenant_id = $1 and user_id = $2 and confirmed_at is not null and $3 = any (recovery)`,
-        [user, Buffer.from(digest)],
+        `update second_factors
+         set recovery = array(select kept from unnest(recovery) kept where kept <> all ($3::bytea[]))
+         where tenant_id = $1 and user_id = $2 and confirmed_at is not null
+           and recovery && $3::bytea[]`,
+        [user, digests.map((each) => Buffer.from(each))],
       ),
 
     async remove(tenant, user) {

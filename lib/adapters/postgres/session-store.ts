@@ -168,8 +168,8 @@ async function rotate(
   if (session === null || session.endedAt !== null) return { kind: 'ended' };
   if (token.used_at !== null) {
     const soon = rotation.now - token.used_at < rotation.graceMs;
-    if (soon && token.used_by?.equals(Buffer.from(rotation.by)) === true) {
-      return { kind: 'rotated', session };
+    if (soon && token.used_by?.equals(Buffer.from(rotation.by(token.used_at))) === true) {
+      return { kind: 'rotated', session, usedAt: token.used_at };
     }
     await endSession(client, tenant, session.id, 'refresh_token_reused', rotation.now);
     return { kind: 'reused', session };
@@ -178,7 +178,7 @@ async function rotate(
   await client.query(
     `update refresh_tokens set used_at = to_timestamp($3), used_by = $4
      where tenant_id = $1 and digest = $2`,
-    [tenant, digest, seconds(rotation.now), Buffer.from(rotation.by)],
+    [tenant, digest, seconds(rotation.now), Buffer.from(rotation.by(rotation.now))],
   );
   await addToken(client, tenant, session.id, rotation.next, rotation);
   await client.query(
@@ -194,7 +194,7 @@ async function rotate(
       rotation.client.source,
     ],
   );
-  return { kind: 'rotated', session };
+  return { kind: 'rotated', session, usedAt: rotation.now };
 }
 
 async function addToken(

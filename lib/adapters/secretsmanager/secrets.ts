@@ -145,14 +145,40 @@ function replicaIn({ region, kmsKeyId }: { readonly region: string; readonly kms
 }
 
 /** A secret by its name or ARN; null when there is none. */
-export async function readSecret(client: SecretsManagerClient, id: string): Promise<string | null> {
+/** What a secret holds now, and since when (milliseconds since the epoch). */
+export interface SecretVersion {
+  readonly text: string;
+  readonly createdAt: number;
+}
+
+/** Null: there is none, or it is on its way out. */
+export async function readSecretVersion(
+  client: SecretsManagerClient,
+  id: string,
+): Promise<SecretVersion | null> {
   try {
-    const { SecretString } = await client.send(new GetSecretValueCommand({ SecretId: id }));
-    return SecretString ?? null;
+    const { SecretString, CreatedDate } = await client.send(
+      new GetSecretValueCommand({ SecretId: id }),
+    );
+    if (SecretString === undefined) return null;
+    return { text: SecretString, createdAt: CreatedDate?.getTime() ?? 0 };
   } catch (error) {
     if (isAway(error)) return null;
     throw error;
   }
+}
+
+/** A new version of a secret that is there. */
+export async function replaceSecret(
+  client: SecretsManagerClient,
+  id: string,
+  text: string,
+): Promise<void> {
+  await client.send(new PutSecretValueCommand({ SecretId: id, SecretString: text }));
+}
+
+export async function readSecret(client: SecretsManagerClient, id: string): Promise<string | null> {
+  return (await readSecretVersion(client, id))?.text ?? null;
 }
 
 function isAway(error: unknown): boolean {

@@ -57,6 +57,7 @@ export function isSilent(alarm: Alarm): boolean {
 
 export const MINUTE = 60;
 export const HOUR = 3_600;
+export const DAY = 86_400;
 
 /**
  * An alarm of a metric, with what most of them have in common. Throws a sentence where it looks at more

@@ -7,6 +7,7 @@ import { engineAlarms } from './engine.ts';
 import { eventAlarms } from './events.ts';
 import { executionAlarms } from './executions.ts';
 import { functionAlarms } from './functions.ts';
+import { keyAlarms } from './keys.ts';
 import { messageAlarms } from './messages.ts';
 import { recoveryAlarms } from './recovery.ts';
 import { socketAlarms } from './sockets.ts';
@@ -24,6 +25,7 @@ export function alarmsOf(settings: StageSettings): readonly Alarm[] {
     ...eventAlarms(settings),
     ...messageAlarms(settings),
     ...socketAlarms(settings),
+    ...keyAlarms(settings),
     ...recoveryAlarms(settings),
   ];
   const urgent = own.filter((alarm) => alarm.priority === 'P1' && !isSilent(alarm));

@@ -1,6 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { AwsError, type Service, textOf } from './server.ts';
 
+/** Seconds since the epoch: every version is as old as that, for nobody here asks which came first. */
+const CREATED = Math.floor(Date.now() / 1_000);
+
 /** Target of Secrets Manager's requests. */
 export const SECRETS = 'secretsmanager';
 
@@ -62,7 +65,12 @@ export function createSecretsService(given: Readonly<Record<string, string>> = {
     },
     GetSecretValue(input) {
       const name = textOf(input, 'SecretId');
-      return { ARN: arnOf(name), Name: name, SecretString: living(name).value };
+      return {
+        ARN: arnOf(name),
+        Name: name,
+        SecretString: living(name).value,
+        CreatedDate: CREATED,
+      };
     },
     DeleteSecret(input) {
       const name = textOf(input, 'SecretId');

@@ -35,7 +35,7 @@ export async function checkSecondFactor(
   const step = stepOf(deps, openSecret(deps, tenant, user, factor.secret), code);
   const right =
     step === null
-      ? await deps.factors.useRecovery(tenant, user, recoveryDigest(deps, user, code))
+      ? await deps.factors.useRecovery(tenant, user, recoveryDigests(deps, user, code))
       : await deps.factors.useStep(tenant, user, step);
   if (!right) throw wrongCode();
   await attempt.succeeded();
@@ -74,7 +74,7 @@ export async function confirmTotp(
   const step = stepOf(deps, openSecret(deps, tenant, id, factor.secret), code);
   if (step === null) throw wrongCode();
   const codes = Array.from({ length: RECOVERY_CODES }, () => makeRecoveryCode(deps));
-  const digests = codes.map((each) => recoveryDigest(deps, id, each));
+  const digests = codes.map((each) => deps.key.mac('recovery', recoveryText(id, each)));
   const now = deps.clock.now();
   if (!(await deps.factors.confirm(tenant, id, step, digests, now))) throw wrongCode();
   await attempt.succeeded();
@@ -162,8 +162,13 @@ function makeRecoveryCode(deps: IdentityDeps): string {
   return `${code.slice(0, 5)}-${code.slice(5)}`;
 }
 
-function recoveryDigest(deps: IdentityDeps, user: string, code: string): Uint8Array {
-  return deps.key.mac('recovery', `${user} ${code.toLowerCase().replaceAll('-', '')}`);
+/** Of a code that was made whenever: under each key that there has been. */
+function recoveryDigests(deps: IdentityDeps, user: string, code: string): readonly Uint8Array[] {
+  return deps.key.macs('recovery', recoveryText(user, code));
+}
+
+function recoveryText(user: string, code: string): string {
+  return `${user} ${code.toLowerCase().replaceAll('-', '')}`;
 }
 
 function notEnrolled(): CloudFlowError {

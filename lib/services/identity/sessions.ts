@@ -65,11 +65,12 @@ export async function refreshTokens(
   audit: AuditNotes,
 ): Promise<TokenAnswer> {
   const now = deps.clock.now();
-  const next = withDigest(`cfr_${deps.key.mac('refresh', text).toString('base64url')}`);
+  const nextAt = (at: number) =>
+    withDigest(`cfr_${deps.key.mac('refresh', text, at).toString('base64url')}`);
   const answer = await deps.sessions.rotate({
     digest: digestOf(text),
-    next: next.digest,
-    by: deps.key.mac('client', JSON.stringify([client.userAgent, client.source])),
+    next: nextAt(now).digest,
+    by: (at) => deps.key.mac('client', JSON.stringify([client.userAgent, client.source]), at),
     client,
     now,
     expiresAt: now + REFRESH_TOKEN_MS,
@@ -86,7 +87,7 @@ export async function refreshTokens(
   const { session } = answer;
   const user = await deps.users.find(session.tenant, session.user);
   if (user === null || user.status !== 'active') throw refused();
-  return tokensFor(deps, session, user, next.text, null);
+  return tokensFor(deps, session, user, nextAt(answer.usedAt).text, null);
 }
 
 async function tokensFor(

@@ -3,6 +3,7 @@ import { CloudFlowError } from '#core/errors.ts';
 import { canonicalJson, type Json } from '#core/json.ts';
 import type { Page, PageRequest } from '#ports/execution-store.ts';
 import type { Principal } from '../identity/principal.ts';
+import type { Keys } from './key-ring.ts';
 
 /**
  * Cursors are opaque and bound to who asked for what: a cursor of another tenant, another operation
@@ -33,10 +34,9 @@ export interface ListQuery {
 
 const MAC_BYTES = 16;
 
-/** `key`: at least 32 random bytes, the same in every process that serves the same callers. */
-export function createCursors(key: Uint8Array): Cursors {
-  if (key.length < 32) throw new TypeError('the cursor key has fewer than 32 bytes');
-  const mac = (scope: CursorScope, query: ListQuery, position: string): Buffer => {
+/** `keys`: the same in every process that serves the same callers. A cursor of any of them is good. */
+export function createCursors(keys: Keys): Cursors {
+  const mac = (key: Uint8Array, scope: CursorScope, query: ListQuery, position: string): Buffer => {
     const { cursor: _cursor, limit: _limit, ...filter } = query;
     const { tenant, mode } = scope.principal;
     const bound = [scope.operation, tenant, mode, scope.of ?? null, filter as Json, position];
@@ -52,7 +52,9 @@ export function createCursors(key: Uint8Array): Cursors {
       const bytes = Buffer.from(query.cursor, 'base64url');
       const position = bytes.subarray(MAC_BYTES).toString('utf8');
       const given = bytes.subarray(0, MAC_BYTES);
-      if (given.length !== MAC_BYTES || !timingSafeEqual(given, mac(scope, query, position))) {
+      const isOf = (key: Uint8Array): boolean =>
+        timingSafeEqual(given, mac(key, scope, query, position));
+      if (given.length !== MAC_BYTES || !keys.all().some(isOf)) {
         throw new CloudFlowError(
           'CURSOR_INVALID',
           'the cursor is not of this list; start without one and keep the filter the same',
@@ -67,7 +69,9 @@ export function createCursors(key: Uint8Array): Cursors {
         next_cursor:
           next === null
             ? null
-            : Buffer.concat([mac(scope, query, next), Buffer.from(next)]).toString('base64url'),
+            : Buffer.concat([mac(keys.now(), scope, query, next), Buffer.from(next)]).toString(
+                'base64url',
+              ),
       };
     },
   };

@@ -145,7 +145,7 @@ describeWithPostgres('statements about people, with row-level security switched 
         await untouched(database.admin, theirs, async () => {
           await sessions.secondFactor(ours, session, ['otp'], LATER);
           const rotated = await sessions.rotate({
-            ...{ digest: refresh, next: randomBytes(32), by: randomBytes(32), now: LATER },
+            ...{ digest: refresh, next: randomBytes(32), by: () => randomBytes(32), now: LATER },
             ...{ client: { userAgent: null, source: null }, expiresAt: NOW + 2e9, graceMs: 0 },
           });
           expect(rotated).toMatchObject({ kind: 'rotated', session: { tenant: ours } });
@@ -185,7 +185,7 @@ describeWithPostgres('statements about people, with row-level security switched 
         await factors.confirm(theirs, user, STEP, [code], NOW);
         await untouched(database.admin, theirs, async () => {
           expect(await factors.useStep(ours, user, STEP + 1)).toBe(false);
-          expect(await factors.useRecovery(ours, user, code)).toBe(false);
+          expect(await factors.useRecovery(ours, user, [code])).toBe(false);
           await factors.remove(ours, user);
         });
       });

@@ -186,6 +186,14 @@ export const STATEMENTS: { readonly [C in Capability]: readonly Wanted[] } = {
     { sid: 'Records', actions: actions('records'), on: /Records/ },
     key('OpenRecords', 'kms:Decrypt', 'kms:GenerateDataKey'),
   ],
+  'secrets:platform-keys:turn': [
+    {
+      sid: 'SecretsPlatformKeysTurn',
+      actions: actions('secrets:platform-keys:turn'),
+      on: /CursorKey.*IdentityKey/,
+    },
+    key('SealPlatformKeys', 'kms:Decrypt', 'kms:GenerateDataKey'),
+  ],
   'signing-keys:make': [
     { sid: 'SigningKeysMake', actions: actions('signing-keys:make'), on: /SigningKey/ },
   ],

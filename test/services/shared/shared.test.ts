@@ -4,6 +4,7 @@ import { PLAIN_ADMISSION, type Principal } from '#services/identity/principal.ts
 import { coalesce } from '#services/shared/coalesce.ts';
 import { createCursors } from '#services/shared/cursor.ts';
 import { etagOf, requireMatch } from '#services/shared/etag.ts';
+import { oneKey } from '#services/shared/key-ring.ts';
 
 const principal: Principal = {
   tenant: 't1',
@@ -16,7 +17,7 @@ const principal: Principal = {
 };
 
 describe('cursors', () => {
-  const cursors = createCursors(new Uint8Array(32).fill(7));
+  const cursors = createCursors(oneKey(new Uint8Array(32).fill(7)));
   const scope = { principal, operation: 'listThings', of: 'shelf' };
   const page = { items: [1, 2], next: 'after-2' };
 
@@ -52,7 +53,7 @@ describe('cursors', () => {
       () => cursors.request(scope, { text: 'b', cursor }),
       () => cursors.request(scope, { text: 'a', cursor: cursor.slice(0, 10) }),
       () => cursors.request(scope, { text: 'a', cursor: `${cursor}AAAA` }),
-      () => createCursors(new Uint8Array(32)).request(scope, { text: 'a', cursor }),
+      () => createCursors(oneKey(new Uint8Array(32))).request(scope, { text: 'a', cursor }),
     ];
     for (const other of others) {
       try {
@@ -65,7 +66,7 @@ describe('cursors', () => {
   });
 
   it('need a key worth the name', () => {
-    expect(() => createCursors(new Uint8Array(16))).toThrow(TypeError);
+    expect(() => createCursors(oneKey(new Uint8Array(16)))).toThrow(TypeError);
   });
 });
 
