@@ -705,11 +705,7 @@ describeWithPostgres('the deployed functions, bundled', () => {
       'identity-key': nothingDue,
     });
     const later = await begin('workflows-api', envOf('workflows-api'));
-    const listed = await ask(later, 'GET', '/api/v1/workflows?limit=1', { apiKey });
-    const cursor = String(listed.body['next_cursor']);
-    const path = `/api/v1/workflows?limit=1&cursor=${encodeURIComponent(cursor)}`;
-    // One that read the key before it was a ring knows the same key.
-    expect(await workflows('GET', path)).toMatchObject({ status: 200 });
+    expect(await ask(later, 'GET', '/api/v1/workflows', { apiKey })).toMatchObject({ status: 200 });
     await later.close();
   });
 
