@@ -4,9 +4,11 @@ import type { TestLambda } from './lambda.ts';
 /** An event as API Gateway's REST proxy integration sends it, with what we do not read as well. */
 export function proxyEvent(
   httpMethod: string,
-  path: string,
+  target: string,
   { apiKey, body }: { readonly apiKey?: string; readonly body?: unknown } = {},
 ): ProxyEvent & Readonly<Record<string, unknown>> {
+  const [path = '', query] = target.split('?');
+  const asked = query === undefined ? null : Object.fromEntries(new URLSearchParams(query));
   const headers: Record<string, string> = {
     Accept: 'application/json',
     Host: 'api.example',
@@ -23,8 +25,9 @@ export function proxyEvent(
     multiValueHeaders: Object.fromEntries(
       Object.entries(headers).map(([name, value]) => [name, [value]]),
     ),
-    queryStringParameters: null,
-    multiValueQueryStringParameters: null,
+    queryStringParameters: asked,
+    multiValueQueryStringParameters:
+      asked && Object.fromEntries(Object.entries(asked).map(([name, value]) => [name, [value]])),
     pathParameters: { proxy: path.slice(1) },
     stageVariables: null,
     requestContext: { stage: 'v1', requestId: '4c1f2b7e', identity: { sourceIp: '198.51.100.7' } },
