@@ -2,6 +2,9 @@ import { randomBytes } from 'node:crypto';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { createIds } from '#adapters/local/ids.ts';
 import { createPostgresApiKeys } from '#adapters/postgres/api-keys.ts';
+import { createAuditSealer } from '#adapters/postgres/audit-sealer.ts';
+import { createPostgresAuditTrail } from '#adapters/postgres/audit-trail.ts';
+import { createPartitions } from '#adapters/postgres/partitions.ts';
 import { createPostgresRoles } from '#adapters/postgres/role-store.ts';
 import { createPostgresSecondFactors } from '#adapters/postgres/second-factors.ts';
 import { createPostgresSessions } from '#adapters/postgres/session-store.ts';
@@ -170,6 +173,32 @@ describeWithPostgres('statements about people, with row-level security switched 
           await keys.endBy(ours, 'abcdefgh', LATER);
           await keys.used(ours, 'abcdefgh', LATER + 1e9);
         });
+      });
+
+      it('the audit trail: no event and no head of the other is shown', async () => {
+        const relay = database.pool('cloudflow_relay');
+        const trail = createPostgresAuditTrail(database.pool('cloudflow_app'));
+        const sealer = createAuditSealer({ pool: relay, partitions: createPartitions(relay) });
+        const now = Date.now();
+        const id = ids.next(now);
+        await trail.tell({
+          ...{ tenant: theirs, id, part: 'whole', personal: {} },
+          facts: {
+            ...{ id, at: now, actor: 'unknown', mode: null, operation: 'logIn', target: null },
+            ...{ outcome: 'done', code: null, request_id: null, correlation_id: null, details: {} },
+          },
+        });
+        expect(await sealer.seal(10, 0)).toBe(1);
+        await database.admin.query(
+          `insert into audit_heads (tenant_id, seq, hash, at, kid, signature, n, e)
+           select tenant_id, seq, hash, now(), 'kid', 'signature', 'n', 'AQAB' from audit_events`,
+        );
+        const all = { actor: null, operation: null, target: null, outcome: null };
+        const filter = { ...all, from: null, to: null, order: 'oldest' } as const;
+        expect((await trail.list(theirs, filter, PAGE)).items).toHaveLength(1);
+        expect((await trail.list(ours, filter, PAGE)).items).toEqual([]);
+        expect((await trail.heads(theirs, PAGE)).items).toHaveLength(1);
+        expect((await trail.heads(ours, PAGE)).items).toEqual([]);
       });
 
       it('second factors: none of the other is found, confirmed, used or removed', async () => {
