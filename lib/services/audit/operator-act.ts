@@ -17,12 +17,15 @@ export async function operatorAct<Result>(
     client: { source: null, userAgent: null },
   });
   audit.know({ actor: 'operator' });
+  let result: Result;
   try {
-    const result = await act(audit);
-    await audit.done();
-    return result;
+    result = await act(audit);
   } catch (error) {
-    await audit.refused(error instanceof CloudFlowError ? error.code : 'INTERNAL');
+    const code = error instanceof CloudFlowError ? error.code : 'INTERNAL';
+    // Logged where it was told; what it was about is the error to know of.
+    await audit.refused(code).catch(() => undefined);
     throw error;
   }
+  await audit.done();
+  return result;
 }

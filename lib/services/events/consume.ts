@@ -8,28 +8,22 @@
  *  C4 what is no event as its schema says is laid aside at once, and what is of an unknown type is not
  *     for this reader.
  */
-import { type ConsumerSpec, DUE_MS, RETRY_PAUSES_MS } from '#config/consumers.ts';
+import { type ConsumerSpec, RETRY_PAUSES_MS } from '#config/consumers.ts';
 import { METRICS } from '#config/metrics.ts';
 import { type ParsedEvent, parseEvent } from '#core/events/parse.ts';
-import type { PlatformEvent } from '#core/events/schemas.ts';
-import { derivedIdAt } from '#core/ids.ts';
 import type { Clock } from '#ports/clock.ts';
-import type { DeadLetterBox } from '#ports/dead-letters.ts';
 import type { LogBatch, LogMessage } from '#ports/event-log.ts';
 import type { Log } from '#ports/log.ts';
-import type { Metrics } from '#ports/metrics.ts';
 import type { Projection } from '#ports/projections.ts';
-import { fingerprintOf, plainErrorOf } from './fingerprint.ts';
+import { type LayAsideDeps, layAside } from './lay-aside.ts';
 
-export interface ConsumeDeps {
+export interface ConsumeDeps extends LayAsideDeps {
   readonly spec: ConsumerSpec;
   readonly projection: Projection;
-  readonly deadLetters: DeadLetterBox;
   /** Whether an error says that a part of ours is away, and nothing of the event. */
   readonly isUnavailable: (error: unknown) => boolean;
   readonly clock: Clock;
   readonly log: Log;
-  readonly metrics: Metrics;
 }
 
 interface Item {
@@ -39,7 +33,7 @@ interface Item {
 
 /** Handles a batch; answers how many from the first on need not come again. */
 export function createConsumer(deps: ConsumeDeps): (batch: LogBatch) => Promise<number> {
-  const { spec, projection, deadLetters, clock, log, metrics } = deps;
+  const { spec, projection, clock, log, metrics } = deps;
   const Group = spec.group;
 
   async function apply(items: readonly Item[]): Promise<void> {
@@ -49,47 +43,22 @@ export function createConsumer(deps: ConsumeDeps): (batch: LogBatch) => Promise<
     metrics.add(METRICS.EventsHandled, { Group }, fresh);
   }
 
-  async function layAside(
+  async function giveUp(
     batch: LogBatch,
-    { message, parsed }: Item,
+    item: Item,
     error: unknown,
     attempts: number,
   ): Promise<void> {
-    const event = parsed.kind === 'event' ? parsed.event : null;
-    const type = event?.event_type ?? null;
-    const now = clock.now();
-    const eventId =
-      event?.event_id ?? derivedIdAt(0, `${batch.topic}/${batch.partition}/${message.offset}`);
-    await deadLetters.lay({
-      // The same however often it is laid aside.
-      id: derivedIdAt(
-        event === null ? message.at : Date.parse(event.timestamp),
-        `${Group}/${eventId}`,
-      ),
-      tenant: event?.tenant_id ?? message.tenant,
-      mode: modeOf(event),
-      group: Group,
-      topic: batch.topic,
-      key: message.key,
-      eventId,
-      eventType: type,
-      value: event === null ? null : message.value,
-      error: plainErrorOf(error),
-      fingerprint: fingerprintOf(Group, type, error),
-      attempts,
-      critical: spec.critical,
-      now,
-      dueAt: now + (spec.critical ? DUE_MS.critical : DUE_MS.other),
-    });
-    metrics.add(METRICS.DeadLettersLaid, { Group }, 1);
-    log.error('EVENT_GIVEN_UP', { group: Group, topic: batch.topic, count: attempts, error });
+    const { group, critical } = spec;
+    await layAside(deps, batch, { ...item, group, critical, error, attempts, again: true });
+    log.error('EVENT_GIVEN_UP', { group, topic: batch.topic, count: attempts, error });
   }
 
   /** True: the item is dealt with. */
   async function alone(batch: LogBatch, item: Item): Promise<boolean> {
     const { parsed } = item;
     if (parsed.kind === 'invalid') {
-      await layAside(batch, item, new InvalidEvent(parsed.where, parsed.problem), 1);
+      await giveUp(batch, item, new InvalidEvent(parsed.where, parsed.problem), 1);
       return true;
     }
     for (let attempt = 1; ; attempt++) {
@@ -100,7 +69,7 @@ export function createConsumer(deps: ConsumeDeps): (batch: LogBatch) => Promise<
         if (deps.isUnavailable(error)) return false;
         const pause = RETRY_PAUSES_MS[attempt - 1];
         if (pause === undefined) {
-          await layAside(batch, item, error, attempt);
+          await giveUp(batch, item, error, attempt);
           return true;
         }
         await new Promise<void>((resolve) => clock.after(pause, resolve));
@@ -140,8 +109,4 @@ export class InvalidEvent extends Error {
     super(`${where === '' ? 'it' : where} ${problem}`);
     this.name = 'InvalidEvent';
   }
-}
-
-function modeOf(event: PlatformEvent | null): 'live' | 'test' {
-  return event?.payload.mode ?? 'live';
 }

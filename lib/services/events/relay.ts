@@ -8,11 +8,9 @@
  *  R3 topics wait for nobody but themselves, and within a topic a request goes to all its partitions at once.
  */
 
-import { DUE_MS } from '#config/consumers.ts';
 import { METRICS } from '#config/metrics.ts';
-import { derivedIdAt } from '#core/ids.ts';
+import { parseEvent } from '#core/events/parse.ts';
 import type { Clock } from '#ports/clock.ts';
-import type { DeadLetterBox } from '#ports/dead-letters.ts';
 import {
   EVENT_LOG_LIMITS,
   type EventLog,
@@ -22,20 +20,17 @@ import {
   type NewMessage,
 } from '#ports/event-log.ts';
 import type { Log } from '#ports/log.ts';
-import type { Metrics } from '#ports/metrics.ts';
-import { fingerprintOf, plainErrorOf } from './fingerprint.ts';
+import { type LayAsideDeps, layAside } from './lay-aside.ts';
 
 export const RELAY_GROUP = 'relay';
 
-export interface RelayDeps {
+export interface RelayDeps extends LayAsideDeps {
   /** The log in the database. */
   readonly from: EventLog;
   readonly to: EventLog;
   readonly topics: readonly string[];
-  readonly deadLetters: DeadLetterBox;
   readonly clock: Clock;
   readonly log: Log;
-  readonly metrics: Metrics;
 }
 
 /** Relays until it is closed; resolves then when what is under way is written and committed. */
@@ -55,7 +50,8 @@ export function startRelay(deps: RelayDeps): { close(): Promise<void> } {
   };
 }
 
-async function relay(deps: RelayDeps, { topic, messages }: LogBatch): Promise<number> {
+async function relay(deps: RelayDeps, batch: LogBatch): Promise<number> {
+  const { topic, messages } = batch;
   try {
     await write(deps, topic, messages);
     return messages.length;
@@ -71,7 +67,7 @@ async function relay(deps: RelayDeps, { topic, messages }: LogBatch): Promise<nu
         if (i > 0) return i;
         throw error;
       }
-      await layAside(deps, topic, message, error);
+      await giveUp(deps, batch, message, error);
     }
   }
   return messages.length;
@@ -95,32 +91,16 @@ function isTooLarge(error: unknown): boolean {
   return error instanceof EventLogError && error.code === 'MESSAGE_TOO_LARGE';
 }
 
-async function layAside(
-  { deadLetters, clock, log, metrics }: RelayDeps,
-  topic: string,
+async function giveUp(
+  deps: RelayDeps,
+  batch: LogBatch,
   message: LogMessage,
   error: unknown,
 ): Promise<void> {
-  const now = clock.now();
-  const eventId = derivedIdAt(message.at, `${topic}/${message.offset}`);
-  await deadLetters.lay({
-    id: derivedIdAt(message.at, `${RELAY_GROUP}/${eventId}`),
-    tenant: message.tenant,
-    mode: 'live',
-    group: RELAY_GROUP,
-    topic,
-    key: message.key,
-    eventId,
-    eventType: null,
+  await layAside(deps, batch, {
+    ...{ group: RELAY_GROUP, critical: true, message, parsed: parseEvent(message.value) },
     // Sent again, it would be as large.
-    value: null,
-    error: plainErrorOf(error),
-    fingerprint: fingerprintOf(RELAY_GROUP, null, error),
-    attempts: 1,
-    critical: true,
-    now,
-    dueAt: now + DUE_MS.critical,
+    ...{ error, attempts: 1, again: false },
   });
-  metrics.add(METRICS.DeadLettersLaid, { Group: RELAY_GROUP }, 1);
-  log.error('EVENT_NOT_RELAYED', { topic, error });
+  deps.log.error('EVENT_NOT_RELAYED', { topic: batch.topic, error });
 }
