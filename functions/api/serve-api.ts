@@ -5,12 +5,12 @@ import type { IdempotencyStore } from '#ports/idempotency-store.ts';
 import type { Ids } from '#ports/ids.ts';
 import type { Log } from '#ports/log.ts';
 import { type Metrics, NO_METRICS } from '#ports/metrics.ts';
-import type { ByWindow, RateLimiter } from '#ports/rate-limiter.ts';
+import type { RateLimiter } from '#ports/rate-limiter.ts';
 import { NO_TRACER, type Tracer } from '#ports/tracer.ts';
 import { createAuditor } from '#services/audit/auditor.ts';
 import { type AuthenticateDeps, createAuthenticate } from '#services/identity/authenticate.ts';
 import type { Principal } from '#services/identity/principal.ts';
-import { DEFAULT_RATES } from '../shared/admission.ts';
+import { DEFAULT_RATES, type Rates } from '../shared/admission.ts';
 import type { ApiHandler, Handlers, OperationsOf } from '../shared/api.ts';
 import { createKeepAnswers } from '../shared/idempotency.ts';
 import { createLaggingReads } from '../shared/lagging-reads.ts';
@@ -29,7 +29,7 @@ export interface ServeDeps extends AuthenticateDeps {
   readonly tracer?: Tracer;
   readonly rateLimiter: RateLimiter;
   /** Requests a minute where neither key nor tenant says anything. Default: as the platform says. */
-  readonly rates?: ByWindow<number>;
+  readonly rates?: Partial<Rates>;
   /** Origins of web clients that may call for every tenant. Default none. */
   readonly allowedOrigins?: readonly string[];
   /** Check every answer against the contract: for tests. */
@@ -74,7 +74,7 @@ export function serveApi<T extends Tag>(
       metrics,
     }),
     rateLimiter: deps.rateLimiter,
-    rates: deps.rates ?? DEFAULT_RATES,
+    rates: { ...DEFAULT_RATES, ...deps.rates },
     clock: deps.clock,
     ids: deps.ids,
     log: deps.log,

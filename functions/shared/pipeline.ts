@@ -17,7 +17,15 @@ import type { Authenticate } from '#services/identity/authenticate.ts';
 import { requirePermission } from '#services/identity/authorize.ts';
 import type { Principal } from '#services/identity/principal.ts';
 import { requireWorkflow } from '#services/identity/workflow-scope.ts';
-import { type AdmissionDeps, type Rate, rateHeaders, requireRoom, takeRate } from './admission.ts';
+import {
+  type AdmissionDeps,
+  type Rate,
+  rateHeaders,
+  requireRoom,
+  takeRate,
+  takeSourceRate,
+  takeTokenRate,
+} from './admission.ts';
 import type { ApiHandler, ApiRequest, ApiResponse, Call, Handlers, Reply } from './api.ts';
 import { originHeaders, preflightHeaders, requireOrigin } from './cors.ts';
 import { fingerprintOf, type KeepAnswers } from './idempotency.ts';
@@ -197,9 +205,18 @@ async function answer(
   } else if (route.tenant === 'token') {
     // What cannot be a token is refused by its form, and costs no query.
     checkParams(id, match.params);
-    principal = await deps.authenticateToken(match.params['token'] ?? '');
+    const token = match.params['token'] ?? '';
+    // Looking one up costs a query, whether it is one or not.
+    const fromThere = await takeSourceRate(deps, request.source);
+    about.rate = fromThere;
+    requireRoom(deps, fromThere);
+    principal = await deps.authenticateToken(token);
     about.tenant = principal.tenant;
     audit.know(whoOf(principal));
+    const { allowed, windows } = await takeTokenRate(deps, principal, token);
+    const byToken = { allowed, windows: [...fromThere.windows, ...windows] };
+    about.rate = byToken;
+    requireRoom(deps, byToken);
   }
 
   const raw = {

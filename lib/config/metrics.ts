@@ -47,7 +47,7 @@ const declared = {
   },
 
   RateLimited: {
-    about: 'requests refused because their caller, or their tenant, had made too many',
+    about: 'requests refused because whoever they are counted with had made too many',
     unit: 'Count',
     kind: 'count',
     dimensions: ['Reason'],

@@ -143,7 +143,7 @@ export function errorsOf(route: Route): ApiErrorCode[] {
       codes.add('MFA_REQUIRED');
     }
   }
-  if (route.tenant === 'proof') codes.add('RATE_LIMITED');
+  if (route.tenant === 'proof' || route.tenant === 'token') codes.add('RATE_LIMITED');
   if (route.body !== undefined) {
     codes.add('REQUEST_MALFORMED').add('PAYLOAD_TOO_LARGE').add('PAYLOAD_TOO_DEEP');
     codes.add('UNSUPPORTED_MEDIA_TYPE').add('REQUEST_TIMEOUT');

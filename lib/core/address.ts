@@ -62,6 +62,21 @@ export function isSameAddress(one: string, other: string): boolean {
   return a !== null && b !== null && a.length === b.length && a.every((byte, i) => byte === b[i]);
 }
 
+/**
+ * What limits count addresses by: one of IPv4 by itself, those of IPv6 by the /64 that one customer of a network
+ * has and may take any address of. `unknown`: what is no address.
+ */
+export function networkOf(source: string | null): string {
+  const address = source === null ? null : parseAddress(source);
+  if (address === null) return 'unknown';
+  if (address.length === 4) return address.join('.');
+  if (isIn(address, MAPPED)) return address.slice(12).join('.');
+  const prefix = [0, 2, 4, 6].map((i) =>
+    (((address[i] as number) << 8) | (address[i + 1] as number)).toString(16),
+  );
+  return `${prefix.join(':')}::/64`;
+}
+
 function parseV4(text: string): Address | null {
   const parts = text.split('.');
   if (parts.length !== 4) return null;
@@ -126,3 +141,5 @@ function isIn(address: Address, { address: base, bits }: Block): boolean {
 const V4 = BLOCKED_V4.map(block);
 const V6 = BLOCKED_V6.map(block);
 const GLOBAL = block(GLOBAL_V6);
+/** How a socket of both families writes an address of IPv4. */
+const MAPPED = block(['::ffff:0:0', 96]);

@@ -13,5 +13,9 @@ export const RATE_WINDOW_SECONDS = 60;
 export const REQUESTS_PER_MINUTE = 1_000;
 /** Of all callers of a tenant together, where the tenant says nothing else. */
 export const TENANT_REQUESTS_PER_MINUTE = 60_000;
+/** Of one token of a callback: five a second, which no heartbeat needs. */
+export const CALLBACKS_PER_MINUTE = 300;
+/** Of all tokens of callbacks, known or not, that come from one network (`networkOf`). */
+export const SOURCE_CALLBACKS_PER_MINUTE = 6_000;
 /** What a tenant or a key may say at most: half of what the platform takes in all. */
 export const MOST_REQUESTS_PER_MINUTE = 300_000;

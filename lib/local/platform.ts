@@ -443,7 +443,11 @@ async function start(
     tracer,
     rateLimiter,
     // One tenant has the machine to itself.
-    rates: { caller: options.requestsPerMinute, tenant: options.requestsPerMinute },
+    rates: {
+      caller: options.requestsPerMinute,
+      tenant: options.requestsPerMinute,
+      source: options.requestsPerMinute,
+    },
     cursorKeys: oneKey(cursorKey),
     runtimes,
     preferredRuntime: 'step_functions',

@@ -222,6 +222,12 @@ export interface CallbackRecord {
   readonly expiresAt: number;
 }
 
+export interface FoundCallback extends CallbackRecord {
+  readonly finished: boolean;
+  /** What its tenant says of how often all its callers may ask in a minute; null: nothing. */
+  readonly tenantPerMinute: number | null;
+}
+
 /** What the API may do: one tenant at a time, row-level security behind every statement. */
 export interface ExecutionAccess {
   /** Durable when it resolves: idempotency record, row, event 1 and outbox row in one transaction. */
@@ -277,10 +283,7 @@ export interface ExecutionAccess {
    * Without a tenant: the token is the credential. Null: unknown or expired at `now`. One that was
    * answered is still found, so that a repeated answer can be told what became of the first.
    */
-  findCallback(
-    tokenHash: string,
-    now: number,
-  ): Promise<(CallbackRecord & { readonly finished: boolean }) | null>;
+  findCallback(tokenHash: string, now: number): Promise<FoundCallback | null>;
   /** Complete and fail end the token, heartbeat does not. `finished`: it was ended before. */
   answerCallback(
     tokenHash: string,

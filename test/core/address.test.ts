@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { isPublicAddress, isSameAddress, parseAddress } from '#core/address.ts';
+import { isPublicAddress, isSameAddress, networkOf, parseAddress } from '#core/address.ts';
 import {
   HOSTILE_HOSTS,
   HOSTILE_V4,
@@ -80,5 +80,18 @@ describe('properties', () => {
       }),
       { seed: 7, numRuns: 2_000 },
     );
+  });
+
+  it.each([
+    ['192.0.2.7', '192.0.2.7'],
+    ['::ffff:192.0.2.7', '192.0.2.7'],
+    ['2001:db8:1:2:3:4:5:6', '2001:db8:1:2::/64'],
+    ['2001:DB8:1:2::', '2001:db8:1:2::/64'],
+    ['::1', '0:0:0:0::/64'],
+    ['fe80::1%eth0', 'unknown'],
+    ['nonsense}', 'unknown'],
+    [null, 'unknown'],
+  ])('%s is counted as %s', (source, network) => {
+    expect(networkOf(source)).toBe(network);
   });
 });

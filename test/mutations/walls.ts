@@ -113,6 +113,18 @@ const CHECKS: readonly Removal[] = [
     tests: ['test/functions/rate-limits.test.ts'],
   },
   {
+    name: 'how often callbacks may come from one network',
+    file: 'functions/shared/pipeline.ts',
+    spoil: replacing('requireRoom(deps, fromThere);', ''),
+    tests: ['test/functions/callback-rates.test.ts'],
+  },
+  {
+    name: 'how often one callback may be answered',
+    file: 'functions/shared/pipeline.ts',
+    spoil: replacing('requireRoom(deps, byToken);', ''),
+    tests: ['test/functions/callback-rates.test.ts'],
+  },
+  {
     name: 'which pages may call',
     file: 'functions/shared/pipeline.ts',
     spoil: replacing('requireOrigin(request, about.origins);', ''),

@@ -316,7 +316,9 @@ export function createMemoryExecutionStore(): MemoryExecutionStore {
     },
     async findCallback(tokenHash, now) {
       const found = callbacks.get(tokenHash);
-      return found === undefined || found.expiresAt <= now ? null : { ...found };
+      return found === undefined || found.expiresAt <= now
+        ? null
+        : { ...found, tenantPerMinute: null };
     },
     async answerCallback(tokenHash, given, now) {
       const found = callbacks.get(tokenHash);

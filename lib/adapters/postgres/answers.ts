@@ -3,10 +3,12 @@ import type { Signal } from '#core/execution/commands.ts';
 import type { Json } from '#core/json.ts';
 import type { ApprovalRecord, ExecutionAccess, SignalAnswer } from '#ports/execution-store.ts';
 import type { PayloadCodec } from '#ports/payload-codec.ts';
+import type { TenantSettings } from '#ports/users.ts';
 import { clampLimit, HIGHEST_ID, paged } from './paging.ts';
 import { storableText } from './payload-codec.ts';
 import { withTenant } from './pool.ts';
 import { decodeOptional, seconds } from './rows.ts';
+import { withDefaults } from './tenant-store.ts';
 
 export interface AnswersDeps {
   /** Role `cloudflow_app`. */
@@ -126,6 +128,7 @@ export function createAnswers({
         step: found.step,
         expiresAt: found.expires_at,
         finished: found.finished_at !== null,
+        tenantPerMinute: withDefaults(found.settings).requests_per_minute,
       };
     },
 
@@ -185,8 +188,8 @@ function textOrNull(value: Json): string | null {
 
 async function callbackOf(pool: Pool, tokenHash: string): Promise<CallbackRow | null> {
   const { rows } = await pool.query<CallbackRow>({
-    name: 'find_callback',
-    text: 'select * from find_callback($1)',
+    name: 'find_answerable',
+    text: 'select * from find_answerable($1)',
     values: [tokenHash],
   });
   return rows[0] ?? null;
@@ -214,4 +217,5 @@ interface CallbackRow {
   readonly step: string;
   readonly expires_at: number;
   readonly finished_at: number | null;
+  readonly settings: Partial<TenantSettings>;
 }

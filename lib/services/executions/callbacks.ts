@@ -1,6 +1,7 @@
 import type { Body, ResponseBody } from '#contract/routes.ts';
 import { CloudFlowError } from '#core/errors.ts';
 import type { Signal } from '#core/execution/commands.ts';
+import { CALLBACKS_PER_MINUTE } from '#core/rate-limits.ts';
 import { PLAIN_ADMISSION, type Principal } from '../identity/principal.ts';
 import { notFound } from '../shared/problems.ts';
 import type { ExecutionDeps } from './deps.ts';
@@ -16,10 +17,13 @@ export async function authenticateToken(
   deps: Pick<ExecutionDeps, 'executions' | 'clock' | 'tokens'>,
   token: string,
 ): Promise<Principal> {
-  const { tenant, mode } = await findCallback(deps, token);
+  const { tenant, mode, tenantPerMinute } = await findCallback(deps, token);
   return {
     ...{ tenant, mode, subject: 'callback', permissions: [], workflows: null, user: null },
-    admission: PLAIN_ADMISSION,
+    admission: {
+      ...PLAIN_ADMISSION,
+      perMinute: { caller: CALLBACKS_PER_MINUTE, tenant: tenantPerMinute },
+    },
   };
 }
 
@@ -92,8 +96,9 @@ async function findCallback(
 ) {
   const found = await deps.executions.findCallback(deps.tokens.hashOf(token), deps.clock.now());
   if (found === null) throw notFound('callback');
-  const { tenant, executionId, step } = found;
+  const { tenant, executionId, step, tenantPerMinute } = found;
   const execution = await deps.executions.getExecution(tenant, executionId);
   if (execution === null) throw notFound('callback');
-  return { tenant, executionId, step, mode: execution.mode, runtime: execution.runtime };
+  const { mode, runtime } = execution;
+  return { tenant, executionId, step, mode, runtime, tenantPerMinute };
 }

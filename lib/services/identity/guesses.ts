@@ -1,3 +1,4 @@
+import { networkOf } from '#core/address.ts';
 import { CloudFlowError } from '#core/errors.ts';
 import type { GuessKey } from '#ports/login-guard.ts';
 import type { IdentityDeps } from './deps.ts';
@@ -6,8 +7,8 @@ import type { IdentityDeps } from './deps.ts';
  * How many guesses at a password anyone gets, counted before anything is hashed:
  *
  *  - towards one account from one source: 5, then a lock of 15 minutes;
- *  - from one source towards all accounts, and towards one account from everywhere: more, so that
- *    neither spraying nor many sources get far;
+ *  - from one source (of IPv6 a /64) towards all accounts, and towards one account from everywhere:
+ *    more, so that neither spraying nor many sources get far;
  *  - on a device where the user has signed in before: 10 of its own, which nobody else can use up. So
  *    guesses from elsewhere do not keep the owner out.
  */
@@ -36,7 +37,7 @@ export function passwordGuess(
   if (device !== null) {
     return reserve(deps, [keyOf(deps, PER_DEVICE, 'device', account, device)], []);
   }
-  const from = source ?? 'unknown';
+  const from = networkOf(source);
   return reserve(
     deps,
     [keyOf(deps, PER_ACCOUNT_AND_SOURCE, 'account and source', account, from)],
@@ -54,7 +55,7 @@ export async function mailRequest(
   account: string,
   source: string | null,
 ): Promise<void> {
-  const from = source ?? 'unknown';
+  const from = networkOf(source);
   await reserve(
     deps,
     [
@@ -67,7 +68,7 @@ export async function mailRequest(
 
 /** Sign-ins elsewhere that one source may begin: each is remembered here until it ends. */
 export async function signInBegun(deps: GuardDeps, source: string | null): Promise<void> {
-  await reserve(deps, [keyOf(deps, SIGN_INS_PER_SOURCE, 'sign-ins from', source ?? 'unknown')], []);
+  await reserve(deps, [keyOf(deps, SIGN_INS_PER_SOURCE, 'sign-ins from', networkOf(source))], []);
 }
 
 async function reserve(
