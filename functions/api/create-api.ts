@@ -2,6 +2,7 @@ import { TAGS } from '#contract/route.ts';
 import type { Runtime } from '#core/plan/program.ts';
 import type { AuditTrail } from '#ports/audit-trail.ts';
 import type { BulkOperations } from '#ports/bulk-operations.ts';
+import type { Cache } from '#ports/cache.ts';
 import type { CallbackTokens } from '#ports/callback-tokens.ts';
 import type { ConnectionStore } from '#ports/connection-store.ts';
 import type { DeadLetters } from '#ports/dead-letters.ts';
@@ -34,6 +35,7 @@ export interface ApiDeps extends ServeDeps {
   readonly sso: ReturnType<typeof createSso>;
   readonly accessTokens: IdentityHandlerDeps['accessTokens'];
   readonly workflows: WorkflowStore;
+  readonly cache: Cache;
   readonly definitionChecks: DefinitionChecks;
   readonly connections: ConnectionStore;
   readonly secrets: Secrets;
@@ -61,7 +63,7 @@ export function createApi(deps: ApiDeps): ApiHandler {
   const cursors = createCursors(deps.cursorKeys);
   /** What is read of definitions and executions, over these stores. */
   const over = (stores: NonNullable<ApiDeps['readers']>) => {
-    const shared = { clock, cursors, catalog: createCatalog(stores.workflows) };
+    const shared = { clock, cursors, catalog: createCatalog(stores.workflows, deps.cache) };
     const executions = {
       ...shared,
       executions: stores.executions,

@@ -8,15 +8,16 @@ import type { ProgramEnv } from '#config/env.ts';
 import type { StartedBy } from '#config/functions.ts';
 import type { Runtime } from '#core/plan/program.ts';
 import type { AuditTrail } from '#ports/audit-trail.ts';
+import type { Cache } from '#ports/cache.ts';
 import type { WorkflowStore } from '#ports/workflow-store.ts';
 import { type Cursors, createCursors } from '#services/shared/cursor.ts';
 import { type Catalog, createCatalog } from '#services/workflows/catalog.ts';
 import type { ServeDeps } from '../api/serve-api.ts';
 import { createVerifier } from '../identity/create-verifier.ts';
+import { openCache } from './cache.ts';
 import { openPools } from './database.ts';
 import { openPlatformKeys } from './platform-keys.ts';
 import { type Basics, createBasics } from './process.ts';
-import { openRateLimiter } from './rate-limits.ts';
 
 /** What every deployed part of the API has, whatever it serves. */
 export interface ApiProcess extends Omit<ServeDeps, keyof Basics>, Basics {
@@ -30,6 +31,7 @@ export interface ApiProcess extends Omit<ServeDeps, keyof Basics>, Basics {
   readonly fresh: () => Promise<void>;
   readonly workflows: WorkflowStore;
   readonly catalog: Catalog;
+  readonly cache: Cache;
   readonly runtimes: ReadonlySet<Runtime>;
   readonly preferredRuntime: Runtime;
 }
@@ -47,7 +49,7 @@ const READER_CONNECT_MS = 1_000;
 
 /** Null where the stage has no readers. */
 export function connectReaders(
-  basics: Basics,
+  basics: Basics & { readonly cache: Cache },
   env: { readonly DATABASE_READER_URL: string; readonly DATABASE_AUTH: string },
 ): Readers | null {
   const { DATABASE_READER_URL, DATABASE_AUTH } = env;
@@ -55,7 +57,7 @@ export function connectReaders(
   const open = openPools(basics, { DATABASE_URL: DATABASE_READER_URL, DATABASE_AUTH });
   const pool = open('cloudflow_app', 2, READER_CONNECT_MS);
   const workflows = createPostgresWorkflowStore(pool);
-  return { pool, workflows, catalog: createCatalog(workflows) };
+  return { pool, workflows, catalog: createCatalog(workflows, basics.cache) };
 }
 
 /** A function serves one request at a time, so its pools are small. */
@@ -66,6 +68,7 @@ export async function connectApi(
   const basics = createBasics(name, env);
   // The API seals its cursors with keys that all of its functions share.
   const cursorKeys = await openPlatformKeys(basics, env.CURSOR_KEY_SECRET);
+  const { rateLimiter, cache } = openCache(basics, env, cursorKeys);
   const open = openPools(basics, env);
   const pool = open('cloudflow_app', 4);
   const workflows = createPostgresWorkflowStore(pool);
@@ -84,10 +87,11 @@ export async function connectApi(
     idempotency: createPostgresIdempotencyStore({ pool, codec: basics.codec }),
     cursors: createCursors(cursorKeys),
     fresh: () => cursorKeys.fresh(),
-    catalog: createCatalog(workflows),
+    catalog: createCatalog(workflows, cache),
+    cache,
     runtimes: new Set<Runtime>(['engine', 'step_functions']),
     preferredRuntime: env.PREFERRED_RUNTIME === 'engine' ? 'engine' : 'step_functions',
-    rateLimiter: openRateLimiter(basics, env),
+    rateLimiter,
     allowedOrigins: env.ALLOWED_ORIGINS.split(',').filter((origin) => origin !== ''),
   };
 }

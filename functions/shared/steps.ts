@@ -30,6 +30,7 @@ import { createOutboundGate, DEFAULT_GATE_LIMITS } from '#steps/outbound-gate.ts
 import { createKnownExecutions } from '#steps/runner/known.ts';
 import type { RunnerDeps } from '#steps/runner/task.ts';
 import type { startBulkWorker } from './bulk.ts';
+import { createOwnCache } from './cache.ts';
 import { openPools } from './database.ts';
 import { openNudges } from './nudges.ts';
 import type { Basics } from './process.ts';
@@ -98,7 +99,7 @@ export function connectSteps(
     partitions,
     adopter: null,
   });
-  const catalog = createCatalog(createPostgresWorkflowStore(app));
+  const catalog = createCatalog(createPostgresWorkflowStore(app), createOwnCache(basics));
   const runtimes = new Set(['engine', 'step_functions'] as const);
   return {
     ownership,

@@ -22,7 +22,12 @@ const aws = (client: string, about: string): BreakerSpec & { readonly client: st
 });
 
 export const BREAKERS = {
-  cache: { about: 'windows of rate limits', client: null, failures: 5, openMs: 1_000 },
+  cache: {
+    about: 'windows of rate limits, and values that are kept',
+    client: null,
+    failures: 5,
+    openMs: 1_000,
+  },
   secrets: aws('SecretsManagerClient', 'secrets, of tenants and of the platform'),
   keys: aws('KMSClient', 'keys that seal keys'),
   states: aws('SFNClient', 'Step Functions'),

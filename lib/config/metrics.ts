@@ -27,6 +27,8 @@ export const DIMENSIONS = {
   Secret: 'secret whose key the platform turns by itself',
   Dependency: 'what a program asks outside itself, as config/breakers.ts names it',
   Group: 'group of readers of a topic',
+  Cache: 'kind of values that are kept besides, as config/caches.ts names it',
+  From: 'where a value was found: process, shared (by all processes) or source',
 } as const;
 
 export type Dimension = keyof typeof DIMENSIONS;
@@ -287,6 +289,27 @@ const declared = {
     unit: 'Count',
     kind: 'count',
     dimensions: [],
+  },
+  CacheReads: {
+    about:
+      'values that were asked for, by where they were found; from the source: they were not kept',
+    unit: 'Count',
+    kind: 'count',
+    dimensions: ['Cache', 'From'],
+  },
+  CacheFailures: {
+    about:
+      'commands about values to which the cache gave no answer, or the breaker none in its place',
+    unit: 'Count',
+    kind: 'count',
+    dimensions: ['Cache'],
+  },
+  CacheUnusable: {
+    about:
+      'values that were not kept or not used: too large, or not what somebody of ours had written',
+    unit: 'Count',
+    kind: 'count',
+    dimensions: ['Cache', 'Reason'],
   },
   CacheConnectFailures: {
     about: 'connections to the cache that could not be had, or were lost',

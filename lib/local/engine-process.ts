@@ -29,6 +29,7 @@ import { createPostgresDatabases } from '#adapters/postgres-target/databases.ts'
 import { createEngine } from '#engine/engine.ts';
 import { createStepPerformer } from '#engine/step-performer.ts';
 import { createEvaluatorPool } from '#evaluator/pool.ts';
+import { createOwnCache } from '#functions/shared/cache.ts';
 import { closeHealth, createEngineHealth } from '#functions/shared/engine-health.ts';
 import { createChildren } from '#services/executions/children.ts';
 import { createCatalog } from '#services/workflows/catalog.ts';
@@ -81,7 +82,7 @@ const executions = createExecutionAccess({
 });
 const children = createChildren({
   executions,
-  catalog: createCatalog(createPostgresWorkflowStore(app)),
+  catalog: createCatalog(createPostgresWorkflowStore(app), createOwnCache({ clock, metrics })),
   // What is started on either runtime is found by looking; here as well.
   hints: {
     accepted: (hint) => engine.hints.accepted(hint),

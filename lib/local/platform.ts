@@ -65,7 +65,7 @@ import { createApi } from '#functions/api/create-api.ts';
 import { createIdentity } from '#functions/identity/create-identity.ts';
 import { createVerifier } from '#functions/identity/create-verifier.ts';
 import { startBulkWorker } from '#functions/shared/bulk.ts';
-import { openRateLimiter } from '#functions/shared/rate-limits.ts';
+import { openCache } from '#functions/shared/cache.ts';
 import { createSso } from '#functions/sso/create-sso.ts';
 import type { Clock } from '#ports/clock.ts';
 import type { Log } from '#ports/log.ts';
@@ -231,6 +231,14 @@ async function start(
   const secrets = await openFileSecrets(join(state.path, 'secrets'));
   const programs = createPostgresPrograms(appPool);
   const workflows = createPostgresWorkflowStore(appPool);
+  const opened = openCache(
+    { name: 'platform', clock, log, metrics },
+    { STAGE: 'local', CACHE_URL: options.redisUrl ?? '', CACHE_AUTH: 'url' },
+    oneKey(cursorKey),
+  );
+  onStop(() => opened.close());
+  const { cache } = opened;
+  const catalog = createCatalog(workflows, cache);
   const tokens = createCallbackTokens();
   const recorder = createExecutionRecorder({ pool: appPool, codec, partitions });
   const ownership = createExecutionOwnership({
@@ -279,7 +287,7 @@ async function start(
   });
   const children = createChildren({
     executions,
-    catalog: createCatalog(workflows),
+    catalog,
     hints,
     runtimes,
     clock,
@@ -405,11 +413,6 @@ async function start(
     issuer,
     randomBytes,
   });
-  const rateLimiter = openRateLimiter(
-    { name: 'platform', clock, log, metrics },
-    { STAGE: 'local', CACHE_URL: options.redisUrl ?? '', CACHE_AUTH: 'url' },
-  );
-  onStop(() => rateLimiter.close());
   const auditTrail = createPostgresAuditTrail(appPool);
   const handler = createApi({
     ...createVerifier({ app: appPool, login: loginPool, signingKeys, clock, ids, issuer }),
@@ -424,6 +427,7 @@ async function start(
       randomBytes,
     }),
     workflows,
+    cache,
     definitionChecks,
     connections,
     secrets,
@@ -441,7 +445,7 @@ async function start(
     log: log.with({ part: 'api' }),
     metrics,
     tracer,
-    rateLimiter,
+    rateLimiter: opened.rateLimiter,
     // One tenant has the machine to itself.
     rates: {
       caller: options.requestsPerMinute,
@@ -490,7 +494,7 @@ async function start(
   onStop(
     startBulkWorker({
       ...{ executions, programs, hints, runtimes, clock, ids, metrics },
-      catalog: createCatalog(workflows),
+      catalog,
       work: createBulkWork({ pool: enginePool, codec }),
       trail: auditTrail,
       log: log.with({ part: 'bulk operations' }),

@@ -22,12 +22,13 @@ import type { OperationId } from '#contract/routes.ts';
 import { operationIds, routeOf } from '#contract/routes.ts';
 import { serveApi } from '#functions/api/serve-api.ts';
 import type { ApiHandler, ApiRequest, Handlers, OperationsOf } from '#functions/shared/api.ts';
-import { openRateLimiter } from '#functions/shared/rate-limits.ts';
+import { openCache } from '#functions/shared/cache.ts';
 import type { CallingKey } from '#ports/api-keys.ts';
 import { NO_METRICS } from '#ports/metrics.ts';
 import type { RateLimiter } from '#ports/rate-limiter.ts';
 import { createAccessTokens } from '#services/identity/access-tokens.ts';
 import { makeApiKey } from '#services/identity/api-key.ts';
+import { oneKey } from '#services/shared/key-ring.ts';
 import { createTestSigningKeys } from '#test/support/signing-keys.ts';
 import { describeMachine, untilQuiet } from './machine.ts';
 import { percentile } from './percentile.ts';
@@ -204,15 +205,16 @@ async function chains(shared: RateLimiter): Promise<Record<string, Timed>> {
 const folder = mkdtempSync(join(tmpdir(), 'cloudflow-bench-'));
 const redis = await startRedis(folder, { durable: false });
 if (redis === null) throw new Error('there is no redis-server on the path');
-const limiter = openRateLimiter(
+const opened = openCache(
   { name: 'bench', clock, log: createSilentLog(), metrics: NO_METRICS },
   { STAGE: 'dev', CACHE_URL: `redis://127.0.0.1:${redis.port}`, CACHE_AUTH: 'url' },
+  oneKey(randomBytes(32)),
 );
 try {
-  await limiter.connected();
+  await opened.connected();
   const rounds: Record<string, Timed>[] = [];
   for (let i = 0; i < Number(args.rounds); i++) {
-    rounds.push({ ...(await tokens()), ...(await chains(limiter)) });
+    rounds.push({ ...(await tokens()), ...(await chains(opened.rateLimiter)) });
     process.stderr.write(`round ${i + 1} of ${args.rounds}\n`);
   }
   const names = Object.keys(rounds[0] as object);
@@ -244,7 +246,7 @@ try {
     }
   }
 } finally {
-  await limiter.close();
+  await opened.close();
   await redis.close();
   rmSync(folder, { recursive: true, force: true });
 }

@@ -13,6 +13,7 @@ import type { Client } from '#client/client.ts';
 import { type ApiErrorCode, hasErrorCode } from '#core/errors.ts';
 import type { JsonObject } from '#core/json.ts';
 import type { BulkWork } from '#ports/bulk-operations.ts';
+import { NO_CACHE } from '#ports/cache.ts';
 import { NO_METRICS } from '#ports/metrics.ts';
 import { createAuditor } from '#services/audit/auditor.ts';
 import { bulkTurn } from '#services/executions/bulk-worker.ts';
@@ -65,7 +66,7 @@ describeWithPostgres('bulk operations', () => {
           partitions: createPartitions(app),
         }),
         programs: createPostgresPrograms(app),
-        catalog: createCatalog(createPostgresWorkflowStore(app)),
+        catalog: createCatalog(createPostgresWorkflowStore(app), NO_CACHE),
         hints: { accepted() {}, signalled() {} },
         auditor: createAuditor({
           ...{ clock, ids, log, randomBytes, metrics: NO_METRICS },

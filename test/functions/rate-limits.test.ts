@@ -1,8 +1,10 @@
+import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { createJsonLog } from '#adapters/local/json-log.ts';
 import { createSystemClock } from '#adapters/local/system-clock.ts';
 import { createLocalMetrics } from '#adapters/metrics/local-metrics.ts';
-import { type OpenedRateLimiter, openRateLimiter } from '#functions/shared/rate-limits.ts';
+import { type OpenedCache, openCache } from '#functions/shared/cache.ts';
+import { oneKey } from '#services/shared/key-ring.ts';
 import { startTestApi, type TestApi } from '#test/support/api.ts';
 import {
   createTestDatabase,
@@ -167,13 +169,14 @@ describeWithPostgres('how often somebody may ask', () => {
 
   describe.skipIf(!hasRedis)('over several processes and a cache', () => {
     let redis: RedisServer;
+    const sealKey = randomBytes(32);
     const processes: TestApi[] = [];
-    const limiters: OpenedRateLimiter[] = [];
+    const caches: OpenedCache[] = [];
     const lines: string[] = [];
     beforeAll(async () => {
       redis = await startRedis();
       for (let i = 0; i < 2; i++) {
-        const limiter = openRateLimiter(
+        const opened = openCache(
           {
             name: `process-${i}`,
             clock: createSystemClock(),
@@ -187,17 +190,23 @@ describeWithPostgres('how often somebody may ask', () => {
             }),
           },
           { STAGE: 'dev', CACHE_URL: redis.url, CACHE_AUTH: 'url' },
+          oneKey(sealKey),
         );
-        limiters.push(limiter);
+        caches.push(opened);
         processes.push(
-          await startTestApi(database, { rates: RATES, metrics, rateLimiter: limiter }),
+          await startTestApi(database, {
+            rates: RATES,
+            metrics,
+            rateLimiter: opened.rateLimiter,
+            cache: opened.cache,
+          }),
         );
       }
       await connected();
     });
     afterAll(async () => {
       for (const each of processes) await each.close();
-      for (const each of limiters) await each.close();
+      for (const each of caches) await each.close();
     });
 
     /** Both count in the cache: a request by one is seen by the other. */

@@ -37,13 +37,15 @@ import { createEngine } from '#engine/engine.ts';
 import { createApi } from '#functions/api/create-api.ts';
 import { createIdentity } from '#functions/identity/create-identity.ts';
 import { createVerifier } from '#functions/identity/create-verifier.ts';
+import { createOwnCache } from '#functions/shared/cache.ts';
 import { createSso } from '#functions/sso/create-sso.ts';
 import { type HttpServer, type HttpServerLimits, startHttpServer } from '#local/http-server.ts';
 import type { ApiKeys } from '#ports/api-keys.ts';
+import type { Cache } from '#ports/cache.ts';
 import type { Clock } from '#ports/clock.ts';
 import type { Adopter, ExecutionOwnership, Mode } from '#ports/execution-store.ts';
 import type { Log } from '#ports/log.ts';
-import type { Metrics } from '#ports/metrics.ts';
+import { type Metrics, NO_METRICS } from '#ports/metrics.ts';
 import type { ObjectStore } from '#ports/object-store.ts';
 import type { PasswordHasher } from '#ports/password-hasher.ts';
 import type { ByWindow, RateLimiter } from '#ports/rate-limiter.ts';
@@ -103,6 +105,8 @@ export interface TestApiOptions {
   readonly metrics?: Metrics;
   /** Default: of this process alone. */
   readonly rateLimiter?: RateLimiter;
+  /** Default: one of this process alone. */
+  readonly cache?: Cache;
   /** Default: more than any test asks. */
   readonly rates?: ByWindow<number>;
 }
@@ -253,6 +257,7 @@ export async function startTestApi(
     preferredRuntime: 'engine',
     checks: { postgres: async () => void (await appPool.query('select 1')) },
     rateLimiter: options.rateLimiter ?? createLocalRateLimiter(clock),
+    cache: options.cache ?? createOwnCache({ clock, metrics: options.metrics ?? NO_METRICS }),
     rates: options.rates ?? { caller: 1_000_000, tenant: 1_000_000 },
     allowedOrigins: options.allowedOrigins ?? [],
     checkResponses: true,

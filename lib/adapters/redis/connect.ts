@@ -46,8 +46,15 @@ export interface Redis {
     keys: readonly [string, ...string[]],
     args: readonly string[],
   ): Promise<Reply>;
+  /** Those that hold keys, each once: for what asks all of them, and not for one key. */
+  nodes(): Promise<readonly RedisNode[]>;
   /** Ends it; commands under way are rejected. Never rejects. */
   close(): Promise<void>;
+}
+
+export interface RedisNode {
+  /** As `send` of the connection. */
+  send(command: readonly string[]): Promise<Reply>;
 }
 
 const CONNECT_MS = 2_000;
@@ -78,7 +85,7 @@ export function connectRedis(
   // Whoever never asks for it must not be ended by it.
   first.catch(() => undefined);
 
-  async function send(key: string, command: readonly string[]): Promise<Reply> {
+  async function inTime<T>(asked: Promise<T>): Promise<T> {
     const deadline = deadlines.after(answerMs);
     const late = new Promise<never>((_, reject) => {
       deadline.signal.addEventListener('abort', () =>
@@ -86,11 +93,13 @@ export function connectRedis(
       );
     });
     try {
-      return await Promise.race([client.send(key, command), late]);
+      return await Promise.race([asked, late]);
     } finally {
       deadline.clear();
     }
   }
+  const send = (key: string, command: readonly string[]): Promise<Reply> =>
+    inTime(client.send(key, command));
 
   return {
     connected: () => first,
@@ -105,6 +114,10 @@ export function connectRedis(
         return send(keys[0], ['EVAL', text, ...rest]);
       }
     },
+    async nodes() {
+      const all = await inTime(client.nodes());
+      return all.map((node) => ({ send: (command) => inTime(node(command)) }));
+    },
     async close() {
       closed.abort();
       client.end();
@@ -117,6 +130,7 @@ export function connectRedis(
 interface Client {
   connect(): Promise<unknown>;
   send(key: string, command: readonly string[]): Promise<Reply>;
+  nodes(): Promise<readonly ((command: readonly string[]) => Promise<Reply>)[]>;
   end(): void;
 }
 
@@ -127,6 +141,7 @@ function ofOne(settings: RedisSettings, lost: Listener, ready: () => void): Clie
   return {
     connect: () => client.connect(),
     send: (_, command) => client.sendCommand<Reply>(command),
+    nodes: async () => [(command) => client.sendCommand<Reply>(command)],
     end: () => void (client.isOpen && client.destroy()),
   };
 }
@@ -144,6 +159,13 @@ function ofCluster(settings: RedisSettings, lost: Listener, ready: () => void): 
   return {
     connect: () => client.connect(),
     send: (key, command) => client.sendCommand<Reply>(key, false, [...command]),
+    nodes: () =>
+      Promise.all(
+        client.masters.map(async (master) => {
+          const node = await client.nodeClient(master);
+          return (command: readonly string[]) => node.sendCommand<Reply>(command);
+        }),
+      ),
     end: () => void (client.isOpen && client.destroy()),
   };
 }

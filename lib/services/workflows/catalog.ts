@@ -1,11 +1,12 @@
-import { LRUCache } from 'lru-cache';
+import { CACHES } from '#config/caches.ts';
+import type { Cache } from '#ports/cache.ts';
 import type { Mode } from '#ports/execution-store.ts';
 import type { VersionRecord, WorkflowRecord, WorkflowStore } from '#ports/workflow-store.ts';
 import { coalesce } from '../shared/coalesce.ts';
 import { notFound } from '../shared/problems.ts';
 
 /**
- * Reading definitions on the hot path. Versions never change, so what was read once is kept; which
+ * Reading definitions on the hot path. Versions never change, so they may come out of the cache; which
  * version is current, and whether the workflow still exists, is read every time (joined with others
  * that ask for the same at the same moment).
  */
@@ -27,11 +28,8 @@ interface Name {
   readonly workflowId: string;
 }
 
-export function createCatalog(
-  store: WorkflowStore,
-  options: { readonly max?: number } = {},
-): Catalog {
-  const versions = new LRUCache<string, VersionRecord>({ max: options.max ?? 1_000 });
+export function createCatalog(store: WorkflowStore, cache: Cache): Catalog {
+  const versions = cache.of<VersionRecord>(CACHES['workflow-version']);
   const current = coalesce(
     ({ tenant, mode, workflowId }: Name) => store.find(tenant, mode, workflowId),
     ({ tenant, mode, workflowId }) => `${tenant}/${mode}/${workflowId}`,
@@ -48,12 +46,11 @@ export function createCatalog(
       const { version: highest, createdAt } = await workflow(tenant, mode, workflowId);
       const wanted = version ?? highest;
       // A workflow that is deleted and stored anew has another beginning, and other versions.
-      const key = `${tenant}/${mode}/${workflowId}/${createdAt}/${wanted}`;
-      const known = versions.get(key);
-      if (known !== undefined) return known;
-      const found = await store.findVersion(tenant, mode, workflowId, wanted);
+      const found = await versions.read(
+        { tenant, parts: [mode, workflowId, String(createdAt), wanted] },
+        () => store.findVersion(tenant, mode, workflowId, wanted),
+      );
       if (found === null) throw notFound('version');
-      versions.set(key, found);
       return found;
     },
   };
