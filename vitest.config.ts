@@ -25,6 +25,7 @@ export default defineConfig({
             'test/services/**/*.test.ts',
             'test/client/**/*.test.ts',
             'test/local/**/*.test.ts',
+            'test/mutations/**/*.test.ts',
             'test/*.test.ts',
           ],
           // Seconds where the machine is its own; the rest is for one that others keep busy.

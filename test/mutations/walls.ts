@@ -1,270 +1,17 @@
 /**
  * Takes one check away at a time (the tenant of a statement, a permission, the policies of a table, a test
  * of a credential) and sees that a test of the walls turns red. `npm run test:walls`; `-- --only <text>` for those
- * whose name holds the text.
+ * whose name holds the text, `-- --from <n>` to go on where it was stopped.
  *
  * Each runs in a copy of the repository, whose files are links until one is written anew. A check whose
  * removal nothing notices ends the script with 1 and is named.
  */
 import { spawn } from 'node:child_process';
-import {
-  cpSync,
-  globSync,
-  mkdtempSync,
-  readFileSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs';
+import { cpSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { TABLES } from '#adapters/postgres/roles.ts';
-
-const ROOT = fileURLToPath(new URL('../..', import.meta.url));
-const WALLS = 'test/functions/walls.test.ts';
-const STATEMENTS = 'test/adapters/postgres/statement-walls.test.ts';
-const PEOPLE = 'test/adapters/postgres/statement-walls-people.test.ts';
-const ROLES = 'test/functions/roles-matrix.test.ts';
-const IDENTITY = 'test/functions/identity.test.ts';
-const TENANCY = 'test/adapters/postgres/tenancy.test.ts';
-
-interface Removal {
-  readonly name: string;
-  readonly file: string;
-  readonly spoil: (text: string) => string;
-  /** One of these must fail; the first that does is enough. */
-  readonly tests: readonly string[];
-}
-
-/** Stores that answer calls of tenants; others are asked by programs of ours alone. */
-const STORES = [
-  'access',
-  'list-executions',
-  'answers',
-  'workflow-store',
-  'connection-store',
-  'user-store',
-  'role-store',
-  'session-store',
-  'tenant-store',
-  'second-factors',
-  'api-keys',
-  'audit-trail',
-].map((name) => `lib/adapters/postgres/${name}.ts`);
-
-function replacing(find: string, replace: string): (text: string) => string {
-  return (text) => {
-    if (!text.includes(find)) throw new Error(`nothing to take away: ${find}`);
-    return text.replace(find, replace);
-  };
-}
-
-/** Every place where a statement asks for rows of one tenant. */
-function tenantFilters(): Removal[] {
-  return STORES.flatMap((file) => {
-    const text = readFileSync(join(ROOT, file), 'utf8');
-    // The table of tenants is filtered by its own id.
-    const column = file.endsWith('tenant-store.ts') ? 'id' : 'tenant_id';
-    // A digest is the whole key of its table, and the tenant was found by it: nothing can differ there.
-    const filter = new RegExp(
-      `(?<![.\\w])(?:\\w+\\.)?${column} = \\$(\\d)(?=\\s)(?! and digest = )`,
-      'g',
-    );
-    return [...text.matchAll(filter)].map(({ 0: found, 1: parameter, index }): Removal => {
-      const line = text.slice(0, index).split('\n').length;
-      return {
-        name: `tenant of the statement at ${file}:${line}`,
-        file,
-        // Always true, and still a use of the parameter.
-        spoil: (all) =>
-          `${all.slice(0, index)}($${parameter}::uuid is not null or ${found})${all.slice(index + found.length)}`,
-        tests: [STATEMENTS, PEOPLE, WALLS, IDENTITY],
-      };
-    });
-  });
-}
-
-function policies(): Removal[] {
-  const last = globSync('lib/adapters/postgres/migrations/*.sql', { cwd: ROOT }).sort().at(-1);
-  if (last === undefined) throw new Error('there are no migrations');
-  return Object.entries(TABLES)
-    .filter(([, { tenant }]) => tenant)
-    .map(([table]) => ({
-      name: `policies of ${table}`,
-      file: last,
-      spoil: (text) => `${text}\nalter table ${table} disable row level security;\n`,
-      tests: [TENANCY],
-    }));
-}
-
-const CHECKS: readonly Removal[] = [
-  {
-    name: 'permission of the route',
-    file: 'functions/shared/pipeline.ts',
-    spoil: replacing('requirePermission(principal, route.permission, deps.clock.now());', ''),
-    tests: [WALLS],
-  },
-  {
-    name: 'how often a caller may ask',
-    file: 'functions/shared/pipeline.ts',
-    spoil: replacing('requireRoom(deps, about.rate);', ''),
-    tests: ['test/functions/rate-limits.test.ts'],
-  },
-  {
-    name: 'how often callbacks may come from one network',
-    file: 'functions/shared/pipeline.ts',
-    spoil: replacing('requireRoom(deps, fromThere);', ''),
-    tests: ['test/functions/callback-rates.test.ts'],
-  },
-  {
-    name: 'how often one callback may be answered',
-    file: 'functions/shared/pipeline.ts',
-    spoil: replacing('requireRoom(deps, byToken);', ''),
-    tests: ['test/functions/callback-rates.test.ts'],
-  },
-  {
-    name: 'which pages may call',
-    file: 'functions/shared/pipeline.ts',
-    spoil: replacing('requireOrigin(request, about.origins);', ''),
-    tests: ['test/functions/origins.test.ts'],
-  },
-  {
-    name: 'workflows that a key is for',
-    file: 'functions/shared/pipeline.ts',
-    spoil: replacing('requireWorkflow(principal, workflow_id);', ''),
-    tests: [IDENTITY, 'test/functions/api.test.ts', WALLS],
-  },
-  {
-    name: 'digest of a key',
-    file: 'lib/services/identity/authenticate.ts',
-    spoil: replacing('|| !sameDigest(stored.digest, given.digest)', ''),
-    tests: [WALLS, IDENTITY],
-  },
-  {
-    name: 'revocation of a key',
-    file: 'lib/services/identity/authenticate.ts',
-    spoil: replacing('if (stored.revokedAt !== null) throw refused();', ''),
-    tests: [WALLS],
-  },
-  {
-    name: 'end of a key',
-    file: 'lib/services/identity/authenticate.ts',
-    spoil: replacing(
-      'if (stored.expiresAt !== null && stored.expiresAt <= now) throw refused();',
-      '',
-    ),
-    tests: [WALLS],
-  },
-  {
-    name: 'end of a session',
-    file: 'lib/services/identity/authenticate.ts',
-    spoil: replacing(' || state.endedAt !== null', ''),
-    tests: [IDENTITY],
-  },
-  {
-    name: 'user and mode of a session',
-    file: 'lib/services/identity/authenticate.ts',
-    spoil: replacing(
-      'if (state.user !== token.user || state.mode !== token.mode) throw refused();',
-      '',
-    ),
-    tests: [ROLES],
-  },
-  {
-    name: 'status of a user',
-    file: 'lib/services/identity/authenticate.ts',
-    spoil: replacing("if (state.userStatus !== 'active') throw refused();", ''),
-    tests: [ROLES],
-  },
-  {
-    name: 'type of a token',
-    file: 'lib/services/identity/access-tokens.ts',
-    spoil: replacing('            typ: TYPE,\n', ''),
-    tests: [ROLES],
-  },
-  {
-    name: 'audience of a token',
-    file: 'lib/services/identity/access-tokens.ts',
-    spoil: (text) =>
-      replacing(
-        '            audience: AUDIENCE,\n',
-        '',
-      )(replacing('if (aud !== AUDIENCE || ', 'if (')(text)),
-    tests: [ROLES],
-  },
-  {
-    name: 'issuer of a token',
-    file: 'lib/services/identity/access-tokens.ts',
-    spoil: replacing('            issuer: deps.issuer(),\n', ''),
-    tests: [ROLES],
-  },
-  {
-    name: 'algorithm of a token',
-    file: 'lib/services/identity/access-tokens.ts',
-    spoil: replacing('            algorithms: [ALGORITHM],\n', ''),
-    tests: [ROLES],
-  },
-  {
-    name: 'keys in the head of a token',
-    file: 'lib/services/identity/access-tokens.ts',
-    spoil: replacing('if (REFUSED_HEADERS.some((name) => name in header)) throw refused();', ''),
-    tests: [ROLES],
-  },
-  {
-    name: 'the one text of a token',
-    file: 'lib/services/identity/access-tokens.ts',
-    spoil: replacing("if (!text.split('.').every(isCanonical)) throw refused();", ''),
-    tests: [ROLES],
-  },
-  {
-    name: 'who a cursor was given to',
-    file: 'lib/services/shared/cursor.ts',
-    spoil: replacing(
-      'if (given.length !== MAC_BYTES || !timingSafeEqual(given, mac(scope, query, position))) {',
-      'if (given.length !== MAC_BYTES || mac(scope, query, position).length === 0) {',
-    ),
-    tests: ['test/functions/audit.test.ts', 'test/functions/api.test.ts'],
-  },
-  {
-    name: 'what of theirs people may give away',
-    file: 'lib/services/users/grantable.ts',
-    spoil: replacing(
-      'if (covers(principal.permissions, scopes)) return;',
-      'if (scopes !== null) return;',
-    ),
-    tests: [IDENTITY],
-  },
-];
-
-/** Every line that refuses an answer of SAML: in which file of its adapter, and the line. */
-const SAML_LINES = [
-  ['parse', "if (/<[!?]/.test(body)) throw new Refused('forbidden_markup');"],
-  ['shape', 'checkIds(root);'],
-  [
-    'shape',
-    "if (!allowed.includes(element.getAttribute('Algorithm'))) throw new Refused('algorithm');",
-  ],
-  ['read-answer', 'checkShape(parseXml(text));'],
-  ['judge-answer', "if (answer.issuer !== expected.issuer) return 'wrong_issuer';"],
-  ['judge-answer', "if (assertion.issuer !== expected.issuer) return 'wrong_issuer';"],
-  ['judge-answer', "if (answer.destination !== expected.acsUrl) return 'wrong_destination';"],
-  ['judge-answer', "if (answer.inResponseTo !== expected.requestId) return 'wrong_request';"],
-  ['judge-answer', "if (!isForUs) return 'wrong_audience';"],
-  ['judge-answer', "if (recipient !== expected.acsUrl) return 'wrong_recipient';"],
-  ['judge-answer', "if (inResponseTo !== expected.requestId) return 'wrong_request';"],
-  ['saml-protocol', 'await takeOnce(deps, tenant, read);'],
-] as const;
-
-const samlChecks = SAML_LINES.map(
-  ([file, line], at): Removal => ({
-    name: `SAML ${at + 1}, ${file}: ${line}`,
-    file: `lib/adapters/saml/${file}.ts`,
-    spoil: replacing(line, ''),
-    tests: ['test/adapters/saml/answers.test.ts', 'test/adapters/saml/interop.test.ts'],
-  }),
-);
+import { REMOVALS, type Removal, ROOT, spoilt } from './removals.ts';
 
 async function noticed(removal: Removal): Promise<string | null> {
   const copy = mkdtempSync(join(tmpdir(), 'cloudflow-walls-'));
@@ -283,11 +30,7 @@ async function noticed(removal: Removal): Promise<string | null> {
       cpSync(join(ROOT, name), join(copy, name), { recursive: true });
     }
     symlinkSync(join(ROOT, 'node_modules'), join(copy, 'node_modules'));
-    const file = join(copy, removal.file);
-    const before = readFileSync(file, 'utf8');
-    const spoilt = removal.spoil(before);
-    if (spoilt === before) throw new Error(`${removal.name}: nothing was taken away`);
-    writeFileSync(file, spoilt);
+    writeFileSync(join(copy, removal.file), spoilt(removal));
     for (const test of removal.tests) if ((await run(copy, test)) !== 0) return test;
     return null;
   } finally {
@@ -306,13 +49,15 @@ function run(cwd: string, test: string): Promise<number> {
   });
 }
 
-const { values } = parseArgs({ options: { only: { type: 'string', default: '' } } });
-const removals = [...CHECKS, ...samlChecks, ...policies(), ...tenantFilters()].filter(({ name }) =>
-  name.includes(values.only),
+const { values } = parseArgs({
+  options: { only: { type: 'string', default: '' }, from: { type: 'string', default: '1' } },
+});
+const removals = REMOVALS.filter(({ name }) => name.includes(values.only)).slice(
+  Number(values.from) - 1,
 );
 // A copy without a removal must be green, or red would say nothing.
 for (const test of new Set(removals.flatMap(({ tests }) => tests))) {
-  const nothing = {
+  const nothing: Removal = {
     name: 'nothing',
     file: 'package.json',
     spoil: (text: string) => `${text}\n`,
