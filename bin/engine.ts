@@ -6,8 +6,10 @@ import { startBulkWorker } from '#functions/shared/bulk.ts';
 import { closeHealth, createEngineHealth } from '#functions/shared/engine-health.ts';
 import { every } from '#functions/shared/every.ts';
 import { createBasics } from '#functions/shared/process.ts';
-import { openRelay } from '#functions/shared/relay.ts';
+import { openKafka } from '#functions/shared/relay.ts';
 import { connectSteps } from '#functions/shared/steps.ts';
+import type { LogSubscription } from '#ports/event-log.ts';
+import { listenForCommands } from '#services/events/commands.ts';
 
 // The container of the hot path: one engine, and a port that says whether it lives.
 //
@@ -42,8 +44,9 @@ const engine = createEngine(
   { drainMs: CONTAINERS.engine.drainSeconds * 1_000 },
 );
 
-/** Topics of Kafka get what the outbox holds from whichever engine has their lease. */
-let relay: { close(): Promise<void> } | null = null;
+/** Topics get what the outbox holds from whichever engine has their lease; commands wake whichever engine reads them. */
+let kafka: ReturnType<typeof openKafka> | null = null;
+let commands: LogSubscription | null = null;
 
 const health = createEngineHealth(engine);
 
@@ -59,9 +62,10 @@ process.once('uncaughtException', (error) => {
 let ending = false;
 async function end(signal: string): Promise<void> {
   log.info('ENGINE_DRAINING', { signal, ...engineCounts(engine.stats) });
+  await commands?.close();
   await bulkWorker();
   await engine.stop();
-  await relay?.close();
+  await kafka?.close();
   await steps.close();
   await telling();
   metrics.flush();
@@ -81,7 +85,10 @@ for (const signal of ['SIGTERM', 'SIGINT'] as const) {
 
 await engine.start();
 const bulkWorker = startBulkWorker({ ...steps.bulk, clock, ids, log, metrics });
-if (env.KAFKA_CLUSTER_ARN !== '') relay = openRelay(basics, env);
+if (env.KAFKA_CLUSTER_ARN !== '') {
+  kafka = openKafka(basics, env);
+  commands = listenForCommands(kafka.kafka, engine);
+}
 await new Promise<void>((resolve, reject) => {
   health.once('error', reject);
   health.listen(Number(env.HEALTH_PORT), resolve);

@@ -10,21 +10,22 @@ import { authenticateToken } from '#services/executions/callbacks.ts';
 import { serveApi } from '../api/serve-api.ts';
 import { connectApi, connectReaders } from '../shared/connect.ts';
 import { deadLetterHandlers } from '../shared/dead-letter-handlers.ts';
+import { openHints } from '../shared/hints.ts';
 import { invoked } from '../shared/invoked.ts';
 import { lambdaHandler } from '../shared/lambda.ts';
-import { openNudges } from '../shared/nudges.ts';
 import { executionHandlers } from './handlers.ts';
 
 const env = readEnv('executions-api', process.env);
 const api = await connectApi('executions-api', env);
 const readers = connectReaders(api, env);
-const nudges = openNudges(api, env);
+const partitions = createPartitions(api.pool);
+const { hints, settled } = openHints(api, env, { pool: api.pool, partitions });
 const [{ tags }] = FUNCTIONS['executions-api'].triggers;
 const tokens = createCallbackTokens();
 const over = ({ pool, catalog }: Pick<typeof api, 'pool' | 'catalog'>) => ({
   ...api,
   catalog,
-  hints: nudges.hints,
+  hints,
   tokens,
   programs: createPostgresPrograms(pool),
   bulk: createPostgresBulkOperations({ pool, codec: api.codec }),
@@ -39,7 +40,7 @@ const over = ({ pool, catalog }: Pick<typeof api, 'pool' | 'catalog'>) => ({
 const deps = over(api);
 const deadLetters = createDeadLetters({
   pool: api.pool,
-  partitions: createPartitions(api.pool),
+  partitions,
 });
 const handlers = { ...executionHandlers(deps), ...deadLetterHandlers({ ...api, deadLetters }) };
 const served = serveApi(api, tags, handlers, {
@@ -48,4 +49,4 @@ const served = serveApi(api, tags, handlers, {
 });
 
 /** Starting, watching and operating executions; approvals, callbacks and dead letters. */
-export const handler = invoked(api, lambdaHandler(served), () => nudges.settled());
+export const handler = invoked(api, lambdaHandler(served), settled);

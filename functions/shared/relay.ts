@@ -6,6 +6,7 @@ import { createDeadLetterBox } from '#adapters/postgres/dead-letters.ts';
 import { createPostgresEventLog, POSTGRES_LOG_TIMES } from '#adapters/postgres/event-log.ts';
 import { createPartitions } from '#adapters/postgres/partitions.ts';
 import { topicNames } from '#config/topics.ts';
+import type { EventLog } from '#ports/event-log.ts';
 import { startRelay } from '#services/events/relay.ts';
 import { openPools } from './database.ts';
 import type { Basics } from './process.ts';
@@ -14,17 +15,17 @@ import type { Basics } from './process.ts';
 export const RELAY_POLL_MS = 20;
 
 /**
- * Relays the outbox to Kafka until it is closed, with a token of IAM. Every process of a kind may: one of
- * them has each topic at a time.
+ * Kafka, with a token of IAM, to which the outbox is relayed until it is closed. Every process of a kind may:
+ * one of them has each topic at a time.
  */
-export function openRelay(
+export function openKafka(
   basics: Basics,
   env: {
     readonly DATABASE_URL: string;
     readonly DATABASE_AUTH: string;
     readonly KAFKA_CLUSTER_ARN: string;
   },
-): { close(): Promise<void> } {
+): { readonly kafka: EventLog; close(): Promise<void> } {
   const { clock, log, metrics, codec, ids, name } = basics;
   const pool = openPools(basics, env)('cloudflow_relay', 4);
   const partitions = createPartitions(pool);
@@ -47,6 +48,7 @@ export function openRelay(
   const deadLetters = createDeadLetterBox({ pool, codec, partitions, ids });
   const relay = startRelay({ from, to, topics: topicNames, deadLetters, clock, log, metrics });
   return {
+    kafka: to,
     async close() {
       await relay.close();
       await from.close();

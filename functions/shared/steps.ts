@@ -32,7 +32,7 @@ import type { RunnerDeps } from '#steps/runner/task.ts';
 import type { startBulkWorker } from './bulk.ts';
 import { createOwnCache } from './cache.ts';
 import { openPools } from './database.ts';
-import { openNudges } from './nudges.ts';
+import { openHints } from './hints.ts';
 import type { Basics } from './process.ts';
 import { openTenantSecrets } from './secrets.ts';
 
@@ -90,7 +90,7 @@ export function connectSteps(
   const ownership = createExecutionOwnership({ pool: engine, codec, partitions, log, metrics });
   const gate = createOutboundGate(clock, DEFAULT_GATE_LIMITS, metrics);
   const callbackTokens = createCallbackTokens();
-  const nudges = openNudges(basics, env);
+  const { hints, settled } = openHints(basics, env, { pool: app, partitions });
   const executions = createExecutionAccess({
     pool: app,
     readers: app,
@@ -104,13 +104,13 @@ export function connectSteps(
   return {
     ownership,
     bulk: {
-      ...{ executions, programs, catalog, runtimes, hints: nudges.hints },
+      ...{ executions, programs, catalog, runtimes, hints },
       work: createBulkWork({ pool: engine, codec }),
       trail: createPostgresAuditTrail(app),
     },
     evaluator,
     work: createStepFunctionsWork({ pool: engine, codec }),
-    settled: () => nudges.settled(),
+    settled,
     watch() {
       const Program = basics.name;
       watchPool(metrics, app, Program, 'cloudflow_app');
@@ -142,14 +142,14 @@ export function connectSteps(
       children: createChildren({
         executions,
         catalog,
-        hints: nudges.hints,
+        hints,
         runtimes,
         clock,
       }),
       publicUrl: env.PUBLIC_URL,
     },
     async close() {
-      await nudges.settled();
+      await settled();
       await evaluator.close();
       await http.close();
       await databases.close();

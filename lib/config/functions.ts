@@ -542,7 +542,12 @@ export const CONTAINERS = {
     about: 'the hot path: executions on the engine',
     entry: 'bin/engine.ts',
     env: [...RUNNER, 'HEALTH_PORT', 'KAFKA_CLUSTER_ARN'],
-    can: [...RUNNER_CAN, 'postgres:cloudflow_relay', ...RELAY_CAN],
+    can: [
+      ...RUNNER_CAN,
+      'postgres:cloudflow_relay',
+      ...RELAY_CAN,
+      'kafka:workflow.commands:consume',
+    ],
     beside: ['evaluator'],
     stopSeconds: 110,
     drainSeconds: 90,

@@ -63,6 +63,7 @@ export const LOG_EVENTS = {
   DRIVER_LOOK_FAILED: 'looking for work of Step Functions failed',
   DRIVER_RECONCILE_FAILED: 'comparing what runs with what has ended failed',
   NUDGE_NOT_SENT: 'the driver of Step Functions was not woken; its schedule looks instead',
+  COMMAND_NOT_SENT: 'an engine was not woken; it looks several times a second',
   TASK_FAILED_OUTSIDE: 'the platform failed a task of a machine, which takes it for a failed step',
   TASK_NOT_RUN: 'a task of a machine could not be run and is repeated',
   MACHINES_COLLECTED: 'machines that nobody starts were deleted',

@@ -37,6 +37,8 @@ export interface Engine {
   /** Takes executions accepted in this process. */
   readonly adopter: Adopter;
   readonly hints: RuntimeHints;
+  /** Looks now for what is due, for whoever it is. */
+  wake(): void;
   /** Resolves when nothing here can go on without time or the outside. */
   settled(): Promise<void>;
   readonly stats: EngineStats;
@@ -373,6 +375,7 @@ export function createEngine(deps: EngineDeps, given: Partial<EngineLimits> = {}
         if (runtime === 'engine') signalled(tenant, executionId);
       },
     },
+    wake: () => polling.soon(),
     async start() {
       if (state !== 'new') throw new TypeError('an engine starts once');
       await open();

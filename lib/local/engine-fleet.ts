@@ -20,6 +20,8 @@ export interface EngineSettings {
   readonly egressAllow: readonly string[];
   readonly httpPorts: readonly number[];
   readonly traces: string | null;
+  /** Null: it is told of work by the platform's process. */
+  readonly kafkaBrokers: readonly string[] | null;
 }
 
 export type ToEngine =

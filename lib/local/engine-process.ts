@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { createDnsResolver } from '#adapters/http/dns-resolver.ts';
 import { createEgressGuard } from '#adapters/http/egress-guard.ts';
 import { createUndiciHttp } from '#adapters/http/undici-http.ts';
+import { createKafkaEventLog } from '#adapters/kafka/event-log.ts';
 import { createCallbackTokens } from '#adapters/local/callback-tokens.ts';
 import { openFileSecrets } from '#adapters/local/file-secrets.ts';
 import { createIds } from '#adapters/local/ids.ts';
@@ -31,6 +32,7 @@ import { createStepPerformer } from '#engine/step-performer.ts';
 import { createEvaluatorPool } from '#evaluator/pool.ts';
 import { createOwnCache } from '#functions/shared/cache.ts';
 import { closeHealth, createEngineHealth } from '#functions/shared/engine-health.ts';
+import { listenForCommands } from '#services/events/commands.ts';
 import { createChildren } from '#services/executions/children.ts';
 import { createCatalog } from '#services/workflows/catalog.ts';
 import { createOutboundGate, DEFAULT_GATE_LIMITS } from '#steps/outbound-gate.ts';
@@ -40,6 +42,7 @@ import {
   type FromEngine,
   type ToEngine,
 } from './engine-fleet.ts';
+import { kafkaAccess } from './events.ts';
 import { openTracer } from './traces.ts';
 
 const settings = JSON.parse(process.env[ENGINE_SETTINGS] ?? '') as EngineSettings;
@@ -104,6 +107,11 @@ const engine = createEngine({
   }),
 });
 
+const kafka =
+  settings.kafkaBrokers === null
+    ? null
+    : createKafkaEventLog(kafkaAccess(settings.kafkaBrokers), { clock, log });
+
 const health = createEngineHealth(engine);
 const tell = (message: FromEngine): void => void process.send?.(message);
 
@@ -115,6 +123,7 @@ async function end(): Promise<void> {
   if (ending) return;
   ending = true;
   try {
+    await kafka?.close();
     await engine.stop();
     await Promise.all([evaluator.close(), http.close(), databases.close()]);
     for (const close of closing.reverse()) await close();
@@ -145,6 +154,7 @@ process.on('message', (message: ToEngine) => {
 });
 
 await engine.start();
+if (kafka !== null) listenForCommands(kafka, engine);
 await new Promise<void>((resolve, reject) => {
   health.once('error', reject);
   health.listen(0, '127.0.0.1', resolve);

@@ -1,4 +1,5 @@
 import type { Pool } from 'pg';
+import type { KafkaAccess } from '#adapters/kafka/connection.ts';
 import { createKafkaEventLog } from '#adapters/kafka/event-log.ts';
 import { reconcileTopics } from '#adapters/kafka/topics.ts';
 import { createDeadLetterBox } from '#adapters/postgres/dead-letters.ts';
@@ -81,8 +82,13 @@ export async function startEvents(deps: {
   };
 }
 
+/** A laptop's brokers ask nobody who they are. */
+export function kafkaAccess(brokers: readonly string[]): KafkaAccess {
+  return { brokers: async () => brokers, login: null, clientId: 'cloudflow' };
+}
+
 async function openKafka(brokers: readonly string[], clock: Clock, log: Log) {
-  const access = { brokers: async () => brokers, login: null, clientId: 'cloudflow' };
+  const access = kafkaAccess(brokers);
   const factor = Math.min(MOST_COPIES, brokers.length);
   const { made, grown, changed } = await reconcileTopics(
     access,

@@ -34,6 +34,7 @@ import {
   createPostgresBulkOperations,
 } from '#adapters/postgres/bulk-operations.ts';
 import { collectSecrets } from '#adapters/postgres/collect-secrets.ts';
+import { createCommands } from '#adapters/postgres/commands.ts';
 import { createPostgresConnections } from '#adapters/postgres/connection-store.ts';
 import { createDeadLetters } from '#adapters/postgres/dead-letters.ts';
 import { createPostgresIdempotencyStore } from '#adapters/postgres/idempotency-store.ts';
@@ -172,7 +173,7 @@ async function start(
   onStop: (undo: () => Promise<void>) => void,
   stop: () => Promise<void>,
 ): Promise<Platform> {
-  const { log, engines = 0 } = options;
+  const { log, engines = 0, kafkaBrokers = null } = options;
   const state = await openStateFolder(options.folder, { fresh: options.fresh });
   onStop(() => state.close());
   const { cursorKey } = state.identity;
@@ -469,7 +470,7 @@ async function start(
   const lookAtBacklog = watchBacklog(metrics, driverPool);
   const events = await startEvents({
     pool: pool('cloudflow_relay', 'events', 6),
-    brokers: options.kafkaBrokers ?? null,
+    brokers: kafkaBrokers,
     codec,
     clock,
     ids,
@@ -586,7 +587,7 @@ async function start(
       api_key: first.apiKey,
       postgres_url: postgresUrl,
       redis_url: options.redisUrl,
-      kafka_brokers: options.kafkaBrokers?.join(',') ?? null,
+      kafka_brokers: kafkaBrokers?.join(',') ?? null,
       processes: [
         { role: 'platform', pid: process.pid, restart: options.restartCommand },
         ...(fleet?.processes ?? []).map(({ pid, url }) => ({
@@ -602,6 +603,7 @@ async function start(
         ...{ folder: state.path, postgresUrl, publicUrl: listening.url },
         ...{ egressAllow: [...egress.allow], httpPorts: [...egress.httpPorts] },
         traces: options.traces ?? null,
+        kafkaBrokers,
       },
       clock: realClock,
       log,
@@ -613,7 +615,12 @@ async function start(
     });
     const started = fleet;
     onStop(() => started.stop());
-    hintsTo.engine = started.hints;
+    if (kafkaBrokers === null) hintsTo.engine = started.hints;
+    else {
+      const commands = createCommands({ pool: acceptPool, codec, partitions, clock, ids, log });
+      onStop(() => commands.settled());
+      hintsTo.engine = commands.hints;
+    }
   }
   await writeStack();
   return {
@@ -621,7 +628,7 @@ async function start(
     apiKey: first.apiKey,
     admin: first,
     postgresUrl,
-    kafkaBrokers: options.kafkaBrokers ?? null,
+    kafkaBrokers,
     state,
     virtualClock,
     databaseLost: database?.lost ?? new Promise(() => undefined),

@@ -1,0 +1,28 @@
+import type { TopicName } from '#config/topics.ts';
+import type { EventLog, LogSubscription } from '#ports/event-log.ts';
+
+const TOPIC = 'workflow.commands' satisfies TopicName;
+/** Engines of all processes read as one group, so each command wakes one of them. */
+export const ENGINE_GROUP = 'workflow-engine';
+/** A batch is one look, however many commands it holds. */
+const MOST = 500;
+
+/**
+ * Wakes an engine when there is something to do. A command says no more than that: the engine looks in the
+ * database, which decides who gets what and in which order. So commands may be late, lost, twice or nonsense,
+ * and those that somebody else's look has settled already cost one look.
+ */
+export function listenForCommands(
+  log: EventLog,
+  engine: { readonly wake: () => void },
+): LogSubscription {
+  return log.subscribe({
+    group: ENGINE_GROUP,
+    topic: TOPIC,
+    most: MOST,
+    handle({ messages }) {
+      engine.wake();
+      return Promise.resolve(messages.length);
+    },
+  });
+}

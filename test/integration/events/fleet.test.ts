@@ -1,0 +1,107 @@
+import pg from 'pg';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { describeWithKafka, type KafkaBroker, startKafka } from '#test/support/kafka.ts';
+import {
+  isAlive,
+  makeFolder,
+  type PlatformFolder,
+  type RunningPlatform,
+  readStack,
+  within,
+} from '../platform-process.ts';
+
+const LONG_MS = 90_000;
+
+/** The platform as `npm start -- --engines 2 --kafka` starts it. */
+describeWithKafka('engines in processes of their own, and Kafka', () => {
+  let folder: PlatformFolder;
+  let broker: KafkaBroker;
+
+  beforeEach(async () => {
+    folder = await makeFolder();
+    [broker] = (await startKafka()) as [KafkaBroker];
+  }, 120_000);
+  afterEach(() => folder.remove(), 60_000);
+
+  const engines = (): readonly number[] =>
+    ((readStack(folder.path)?.processes ?? []) as { role: string; pid: number }[])
+      .filter(({ role }) => role === 'engine')
+      .map(({ pid }) => pid);
+  async function begin({ client }: RunningPlatform, many: number): Promise<readonly string[]> {
+    return Promise.all(
+      Array.from({ length: many }, async () => {
+        const { execution_id } = await client.executeWorkflow({
+          workflow_id: 'pausing',
+          body: { runtime: 'engine' },
+        });
+        return execution_id;
+      }),
+    );
+  }
+  async function completed({ client }: RunningPlatform, ids: readonly string[]): Promise<void> {
+    await within('all to end', LONG_MS, async () => {
+      for (const execution_id of ids) {
+        const { status } = await client.getExecution({ execution_id });
+        if (status !== 'COMPLETED') return false;
+      }
+      return true;
+    });
+  }
+
+  it('with the broker and an engine killed, what was acknowledged ends, and is told once the broker is back', {
+    timeout: 400_000,
+  }, async () => {
+    const platform = await folder.start([
+      ...['--engines', '2', '--kafka', broker.address, '--no-example'],
+    ]);
+    expect(readStack(folder.path)).toMatchObject({ kafka_brokers: broker.address });
+    await platform.client.createWorkflow({
+      body: {
+        workflow_id: 'pausing',
+        version: '1.0.0',
+        steps: [
+          { id: 'a-while', type: 'wait', config: { duration: '1s' } },
+          {
+            id: 'then',
+            type: 'transform',
+            depends_on: ['a-while'],
+            config: { value: { done: true } },
+          },
+        ],
+      } as never,
+    });
+    const before = await begin(platform, 20);
+    await completed(platform, before);
+
+    await broker.kill();
+    const [victim] = engines();
+    const without = await begin(platform, 20);
+    process.kill(victim ?? 0, 'SIGKILL');
+    await completed(platform, without);
+    await within('another engine', LONG_MS, () => {
+      const now = engines();
+      return now.length === 2 && now.every((pid) => pid !== victim && isAlive(pid));
+    });
+
+    await broker.start();
+    const after = await begin(platform, 20);
+    await completed(platform, after);
+    const database = new pg.Client({ connectionString: platform.postgresUrl });
+    await database.connect();
+    try {
+      const ids = [...before, ...without, ...after].sort();
+      // What the topics say has been read by those who count, each once.
+      await within('all to be billed', LONG_MS, async () => {
+        const { rows } = await database.query<{ id: string }>(
+          'select execution_id as id from usage_records order by 1',
+        );
+        expect(rows.length).toBeLessThanOrEqual(ids.length);
+        return rows.length === ids.length && rows.every(({ id }, i) => id === ids[i]);
+      });
+    } finally {
+      await database.end();
+    }
+    platform.signal('SIGTERM');
+    expect(await platform.ended).toMatchObject({ code: 0 });
+  });
+});
