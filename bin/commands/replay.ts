@@ -1,5 +1,9 @@
 import { randomUUID } from 'node:crypto';
+import { KafkaClient } from '@aws-sdk/client-kafka';
+import { guarded } from '#adapters/aws/guarded.ts';
+import type { KafkaAccess } from '#adapters/kafka/connection.ts';
 import { createKafkaEventLog } from '#adapters/kafka/event-log.ts';
+import { createMskLogin } from '#adapters/kafka/msk-login.ts';
 import { createIds } from '#adapters/local/ids.ts';
 import { createJsonLog } from '#adapters/local/json-log.ts';
 import { createSystemClock } from '#adapters/local/system-clock.ts';
@@ -26,7 +30,7 @@ export interface ReplayOptions {
 /**
  * `cloudflow replay`: hands the events of a topic from a time on to one reader again, beside those who read it
  * anyway. The database is the one of DATABASE_URL, which is not an option because it holds a password; else
- * the local stack's. Events come from Kafka where KAFKA_BROKERS or the stack names it, else from the database.
+ * the local stack's. Events come from Kafka where `kafkaFor` finds one, else from the database.
  */
 export async function replayTopic(
   terminal: Terminal,
@@ -51,7 +55,6 @@ export async function replayTopic(
       'no database: start a local stack with `cloudflow dev`, or name one with DATABASE_URL',
     );
   }
-  const brokers = process.env['KAFKA_BROKERS'] ?? stack?.kafka_brokers ?? '';
   const { topic } = CONSUMERS[reader];
   const clock = createSystemClock();
   const log = createJsonLog({
@@ -62,6 +65,7 @@ export async function replayTopic(
   const codec = createPlainCodec();
   const pool = createPool({ url, role: 'cloudflow_relay', max: 4, name: 'cloudflow replay', log });
   const partitions = createPartitions(pool);
+  const access = kafkaFor(process.env, stack?.kafka_brokers ?? '', { clock, metrics: NO_METRICS });
   let fresh = 0;
   const metrics: Metrics = {
     ...NO_METRICS,
@@ -79,12 +83,9 @@ export async function replayTopic(
     metrics,
   })[reader];
   const events =
-    brokers === ''
+    access === null
       ? createPostgresEventLog({ pool, codec, partitions, clock, log })
-      : createKafkaEventLog(
-          { brokers: async () => brokers.split(','), login: null, clientId: 'cloudflow-replay' },
-          { clock, log },
-        );
+      : createKafkaEventLog(access, { clock, log });
   const group = `replay-${randomUUID()}`;
   try {
     const { read, left } = await replay(
@@ -106,4 +107,26 @@ export async function replayTopic(
     await pool.query('delete from outbox_leases where consumer_group = $1', [group]);
     await pool.end();
   }
+}
+
+const CLIENT_ID = 'cloudflow-replay';
+
+/**
+ * The cluster of MSK that KAFKA_CLUSTER_ARN names, with a token of IAM signed by the credentials at hand; else the
+ * brokers of KAFKA_BROKERS or of the local stack, without either. Null: none is named.
+ */
+export function kafkaFor(
+  env: Readonly<Record<string, string | undefined>>,
+  ofStack: string,
+  deps: Parameters<typeof guarded>[2],
+): KafkaAccess | null {
+  const clusterArn = env['KAFKA_CLUSTER_ARN'];
+  if (clusterArn !== undefined && clusterArn !== '') {
+    const client = guarded('brokers', new KafkaClient({ region: clusterArn.split(':')[3] }), deps);
+    const login = createMskLogin({ client, clusterArn });
+    return { brokers: () => login.brokers(), login, clientId: CLIENT_ID };
+  }
+  const brokers = env['KAFKA_BROKERS'] ?? ofStack;
+  if (brokers === '') return null;
+  return { brokers: async () => brokers.split(','), login: null, clientId: CLIENT_ID };
 }
