@@ -465,6 +465,8 @@ export interface RecordedFacts {
 }
 
 export interface Recording {
+  /** Business time of all of them, in milliseconds: never before what is recorded already, whatever clocks say. */
+  readonly at: number;
   readonly events: readonly ExecutionEvent[];
   readonly steps: readonly StepProjection[];
   readonly execution: ExecutionProjection | null;

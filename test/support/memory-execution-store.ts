@@ -427,7 +427,7 @@ export function createMemoryExecutionStore(): MemoryExecutionStore {
       const recording = decide({ header: row.header, status: row.status, tail });
       const added = recording.events.map((event, i) => ({
         seq: row.events.length + 1 + i,
-        at: now,
+        at: recording.at,
         event,
       }));
       if (added.length > 0) {

@@ -122,7 +122,7 @@ async function write(
   const fresh = log.length;
   let { status } = row;
   const recordings: Recording[] = [];
-  const answers = reports.map(({ now, after, decide }): Answer => {
+  const answers = reports.map(({ after, decide }): Answer => {
     let recording: Recording;
     try {
       recording = decide({ header, status, tail: log.slice(after - read) });
@@ -131,7 +131,7 @@ async function write(
     }
     const added = recording.events.map((event, i) => ({
       seq: read + log.length + 1 + i,
-      at: now,
+      at: recording.at,
       // As it will be read back: whoever decides next must see no other log than who comes later.
       event: asStored(event as unknown as Json) as unknown as ExecutionEvent,
     }));

@@ -134,7 +134,7 @@ export function createOperationRecords(deps: {
     },
 
     recorder: {
-      async record(_tenant, executionId, now, after, decide) {
+      async record(_tenant, executionId, _now, after, decide) {
         for (let tries = 0; tries < TRIES; tries++) {
           const kept = known.get(executionId);
           const found = kept ?? (await read(executionId));
@@ -142,9 +142,9 @@ export function createOperationRecords(deps: {
           const { log, version } = found;
           const status = 'RUNNING' as const;
           const tail = log.events.filter(({ seq }) => seq > after);
-          const { events } = decide({ header: log.header, status, tail });
+          const { at, events } = decide({ header: log.header, status, tail });
           const added = events.map(
-            (event, i): RecordedEvent => ({ seq: log.events.length + i + 1, at: now, event }),
+            (event, i): RecordedEvent => ({ seq: log.events.length + i + 1, at, event }),
           );
           if (added.length === 0 && kept === undefined) return added;
           if (added.length === 0) {

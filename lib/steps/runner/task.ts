@@ -114,6 +114,7 @@ export async function recordIn<T>(task: Task, decide: (draft: Draft) => T): Prom
     const draft = newDraft(program, stored, now);
     answer = { value: decide(draft), stored, draft };
     return {
+      at: draft.now,
       events: draft.events,
       ...project(program, draft.state, draft.events),
       outbox: lifecycleMessages(header, draft.state, draft.events, stored.seq + 1, now, deps.ids),

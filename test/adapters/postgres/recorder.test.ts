@@ -19,6 +19,7 @@ import {
 
 const program = chainOf(1);
 const only = (...events: ExecutionEvent[]): Recording => ({
+  at: Date.now(),
   events,
   steps: [],
   execution: null,

@@ -40,6 +40,7 @@ const createRecords = (documents: Documents, program: Program | null = PROGRAM) 
   createOperationRecords({ documents, clock, programOf: () => program });
 
 const recording = (events: readonly ExecutionEvent[]): Recording => ({
+  at: NOW,
   events,
   steps: [],
   execution: null,

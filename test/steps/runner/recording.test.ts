@@ -147,6 +147,19 @@ describe('recording of tasks', () => {
     ).toEqual(task.stored);
   });
 
+  it('time never goes back along a log, whatever the clock of a host does', async () => {
+    const deps = process();
+    await begin(deps);
+    now += 20_000;
+    await call(deps, 0);
+    now -= 20_000;
+    await call(deps, 1);
+    await call(process(), 2);
+    const times = store.events(execution).map(({ at }) => at);
+    expect(times).toEqual([...times].sort((a, b) => a - b));
+    expect(times.at(-1)).toBe(now + 20_000);
+  });
+
   it('keeps nothing of what was not written', async () => {
     const deps = process();
     await begin(deps);
