@@ -26,6 +26,7 @@ export default defineConfig({
             'test/client/**/*.test.ts',
             'test/local/**/*.test.ts',
             'test/mutations/**/*.test.ts',
+            'test/chaos/checker/**/*.test.ts',
             'test/*.test.ts',
           ],
           // Seconds where the machine is its own; the rest is for one that others keep busy.
@@ -61,6 +62,7 @@ export default defineConfig({
           sequence: { groupOrder: 3 },
           include: [
             'test/adapters/**/*.test.ts',
+            'test/chaos/*.test.ts',
             'test/engine/**/*.test.ts',
             'test/evaluator/**/*.test.ts',
             'test/functions/**/*.test.ts',

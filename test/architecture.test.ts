@@ -121,6 +121,52 @@ describe('the walls between rooms', () => {
   });
 });
 
+describe('the judge of fault runs is no part of what it judges', () => {
+  /** Packages that speak to servers for it; none of ours. */
+  const PACKAGES = new Set(['pg', '@platformatic/kafka', 'vitest']);
+  /** Files that a file reaches by relative imports, itself included. */
+  function reached(file: string, seen = new Set<string>()): Set<string> {
+    if (seen.has(file)) return seen;
+    seen.add(file);
+    for (const { specifier } of importsOf(file)) {
+      if (specifier.startsWith('.')) reached(normalize(join(dirname(file), specifier)), seen);
+    }
+    return seen;
+  }
+  const strange = (file: string): string[] =>
+    importsOf(file).flatMap(({ specifier }) => {
+      if (specifier.startsWith('.') || specifier.startsWith('node:')) return [];
+      return PACKAGES.has(packageOf(specifier)) ? [] : [`${file}: ${specifier}`];
+    });
+
+  it('the checker, its ledger, the target and the proxy import nothing of ours', () => {
+    const roots = [
+      ...sourceFiles('test/chaos/checker'),
+      ...['files', 'records', 'load', 'target', 'proxy'].map((name) => `test/chaos/${name}.ts`),
+    ];
+    const all = new Set(roots.flatMap((file) => [...reached(file)]));
+    expect([...all].filter((file) => !file.startsWith('test/chaos/'))).toEqual([]);
+    expect([...all].flatMap(strange)).toEqual([]);
+  });
+
+  it('what starts servers for it names no more of ours than it needs', () => {
+    const named = sourceFiles('test/chaos')
+      .flatMap(importsOf)
+      .filter(({ specifier }) => specifier.startsWith('#'))
+      .filter(({ file, specifier }) => !isForStarting(file, specifier))
+      .map(({ file, specifier }) => `${file}: ${specifier}`);
+    expect(named).toEqual([]);
+  });
+
+  /** Servers, and what an operator does besides: a second tenant. */
+  function isForStarting(file: string, specifier: string): boolean {
+    if (file.endsWith('.test.ts')) return specifier === '#test/support/database.ts';
+    if (!file.startsWith('test/chaos/world/')) return false;
+    if (file.endsWith('/second-tenant.ts')) return true;
+    return specifier.startsWith('#test/support/') || specifier === '#local/embedded-postgres.ts';
+  }
+});
+
 describe('no file reads time or chance but through a port', () => {
   const readers = /\bDate\.now\(|\bnew Date\(\)|\bMath\.random\(|\bperformance\.now\(/;
   const allowed = new Set(['lib/adapters/local/system-clock.ts', 'lib/adapters/local/ids.ts']);

@@ -4,8 +4,10 @@
  * CLOUDFLOW_REQUIRE_SERVICES=1 the run fails instead.
  */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { type AddressInfo, createServer } from 'node:net';
 import { afterAll, describe } from 'vitest';
+import { freePort } from './free-port.ts';
+
+export { freePort };
 
 const READY_TRIES = 900;
 /** Whether this machine has it. */
@@ -67,13 +69,4 @@ export async function startJava(what: {
       await new Promise((resolve) => setTimeout(resolve, 100));
     }
   }
-}
-
-/** A port that nobody listens on. */
-export async function freePort(): Promise<number> {
-  const probe = createServer();
-  await new Promise<void>((resolve) => probe.listen(0, '127.0.0.1', resolve));
-  const { port } = probe.address() as AddressInfo;
-  await new Promise((resolve) => probe.close(resolve));
-  return port;
 }
