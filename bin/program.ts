@@ -554,6 +554,33 @@ export function createProgram(host: Host): Command {
     );
   }
 
+  const identities = program
+    .command('identities')
+    .description('who people are at identity providers');
+  const whose = () => [option('--user <user>', 'of a user, by id; left out: your own')];
+  add<import('./commands/identities.ts').Whose>(
+    identities,
+    'list',
+    'list what lets somebody sign in elsewhere',
+    ['cloudflow identities list', 'cloudflow identities list --user 0190b6f2-...'],
+    whose(),
+    async (_, own, globals) => {
+      const commands = await import('./commands/identities.ts');
+      return commands.identities(terminal, await openSession(globals), own);
+    },
+  );
+  add<import('./commands/identities.ts').Whose>(
+    identities,
+    'remove <provider>',
+    'let somebody sign in through a provider no more, and end sessions that came through it',
+    ['cloudflow identities remove okta'],
+    whose(),
+    async ([provider], own, globals) => {
+      const commands = await import('./commands/identities.ts');
+      return commands.removeIdentity(terminal, await openSession(globals), provider as string, own);
+    },
+  );
+
   const providers = program
     .command('identity-providers')
     .description('where people sign in besides here');
@@ -583,7 +610,7 @@ export function createProgram(host: Host): Command {
   add(
     providers,
     'delete <provider>',
-    'let nobody sign in through it any more; sessions go on',
+    'let nobody sign in through it any more, and end sessions that came through it',
     ['cloudflow identity-providers delete okta'],
     [],
     async ([name], _, globals) => {

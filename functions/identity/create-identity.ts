@@ -1,5 +1,6 @@
 import type { Pool } from 'pg';
 import { createPostgresApiKeys } from '#adapters/postgres/api-keys.ts';
+import { createPostgresExternalIdentities } from '#adapters/postgres/external-sign-in.ts';
 import { createPostgresLoginGuard } from '#adapters/postgres/login-guard.ts';
 import { createPostgresOneTimeTokens } from '#adapters/postgres/one-time-tokens.ts';
 import { createPostgresRoles } from '#adapters/postgres/role-store.ts';
@@ -39,6 +40,7 @@ export function createIdentity(deps: {
     oneTime: createPostgresOneTimeTokens(app),
     guard: createPostgresLoginGuard(login),
     factors: createPostgresSecondFactors(app),
+    identities: createPostgresExternalIdentities(app),
     records: deps.records,
     hasher: boundHashing(deps.hasher),
     key: createIdentityKey(deps.keys),

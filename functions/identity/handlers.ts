@@ -1,4 +1,5 @@
 import type { ApiKeys } from '#ports/api-keys.ts';
+import type { ExternalIdentities } from '#ports/identity-providers.ts';
 import type { SigningKeys } from '#ports/signing-keys.ts';
 import { changeAddress, confirmAddress } from '#services/identity/address-change.ts';
 import type { IdentityDeps } from '#services/identity/deps.ts';
@@ -20,6 +21,12 @@ import {
   revokeApiKey,
   rotateApiKey,
 } from '#services/users/api-keys.ts';
+import {
+  listIdentities,
+  listMyIdentities,
+  removeIdentity,
+  removeMyIdentity,
+} from '#services/users/identities.ts';
 import {
   createRole,
   deleteRole,
@@ -53,6 +60,7 @@ import type { Handlers, OperationsOf } from '../shared/api.ts';
 
 export interface IdentityHandlerDeps extends IdentityDeps {
   readonly apiKeys: ApiKeys;
+  readonly identities: Pick<ExternalIdentities, 'list' | 'unlink'>;
   readonly signingKeys: SigningKeys;
   readonly cursors: Cursors;
   /** Who issues tokens: where the API is reached from outside. */
@@ -128,6 +136,18 @@ export function identityHandlers(deps: IdentityHandlerDeps): Handlers<Operations
       updateUser(deps, principal, params.user_id, body, ifMatch),
     deactivateUser: ({ principal, params }) => deactivateUser(deps, principal, params.user_id),
     activateUser: ({ principal, params }) => activateUser(deps, principal, params.user_id),
+    listMyIdentities: async ({ principal }) => ({ body: await listMyIdentities(deps, principal) }),
+    removeMyIdentity: async ({ principal, params }) => {
+      await removeMyIdentity(deps, principal, params.provider);
+      return NOTHING;
+    },
+    listIdentities: async ({ principal, params }) => ({
+      body: await listIdentities(deps, principal, params.user_id),
+    }),
+    removeIdentity: async ({ principal, params }) => {
+      await removeIdentity(deps, principal, params.user_id, params.provider);
+      return NOTHING;
+    },
     resetSecondFactor: ({ principal, params }) =>
       resetSecondFactor(deps, principal, params.user_id),
 

@@ -17,14 +17,17 @@ export interface IdentityProviderStore {
   create(provider: NewIdentityProvider, now: number): Promise<IdentityProviderRecord | 'taken'>;
   find(tenant: string, name: string): Promise<IdentityProviderRecord | null>;
   list(tenant: string, page: PageRequest): Promise<Page<IdentityProviderRecord>>;
-  /** `forget`: nobody is known through it any more. @throws as `create` does */
+  /**
+   * `forget`: nobody is known through it any more. Where nobody signs in through it afterwards, or nobody
+   * is known, sessions that came through it end. @throws as `create` does
+   */
   replace(
     provider: NewIdentityProvider,
     revision: number,
     forget: boolean,
     now: number,
   ): Promise<Replaced<IdentityProviderRecord>>;
-  /** Whoever was known through it is known through it no more. */
+  /** Whoever was known through it is known through it no more; sessions that came through it end. */
   remove(tenant: string, id: string, revision: number, now: number): Promise<Removed>;
 }
 
@@ -58,6 +61,13 @@ export interface ExternalIdentities {
   link(link: IdentityLink): Promise<'linked' | 'taken'>;
   /** As `link`, with a user who is new. `taken`: the identity or the address is somebody's by now. */
   linkNew(user: NewUser, provider: string, subject: string): Promise<'linked' | 'taken'>;
+  /** By the name of the provider; a user has few. Null: no such user. */
+  list(tenant: string, user: string): Promise<readonly LinkedIdentity[] | null>;
+  /**
+   * Unlinks whoever the user is at the provider of this name, and ends the user's sessions that came through
+   * it. `last`: nothing else would be left that lets the user in. Decided under the user's lock.
+   */
+  unlink(unlink: IdentityUnlink): Promise<'unlinked' | 'not_found' | 'last'>;
 }
 
 export interface IdentityLink {
@@ -65,6 +75,27 @@ export interface IdentityLink {
   readonly provider: string;
   readonly subject: string;
   readonly user: string;
+  readonly now: number;
+}
+
+/** Whom a user is elsewhere. */
+export interface LinkedIdentity {
+  readonly provider: string;
+  readonly kind: ProtocolKind;
+  /** Nobody signs in through a provider that is not. */
+  readonly enabled: boolean;
+  /** The provider's id for them. */
+  readonly subject: string;
+  readonly linkedAt: number;
+}
+
+export interface IdentityUnlink {
+  readonly tenant: string;
+  readonly user: string;
+  /** Its name. */
+  readonly provider: string;
+  /** The user's password, where they have one, lets them in. */
+  readonly passwordCounts: boolean;
   readonly now: number;
 }
 

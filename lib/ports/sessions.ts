@@ -6,7 +6,8 @@ import type { TenantSettings, UserStatus } from './users.ts';
  * live refresh token at a time; only digests (SHA-256) are ever given to the store.
  */
 export interface SessionStore {
-  open(session: NewSession): Promise<void>;
+  /** The user has signed in by it. False: the provider that it came through was changed or closed meanwhile. */
+  open(session: NewSession): Promise<boolean>;
   find(tenant: string, id: string): Promise<SessionRecord | null>;
   /** What an access token says, as it is now; null: no such session. One round trip. */
   state(tenant: string, id: string): Promise<SessionState | null>;
@@ -40,7 +41,15 @@ export type EndReason =
   | 'password_reset'
   | 'deactivated'
   | 'mfa_changed'
-  | 'code_reused';
+  | 'code_reused'
+  | 'provider_closed'
+  | 'identity_removed';
+
+/** The identity provider that a sign-in came through, as it was then. Null: it began here. */
+export interface Through {
+  readonly provider: string;
+  readonly revision: number;
+}
 
 export interface NewSession {
   readonly tenant: string;
@@ -50,6 +59,7 @@ export interface NewSession {
   readonly device: string | null;
   readonly client: ClientInfo;
   readonly methods: readonly string[];
+  readonly through: Through | null;
   readonly secondFactorAt: number | null;
   readonly now: number;
   readonly expiresAt: number;
@@ -70,6 +80,7 @@ export interface SessionRecord {
   readonly device: string | null;
   readonly client: ClientInfo;
   readonly methods: readonly string[];
+  readonly provider: string | null;
   readonly signedInAt: number;
   readonly secondFactorAt: number | null;
   readonly lastUsedAt: number;
@@ -81,10 +92,13 @@ export interface SessionState {
   readonly user: string;
   readonly mode: Mode;
   readonly userStatus: UserStatus;
+  readonly email: string;
   readonly roles: readonly string[];
   /** Of the tenant's own roles among them. */
   readonly scopes: readonly string[];
   readonly settings: TenantSettings;
+  /** The identity provider that it came through; null: it began here. */
+  readonly provider: string | null;
   readonly secondFactorAt: number | null;
   readonly expiresAt: number;
   readonly endedAt: number | null;

@@ -23,7 +23,6 @@ export interface UserStore {
     keeps?: string,
   ): Promise<Replaced<UserRecord> | { readonly kind: 'last' }>;
   setPassword(tenant: string, id: string, hash: string, now: number): Promise<void>;
-  signedIn(tenant: string, id: string, now: number): Promise<void>;
   /**
    * Under another address from now on, which was confirmed; what was mailed to the old one is good no
    * more. False: somebody has it.
@@ -153,6 +152,8 @@ export interface TenantMaker {
 
 export interface TenantSettings {
   readonly mfa: 'off' | 'administrative' | 'everyone';
+  /** Who may sign in with a password; others come through an identity provider. */
+  readonly password_sign_in: 'everyone' | 'owners';
   /** Of all its callers together; null: as the platform says. */
   readonly requests_per_minute: number | null;
   /** Origins of web pages that may call with its credentials. */

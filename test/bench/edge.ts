@@ -136,7 +136,10 @@ function chain(rateLimiter: RateLimiter): { handler: ApiHandler; authorization: 
     },
     ...{ workflows: null, requestsPerMinute: null, createdAt: 0, expiresAt: null },
     ...{ lastUsedAt: clock.now(), revokedAt: null },
-    settings: { mfa: 'off', requests_per_minute: null, allowed_origins: [] },
+    settings: {
+      ...{ mfa: 'off', password_sign_in: 'everyone' },
+      ...{ requests_per_minute: null, allowed_origins: [] },
+    },
   };
   const tags = ['workflows', 'executions'] as const;
   const served = Object.fromEntries(

@@ -129,6 +129,13 @@ describeWithPostgres('signing in elsewhere on the command line', () => {
     expect(ended.stdout).toContain('ada@example.com');
     const me = await cli(['whoami', '--json']);
     expect(me.document).toMatchObject({ user: { email: 'ada@example.com', roles: ['author'] } });
+    const linked = await cli(['identities', 'list']);
+    expect(linked.stdout).toMatch(/corp +oidc +on +ada /);
+    const { user } = me.document as { user: { user_id: string } };
+    const theirs = ['--user', user.user_id, ...(await liveKey())];
+    expect((await cli(['identities', 'list', ...theirs])).stdout).toContain('corp');
+    const last = await cli(['identities', 'remove', 'corp', ...theirs]);
+    expect(last.stderr).toContain('nothing else lets this user in');
     const kept = await readFile(join(config, 'cloudflow', 'credentials.json'), 'utf8');
     expect(ended.stdout + ended.stderr).not.toContain(JSON.parse(kept)[baseUrl].refreshToken);
   });

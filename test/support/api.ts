@@ -98,6 +98,8 @@ export interface TestApiOptions {
   readonly egressAllow?: readonly string[];
   /** Default: in memory. */
   readonly secrets?: Secrets;
+  /** Of another process of the same platform; default: its own. */
+  readonly signingKeys?: TestSigningKeys;
   /** Default: one each, which never turns. */
   readonly keys?: { readonly cursors: Keys; readonly identity: Keys };
   /** Of a reader of the database, for answers that may lag; default: there is none. */
@@ -169,7 +171,7 @@ export async function startTestApi(
           connectMs: 1_000,
         });
   const loginPool = pool('cloudflow_login', 4);
-  const signingKeys = createTestSigningKeys();
+  const signingKeys = options.signingKeys ?? createTestSigningKeys();
   const issuer = () => ISSUER;
   const verifier = createVerifier({
     app: appPool,

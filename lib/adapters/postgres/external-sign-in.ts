@@ -1,5 +1,11 @@
 import type { Pool, PoolClient } from 'pg';
-import type { ExternalIdentities, SignIns } from '#ports/identity-providers.ts';
+import type { ProtocolKind } from '#core/identity-providers.ts';
+import type {
+  ExternalIdentities,
+  IdentityUnlink,
+  LinkedIdentity,
+  SignIns,
+} from '#ports/identity-providers.ts';
 import { FOREIGN_KEY_VIOLATION, sqlState } from './errors.ts';
 import { withTenant } from './pool.ts';
 import { seconds } from './rows.ts';
@@ -32,7 +38,70 @@ export function createPostgresExternalIdentities(pool: Pool): ExternalIdentities
           return insertLink(client, [user.tenant, provider, subject, user.id, seconds(user.now)]);
         }),
       ),
+
+    list: (tenant, user) =>
+      withTenant(pool, tenant, async (client) => {
+        const { rows } = await client.query<LinkRow>(
+          `select p.name, p.kind, p.enabled, e.subject, e.linked_at
+           from users u
+           left join external_identities e on e.tenant_id = u.tenant_id and e.user_id = u.id
+           left join identity_providers p on p.tenant_id = e.tenant_id and p.id = e.provider_id
+           where u.tenant_id = $1 and u.id = $2
+           order by p.name, e.subject`,
+          [tenant, user],
+        );
+        return rows.length === 0
+          ? null
+          : rows.filter(({ subject }) => subject !== null).map(toLink);
+      }),
+
+    unlink: (unlink) => withTenant(pool, unlink.tenant, (client) => unlinkIn(client, unlink)),
   };
+}
+
+/** All null: the user is nobody elsewhere. */
+interface LinkRow {
+  readonly name: string;
+  readonly kind: ProtocolKind;
+  readonly enabled: boolean;
+  readonly subject: string | null;
+  readonly linked_at: number;
+}
+
+function toLink({ name, kind, enabled, subject, linked_at }: LinkRow): LinkedIdentity {
+  return { provider: name, kind, enabled, subject: subject ?? '', linkedAt: linked_at };
+}
+
+async function unlinkIn(
+  client: PoolClient,
+  { tenant, user, provider, passwordCounts, now }: IdentityUnlink,
+): Promise<'unlinked' | 'not_found' | 'last'> {
+  // Two at once would each take the other's for what is left.
+  const { rows: users } = await client.query<{ readonly has_password: boolean }>(
+    `select password_hash is not null as has_password from users
+     where tenant_id = $1 and id = $2 for update`,
+    [tenant, user],
+  );
+  const { rows: links } = await client.query<{ id: string; name: string; enabled: boolean }>(
+    `select p.id, p.name, p.enabled from external_identities e
+     join identity_providers p on p.tenant_id = e.tenant_id and p.id = e.provider_id
+     where e.tenant_id = $1 and e.user_id = $2`,
+    [tenant, user],
+  );
+  const id = links.find(({ name }) => name === provider)?.id;
+  if (users[0] === undefined || id === undefined) return 'not_found';
+  const others = links.some(({ name, enabled }) => enabled && name !== provider);
+  if (!others && !(passwordCounts && users[0].has_password)) return 'last';
+  await client.query(
+    'delete from external_identities where tenant_id = $1 and user_id = $2 and provider_id = $3',
+    [tenant, user, id],
+  );
+  await client.query(
+    `update sessions set ended_at = to_timestamp($4), ended_because = 'identity_removed'
+     where tenant_id = $1 and user_id = $2 and provider_id = $3 and ended_at is null`,
+    [tenant, user, id, seconds(now)],
+  );
+  return 'unlinked';
 }
 
 /** Undoes the transaction: no user is left whom nobody is. */

@@ -93,6 +93,7 @@ export function createPostgresIdentityProviders(pool: Pool): IdentityProviderSto
         // Whoever is on the way asked the provider as it was.
         await forgetAll(client, 'sign_ins', tenant, id);
         if (forget) await forgetAll(client, 'external_identities', tenant, id);
+        if (forget || !provider.enabled) await endSessions(client, tenant, id, now);
         return { kind: 'replaced', record: toRecord(rows[0] as Row) };
       }),
 
@@ -106,6 +107,7 @@ export function createPostgresIdentityProviders(pool: Pool): IdentityProviderSto
           id,
         ]);
         await leaveSecrets(client, ofTenant(tenant), listOf(current.kept_secret), now);
+        await endSessions(client, tenant, id, now);
         return 'removed';
       }),
   };
@@ -150,6 +152,20 @@ async function forgetAll(
     tenant,
     provider,
   ]);
+}
+
+/** Of all that came through it. */
+async function endSessions(
+  client: PoolClient,
+  tenant: string,
+  provider: string,
+  now: number,
+): Promise<void> {
+  await client.query(
+    `update sessions set ended_at = to_timestamp($3), ended_because = 'provider_closed'
+     where tenant_id = $1 and provider_id = $2 and ended_at is null`,
+    [tenant, provider, seconds(now)],
+  );
 }
 
 function toRecord(row: Row): IdentityProviderRecord {

@@ -156,20 +156,27 @@ export async function withTenant<T>(
   tenant: string,
   work: (client: pg.PoolClient) => Promise<T>,
 ): Promise<T> {
-  return withTransaction(pool, async (client) => {
-    await client.query("select set_config('app.tenant', $1, true)", [tenant]);
-    return work(client);
-  });
+  // In one trip with its beginning: every question of every tenant waits for it.
+  const begin = `begin; select set_config('app.tenant', ${pg.escapeLiteral(tenant)}, true)`;
+  return inTransaction(pool, begin, work);
 }
 
-export async function withTransaction<T>(
+export function withTransaction<T>(
   pool: pg.Pool,
+  work: (client: pg.PoolClient) => Promise<T>,
+): Promise<T> {
+  return inTransaction(pool, 'begin', work);
+}
+
+async function inTransaction<T>(
+  pool: pg.Pool,
+  begin: string,
   work: (client: pg.PoolClient) => Promise<T>,
 ): Promise<T> {
   const client = await pool.connect();
   let broken: Error | undefined;
   try {
-    await client.query('begin');
+    await client.query(begin);
     const result = await work(client);
     await client.query('commit');
     return result;

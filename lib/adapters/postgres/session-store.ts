@@ -7,6 +7,7 @@ import type {
   RotationAnswer,
   SessionRecord,
   SessionStore,
+  Through,
 } from '#ports/sessions.ts';
 import type { TenantSettings, UserStatus } from '#ports/users.ts';
 import { paged } from './paging.ts';
@@ -23,6 +24,7 @@ interface Row {
   readonly user_agent: string | null;
   readonly source: string | null;
   readonly methods: readonly string[];
+  readonly provider_id: string | null;
   readonly signed_in_at: number;
   readonly second_factor_at: number | null;
   readonly last_used_at: number;
@@ -34,33 +36,46 @@ interface StateRow {
   readonly user_id: string;
   readonly mode: Mode;
   readonly user_status: UserStatus;
+  readonly email: string;
   readonly roles: readonly string[];
   readonly scopes: readonly string[];
   readonly settings: Partial<TenantSettings>;
+  readonly provider_id: string | null;
   readonly second_factor_at: number | null;
   readonly expires_at: number;
   readonly ended_at: number | null;
 }
 
 interface TokenRow {
-  readonly session_id: string;
-  readonly expires_at: number;
+  readonly good_until: number;
   readonly used_at: number | null;
   readonly used_by: Buffer | null;
 }
 
-const COLUMNS = `tenant_id, id, user_id, mode, device, user_agent, source, methods, signed_in_at,
-  second_factor_at, last_used_at, expires_at, ended_at`;
+const NAMES = [
+  ...['tenant_id', 'id', 'user_id', 'mode', 'device', 'user_agent', 'source', 'methods'],
+  ...['provider_id', 'signed_in_at', 'second_factor_at', 'last_used_at', 'expires_at', 'ended_at'],
+];
+const COLUMNS = NAMES.join(', ');
+const of = (table: string) => NAMES.map((name) => `${table}.${name}`).join(', ');
 
 /** `pool`: role `cloudflow_app`; `lookups` may be of `cloudflow_login`. */
 export function createPostgresSessions(pool: Pool, lookups: Pool = pool): SessionStore {
   return {
     open: (session) =>
       withTenant(pool, session.tenant, async (client) => {
+        if (!(await isOpen(client, session.tenant, session.through))) return false;
         await client.query(
-          `insert into sessions (${COLUMNS})
-           values ($1, $2, $3, $4, $5, $6, $7, $8, to_timestamp($9), to_timestamp($10),
-                   to_timestamp($9), to_timestamp($11), null)`,
+          `with opened as (
+             insert into sessions (${COLUMNS})
+             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, to_timestamp($10), to_timestamp($11),
+                     to_timestamp($10), to_timestamp($12), null)
+           ), refresh as (
+             insert into refresh_tokens (digest, tenant_id, session_id, issued_at, expires_at)
+             values ($13, $1, $2, to_timestamp($10), to_timestamp($12))
+           )
+           update users set last_signed_in_at = to_timestamp($10)
+           where tenant_id = $1 and id = $3`,
           [
             session.tenant,
             session.id,
@@ -70,20 +85,22 @@ export function createPostgresSessions(pool: Pool, lookups: Pool = pool): Sessio
             session.client.userAgent,
             session.client.source,
             session.methods,
+            session.through?.provider ?? null,
             seconds(session.now),
             secondsOrNull(session.secondFactorAt),
             seconds(session.expiresAt),
+            Buffer.from(session.refresh),
           ],
         );
-        await addToken(client, session.tenant, session.id, session.refresh, session);
+        return true;
       }),
 
     find: (tenant, id) => withTenant(pool, tenant, (client) => findSession(client, tenant, id)),
 
     async state(tenant, id) {
       const { rows } = await lookups.query<StateRow>({
-        name: 'find-session',
-        text: 'select * from find_session($1, $2)',
+        name: 'find-session-state',
+        text: 'select * from find_session_state($1, $2)',
         values: [tenant, id],
       });
       const row = rows[0];
@@ -93,9 +110,11 @@ export function createPostgresSessions(pool: Pool, lookups: Pool = pool): Sessio
             user: row.user_id,
             mode: row.mode,
             userStatus: row.user_status,
+            email: row.email,
             roles: row.roles,
             scopes: row.scopes,
             settings: withDefaults(row.settings),
+            provider: row.provider_id,
             secondFactorAt: row.second_factor_at,
             expiresAt: row.expires_at,
             endedAt: row.ended_at,
@@ -157,39 +176,46 @@ async function rotate(
 ): Promise<RotationAnswer> {
   const digest = Buffer.from(rotation.digest);
   // The row's lock is what lets one of many calls with the same token go first.
-  const { rows } = await client.query<TokenRow>(
-    `select session_id, expires_at, used_at, used_by from refresh_tokens
-     where tenant_id = $1 and digest = $2 for update`,
+  const { rows } = await client.query<Row & TokenRow>(
+    `select t.expires_at as good_until, t.used_at, t.used_by, ${of('s')}
+     from refresh_tokens t join sessions s on s.tenant_id = t.tenant_id and s.id = t.session_id
+     where t.tenant_id = $1 and t.digest = $2 for update of t`,
     [tenant, digest],
   );
-  const token = rows[0];
-  if (token === undefined) return { kind: 'unknown' };
-  const session = await findSession(client, tenant, token.session_id);
-  if (session === null || session.endedAt !== null) return { kind: 'ended' };
-  if (token.used_at !== null) {
-    const soon = rotation.now - token.used_at < rotation.graceMs;
-    if (soon && token.used_by?.equals(Buffer.from(rotation.by(token.used_at))) === true) {
-      return { kind: 'rotated', session, usedAt: token.used_at };
+  const found = rows[0];
+  if (found === undefined) return { kind: 'unknown' };
+  const session = toSession(found);
+  if (session.endedAt !== null) return { kind: 'ended' };
+  if (found.used_at !== null) {
+    const soon = rotation.now - found.used_at < rotation.graceMs;
+    if (soon && found.used_by?.equals(Buffer.from(rotation.by(found.used_at))) === true) {
+      return { kind: 'rotated', session, usedAt: found.used_at };
     }
     await endSession(client, tenant, session.id, 'refresh_token_reused', rotation.now);
     return { kind: 'reused', session };
   }
-  if (token.expires_at <= rotation.now) return { kind: 'expired' };
+  if (found.good_until <= rotation.now) return { kind: 'expired' };
+  // Whoever is gone there would stay here for as long as they go on; so a sign-in there lasts as it began.
+  const expiresAt = session.provider === null ? rotation.expiresAt : session.expiresAt;
   await client.query(
-    `update refresh_tokens set used_at = to_timestamp($3), used_by = $4
-     where tenant_id = $1 and digest = $2`,
-    [tenant, digest, seconds(rotation.now), Buffer.from(rotation.by(rotation.now))],
-  );
-  await addToken(client, tenant, session.id, rotation.next, rotation);
-  await client.query(
-    `update sessions
-     set last_used_at = to_timestamp($3), expires_at = to_timestamp($4), user_agent = $5, source = $6
-     where tenant_id = $1 and id = $2`,
+    `with used as (
+       update refresh_tokens set used_at = to_timestamp($3), used_by = $4
+       where tenant_id = $1 and digest = $2
+     ), refresh as (
+       insert into refresh_tokens (digest, tenant_id, session_id, issued_at, expires_at)
+       values ($5, $1, $6, to_timestamp($3), to_timestamp($7))
+     )
+     update sessions
+     set last_used_at = to_timestamp($3), expires_at = to_timestamp($7), user_agent = $8, source = $9
+     where tenant_id = $1 and id = $6`,
     [
       tenant,
-      session.id,
+      digest,
       seconds(rotation.now),
-      seconds(rotation.expiresAt),
+      Buffer.from(rotation.by(rotation.now)),
+      Buffer.from(rotation.next),
+      session.id,
+      seconds(expiresAt),
       rotation.client.userAgent,
       rotation.client.source,
     ],
@@ -197,18 +223,19 @@ async function rotate(
   return { kind: 'rotated', session, usedAt: rotation.now };
 }
 
-async function addToken(
+/** Locked against whoever changes it: a session is opened before that, and ended by it, or not at all. */
+async function isOpen(
   client: PoolClient,
   tenant: string,
-  session: string,
-  digest: Uint8Array,
-  times: { readonly now: number; readonly expiresAt: number },
-): Promise<void> {
-  await client.query(
-    `insert into refresh_tokens (digest, tenant_id, session_id, issued_at, expires_at)
-     values ($1, $2, $3, to_timestamp($4), to_timestamp($5))`,
-    [Buffer.from(digest), tenant, session, seconds(times.now), seconds(times.expiresAt)],
+  through: Through | null,
+): Promise<boolean> {
+  if (through === null) return true;
+  const { rowCount } = await client.query(
+    `select from identity_providers
+     where tenant_id = $1 and id = $2 and revision = $3 and enabled for share`,
+    [tenant, through.provider, through.revision],
   );
+  return rowCount === 1;
 }
 
 async function endSession(
@@ -248,6 +275,7 @@ function toSession(row: Row): SessionRecord {
     device: row.device,
     client,
     methods: row.methods,
+    provider: row.provider_id,
     signedInAt: row.signed_in_at,
     secondFactorAt: row.second_factor_at,
     lastUsedAt: row.last_used_at,

@@ -19,6 +19,7 @@ const COLUMNS = `id, slug, name, settings, revision, created_at,
 /** What holds until a tenant says otherwise. */
 const DEFAULTS: TenantSettings = {
   mfa: 'administrative',
+  password_sign_in: 'everyone',
   requests_per_minute: null,
   allowed_origins: [],
 };

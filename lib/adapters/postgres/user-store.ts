@@ -152,14 +152,6 @@ export function createPostgresUsers(pool: Pool): UserStore {
         throw error;
       }
     },
-
-    signedIn: (tenant, id, now) =>
-      withTenant(pool, tenant, async (client) => {
-        await client.query(
-          'update users set last_signed_in_at = to_timestamp($3) where tenant_id = $1 and id = $2',
-          [tenant, id, seconds(now)],
-        );
-      }),
   };
 }
 

@@ -75,7 +75,7 @@ export const identityProviderRoutes = {
     audit: 'change',
     summary: 'replace how an identity provider is asked; a client secret that is not given stays',
     description:
-      'Led to another issuer it needs its secret anew, and whoever was known through it must be linked again. Sign-ins under way end.',
+      'Led to another issuer it needs its secret anew, and whoever was known through it must be linked again. Sign-ins under way end; so do sessions that came through it, where it is disabled or led to another issuer.',
     params: ByProvider,
     body: UpdateIdentityProviderBody,
     response: IdentityProvider,
@@ -92,7 +92,8 @@ export const identityProviderRoutes = {
     tenant: 'caller',
     permission: 'identity-provider:write',
     audit: 'change',
-    summary: 'let nobody sign in through an identity provider any more; sessions go on',
+    summary:
+      'let nobody sign in through an identity provider any more, and end the sessions that came through it',
     params: ByProvider,
     response: null,
     status: 204,

@@ -16,6 +16,7 @@ import {
   User,
   UserStatus,
 } from '../schemas/identity.ts';
+import { ByProvider, Identities, ProviderName } from '../schemas/sso.ts';
 
 const ByUser = closed({ user_id: Uuid });
 const ByRole = closed({ role: RoleName });
@@ -159,6 +160,69 @@ export const userRoutes = {
     etag: 'content',
     idempotent: 'key',
     errors: [],
+  },
+  listMyIdentities: {
+    method: 'GET',
+    reads: 'current',
+    path: '/api/v1/users/me/identities',
+    tag: 'users',
+    tenant: 'caller',
+    permission: 'self',
+    audit: 'nothing',
+    summary: 'list who whoever calls is at identity providers',
+    response: Identities,
+    status: 200,
+    idempotent: 'natural',
+    errors: [],
+  },
+  removeMyIdentity: {
+    method: 'DELETE',
+    path: '/api/v1/users/me/identities/{provider}',
+    tag: 'users',
+    tenant: 'caller',
+    permission: 'self',
+    audit: 'change',
+    summary:
+      'let whoever calls sign in through a provider no more; ends sessions that came through it',
+    description:
+      'Needs a second factor that was proven within the last half hour, if the tenant asks for one. The last way in cannot be removed.',
+    params: ByProvider,
+    response: null,
+    status: 204,
+    idempotent: 'natural',
+    errors: ['CONFLICT', 'MFA_REQUIRED'],
+  },
+  listIdentities: {
+    method: 'GET',
+    reads: 'current',
+    path: '/api/v1/users/{user_id}/identities',
+    tag: 'users',
+    tenant: 'caller',
+    permission: 'user:read',
+    audit: 'read',
+    summary: 'list who a user is at identity providers',
+    params: ByUser,
+    response: Identities,
+    status: 200,
+    idempotent: 'natural',
+    errors: [],
+  },
+  removeIdentity: {
+    method: 'DELETE',
+    path: '/api/v1/users/{user_id}/identities/{provider}',
+    tag: 'users',
+    tenant: 'caller',
+    permission: 'user:write',
+    audit: 'change',
+    summary:
+      'let a user sign in through a provider no more; ends their sessions that came through it',
+    description:
+      'The last way in cannot be removed: deactivate the user instead. Where the provider links by address, their next sign-in there links them again.',
+    params: closed({ user_id: Uuid, provider: ProviderName }),
+    response: null,
+    status: 204,
+    idempotent: 'natural',
+    errors: ['CONFLICT'],
   },
   activateUser: {
     method: 'POST',

@@ -219,8 +219,14 @@ const Origins = Type.Array(Type.String({ minLength: 1, maxLength: 255 }), {
   description: 'web pages that may call with credentials of the tenant, as https://host',
 });
 
+const WhoUsesPasswords = oneOf(
+  ['everyone', 'owners'],
+  'who may sign in with a password: everybody who has one, or only whoever has the role owner, when others come through an identity provider alone',
+);
+
 export const TenantSettings = closed({
   mfa: WhoNeedsMfa,
+  password_sign_in: WhoUsesPasswords,
   requests_per_minute: TenantRate,
   allowed_origins: Origins,
 });
@@ -228,6 +234,7 @@ export const TenantSettings = closed({
 /** What is left out is as if nobody had ever said it. */
 export const TenantSettingsBody = closed({
   mfa: WhoNeedsMfa,
+  password_sign_in: Type.Optional(WhoUsesPasswords),
   requests_per_minute: Type.Optional(TenantRate),
   allowed_origins: Type.Optional(Origins),
 });

@@ -119,6 +119,19 @@ export const LinkIdentityBody = closed({
   code_verifier: Verifier,
 });
 
+/** Whom a user is elsewhere; few, so they are not in pages. */
+export const Identities = closed({
+  items: Type.Array(
+    closed({
+      provider: ProviderName,
+      kind: oneOf(['oidc', 'oauth2', 'saml']),
+      enabled: Type.Boolean({ description: 'nobody signs in through one that is not' }),
+      subject: Type.String({ description: 'the provider’s id for the user' }),
+      linked_at: Timestamp,
+    }),
+  ),
+});
+
 export const LinkedIdentity = closed({
   provider: ProviderName,
   kind: oneOf(['oidc', 'oauth2', 'saml']),

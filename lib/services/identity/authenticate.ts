@@ -8,6 +8,7 @@ import type { AccessTokens } from './access-tokens.ts';
 import { parseApiKey, sameDigest } from './api-key.ts';
 import { permissionsOf } from './permissions-of.ts';
 import type { Admission, Principal } from './principal.ts';
+import { isGood } from './ways-in.ts';
 
 /** What was revoked, ended or taken away stops working everywhere within this time. */
 const RECHECK_MS = 1_500;
@@ -81,9 +82,8 @@ async function withToken(
   const token = await accessTokens.verify(text);
   // The token says who signed in; what they may do is what holds now.
   const state = await read(`${token.tenant} ${token.session}`);
-  if (state === null || state.endedAt !== null || state.expiresAt <= clock.now()) throw refused();
+  if (state === null || !isGood(state, clock.now())) throw refused();
   if (state.user !== token.user || state.mode !== token.mode) throw refused();
-  if (state.userStatus !== 'active') throw refused();
   return {
     tenant: token.tenant,
     mode: token.mode,

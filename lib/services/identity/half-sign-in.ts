@@ -1,5 +1,6 @@
 import type { ResponseBody } from '#contract/routes.ts';
 import type { Mode } from '#ports/execution-store.ts';
+import type { Through } from '#ports/sessions.ts';
 import type { UserRecord } from '#ports/users.ts';
 import type { IdentityDeps } from './deps.ts';
 import { makeProofToken } from './proof-token.ts';
@@ -11,6 +12,7 @@ export interface HalfSignIn {
   readonly device: string | null;
   /** How the first half was proven (RFC 8176 words). */
   readonly methods: readonly string[];
+  readonly through: Through | null;
   /** The device needs no token: it has one, or none is of use to it. */
   readonly known: boolean;
 }
@@ -28,7 +30,7 @@ export async function askSecondFactor(
     user: user.id,
     purpose: 'second_factor',
     digest: token.digest,
-    details: { ...half },
+    details: { ...half, through: half.through === null ? null : { ...half.through } },
     now,
     expiresAt: now + SECOND_FACTOR_MS,
     only: false,

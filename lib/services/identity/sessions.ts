@@ -1,12 +1,13 @@
 import type { ResponseBody } from '#contract/routes.ts';
 import { CloudFlowError } from '#core/errors.ts';
 import type { Mode } from '#ports/execution-store.ts';
-import type { ClientInfo, SessionRecord } from '#ports/sessions.ts';
+import type { ClientInfo, SessionRecord, SessionState, Through } from '#ports/sessions.ts';
 import type { UserRecord } from '#ports/users.ts';
 import type { AuditNotes } from '../audit/auditor.ts';
 import type { IdentityDeps } from './deps.ts';
 import { permissionsOf } from './permissions-of.ts';
 import { digestOf, makeProofToken, withDigest } from './proof-token.ts';
+import { isGood } from './ways-in.ts';
 
 export type TokenAnswer = ResponseBody<'refreshTokens'>;
 
@@ -16,7 +17,13 @@ const GRACE_MS = 10_000;
 
 export type SessionDeps = Pick<
   IdentityDeps,
-  'users' | 'roles' | 'sessions' | 'accessTokens' | 'clock' | 'ids' | 'randomBytes'
+  'sessions' | 'accessTokens' | 'clock' | 'ids' | 'randomBytes'
+>;
+
+/** What a token says of its session. */
+type OpenSession = Pick<
+  SessionRecord,
+  'tenant' | 'id' | 'user' | 'mode' | 'methods' | 'signedInAt' | 'secondFactorAt'
 >;
 
 export interface NewSignIn {
@@ -25,12 +32,13 @@ export interface NewSignIn {
   readonly device: string | null;
   readonly client: ClientInfo;
   readonly methods: readonly string[];
+  readonly through: Through | null;
   /** When a second factor was proven; null: it was not. */
   readonly secondFactorAt: number | null;
   readonly deviceToken: string | null;
 }
 
-/** Opens a session for a user who has proven who they are. */
+/** Opens a session for a user who has proven who they are. Throws TOKEN_INVALID. */
 export async function openSession(deps: SessionDeps, signIn: NewSignIn): Promise<TokenAnswer> {
   const now = deps.clock.now();
   const { user } = signIn;
@@ -43,15 +51,18 @@ export async function openSession(deps: SessionDeps, signIn: NewSignIn): Promise
     device: signIn.device,
     client: signIn.client,
     methods: signIn.methods,
+    through: signIn.through,
     secondFactorAt: signIn.secondFactorAt,
     signedInAt: now,
     lastUsedAt: now,
     expiresAt: now + REFRESH_TOKEN_MS,
     endedAt: null,
   };
-  await deps.sessions.open({ ...session, now, refresh: refresh.digest });
-  await deps.users.signedIn(user.tenant, user.id, now);
-  return tokensFor(deps, session, user, refresh.text, signIn.deviceToken);
+  if (!(await deps.sessions.open({ ...session, now, refresh: refresh.digest }))) {
+    throw new CloudFlowError('TOKEN_INVALID', 'the identity provider was changed; begin again');
+  }
+  const state = await requireGood(deps, user.tenant, session.id);
+  return tokensFor(deps, session, state, refresh.text, signIn.deviceToken);
 }
 
 /**
@@ -85,30 +96,36 @@ export async function refreshTokens(
   // One answer for whatever is wrong: which it was helps nobody who is honest.
   if (answer.kind !== 'rotated') throw refused();
   const { session } = answer;
-  const user = await deps.users.find(session.tenant, session.user);
-  if (user === null || user.status !== 'active') throw refused();
-  return tokensFor(deps, session, user, nextAt(answer.usedAt).text, null);
+  const state = await requireGood(deps, session.tenant, session.id);
+  return tokensFor(deps, session, state, nextAt(answer.usedAt).text, null);
+}
+
+/** What holds now. Throws TOKEN_INVALID where nobody may go on with the session. */
+async function requireGood(
+  { sessions, clock }: SessionDeps,
+  tenant: string,
+  id: string,
+): Promise<SessionState> {
+  const state = await sessions.state(tenant, id);
+  if (state === null || !isGood(state, clock.now())) throw refused();
+  return state;
 }
 
 async function tokensFor(
   deps: SessionDeps,
-  session: SessionRecord,
-  user: UserRecord,
+  session: OpenSession,
+  state: SessionState,
   refreshToken: string,
   deviceToken: string | null,
 ): Promise<TokenAnswer> {
-  const own = await deps.roles.findAll(user.tenant, user.roles);
   const { text, expiresIn } = await deps.accessTokens.issue({
-    tenant: user.tenant,
+    tenant: session.tenant,
     mode: session.mode,
-    user: user.id,
+    user: session.user,
     session: session.id,
-    email: user.email,
-    roles: user.roles,
-    permissions: permissionsOf(
-      user.roles,
-      own.flatMap((role) => role.scopes),
-    ),
+    email: state.email,
+    roles: state.roles,
+    permissions: permissionsOf(state.roles, state.scopes),
     methods: session.methods,
     authenticatedAt: session.secondFactorAt ?? session.signedInAt,
   });

@@ -3,7 +3,7 @@ import { CloudFlowError } from '#core/errors.ts';
 import { isJsonObject } from '#core/json.ts';
 import type { RecordKey } from '#core/record.ts';
 import type { Mode } from '#ports/execution-store.ts';
-import type { ClientInfo } from '#ports/sessions.ts';
+import type { ClientInfo, Through } from '#ports/sessions.ts';
 import type { UserCredentials } from '#ports/users.ts';
 import type { AuditNotes } from '../audit/auditor.ts';
 import { canonicalAddress } from './address.ts';
@@ -14,6 +14,7 @@ import { normalPassword } from './passwords.ts';
 import { digestOf, makeProofToken } from './proof-token.ts';
 import { checkSecondFactor } from './second-factor.ts';
 import { openSession, type TokenAnswer } from './sessions.ts';
+import { passwordCounts } from './ways-in.ts';
 
 const DEVICE_KNOWN_MS = 180 * 86_400_000;
 
@@ -39,12 +40,13 @@ export async function login(
   const attempt = await passwordGuess(deps, name, client.source, device);
   if (!(await isPassword(deps, account, body.password)) || account === null) throw wrong();
   if (account.status !== 'active') throw wrong();
+  if (!(await mayUsePassword(deps, account, audit))) throw wrong();
   await attempt.succeeded();
   audit.know({ actor: `user:${account.id}` });
   await audit.begin();
 
   const mode: Mode = body.mode ?? 'live';
-  const signIn = { mode, device: body.device ?? null, methods: ['pwd'] };
+  const signIn = { mode, device: body.device ?? null, methods: ['pwd'], through: null };
   if (account.secondFactor) {
     audit.note({ second_factor: 'asked for' });
     return askSecondFactor(deps, account, { ...signIn, known: device !== null });
@@ -73,9 +75,23 @@ export async function verifySecondFactor(
   }
   const user = await deps.users.credentialsOf(pending.tenant, pending.user);
   if (user === null || user.status !== 'active') throw pendingGone();
-  const { mode, device, methods, known } = pending.details as unknown as HalfSignIn;
-  const signIn = { mode, device, methods: [...methods, method, 'mfa'] };
+  const { mode, device, methods, known, through = null } = pending.details as unknown as HalfSignIn;
+  if (through === null && !(await mayUsePassword(deps, user, audit))) throw pendingGone();
+  const signIn = { mode, device, methods: [...methods, method, 'mfa'], through };
   return finish(deps, user, signIn, client, true, known);
+}
+
+/** Whether their password lets them in. The answer to who it does not is that of a wrong one. */
+async function mayUsePassword(
+  deps: Pick<IdentityDeps, 'tenants'>,
+  user: UserCredentials,
+  audit: AuditNotes,
+): Promise<boolean> {
+  const settings = (await deps.tenants.find(user.tenant))?.settings;
+  if (settings === undefined || settings.password_sign_in === 'everyone') return true;
+  const counts = passwordCounts(settings, user.roles);
+  audit.note(counts ? { password: 'of an owner' } : { reason: 'password_sign_in_is_off' });
+  return counts;
 }
 
 async function finish(
@@ -85,6 +101,7 @@ async function finish(
     readonly mode: Mode;
     readonly device: string | null;
     readonly methods: readonly string[];
+    readonly through: Through | null;
   },
   client: ClientInfo,
   secondFactor: boolean,

@@ -140,7 +140,8 @@ export async function exchangeSignIn(
   const proven =
     provider.trustsMfa && identity.methods.includes('mfa') ? identity.authenticatedAt : null;
   const methods = [provider.protocol.kind, ...(proven === null ? [] : ['mfa'])];
-  const signIn = { mode, device: body.device ?? null, methods };
+  const through = { provider: provider.id, revision: provider.revision };
+  const signIn = { mode, device: body.device ?? null, methods, through };
   if (user.secondFactor && proven === null) {
     audit.note({ second_factor: 'asked for' });
     return askSecondFactor(deps, user, { ...signIn, known: true });

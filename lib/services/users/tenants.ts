@@ -28,9 +28,17 @@ export async function updateTenant(
 ): Promise<Tagged<TenantBody>> {
   const current = await requireOwn(deps, principal, id);
   requireMatch(ifMatch, etagOf(current));
-  const { mfa, requests_per_minute = null, allowed_origins = [] } = body.settings;
+  const {
+    mfa,
+    password_sign_in = 'everyone',
+    requests_per_minute = null,
+    allowed_origins = [],
+  } = body.settings;
   requireOrigins(allowed_origins);
-  const change = { name: body.name, settings: { mfa, requests_per_minute, allowed_origins } };
+  const change = {
+    name: body.name,
+    settings: { mfa, password_sign_in, requests_per_minute, allowed_origins },
+  };
   const answer = await deps.tenants.update(id, change, current.revision, deps.clock.now());
   if (answer.kind === 'replaced') return present(answer.record);
   throw answer.kind === 'changed' ? changed() : notFound('tenant');

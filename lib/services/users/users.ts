@@ -200,7 +200,12 @@ async function change(
   }
 }
 
-async function requireUser(deps: UserDeps, { tenant }: Principal, id: string): Promise<UserRecord> {
+/** Throws NOT_FOUND. */
+export async function requireUser(
+  deps: Pick<UserDeps, 'users'>,
+  { tenant }: Principal,
+  id: string,
+): Promise<UserRecord> {
   const user = await deps.users.find(tenant, id);
   if (user === null) throw notFound('user');
   return user;

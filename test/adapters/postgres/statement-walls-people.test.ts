@@ -72,7 +72,6 @@ describeWithPostgres('statements about people, with row-level security switched 
         expect((await users.list(ours, ANY, PAGE)).items).toEqual([]);
         await untouched(database.admin, theirs, async () => {
           await users.setPassword(ours, user, 'our hash', LATER);
-          await users.signedIn(ours, user, LATER);
           const change = { status: 'deactivated' } as const;
           expect((await users.update(ours, user, change, null, LATER)).kind).toBe('not_found');
           expect(await join(ours)).toMatchObject({ tenant: ours });
@@ -84,7 +83,6 @@ describeWithPostgres('statements about people, with row-level security switched 
         await join(ours);
         await untouched(database.admin, theirs, async () => {
           await users.setPassword(ours, user, 'our hash', LATER);
-          await users.signedIn(ours, user, LATER);
           const change = { name: 'Ours', roles: ['owner'] };
           expect((await users.update(ours, user, change, 1, LATER)).kind).toBe('replaced');
         });
@@ -231,7 +229,12 @@ describeWithPostgres('statements about people, with row-level security switched 
     const refresh = randomBytes(32);
     await sessions.open({
       ...{ tenant, id: session, user, mode: 'live', device: null, methods: ['pwd'] },
-      ...{ client: { userAgent: null, source: null }, secondFactorAt: null, now: NOW },
+      ...{
+        client: { userAgent: null, source: null },
+        secondFactorAt: null,
+        now: NOW,
+        through: null,
+      },
       ...{ expiresAt: NOW + 1e9, refresh },
     });
     return refresh;
