@@ -216,7 +216,7 @@ export const FUNCTIONS = {
     reservedConcurrency: 50,
     keptWarm: true,
     layers: ['argon2'],
-    maxBundleBytes: MEGABYTE,
+    maxBundleBytes: MEBIBYTE,
   },
   'sso-api': {
     about: 'signing in elsewhere, and which identity providers are asked',

@@ -13,6 +13,7 @@ const STATEMENTS = 'test/adapters/postgres/statement-walls.test.ts';
 const PEOPLE = 'test/adapters/postgres/statement-walls-people.test.ts';
 const ROLES = 'test/functions/roles-matrix.test.ts';
 const IDENTITY = 'test/functions/identity.test.ts';
+const WAYS_IN = 'test/functions/ways-in.test.ts';
 const TENANCY = 'test/adapters/postgres/tenancy.test.ts';
 
 export interface Removal {
@@ -144,8 +145,8 @@ const CHECKS: readonly Removal[] = [
   },
   {
     name: 'end of a session',
-    file: 'lib/services/identity/authenticate.ts',
-    spoil: replacing(' || state.endedAt !== null', ''),
+    file: 'lib/services/identity/ways-in.ts',
+    spoil: replacing('state.endedAt !== null || ', ''),
     tests: [IDENTITY],
   },
   {
@@ -159,9 +160,84 @@ const CHECKS: readonly Removal[] = [
   },
   {
     name: 'status of a user',
-    file: 'lib/services/identity/authenticate.ts',
-    spoil: replacing("if (state.userStatus !== 'active') throw refused();", ''),
+    file: 'lib/services/identity/ways-in.ts',
+    spoil: replacing(" || state.userStatus !== 'active'", ''),
     tests: [ROLES],
+  },
+  {
+    name: 'passwords that count',
+    file: 'lib/services/identity/ways-in.ts',
+    spoil: replacing(
+      'state.provider !== null || passwordCounts(state.settings, state.roles)',
+      'true',
+    ),
+    tests: [WAYS_IN],
+  },
+  {
+    name: 'passwords that count when somebody signs in',
+    file: 'lib/services/identity/sign-in.ts',
+    spoil: replacing('  if (!(await mayUsePassword(deps, account, audit))) throw wrong();\n', ''),
+    tests: [WAYS_IN],
+  },
+  {
+    name: 'provider of a session that is opened',
+    file: 'lib/adapters/postgres/session-store.ts',
+    spoil: replacing(
+      'return rowCount === 1;\n}\n\nasync function endSession',
+      'return true;\n}\n\nasync function endSession',
+    ),
+    tests: [WAYS_IN],
+  },
+  {
+    name: 'sessions of a provider that is closed',
+    file: 'lib/adapters/postgres/identity-provider-store.ts',
+    spoil: replacing(
+      'if (forget || !provider.enabled) await endSessions(client, tenant, id, now);',
+      '',
+    ),
+    tests: [WAYS_IN],
+  },
+  {
+    name: 'sessions of a provider that is deleted',
+    file: 'lib/adapters/postgres/identity-provider-store.ts',
+    spoil: replacing(
+      "        await endSessions(client, tenant, id, now);\n        return 'removed';",
+      "        return 'removed';",
+    ),
+    tests: [WAYS_IN],
+  },
+  {
+    name: 'the last way in',
+    file: 'lib/adapters/postgres/external-sign-in.ts',
+    spoil: replacing(
+      "if (!others && !(passwordCounts && users[0].has_password)) return 'last';",
+      '',
+    ),
+    tests: [WAYS_IN],
+  },
+  {
+    name: 'the lock on the user whose identities are counted',
+    file: 'lib/adapters/postgres/external-sign-in.ts',
+    spoil: replacing(
+      'where tenant_id = $1 and id = $2 for update`',
+      'where tenant_id = $1 and id = $2`',
+    ),
+    tests: [WAYS_IN],
+  },
+  {
+    name: 'second factor of who unlinks themselves',
+    file: 'lib/services/users/identities.ts',
+    spoil: replacing('  requireFreshFactor(user, deps.clock.now());\n', ''),
+    tests: [WAYS_IN],
+  },
+  {
+    name: 'might of who unlinks others',
+    file: 'lib/services/users/identities.ts',
+    spoil: replacing(
+      "  await requireGrantable(deps, principal, user.roles, '/path/user_id');\n",
+      '',
+    ),
+    tests: [WAYS_IN],
   },
   {
     name: 'type of a token',
