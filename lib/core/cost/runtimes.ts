@@ -54,9 +54,9 @@ const MB_OF_GB = 1_024;
  * Of one process of the engine for a step: docs/performance.md has 0.33 s of CPU for 1,000 executions of
  * 4 steps whose calls end at once. Calls over TLS take more, so four times that is reckoned with.
  */
-const STEP_CPU_MS = 0.33;
+export const STEP_CPU_MS = 0.33;
 /** At which more tasks are started; a task is one process, which keeps one core busy whatever it has. */
-const BUSY_SHARE = 0.65;
+export const BUSY_SHARE = 0.65;
 
 /** Costs of a checked definition at so many executions a day. `runnerMb`: memory of the step runner. */
 export function runtimeCosts(
