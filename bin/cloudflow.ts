@@ -2,7 +2,7 @@ import { fileURLToPath } from 'node:url';
 import { App, Validations } from 'aws-cdk-lib/core';
 import { AwsSolutionsChecks } from 'cdk-nag';
 import { programNames } from '#config/functions.ts';
-import { problemOfContext, readRepository } from '#config/stage-problems.ts';
+import { problemOfContext, readRepository, refuseRepository } from '#config/stage-problems.ts';
 import { readStageSettings, type StageSettings } from '#config/stage-settings.ts';
 import { bundleFolder } from '#constructs/service-function.ts';
 import { DeliveryStack } from '#stacks/delivery-stack.ts';
@@ -23,11 +23,16 @@ function readRequest(app: App): { settings: StageSettings; repository: string | 
     {
       stage: app.node.tryGetContext('stage') as unknown,
       account: app.node.tryGetContext('account') as unknown,
+      region: app.node.tryGetContext('region') as unknown,
     },
     process.env,
   );
+  const repository = refuseRepository(
+    readRepository(app.node.tryGetContext('repository')),
+    settings,
+  );
   for (const name of programNames) bundleFolder(dist, name);
-  return { settings, repository: readRepository(app.node.tryGetContext('repository')) };
+  return { settings, repository };
 }
 
 function synthesise(app: App, { settings, repository }: ReturnType<typeof readRequest>): void {

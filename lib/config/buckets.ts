@@ -73,22 +73,32 @@ export type BucketName = keyof typeof BUCKETS;
 export const bucketNames = Object.keys(BUCKETS) as BucketName[];
 /** What a lost region must not take with it, and cannot be made again. */
 export const copiedBuckets = bucketNames.filter((name) => BUCKETS[name].copied);
+/** The rest: where another region is taken over they begin empty. */
+export const ownBuckets = bucketNames.filter((name) => !BUCKETS[name].copied);
 /** What S3 measures the copying of a bucket by. */
 export const COPY_RULE = 'standby';
 
-/** Names of buckets are one namespace for the whole world, so each ends in the account. */
+interface Owner {
+  readonly stage: string;
+  readonly account: string;
+}
+type AnyBucket = BucketName | 'access-log' | 'own-access-log';
+
+const named = ({ stage, account }: Owner, name: AnyBucket): string =>
+  `cloudflow-${stage}-${name}-${account}`;
+
+/**
+ * Names of buckets are one namespace for the whole world, so each ends in the account; and in its region
+ * where that has taken over from another, whose names go on being taken.
+ */
 export function bucketNameOf(
-  { stage, account }: { readonly stage: string; readonly account: string },
-  name: BucketName | 'access-log',
+  owner: Owner & { readonly region: string; readonly takesOver: string | null },
+  name: AnyBucket,
 ): string {
-  return `cloudflow-${stage}-${name}-${account}`;
+  return owner.takesOver === null ? named(owner, name) : copyNameOf(owner, name, owner.region);
 }
 
 /** Of the copy in another region: known to both without asking. */
-export function copyNameOf(
-  settings: { readonly stage: string; readonly account: string },
-  name: BucketName | 'access-log',
-  region: string,
-): string {
-  return `${bucketNameOf(settings, name)}-${region}`;
+export function copyNameOf(owner: Owner, name: AnyBucket, region: string): string {
+  return `${named(owner, name)}-${region}`;
 }

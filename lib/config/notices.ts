@@ -66,7 +66,8 @@ export function noticesOf(settings: StageSettings): readonly Notice[] {
   return [
     ...ofBackups(settings),
     ...(settings.alerts.pagerDutySecret === null ? [] : [PAGER_DUTY_KEY]),
-    ...everywhere(settings),
+    // Where it waited, they are told by what waited there.
+    ...(settings.takesOver === null ? everywhere(settings) : []),
   ];
 }
 

@@ -75,6 +75,11 @@ export function platformWorkflowsIn(region: PlatformWorkflow['runsIn']): Platfor
   return platformWorkflowNames.filter((name) => PLATFORM_WORKFLOWS[name].runsIn === region);
 }
 
+/** What their clocks are kept in, one group in each region. */
+export function platformClocks(stage: string): string {
+  return `platform-${stage}`;
+}
+
 /** What machines of the platform are called: not as those of tenants, which are made and collected. */
 export function platformMachineName(stage: string, workflow: PlatformWorkflowName): string {
   return `platform-${stage}-${workflow}`;

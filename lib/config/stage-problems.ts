@@ -41,6 +41,10 @@ const CHECKS: readonly Check[] = [
   },
   ({ network: { cidr } }) =>
     CIDR.test(cidr) ? null : `its network is ${cidr}; use a private /16 such as 10.10.0.0/16`,
+  ({ standby }) =>
+    standby === null || CIDR.test(standby.cidr)
+      ? null
+      : `its network in the standby region is ${standby.cidr}; use a private /16 such as 10.31.0.0/16`,
   ({ database: { backupDays } }) => whole('backups are kept for days, which', backupDays, 1, 35),
   ({ database: { readers } }) => whole('the number of readers', readers, 0, 15),
   ({ database: { capacity } }) => {
@@ -91,6 +95,17 @@ const CHECKS: readonly Check[] = [
       ? null
       : `the certificate of its domain is ${domain.certificateArn}; use one of its own account and region, ${wanted}...`;
   },
+  ({ standby, account }) => {
+    if (standby === null || standby.api === null) return null;
+    const { hostedZoneId, certificateArn } = standby.api;
+    const wanted = `arn:aws:acm:${standby.region}:${account}:certificate/`;
+    if (!certificateArn.startsWith(wanted)) {
+      return `the certificate of its API in the standby region is ${certificateArn}; use one of its own account and of that region, ${wanted}...`;
+    }
+    return /^Z[A-Z0-9]{1,31}$/.test(hostedZoneId)
+      ? null
+      : `the zone of its name is ${JSON.stringify(hostedZoneId)}; use the id that Route 53 gave it, such as Z0123456789`;
+  },
   ({ warmInstances }) => whole('the number of instances kept warm', warmInstances, 0, 1_000),
 ];
 
@@ -103,8 +118,11 @@ export function problemOfSettings(settings: StageSettings): string | null {
   return null;
 }
 
-/** Context keys of the app: what `-c` may name. `repository` adds the stack of the pipeline's role. */
-export const CONTEXT_KEYS = ['stage', 'account', 'repository'] as const;
+/**
+ * Context keys of the app: what `-c` may name. `repository` adds the stack of the pipeline's role;
+ * `region` asks for the stage where it takes over.
+ */
+export const CONTEXT_KEYS = ['stage', 'account', 'repository', 'region'] as const;
 
 /** The repository that the pipeline runs in; null: none was given. Throws a sentence that says what to write. */
 export function readRepository(given: unknown): string | null {
@@ -112,6 +130,17 @@ export function readRepository(given: unknown): string | null {
   if (typeof given === 'string' && /^[A-Za-z0-9-]{1,39}\/[\w.-]{1,100}$/.test(given)) return given;
   throw new TypeError(
     `the repository is ${JSON.stringify(given)}; write it as GitHub does, -c repository=OWNER/NAME`,
+  );
+}
+
+/** The same, where it can be deployed: nobody makes a role a second time. Throws a sentence. */
+export function refuseRepository(
+  repository: string | null,
+  { takesOver }: Pick<StageSettings, 'takesOver'>,
+): string | null {
+  if (repository === null || takesOver === null) return repository;
+  throw new TypeError(
+    'the role of the pipeline is of the account, and there already; leave -c repository= out, or -c region=standby',
   );
 }
 

@@ -16,6 +16,8 @@ export interface StageSettings {
   readonly zones: readonly string[];
   /** Where copies wait to take over when the region is lost; null: nowhere. */
   readonly standby: StandbySettings | null;
+  /** The region that was lost, whose copies this one takes instead of making its own; null: it makes them. */
+  readonly takesOver: string | null;
   /** Data and keys outlive their stack, and stacks refuse to be deleted. */
   readonly retain: boolean;
   /** What is locked for years cannot be deleted before, by anybody, and is paid for as long. */
@@ -84,8 +86,10 @@ export interface StageSettings {
 export interface StandbySettings {
   readonly region: string;
   readonly zones: readonly string[];
-  /** Where the API is reached there, and the zone of its name; null: no API waits there. */
-  readonly api: { readonly hostedZoneId: string; readonly host: string } | null;
+  /** Of the network there: no other of ours, for the two may be joined. */
+  readonly cidr: string;
+  /** Where the name of the API is kept, and its certificate there; null: nobody switches it for us. */
+  readonly api: { readonly hostedZoneId: string; readonly certificateArn: string } | null;
   /** The service of ECS that waits there without a task; null: none does. */
   readonly engine: { readonly cluster: string; readonly service: string } | null;
 }
@@ -107,7 +111,7 @@ export function regionsOf({
   return standby === null ? [region] : [region, standby.region];
 }
 
-type Shape = Omit<StageSettings, 'stage' | 'account'>;
+type Shape = Omit<StageSettings, 'stage' | 'account' | 'takesOver'>;
 
 const REGION = 'us-east-1';
 const STANDBY_REGION = 'us-west-2';
@@ -190,6 +194,7 @@ const SHAPES: { readonly [S in Stage]: Shape } = {
     standby: {
       region: STANDBY_REGION,
       zones: zonesOf(STANDBY_REGION, 3),
+      cidr: '10.31.0.0/16',
       api: null,
       engine: null,
     },
@@ -234,9 +239,16 @@ export function accountVariable(stage: Stage): string {
   return `CLOUDFLOW_${stage.toUpperCase()}_ACCOUNT`;
 }
 
-/** Settings of the stage that was asked for. Throws a sentence that says what to change. */
+/** What `-c region=` may be: where the stage serves, or where it waits to. */
+export const PLACES = ['home', 'standby'] as const;
+
+/**
+ * Settings of the stage that was asked for. Throws a sentence that says what to change.
+ *
+ * `region`: `standby` where its own is lost, and the other takes what waits there.
+ */
 export function readStageSettings(
-  given: { readonly stage: unknown; readonly account: unknown },
+  given: { readonly stage: unknown; readonly account: unknown; readonly region?: unknown },
   environment: Readonly<Record<string, string | undefined>>,
 ): StageSettings {
   if (given.stage === undefined) {
@@ -249,10 +261,52 @@ export function readStageSettings(
       `the account is ${JSON.stringify(account)}; write its 12 digits as -c account= or ${accountVariable(stage)}`,
     );
   }
-  const settings = { stage, account, ...SHAPES[stage] };
+  const settings = { stage, account, takesOver: null, ...SHAPES[stage] };
   const problem = problemOfSettings(settings) ?? problemOf(settings);
   if (problem !== null) throw new TypeError(`stage ${stage}: ${problem}`);
-  return settings;
+  const place = PLACES.find((each) => each === (given.region ?? 'home'));
+  if (place === undefined) {
+    throw new TypeError(
+      `the region is ${JSON.stringify(given.region)}; use one of ${PLACES.join(', ')}: which they are stands in the settings of the stage`,
+    );
+  }
+  return place === 'home' ? settings : takeOver(settings);
+}
+
+/**
+ * The stage where it waited, after its own region was lost. It is as large as it was, copies nothing
+ * elsewhere and rehearses nothing. Throws a sentence where nothing waits.
+ */
+export function takeOver(home: StageSettings): StageSettings {
+  const { stage, standby, api, mail } = home;
+  if (standby === null) {
+    throw new TypeError(
+      `stage ${stage}: no region waits to take over; leave -c region=standby out, or set standby`,
+    );
+  }
+  if (api.domain !== null && standby.api === null) {
+    throw new TypeError(
+      `stage ${stage}: its API is called ${api.domain.name}, and nothing says where that name is kept; set standby.api`,
+    );
+  }
+  return {
+    ...home,
+    region: standby.region,
+    zones: standby.zones,
+    standby: null,
+    takesOver: home.region,
+    network: { ...home.network, cidr: standby.cidr },
+    api: {
+      ...api,
+      domain:
+        api.domain === null || standby.api === null
+          ? null
+          : { name: api.domain.name, certificateArn: standby.api.certificateArn },
+    },
+    // Its records are those of the lost region, made by stacks that nobody can ask.
+    mail: mail === null ? null : { ...mail, hostedZoneId: null },
+    rehearses: false,
+  };
 }
 
 /** Why no platform can be made of these settings; null when one can. */
@@ -305,7 +359,13 @@ export function problemOf(settings: StageSettings): string | null {
   if (!lockAudit) return 'its audit trail could be deleted; set lockAudit';
   if (standby === null) return 'it has no standby region; set standby';
   if (standby.region === region) return `its standby region is ${region} itself; use another`;
+  if (standby.cidr === network.cidr) {
+    return `its network is ${network.cidr} in both regions; use another for standby.cidr`;
+  }
   if (zones.length < 3) return `it has ${zones.length} zones; use 3`;
+  if (standby.zones.length !== zones.length) {
+    return `it has ${zones.length} zones and ${standby.zones.length} in its standby region; use as many`;
+  }
   if (database.readers < 1) return 'its database has no reader to fail over to; use at least 1';
   if (settings.cache.replicas < 1) return 'its cache has no copy to fail over to; use at least 1';
   if (!api.firewall) return 'its API has no firewall; set api.firewall';

@@ -1,12 +1,29 @@
 import { PolicyStatement, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { Key } from 'aws-cdk-lib/aws-kms';
-import { CfnSubscription, Topic } from 'aws-cdk-lib/aws-sns';
+import { CfnSubscription, type ITopic, Topic } from 'aws-cdk-lib/aws-sns';
 import { RemovalPolicy, SecretValue } from 'aws-cdk-lib/core';
 import type { Construct } from 'constructs';
 import { PRIORITIES, type Priority } from '#config/alarms/alarm.ts';
 import type { StageSettings } from '#config/stage-settings.ts';
 
-export type AlertTopics = { readonly [P in Priority]: Topic };
+export type AlertTopics = { readonly [P in Priority]: ITopic };
+
+const topicName = (stage: string, priority: Priority): string =>
+  `cloudflow-${stage}-${priority.toLowerCase()}`;
+
+/** Those of the region that waited: whoever is told of its alarms is told of the rest as well. */
+export function adoptAlertTopics(
+  scope: Construct,
+  { stage, region, account }: StageSettings,
+): AlertTopics {
+  const adopt = (priority: Priority): ITopic =>
+    Topic.fromTopicArn(
+      scope,
+      `${priority}Topic`,
+      `arn:aws:sns:${region}:${account}:${topicName(stage, priority)}`,
+    );
+  return { P1: adopt('P1'), P2: adopt('P2'), P3: adopt('P3') };
+}
 
 /**
  * Where alarms and notices of one region are heard: a topic for each priority, so that each may lead to
@@ -39,7 +56,7 @@ export function makeAlertTopics(scope: Construct, settings: StageSettings): Aler
   }
   const make = (priority: Priority): Topic => {
     const topic = new Topic(scope, `${priority}Topic`, {
-      topicName: `cloudflow-${stage}-${priority.toLowerCase()}`,
+      topicName: topicName(stage, priority),
       displayName: `CloudFlow ${stage} ${priority}: ${PRIORITIES[priority].about}`,
       masterKey: key,
       enforceSSL: true,

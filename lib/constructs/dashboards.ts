@@ -1,8 +1,9 @@
 import { Dashboard, GraphWidget, TextWidget } from 'aws-cdk-lib/aws-cloudwatch';
 import { Duration } from 'aws-cdk-lib/core';
 import type { Construct } from 'constructs';
-import type { DashboardSpec } from '#config/charts.ts';
+import { type DashboardSpec, dashboardName } from '#config/charts.ts';
 import type { Ids } from '#config/signals.ts';
+import type { StageSettings } from '#config/stage-settings.ts';
 import { metricOf } from './alarms.ts';
 
 const WIDTH = 12;
@@ -12,10 +13,11 @@ const PERIOD = Duration.minutes(1);
 /** Draws a dashboard of the table: what it shows, and its charts two by two. */
 export function makeDashboard(
   scope: Construct,
-  stage: string,
+  settings: StageSettings,
   spec: DashboardSpec,
   ids: Ids = {},
 ): Dashboard {
+  const { stage } = settings;
   const charts = spec.charts.map(
     ({ title, lines }) =>
       new GraphWidget({
@@ -29,7 +31,7 @@ export function makeDashboard(
     charts.slice(2 * i, 2 * i + 2),
   );
   return new Dashboard(scope, `${spec.name}-dashboard`, {
-    dashboardName: `cloudflow-${stage}-${spec.name}`,
+    dashboardName: dashboardName(settings, spec.name),
     widgets: [
       [
         new TextWidget({

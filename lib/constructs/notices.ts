@@ -1,6 +1,6 @@
 import { Rule, RuleTargetInput, Schedule } from 'aws-cdk-lib/aws-events';
 import { SnsTopic } from 'aws-cdk-lib/aws-events-targets';
-import type { Topic } from 'aws-cdk-lib/aws-sns';
+import type { ITopic } from 'aws-cdk-lib/aws-sns';
 import { Duration } from 'aws-cdk-lib/core';
 import { Construct } from 'constructs';
 import type { Priority } from '#config/alarms/alarm.ts';
@@ -13,7 +13,7 @@ export class Notices extends Construct {
     id: string,
     stage: string,
     notices: readonly Notice[],
-    topics: { readonly [P in Priority]: Topic },
+    topics: { readonly [P in Priority]: ITopic },
   ) {
     super(scope, id);
     for (const { name, priority, about, page, when } of notices) {

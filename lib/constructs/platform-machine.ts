@@ -1,6 +1,6 @@
 import { Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { LogGroup } from 'aws-cdk-lib/aws-logs';
-import { CfnSchedule, type CfnScheduleGroup } from 'aws-cdk-lib/aws-scheduler';
+import { CfnSchedule } from 'aws-cdk-lib/aws-scheduler';
 import {
   DefinitionBody,
   LogLevel,
@@ -29,7 +29,8 @@ interface PlatformMachinesProps {
   readonly runsIn: PlatformWorkflow['runsIn'];
   /** Does their tasks. */
   readonly runner: ServiceFunction<FunctionName>;
-  readonly group: CfnScheduleGroup;
+  /** Of schedules: its name. */
+  readonly group: string;
   /** Starts them by the clock. */
   readonly clock: Role;
   /** Whether the clock starts what rehearses disasters. */
@@ -46,14 +47,18 @@ export class PlatformMachines extends Construct {
   constructor(scope: Construct, id: string, props: PlatformMachinesProps) {
     super(scope, id);
     const { around, runner } = props;
-    const { stage, account, region, logDays, retain } = around.settings;
-    const log = new LogGroup(this, 'Log', {
-      // Under this name Step Functions may write without growing a policy of ours.
-      logGroupName: `/aws/vendedlogs/states/platform-${stage}`,
-      retention: logDays,
-      encryptionKey: around.logKey,
-      removalPolicy: retain ? RemovalPolicy.RETAIN : RemovalPolicy.DESTROY,
-    });
+    const { stage, account, region, logDays, retain, takesOver } = around.settings;
+    // Under this name Step Functions may write without growing a policy of ours.
+    const logGroupName = `/aws/vendedlogs/states/platform-${stage}`;
+    const log =
+      takesOver === null
+        ? new LogGroup(this, 'Log', {
+            logGroupName,
+            retention: logDays,
+            encryptionKey: around.logKey,
+            removalPolicy: retain ? RemovalPolicy.RETAIN : RemovalPolicy.DESTROY,
+          })
+        : LogGroup.fromLogGroupName(this, 'Log', logGroupName);
     const role = new Role(this, 'Role', {
       description: 'what machines of the platform itself run as',
       assumedBy: new ServicePrincipal('states.amazonaws.com', {
@@ -108,7 +113,7 @@ export class PlatformMachines extends Construct {
     if (schedule === null || (workflow.rehearsal && !rehearses)) return;
     const made = new CfnSchedule(this, `${name}-clock`, {
       name: platformMachineName(around.settings.stage, name),
-      groupName: group.ref,
+      groupName: group,
       description: workflow.about,
       scheduleExpression: schedule.expression,
       scheduleExpressionTimezone: 'UTC',

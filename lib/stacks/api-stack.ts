@@ -1,6 +1,7 @@
 import {
   AccessLogField,
   AccessLogFormat,
+  CfnBasePathMapping,
   type CfnRestApi,
   type EndpointAccessMode,
   EndpointType,
@@ -36,7 +37,7 @@ import { ServiceFunction, type Surroundings } from '#constructs/service-function
 import type { Method, Route, Tag } from '#contract/route.ts';
 import { type OperationId, operationIds, routeOf } from '#contract/routes.ts';
 import type { DataStack } from './data-stack.ts';
-import type { IdentityStack } from './identity-stack.ts';
+import type { Identity } from './identity.ts';
 import { StageStack } from './stage-stack.ts';
 import type { StoresStack } from './stores-stack.ts';
 
@@ -51,7 +52,7 @@ interface ApiStackProps {
   readonly around: Surroundings;
   readonly data: DataStack;
   readonly stores: StoresStack;
-  readonly identity: IdentityStack;
+  readonly identity: Identity;
 }
 
 /**
@@ -86,7 +87,8 @@ export class ApiStack extends StageStack {
       disableExecuteApiEndpoint: domain !== null,
       cloudWatchRole: true,
       cloudWatchRoleRemovalPolicy: RemovalPolicy.RETAIN,
-      ...(domain === null
+      // Where it waited, the name is there before the API.
+      ...(domain === null || settings.takesOver !== null
         ? {}
         : {
             domainName: {
@@ -119,6 +121,13 @@ export class ApiStack extends StageStack {
     own.securityPolicy = API_SECURITY_POLICY;
     own.endpointAccessMode = API_ACCESS_MODE;
     answerWithProblems(api);
+    if (domain !== null && settings.takesOver !== null) {
+      new CfnBasePathMapping(this, 'Named', {
+        domainName: domain.name,
+        restApiId: api.restApiId,
+        stage: api.deploymentStage.stageName,
+      });
+    }
     this.publicUrl =
       domain === null
         ? `https://${api.restApiId}.execute-api.${region}.amazonaws.com/${GATEWAY_STAGE}`
@@ -128,7 +137,7 @@ export class ApiStack extends StageStack {
       STAGE: stage,
       DATABASE_URL: data.databaseUrl,
       DATABASE_AUTH: 'iam',
-      CURSOR_KEY_SECRET: identity.cursorKeySecret.secretArn,
+      CURSOR_KEY_SECRET: identity.cursorKeySecret,
       PUBLIC_URL: this.publicUrl,
       ALLOWED_ORIGINS: settings.api.allowedOrigins.join(','),
       PREFERRED_RUNTIME: settings.preferredRuntime,
@@ -172,7 +181,7 @@ export class ApiStack extends StageStack {
         environment: {
           ...environment,
           ...cache,
-          IDENTITY_KEY_SECRET: identity.identityKeySecret.secretArn,
+          IDENTITY_KEY_SECRET: identity.identityKeySecret,
           SIGNING_SEAL_KEY: identity.signingKey.keyArn,
           RECORDS_TABLE: stores.recordsTable,
         },
@@ -184,7 +193,7 @@ export class ApiStack extends StageStack {
         environment: {
           ...environment,
           ...cache,
-          IDENTITY_KEY_SECRET: identity.identityKeySecret.secretArn,
+          IDENTITY_KEY_SECRET: identity.identityKeySecret,
           SIGNING_SEAL_KEY: identity.signingKey.keyArn,
           TENANT_SECRETS_PREFIX: identity.tenantSecretsPrefix,
           TENANT_SECRETS_KEY: identity.dataKey.keyArn,
@@ -208,8 +217,8 @@ export class ApiStack extends StageStack {
       around,
       environment: {
         STAGE: stage,
-        CURSOR_KEY_SECRET: identity.cursorKeySecret.secretArn,
-        IDENTITY_KEY_SECRET: identity.identityKeySecret.secretArn,
+        CURSOR_KEY_SECRET: identity.cursorKeySecret,
+        IDENTITY_KEY_SECRET: identity.identityKeySecret,
       },
       grants,
     });

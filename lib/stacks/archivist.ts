@@ -3,14 +3,10 @@ import type { Construct } from 'constructs';
 import { bucketNameOf } from '#config/buckets.ts';
 import type { StageSettings } from '#config/stage-settings.ts';
 import { allow } from '#constructs/grants.ts';
-import type { IdentityStack } from './identity-stack.ts';
+import type { Identity } from './identity.ts';
 
 /** Whom RDS writes files of backups as: into the one bucket that is for them. */
-export function makeArchivist(
-  scope: Construct,
-  settings: StageSettings,
-  identity: IdentityStack,
-): Role {
+export function makeArchivist(scope: Construct, settings: StageSettings, identity: Identity): Role {
   const bucket = `arn:aws:s3:::${bucketNameOf(settings, 'snapshots')}`;
   const role = new Role(scope, 'Archivist', {
     description: 'writes backups of the database out as files',

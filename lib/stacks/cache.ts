@@ -14,8 +14,8 @@ import { resourceNames } from '#config/resources.ts';
 import type { StageSettings } from '#config/stage-settings.ts';
 import { acknowledge } from '#constructs/acknowledge.ts';
 import { actionsOf, allow, type Grant, sidOf } from '#constructs/grants.ts';
-import type { IdentityStack } from './identity-stack.ts';
-import type { NetworkStack } from './network-stack.ts';
+import type { Identity } from './identity.ts';
+import type { Network } from './network-stack.ts';
 
 const ENGINE = 'valkey';
 const VERSION = '8.1';
@@ -35,7 +35,7 @@ export class Cache extends Construct {
     scope: Construct,
     id: string,
     settings: StageSettings,
-    { identity, network }: { identity: IdentityStack; network: NetworkStack },
+    { identity, network }: { identity: Identity; network: Network },
   ) {
     super(scope, id);
     const { stage, region, account, retain, cache } = settings;
@@ -104,7 +104,7 @@ export class Cache extends Construct {
   }
 
   /** Programs, and nobody: without a user `default` of ours the one of ElastiCache could be meant. */
-  private users(settings: StageSettings, identity: IdentityStack): CfnUserGroup {
+  private users(settings: StageSettings, identity: Identity): CfnUserGroup {
     const { stage, retain } = settings;
     const { cacheUser } = resourceNames(stage);
     // Whom IAM lets in has one word for id and name.
@@ -145,7 +145,7 @@ export class Cache extends Construct {
     });
   }
 
-  private group(network: NetworkStack): SecurityGroup {
+  private group(network: Network): SecurityGroup {
     const group = new SecurityGroup(this, 'Group', {
       vpc: network.vpc,
       description: 'nodes of the cache',

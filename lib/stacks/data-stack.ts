@@ -1,17 +1,10 @@
-import { InstanceType, Peer, Port, SecurityGroup, SubnetType } from 'aws-cdk-lib/aws-ec2';
+import { Peer, Port, SecurityGroup, SubnetType } from 'aws-cdk-lib/aws-ec2';
 import { Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { LogGroup } from 'aws-cdk-lib/aws-logs';
 import {
-  AuroraPostgresEngineVersion,
-  CfnGlobalCluster,
-  ClusterInstance,
-  DatabaseCluster,
-  DatabaseClusterEngine,
   DatabaseProxy,
-  DBClusterStorageType,
   DefaultAuthScheme,
-  type IClusterInstance,
-  ParameterGroup,
+  type IDatabaseCluster,
   ProxyEndpointTargetRole,
   ProxyTarget,
 } from 'aws-cdk-lib/aws-rds';
@@ -23,28 +16,19 @@ import { PROXY_BORROW_SECONDS } from '#config/database-wait.ts';
 import { QUEUES, type QueueName } from '#config/queues.ts';
 import { resourceNames } from '#config/resources.ts';
 import type { StageSettings } from '#config/stage-settings.ts';
-import { DATABASE_LEAST_TLS } from '#config/transport.ts';
-import { acknowledge } from '#constructs/acknowledge.ts';
 import { actionsOf, allow, type Grant, sidOf } from '#constructs/grants.ts';
+import { adoptDatabase } from './adopted-database.ts';
 import { Cache } from './cache.ts';
-import type { IdentityStack } from './identity-stack.ts';
-import { type NetworkStack, POSTGRES_PORT } from './network-stack.ts';
-import { ownerLogin, rotateOwnerLogin } from './owner-login.ts';
+import { DATABASE, type Database, makeDatabase } from './database.ts';
+import type { Identity } from './identity.ts';
+import { type Network, POSTGRES_PORT } from './network-stack.ts';
 import { StageStack } from './stage-stack.ts';
 
-const DATABASE = 'cloudflow';
-/** Of every member of the global database. */
-export const DATABASE_VERSION = AuroraPostgresEngineVersion.VER_17_7;
-export const DATABASE_PARAMETERS = {
-  'rds.force_ssl': '1',
-  ssl_min_protocol_version: DATABASE_LEAST_TLS,
-  timezone: 'UTC',
-};
 const DEAD_LETTERS_KEPT = Duration.days(14);
 
 /** What must survive everything else: the database and the queues between programs; and the cache. */
 export class DataStack extends StageStack {
-  readonly cluster: DatabaseCluster;
+  readonly cluster: IDatabaseCluster;
   /** Lets programs in that stand inside the network. */
   readonly databaseGroupId: string;
   /** Host, port and database, for programs that log in with a token of IAM. */
@@ -54,7 +38,7 @@ export class DataStack extends StageStack {
   /** Of the writer itself: what changes the schema may not go through the proxy. */
   readonly writerUrl: string;
   /** Id of the login of the schema's owner, which is changed by itself. */
-  readonly ownerSecretArn: string;
+  readonly ownerSecret: string;
   /** Of the cache: `rediss://`, of a cluster. */
   readonly cacheUrl: string;
   readonly queues: { readonly [Name in QueueName]: Queue };
@@ -67,10 +51,10 @@ export class DataStack extends StageStack {
   constructor(
     scope: Construct,
     settings: StageSettings,
-    { identity, network }: { identity: IdentityStack; network: NetworkStack },
+    { identity, network }: { identity: Identity; network: Network },
   ) {
     super(scope, 'Data', settings, 'database, cache and queues');
-    const { stage, database } = settings;
+    const { database } = settings;
 
     const group = new SecurityGroup(this, 'DatabaseGroup', {
       vpc: network.vpc,
@@ -92,76 +76,21 @@ export class DataStack extends StageStack {
     group.addIngressRule(group, Port.tcp(POSTGRES_PORT), 'proxy to cluster');
     group.addEgressRule(group, Port.tcp(POSTGRES_PORT), 'proxy to cluster');
 
-    const engine = DatabaseClusterEngine.auroraPostgres({
-      version: DATABASE_VERSION,
-    });
-    const clusterIdentifier = `cloudflow-${stage}`;
-    const log = new LogGroup(this, 'DatabaseLog', {
-      logGroupName: `/aws/rds/cluster/${clusterIdentifier}/postgresql`,
-      retention: settings.logDays,
-      encryptionKey: identity.logKey,
-      removalPolicy: settings.retain ? RemovalPolicy.RETAIN : RemovalPolicy.DESTROY,
-    });
-    const { capacity } = database;
-    this.cluster = new DatabaseCluster(this, 'Database', {
-      clusterIdentifier,
-      engine,
-      defaultDatabaseName: DATABASE,
-      ...ownerLogin(this, settings, identity),
-      iamAuthentication: true,
-      writer: instance('Writer', settings),
-      readers: Array.from({ length: database.readers }, (_, index) =>
-        instance(`Reader${index + 1}`, settings),
-      ),
-      ...(capacity.kind === 'serverless'
-        ? {
-            serverlessV2MinCapacity: capacity.minUnits,
-            serverlessV2MaxCapacity: capacity.maxUnits,
-          }
-        : { storageType: DBClusterStorageType.AURORA_IOPT1 }),
-      vpc: network.vpc,
-      vpcSubnets: { subnetType: SubnetType.PRIVATE_ISOLATED },
-      securityGroups: [group],
-      parameterGroup: new ParameterGroup(this, 'DatabaseParameters', {
-        engine,
-        description: `CloudFlow ${stage}`,
-        parameters: DATABASE_PARAMETERS,
-      }),
-      storageEncrypted: true,
-      storageEncryptionKey: identity.dataKey,
-      backup: { retention: Duration.days(database.backupDays), preferredWindow: '02:00-02:30' },
-      preferredMaintenanceWindow: 'sun:03:00-sun:04:00',
-      copyTagsToSnapshot: true,
-      cloudwatchLogsExports: ['postgresql'],
-      deletionProtection: settings.retain,
-      removalPolicy: settings.retain ? RemovalPolicy.RETAIN : RemovalPolicy.SNAPSHOT,
-    });
-    // Else the database would make a group of its own, without an end and without our key.
-    this.cluster.node.addDependency(log);
-    if (!settings.retain) {
-      acknowledge(
-        this.cluster,
-        'AwsSolutions-RDS10',
-        'a stage that does not retain its data is deleted with its stacks; a snapshot stays',
-      );
-    }
-    if (this.cluster.secret === undefined) throw new TypeError('the owner has no secret');
-    this.ownerSecretArn = this.cluster.secret.secretArn;
-    if (settings.standby !== null) {
-      rotateOwnerLogin(this.cluster, group, network, settings);
-      this.globalDatabase();
-    }
-    this.writerUrl = urlOf(this.cluster.clusterEndpoint.hostname);
+    const made =
+      settings.takesOver === null
+        ? makeDatabase(this, settings, { identity, network, group })
+        : adoptDatabase(this, settings, { network, group });
+    this.cluster = made.cluster;
+    this.ownerSecret = made.ownerSecret;
+    this.writerUrl = urlOf(made.writerHost);
 
-    const proxy = database.proxy ? this.proxy(network, identity, group) : null;
+    const proxy = database.proxy ? this.proxy(network, identity, group, made) : null;
     this.databaseUrl = proxy === null ? this.writerUrl : urlOf(proxy.endpoint);
-    this.readerUrl = database.readers === 0 ? '' : urlOf(this.readerHost(proxy, group, network));
+    this.readerUrl =
+      database.readers === 0 ? '' : urlOf(this.readerHost(proxy, group, network, made));
     // An id in the ARN, not a name: who may log in to this cluster may not log in to its successor.
     const loginResource = (role: DatabaseRole): string => {
-      const id =
-        proxy === null
-          ? this.cluster.clusterResourceIdentifier
-          : Fn.select(6, Fn.split(':', proxy.dbProxyArn));
+      const id = proxy === null ? made.resourceId : Fn.select(6, Fn.split(':', proxy.dbProxyArn));
       return `arn:aws:rds-db:${settings.region}:${settings.account}:dbuser:${id}/${role}`;
     };
     const login =
@@ -196,7 +125,7 @@ export class DataStack extends StageStack {
         allow(role, {
           sid: sidOf('postgres:owner'),
           actions: actionsOf('postgres:owner'),
-          resources: [this.ownerSecretArn],
+          resources: [made.ownerSecretArn],
         });
         identity.allowKey(role, 'OpenOwnerLogin', ['kms:Decrypt']);
       },
@@ -209,26 +138,13 @@ export class DataStack extends StageStack {
     };
   }
 
-  /**
-   * Has members in several regions, of which this cluster is the one that writes. The others follow it by
-   * the storage alone, a second behind, and need no instance until one takes over.
-   */
-  private globalDatabase(): void {
-    const { stage, retain } = this.settings;
-    const global = new CfnGlobalCluster(this, 'GlobalDatabase', {
-      globalClusterIdentifier: resourceNames(stage).globalDatabase,
-      sourceDbClusterIdentifier: this.cluster.clusterArn,
-      deletionProtection: retain,
-    });
-    global.applyRemovalPolicy(retain ? RemovalPolicy.RETAIN : RemovalPolicy.DESTROY);
-  }
-
   private readerHost(
     proxy: DatabaseProxy | null,
     group: SecurityGroup,
-    network: NetworkStack,
+    network: Network,
+    { readerHost }: Database,
   ): string {
-    if (proxy === null) return this.cluster.clusterReadEndpoint.hostname;
+    if (proxy === null) return readerHost;
     return proxy.addEndpoint('Readers', {
       dbProxyEndpointName: `${resourceNames(this.settings.stage).proxy}-readers`,
       targetRole: ProxyEndpointTargetRole.READ_ONLY,
@@ -239,9 +155,10 @@ export class DataStack extends StageStack {
   }
 
   private proxy(
-    network: NetworkStack,
-    identity: IdentityStack,
+    network: Network,
+    identity: Identity,
     group: SecurityGroup,
+    { cluster, resourceId }: Database,
   ): DatabaseProxy {
     const { stage, region, account } = this.settings;
     // The construct's own role would carry no permission for log-ins that IAM signs end to end.
@@ -253,8 +170,7 @@ export class DataStack extends StageStack {
       sid: 'LogIn',
       actions: ['rds-db:connect'],
       resources: DATABASE_ROLES.map(
-        (name) =>
-          `arn:aws:rds-db:${region}:${account}:dbuser:${this.cluster.clusterResourceIdentifier}/${name}`,
+        (name) => `arn:aws:rds-db:${region}:${account}:dbuser:${resourceId}/${name}`,
       ),
     });
     const name = `cloudflow-${stage}`;
@@ -266,7 +182,7 @@ export class DataStack extends StageStack {
     });
     const proxy = new DatabaseProxy(this, 'Proxy', {
       dbProxyName: name,
-      proxyTarget: ProxyTarget.fromCluster(this.cluster),
+      proxyTarget: ProxyTarget.fromCluster(cluster),
       defaultAuthScheme: DefaultAuthScheme.IAM_AUTH,
       role,
       iamAuth: true,
@@ -301,20 +217,6 @@ export class DataStack extends StageStack {
       },
     });
   }
-}
-
-function instance(id: string, { database, retain }: StageSettings): IClusterInstance {
-  const { capacity } = database;
-  const shared = { publiclyAccessible: false, autoMinorVersionUpgrade: !retain };
-  return capacity.kind === 'serverless'
-    ? ClusterInstance.serverlessV2(
-        id,
-        id === 'Reader1' ? { ...shared, scaleWithWriter: true } : shared,
-      )
-    : ClusterInstance.provisioned(id, {
-        ...shared,
-        instanceType: new InstanceType(capacity.instance),
-      });
 }
 
 function urlOf(host: string): string {

@@ -29,7 +29,7 @@ import { bundleFolder, type Surroundings } from '#constructs/service-function.ts
 import type { ApiStack } from './api-stack.ts';
 import type { DataStack } from './data-stack.ts';
 import type { EventsStack } from './events-stack.ts';
-import type { IdentityStack } from './identity-stack.ts';
+import type { Identity } from './identity.ts';
 import { StageStack } from './stage-stack.ts';
 import { runnerEnvironment } from './workflows-stack.ts';
 
@@ -43,7 +43,7 @@ const TRACE_SETTINGS = {
 interface EngineStackProps {
   readonly around: Surroundings;
   readonly data: DataStack;
-  readonly identity: IdentityStack;
+  readonly identity: Identity;
   readonly api: ApiStack;
   readonly events: EventsStack;
 }

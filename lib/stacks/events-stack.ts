@@ -10,8 +10,8 @@ import type { StageSettings } from '#config/stage-settings.ts';
 import { TOPICS, type TopicName, topicNames } from '#config/topics.ts';
 import { allow, type Grant, sidOf } from '#constructs/grants.ts';
 import type { TopicSource } from '#constructs/kafka-source.ts';
-import type { IdentityStack } from './identity-stack.ts';
-import { KAFKA_PORT, type NetworkStack } from './network-stack.ts';
+import type { Identity } from './identity.ts';
+import { KAFKA_PORT, type Network } from './network-stack.ts';
 import { StageStack } from './stage-stack.ts';
 
 /** The last line of Kafka that kafkajs was written for, with its own consensus and no ZooKeeper. */
@@ -33,7 +33,7 @@ export class EventsStack extends StageStack implements TopicSource {
   constructor(
     scope: Construct,
     settings: StageSettings,
-    { identity, network }: { identity: IdentityStack; network: NetworkStack },
+    { identity, network }: { identity: Identity; network: Network },
   ) {
     super(scope, 'Events', settings, 'Kafka and its topics');
     const { stage, events } = settings;
@@ -129,7 +129,7 @@ export class EventsStack extends StageStack implements TopicSource {
    * Clients come in from their own groups. Pollers of Lambda stand in this group beside the brokers,
    * so it lets itself in and out; of AWS they reach only what has an endpoint inside the network.
    */
-  private brokerGroup(network: NetworkStack): SecurityGroup {
+  private brokerGroup(network: Network): SecurityGroup {
     const group = new SecurityGroup(this, 'BrokerGroup', {
       vpc: network.vpc,
       description: 'brokers, and what Lambda polls them with',

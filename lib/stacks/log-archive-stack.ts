@@ -7,7 +7,7 @@ import { bucketNameOf } from '#config/buckets.ts';
 import { resourceNames } from '#config/resources.ts';
 import type { StageSettings } from '#config/stage-settings.ts';
 import { allow } from '#constructs/grants.ts';
-import type { IdentityStack } from './identity-stack.ts';
+import type { Identity } from './identity.ts';
 import { StageStack } from './stage-stack.ts';
 import type { StoresStack } from './stores-stack.ts';
 
@@ -22,7 +22,7 @@ export class LogArchiveStack extends StageStack {
   constructor(
     scope: Construct,
     settings: StageSettings,
-    { identity, stores }: { identity: IdentityStack; stores: StoresStack },
+    { identity, stores }: { identity: Identity; stores: StoresStack },
   ) {
     super(scope, 'LogArchive', settings, 'logs that outlive their groups');
     const { stage, region, account } = settings;

@@ -8,12 +8,12 @@ import { savedQueries } from '#config/saved-queries.ts';
 import { SOCKETS_API } from '#config/signals.ts';
 import type { StageSettings } from '#config/stage-settings.ts';
 import { makeAlarms } from '#constructs/alarms.ts';
-import { makeAlertTopics } from '#constructs/alert-topics.ts';
+import { adoptAlertTopics, makeAlertTopics } from '#constructs/alert-topics.ts';
 import { makeDashboard } from '#constructs/dashboards.ts';
 import { Notices } from '#constructs/notices.ts';
 import { ServiceFunction, type Surroundings } from '#constructs/service-function.ts';
 import type { DataStack } from './data-stack.ts';
-import type { IdentityStack } from './identity-stack.ts';
+import type { Identity } from './identity.ts';
 import type { RealtimeStack } from './realtime-stack.ts';
 import { StageStack } from './stage-stack.ts';
 import type { StoresStack } from './stores-stack.ts';
@@ -21,7 +21,7 @@ import type { StoresStack } from './stores-stack.ts';
 interface ObservabilityStackProps {
   readonly around: Surroundings;
   readonly data: DataStack;
-  readonly identity: IdentityStack;
+  readonly identity: Identity;
   readonly stores: StoresStack;
   readonly realtime: RealtimeStack;
 }
@@ -50,11 +50,14 @@ export class ObservabilityStack extends StageStack {
       },
       grants: { ...data.grants, ...identity.grants, ...stores.grants },
     });
-    const topics = makeAlertTopics(this, settings);
+    const topics =
+      settings.takesOver === null
+        ? makeAlertTopics(this, settings)
+        : adoptAlertTopics(this, settings);
     const ids = { [SOCKETS_API]: realtime.socketsId };
     makeAlarms(this, stage, alarmsOf(settings), topics, ids);
     new Notices(this, 'Notices', stage, noticesOf(settings), topics);
-    for (const spec of dashboardsOf(settings)) makeDashboard(this, stage, spec, ids);
+    for (const spec of dashboardsOf(settings)) makeDashboard(this, settings, spec, ids);
     for (const { name, query, groups } of savedQueries(stage)) {
       new CfnQueryDefinition(this, `Query-${name}`, {
         name: `cloudflow-${stage}/${name}`,

@@ -2,8 +2,9 @@ import { Peer, Port, SecurityGroup, SubnetType } from 'aws-cdk-lib/aws-ec2';
 import { Credentials, type DatabaseCluster, DatabaseSecret } from 'aws-cdk-lib/aws-rds';
 import { Duration, RemovalPolicy, type Stack } from 'aws-cdk-lib/core';
 import type { StageSettings } from '#config/stage-settings.ts';
-import type { IdentityStack } from './identity-stack.ts';
-import { type NetworkStack, POSTGRES_PORT } from './network-stack.ts';
+import type { Identity } from './identity.ts';
+import { type Network, POSTGRES_PORT } from './network-stack.ts';
+import { copySecret } from './standby-keys-stack.ts';
 
 const OWNER = 'cloudflow_owner';
 const ROTATED_EVERY = Duration.days(30);
@@ -12,7 +13,7 @@ const ROTATED_EVERY = Duration.days(30);
  * Who owns the schema, and who keeps the password. RDS does, and changes it every week, but for a member
  * of a global database, where it cannot: there the secret is ours and AWS's own program changes it.
  */
-export function ownerLogin(stack: Stack, settings: StageSettings, identity: IdentityStack) {
+export function ownerLogin(stack: Stack, settings: StageSettings, identity: Identity) {
   const encryptionKey = identity.dataKey;
   if (settings.standby === null) {
     return {
@@ -22,18 +23,24 @@ export function ownerLogin(stack: Stack, settings: StageSettings, identity: Iden
   }
   const secret = new DatabaseSecret(stack, 'OwnerLogin', {
     username: OWNER,
-    secretName: `cloudflow/${settings.stage}/platform/database-owner`,
+    secretName: ownerSecretName(settings),
     encryptionKey,
   });
   secret.applyRemovalPolicy(settings.retain ? RemovalPolicy.RETAIN : RemovalPolicy.DESTROY);
+  // Whoever takes over brings the schema forward there.
+  copySecret(secret, settings, settings.standby);
   return { credentials: Credentials.fromSecret(secret, OWNER) };
+}
+
+export function ownerSecretName({ stage }: StageSettings): string {
+  return `cloudflow/${stage}/platform/database-owner`;
 }
 
 /** Of a secret that is ours. The program that changes it stands in a group of its own. */
 export function rotateOwnerLogin(
   cluster: DatabaseCluster,
   database: SecurityGroup,
-  network: NetworkStack,
+  network: Network,
   settings: StageSettings,
 ): void {
   const group = new SecurityGroup(cluster.stack, 'RotationGroup', {

@@ -3,14 +3,16 @@ import type { FunctionName } from '#config/functions.ts';
 import type { StageSettings } from '#config/stage-settings.ts';
 import { protectLogs } from '#constructs/log-protection.ts';
 import { ServiceFunction, type Surroundings } from '#constructs/service-function.ts';
+import { AdoptedNetworkStack } from './adopted-network-stack.ts';
 import { ApiStack } from './api-stack.ts';
 import { ConsumersStack } from './consumers-stack.ts';
 import { DataStack } from './data-stack.ts';
 import { EngineStack } from './engine-stack.ts';
 import { EventsStack } from './events-stack.ts';
+import type { Identity } from './identity.ts';
 import { IdentityStack } from './identity-stack.ts';
 import { LogArchiveStack } from './log-archive-stack.ts';
-import { NetworkStack } from './network-stack.ts';
+import { type Network, NetworkStack } from './network-stack.ts';
 import { NotificationsStack } from './notifications-stack.ts';
 import { ObservabilityStack } from './observability-stack.ts';
 import { RealtimeStack } from './realtime-stack.ts';
@@ -23,8 +25,20 @@ import { StandbyStoresStack } from './standby-stores-stack.ts';
 import { StoresStack } from './stores-stack.ts';
 import { WorkflowsStack } from './workflows-stack.ts';
 
-/** All stacks of one stage, each given what it needs of those before it. */
+/**
+ * All stacks of one stage, each given what it needs of those before it. Where a lost region is taken over,
+ * what waits is told by its names, and stacks that hold nothing are the same.
+ */
 export function buildPlatform(scope: Construct, settings: StageSettings, dist: string): void {
+  if (settings.takesOver !== null) {
+    const network = new AdoptedNetworkStack(scope, settings);
+    const { identity } = network;
+    const data = new DataStack(scope, settings, { identity, network });
+    const events = new EventsStack(scope, settings, { identity, network });
+    const stores = new StoresStack(scope, settings, { identity });
+    buildPrograms(scope, settings, dist, { identity, network, data, events, stores });
+    return;
+  }
   const identity = new IdentityStack(scope, settings);
   const network = new NetworkStack(scope, settings, identity.logKey);
   const data = new DataStack(scope, settings, { identity, network });
@@ -44,6 +58,24 @@ export function buildPlatform(scope: Construct, settings: StageSettings, dist: s
     waits.addStackDependency(keys);
     waits.addStackDependency(data);
   }
+  buildPrograms(scope, settings, dist, { identity, network, data, events, stores });
+}
+
+interface Ground {
+  readonly identity: Identity;
+  readonly network: Network;
+  readonly data: DataStack;
+  readonly events: EventsStack;
+  readonly stores: StoresStack;
+}
+
+/** What stands on data, whoever made that: it holds nothing itself. */
+function buildPrograms(
+  scope: Construct,
+  settings: StageSettings,
+  dist: string,
+  { identity, network, data, events, stores }: Ground,
+): void {
   new NotificationsStack(scope, settings);
   const around: Surroundings = {
     settings,

@@ -1,4 +1,10 @@
-import { BackupPlan, BackupPlanRule, BackupResource, BackupVault } from 'aws-cdk-lib/aws-backup';
+import {
+  BackupPlan,
+  BackupPlanRule,
+  BackupResource,
+  BackupVault,
+  type IBackupVault,
+} from 'aws-cdk-lib/aws-backup';
 import { SubnetType } from 'aws-cdk-lib/aws-ec2';
 import { Schedule } from 'aws-cdk-lib/aws-events';
 import { ManagedPolicy, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
@@ -7,7 +13,7 @@ import { CfnScheduleGroup } from 'aws-cdk-lib/aws-scheduler';
 import { Duration } from 'aws-cdk-lib/core';
 import type { Construct } from 'constructs';
 import { bucketNameOf } from '#config/buckets.ts';
-import { platformMachineArn } from '#config/platform-workflows.ts';
+import { platformClocks, platformMachineArn } from '#config/platform-workflows.ts';
 import {
   BACKUPS,
   databaseNames,
@@ -23,15 +29,17 @@ import { RecoveryStore } from '#constructs/recovery-store.ts';
 import { ServiceFunction, type Surroundings } from '#constructs/service-function.ts';
 import { makeVault } from '#constructs/vault.ts';
 import { makeArchivist } from './archivist.ts';
-import { DATABASE_PARAMETERS, DATABASE_VERSION, type DataStack } from './data-stack.ts';
+import type { DataStack } from './data-stack.ts';
+import { DATABASE_PARAMETERS, DATABASE_VERSION } from './database.ts';
 import type { EventsStack } from './events-stack.ts';
-import type { IdentityStack } from './identity-stack.ts';
+import type { Identity } from './identity.ts';
 import { StageStack } from './stage-stack.ts';
+import { told } from './waiting.ts';
 import { ZoneDrill } from './zone-drill.ts';
 
 interface RecoveryStackProps {
   readonly around: Surroundings;
-  readonly identity: IdentityStack;
+  readonly identity: Identity;
   readonly data: DataStack;
   readonly events: EventsStack;
 }
@@ -53,9 +61,15 @@ export class RecoveryStack extends StageStack {
     const { around, data } = props;
     const { stage, account } = settings;
 
-    const store = new RecoveryStore(this, 'Store', settings);
-    const vault = makeVault(this, settings, store.key);
-    this.plan(vault, data);
+    // What was copied here, and what took over, wait in places that go on being used.
+    const waits = settings.takesOver !== null;
+    const store = waits
+      ? new RecoveryStore(this, 'Store', settings, told(settings, 'Standby', 'StoreKeyArn'))
+      : new RecoveryStore(this, 'Store', settings);
+    const vault = waits
+      ? BackupVault.fromBackupVaultName(this, 'Vault', databaseNames(stage).vault)
+      : makeVault(this, settings, store.key);
+    this.plan(vault);
 
     this.archivist = makeArchivist(this, settings, props.identity);
     const integrity = new ServiceFunction(this, 'Integrity', {
@@ -78,7 +92,8 @@ export class RecoveryStack extends StageStack {
       grants: { ...store.grants, ...this.grants(props, integrity) },
     });
 
-    const group = new CfnScheduleGroup(this, 'Clocks', { name: `platform-${stage}` });
+    const name = platformClocks(stage);
+    const group = waits ? name : new CfnScheduleGroup(this, 'Clocks', { name }).ref;
     const clock = new Role(this, 'Clock', {
       description: 'starts machines of the platform, and calls for rehearsals',
       assumedBy: new ServicePrincipal('scheduler.amazonaws.com', {
@@ -99,8 +114,8 @@ export class RecoveryStack extends StageStack {
   }
 
   /** Every day and every month, here and in the region that waits. */
-  private plan(vault: BackupVault, data: DataStack): void {
-    const { stage, standby } = this.settings;
+  private plan(vault: IBackupVault): void {
+    const { stage, account, region, standby } = this.settings;
     const plan = new BackupPlan(this, 'Plan', { backupPlanName: `cloudflow-${stage}` });
     for (const [name, { schedule, keptDays }] of Object.entries(BACKUPS)) {
       const deleteAfter = Duration.days(keptDays);
@@ -132,7 +147,7 @@ export class RecoveryStack extends StageStack {
     const role = new Role(this, 'BackupRole', {
       description: 'what AWS Backup makes backups of the database as',
       assumedBy: new ServicePrincipal('backup.amazonaws.com', {
-        conditions: { StringEquals: { 'aws:SourceAccount': this.settings.account } },
+        conditions: { StringEquals: { 'aws:SourceAccount': account } },
       }),
       managedPolicies: [ManagedPolicy.fromAwsManagedPolicyName(`service-role/${BACKUP_POLICY}`)],
     });
@@ -143,7 +158,11 @@ export class RecoveryStack extends StageStack {
     );
     plan.addSelection('Database', {
       backupSelectionName: `cloudflow-${stage}-database`,
-      resources: [BackupResource.fromRdsServerlessCluster(data.cluster)],
+      resources: [
+        BackupResource.fromArn(
+          `arn:aws:rds:${region}:${account}:cluster:${databaseNames(stage).cluster}`,
+        ),
+      ],
       role,
       disableDefaultBackupPolicy: true,
     });

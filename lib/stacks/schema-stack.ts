@@ -6,7 +6,7 @@ import { type FunctionName, functionNames, functionSpec } from '#config/function
 import type { StageSettings } from '#config/stage-settings.ts';
 import { ServiceFunction, type Surroundings } from '#constructs/service-function.ts';
 import type { DataStack } from './data-stack.ts';
-import type { IdentityStack } from './identity-stack.ts';
+import type { Identity } from './identity.ts';
 import { StageStack } from './stage-stack.ts';
 
 /**
@@ -17,7 +17,7 @@ export class SchemaStack extends StageStack {
   constructor(
     scope: Construct,
     settings: StageSettings,
-    { around, data, identity }: { around: Surroundings; data: DataStack; identity: IdentityStack },
+    { around, data, identity }: { around: Surroundings; data: DataStack; identity: Identity },
   ) {
     super(scope, 'Schema', settings, 'migrations and upkeep of the database');
     const { stage } = settings;
@@ -29,7 +29,7 @@ export class SchemaStack extends StageStack {
           STAGE: stage,
           DATABASE_URL: data.writerUrl,
           DATABASE_AUTH: 'iam',
-          DATABASE_OWNER_SECRET: data.ownerSecretArn,
+          DATABASE_OWNER_SECRET: data.ownerSecret,
         },
         grants: data.grants,
       }),

@@ -6,7 +6,7 @@ import { Construct } from 'constructs';
 import { databaseNames } from '#config/recovery.ts';
 import { acknowledge } from '#constructs/acknowledge.ts';
 import type { Surroundings } from '#constructs/service-function.ts';
-import { DATABASE_PARAMETERS, DATABASE_VERSION } from './data-stack.ts';
+import { DATABASE_PARAMETERS, DATABASE_VERSION } from './database.ts';
 import { POSTGRES_PORT } from './network-stack.ts';
 import { standbyKeyArn } from './standby-keys-stack.ts';
 
@@ -17,6 +17,9 @@ const ENGINE = 'aurora-postgresql';
  * take-over makes. Logins come with the storage, so it has no password of its own.
  */
 export class StandbyDatabase extends Construct {
+  readonly groupId: string;
+  readonly resourceId: string;
+
   constructor(scope: Construct, id: string, { settings, vpc, insideGroup, logKey }: Surroundings) {
     super(scope, id);
     const { stage, region, retain, database, logDays } = settings;
@@ -77,5 +80,7 @@ export class StandbyDatabase extends Construct {
     );
     copy.applyRemovalPolicy(retain ? RemovalPolicy.RETAIN : RemovalPolicy.DESTROY);
     copy.node.addDependency(log);
+    this.groupId = group.securityGroupId;
+    this.resourceId = copy.attrDbClusterResourceId;
   }
 }

@@ -1,8 +1,10 @@
 import { Key } from 'aws-cdk-lib/aws-kms';
+import { CfnSecret, type Secret } from 'aws-cdk-lib/aws-secretsmanager';
 import { RemovalPolicy } from 'aws-cdk-lib/core';
 import type { Construct } from 'constructs';
-import type { StageSettings } from '#config/stage-settings.ts';
+import type { StageSettings, StandbySettings } from '#config/stage-settings.ts';
 import { StageStack } from './stage-stack.ts';
+import { tell } from './waiting.ts';
 
 /**
  * What data is sealed with in the region that waits to take over. It is known by its alias, so that no
@@ -11,11 +13,7 @@ import { StageStack } from './stage-stack.ts';
 export class StandbyKeysStack extends StageStack {
   readonly dataKey: Key;
 
-  constructor(
-    scope: Construct,
-    settings: StageSettings,
-    standby: NonNullable<StageSettings['standby']>,
-  ) {
+  constructor(scope: Construct, settings: StageSettings, standby: StandbySettings) {
     super(
       scope,
       'StandbyKeys',
@@ -28,12 +26,20 @@ export class StandbyKeysStack extends StageStack {
       enableKeyRotation: true,
       removalPolicy: settings.retain ? RemovalPolicy.RETAIN : RemovalPolicy.DESTROY,
     });
+    tell(this, 'StandbyKeys', { DataKeyArn: this.dataKey.keyArn });
   }
 }
 
 /** The key of data in a region, by its alias. */
 export function standbyKeyArn(settings: StageSettings, region: string): string {
   return `arn:aws:kms:${region}:${settings.account}:alias/${dataKeyAlias(settings)}`;
+}
+
+/** Has Secrets Manager keep a copy there, under the same name, which follows every change. */
+export function copySecret(secret: Secret, settings: StageSettings, { region }: StandbySettings) {
+  const made = secret.node.defaultChild;
+  if (!(made instanceof CfnSecret)) throw new TypeError('a secret is made of another resource');
+  made.replicaRegions = [{ region, kmsKeyId: standbyKeyArn(settings, region) }];
 }
 
 /** Without `alias/`. */

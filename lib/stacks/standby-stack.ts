@@ -1,3 +1,10 @@
+import {
+  DomainName,
+  type EndpointAccessMode,
+  EndpointType,
+  type SecurityPolicy,
+} from 'aws-cdk-lib/aws-apigateway';
+import { Certificate } from 'aws-cdk-lib/aws-certificatemanager';
 import { IpAddresses, Peer, Port, SecurityGroup, SubnetType, Vpc } from 'aws-cdk-lib/aws-ec2';
 import { Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { Key } from 'aws-cdk-lib/aws-kms';
@@ -6,10 +13,11 @@ import { RemovalPolicy } from 'aws-cdk-lib/core';
 import type { Construct } from 'constructs';
 import { standbyAlarmsOf } from '#config/alarms/recovery.ts';
 import { standbyNoticesOf } from '#config/notices.ts';
-import { platformMachineArn } from '#config/platform-workflows.ts';
+import { platformClocks, platformMachineArn } from '#config/platform-workflows.ts';
 import { databaseNames, type StandbyFacts } from '#config/recovery.ts';
 import type { StageSettings, StandbySettings } from '#config/stage-settings.ts';
 import { standbyDashboardsOf } from '#config/standby-dashboard.ts';
+import { API_ACCESS_MODE, API_SECURITY_POLICY } from '#config/transport.ts';
 import { acknowledge } from '#constructs/acknowledge.ts';
 import { makeAlarms } from '#constructs/alarms.ts';
 import { makeAlertTopics } from '#constructs/alert-topics.ts';
@@ -24,9 +32,7 @@ import { makeVault } from '#constructs/vault.ts';
 import { POSTGRES_PORT } from './network-stack.ts';
 import { StageStack } from './stage-stack.ts';
 import { StandbyDatabase } from './standby-database.ts';
-
-/** Beside no other network of ours, so that the two may be joined. */
-const CIDR = '10.31.0.0/16';
+import { tell } from './waiting.ts';
 
 /**
  * The region that waits: a vault for copies of backups, a network without a way out where the database's
@@ -36,7 +42,12 @@ export class StandbyStack extends StageStack {
   readonly vpc: Vpc;
 
   constructor(scope: Construct, home: StageSettings, standby: StandbySettings, dist: string) {
-    const settings: StageSettings = { ...home, region: standby.region, zones: standby.zones };
+    const settings: StageSettings = {
+      ...home,
+      region: standby.region,
+      zones: standby.zones,
+      network: { ...home.network, cidr: standby.cidr },
+    };
     super(scope, 'Standby', settings, 'what waits to take over');
     const { stage, account, region } = settings;
     const names = databaseNames(stage);
@@ -45,7 +56,16 @@ export class StandbyStack extends StageStack {
     makeVault(this, settings, store.key);
     const around = this.surroundings(dist);
     this.vpc = around.vpc as Vpc;
-    new StandbyDatabase(this, 'Database', around);
+    const database = new StandbyDatabase(this, 'Database', around);
+    tell(this, 'Standby', {
+      VpcId: this.vpc.vpcId,
+      DataSubnets: this.vpc.isolatedSubnets.map(({ subnetId }) => subnetId).join(','),
+      DataRoutes: this.vpc.isolatedSubnets.map((each) => each.routeTable.routeTableId).join(','),
+      DatabaseGroupId: database.groupId,
+      DatabaseResourceId: database.resourceId,
+      LogKeyArn: around.logKey.keyArn,
+      StoreKeyArn: store.key.keyArn,
+    });
 
     const integrity = new ServiceFunction(this, 'StandbyIntegrity', {
       name: 'standby-integrity',
@@ -66,12 +86,13 @@ export class StandbyStack extends StageStack {
           }),
       },
     });
+    const host = this.nameOfApi(home, standby);
     const takeover = new ServiceFunction(this, 'Takeover', {
       name: 'takeover',
       around,
       environment: {
         STAGE: stage,
-        RECOVERY_FACTS: this.toJsonString(factsOf(settings, standby)),
+        RECOVERY_FACTS: this.toJsonString(factsOf(settings, standby, host)),
         RECOVERY_BUCKET: store.bucket.bucketName,
         RECOVERY_TOPIC_ARN: store.topic.topicArn,
         INTEGRITY_FUNCTION_ARN: integrity.live.functionArn,
@@ -79,7 +100,7 @@ export class StandbyStack extends StageStack {
       grants: { ...store.grants, ...this.grants(standby, integrity) },
     });
 
-    const group = new CfnScheduleGroup(this, 'Clocks', { name: `platform-${stage}` });
+    const group = new CfnScheduleGroup(this, 'Clocks', { name: platformClocks(stage) }).ref;
     const clock = new Role(this, 'Clock', {
       description: 'starts machines of the platform',
       assumedBy: new ServicePrincipal('scheduler.amazonaws.com', {
@@ -89,7 +110,7 @@ export class StandbyStack extends StageStack {
     const topics = makeAlertTopics(this, settings);
     makeAlarms(this, stage, standbyAlarmsOf(home), topics);
     new Notices(this, 'Notices', stage, standbyNoticesOf(home), topics);
-    for (const spec of standbyDashboardsOf(home)) makeDashboard(this, stage, spec);
+    for (const spec of standbyDashboardsOf(home)) makeDashboard(this, settings, spec);
     new PlatformMachines(this, 'Machines', {
       around,
       runsIn: 'standby',
@@ -100,11 +121,26 @@ export class StandbyStack extends StageStack {
     });
   }
 
+  /**
+   * The name of the API, which is known here before there is an API: where it leads to does not change
+   * when one is deployed, so the take-over can switch it. Null: it has none, or nobody switches it.
+   */
+  private nameOfApi({ api: { domain } }: StageSettings, { api }: StandbySettings): string | null {
+    if (domain === null || api === null) return null;
+    return new DomainName(this, 'ApiName', {
+      domainName: domain.name,
+      certificate: Certificate.fromCertificateArn(this, 'Certificate', api.certificateArn),
+      endpointType: EndpointType.REGIONAL,
+      securityPolicy: API_SECURITY_POLICY as SecurityPolicy,
+      endpointAccessMode: API_ACCESS_MODE as EndpointAccessMode,
+    }).domainNameAliasDomainName;
+  }
+
   /** No gateway and no address of the internet: what stands here talks to the database alone. */
   private surroundings(dist: string): Surroundings {
     const { settings } = this;
     const vpc = new Vpc(this, 'Vpc', {
-      ipAddresses: IpAddresses.cidr(CIDR),
+      ipAddresses: IpAddresses.cidr(settings.network.cidr),
       maxAzs: settings.zones.length,
       natGateways: 0,
       restrictDefaultSecurityGroup: false,
@@ -127,7 +163,11 @@ export class StandbyStack extends StageStack {
       description: 'programs that talk to the database',
       allowAllOutbound: false,
     });
-    insideGroup.addEgressRule(Peer.ipv4(CIDR), Port.tcp(POSTGRES_PORT), 'PostgreSQL');
+    insideGroup.addEgressRule(
+      Peer.ipv4(settings.network.cidr),
+      Port.tcp(POSTGRES_PORT),
+      'PostgreSQL',
+    );
     const logKey = new Key(this, 'LogKey', {
       alias: `cloudflow/${settings.stage}/standby-logs`,
       description: `CloudFlow ${settings.stage}: logs of the region that waits`,
@@ -219,7 +259,11 @@ export class StandbyStack extends StageStack {
 const GET_CHANGE = 'route53:GetChange';
 const REGISTER = 'application-autoscaling:RegisterScalableTarget';
 
-function factsOf(settings: StageSettings, standby: StandbySettings): StandbyFacts {
+function factsOf(
+  settings: StageSettings,
+  standby: StandbySettings,
+  host: string | null,
+): StandbyFacts {
   const { stage, account, region, database, engine, api } = settings;
   const names = databaseNames(stage);
   const { capacity } = database;
@@ -232,9 +276,9 @@ function factsOf(settings: StageSettings, standby: StandbySettings): StandbyFact
     instance: names.standbyInstance,
     instanceClass: capacity.kind === 'provisioned' ? `db.${capacity.instance}` : 'db.serverless',
     dns:
-      standby.api === null || api.domain === null
+      standby.api === null || api.domain === null || host === null
         ? null
-        : { zone: standby.api.hostedZoneId, name: api.domain.name, host: standby.api.host },
+        : { zone: standby.api.hostedZoneId, name: api.domain.name, host },
     engine:
       standby.engine === null
         ? null

@@ -8,6 +8,7 @@ import { Buckets } from './buckets.ts';
 import type { IdentityStack } from './identity-stack.ts';
 import { StageStack } from './stage-stack.ts';
 import type { StandbyKeysStack } from './standby-keys-stack.ts';
+import { tell } from './waiting.ts';
 
 /**
  * Copies in the region that waits: of buckets, made before anything is copied and locked as their
@@ -51,5 +52,6 @@ export class StandbyStoresStack extends StageStack {
       aliasName: `alias/cloudflow/${settings.stage}/signing`,
       targetKeyId: seals.attrKeyId,
     });
+    tell(this, 'StandbyStores', { SigningKeyArn: seals.attrArn });
   }
 }

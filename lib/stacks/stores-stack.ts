@@ -1,14 +1,20 @@
-import { AttributeType, Billing, TableEncryptionV2, TableV2 } from 'aws-cdk-lib/aws-dynamodb';
+import {
+  AttributeType,
+  Billing,
+  type ITableV2,
+  TableEncryptionV2,
+  TableV2,
+} from 'aws-cdk-lib/aws-dynamodb';
 import { RemovalPolicy } from 'aws-cdk-lib/core';
 import type { Construct } from 'constructs';
-import { BUCKETS, bucketNameOf, bucketNames } from '#config/buckets.ts';
+import { BUCKETS, bucketNameOf, bucketNames, ownBuckets } from '#config/buckets.ts';
 import { BUCKET_ACTIONS, type BucketCapability } from '#config/capabilities.ts';
 import type { StageSettings } from '#config/stage-settings.ts';
 import { RECORDS_TABLE } from '#config/tables.ts';
 import { actionsOf, allow, type Grant, sidOf } from '#constructs/grants.ts';
 import { BucketCopies } from './bucket-copies.ts';
 import { Buckets } from './buckets.ts';
-import type { IdentityStack } from './identity-stack.ts';
+import type { Identity } from './identity.ts';
 import { StageStack } from './stage-stack.ts';
 import { standbyKeyArn } from './standby-keys-stack.ts';
 
@@ -17,46 +23,23 @@ export class StoresStack extends StageStack {
   readonly recordsTable: string;
   readonly grants: { readonly records: Grant } & { readonly [C in BucketCapability]: Grant };
 
-  constructor(
-    scope: Construct,
-    settings: StageSettings,
-    { identity }: { identity: IdentityStack },
-  ) {
+  constructor(scope: Construct, settings: StageSettings, { identity }: { identity: Identity }) {
     super(scope, 'Stores', settings, 'small records and buckets');
-    const { stage, retain, standby } = settings;
-
-    const records = new TableV2(this, 'Records', {
-      tableName: `cloudflow-${stage}-records`,
-      partitionKey: { name: RECORDS_TABLE.partitionKey, type: AttributeType.STRING },
-      sortKey: { name: RECORDS_TABLE.sortKey, type: AttributeType.STRING },
-      timeToLiveAttribute: RECORDS_TABLE.timeToLive,
-      billing: Billing.onDemand(),
-      encryption: TableEncryptionV2.customerManagedKey(
-        identity.dataKey,
-        standby === null ? {} : { [standby.region]: standbyKeyArn(settings, standby.region) },
-      ),
-      pointInTimeRecoverySpecification: { pointInTimeRecoveryEnabled: true },
-      deletionProtection: retain,
-      removalPolicy: retain ? RemovalPolicy.RETAIN : RemovalPolicy.DESTROY,
-      ...(standby === null
-        ? {}
-        : {
-            replicas: [
-              {
-                region: standby.region,
-                deletionProtection: retain,
-                pointInTimeRecoverySpecification: { pointInTimeRecoveryEnabled: true },
-              },
-            ],
-          }),
-    });
+    const { standby } = settings;
+    const records = settings.takesOver === null ? this.makeTable(identity) : this.waitingTable();
     this.recordsTable = records.tableName;
 
+    // Those that are copied wait, full; of the others only the names are known.
+    const names = settings.takesOver === null ? bucketNames : ownBuckets;
     const { buckets } = new Buckets(this, 'Buckets', {
       settings,
       key: identity.dataKey,
-      names: bucketNames,
-      nameOf: (name) => bucketNameOf(settings, name),
+      names,
+      nameOf: (name) =>
+        bucketNameOf(
+          settings,
+          name === 'access-log' && settings.takesOver !== null ? 'own-access-log' : name,
+        ),
     });
     if (standby !== null) {
       const { region } = standby;
@@ -100,4 +83,48 @@ export class StoresStack extends StageStack {
       },
     };
   }
+
+  private makeTable(identity: Identity): ITableV2 {
+    const { settings } = this;
+    const { stage, retain, standby } = settings;
+    return new TableV2(this, 'Records', {
+      tableName: recordsTable(stage),
+      partitionKey: { name: RECORDS_TABLE.partitionKey, type: AttributeType.STRING },
+      sortKey: { name: RECORDS_TABLE.sortKey, type: AttributeType.STRING },
+      timeToLiveAttribute: RECORDS_TABLE.timeToLive,
+      billing: Billing.onDemand(),
+      encryption: TableEncryptionV2.customerManagedKey(
+        identity.dataKey,
+        standby === null ? {} : { [standby.region]: standbyKeyArn(settings, standby.region) },
+      ),
+      pointInTimeRecoverySpecification: { pointInTimeRecoveryEnabled: true },
+      deletionProtection: retain,
+      removalPolicy: retain ? RemovalPolicy.RETAIN : RemovalPolicy.DESTROY,
+      ...(standby === null
+        ? {}
+        : {
+            replicas: [
+              {
+                region: standby.region,
+                deletionProtection: retain,
+                pointInTimeRecoverySpecification: { pointInTimeRecoveryEnabled: true },
+              },
+            ],
+          }),
+    });
+  }
+
+  /** A copy of a table is a table like any other: it is read and written where it stands. */
+  private waitingTable(): ITableV2 {
+    const { stage, region, account } = this.settings;
+    return TableV2.fromTableArn(
+      this,
+      'Records',
+      `arn:aws:dynamodb:${region}:${account}:table/${recordsTable(stage)}`,
+    );
+  }
+}
+
+function recordsTable(stage: string): string {
+  return `cloudflow-${stage}-records`;
 }

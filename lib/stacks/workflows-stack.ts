@@ -13,13 +13,13 @@ import { allowMachinesToTell } from '#constructs/machine-role.ts';
 import { ServiceFunction, type Surroundings } from '#constructs/service-function.ts';
 import type { ApiStack } from './api-stack.ts';
 import type { DataStack } from './data-stack.ts';
-import type { IdentityStack } from './identity-stack.ts';
+import type { Identity } from './identity.ts';
 import { StageStack } from './stage-stack.ts';
 
 interface WorkflowsStackProps {
   readonly around: Surroundings;
   readonly data: DataStack;
-  readonly identity: IdentityStack;
+  readonly identity: Identity;
   readonly api: ApiStack;
 }
 
@@ -103,9 +103,9 @@ export class WorkflowsStack extends StageStack {
 
   /** What a machine may do: invoke the step runner, log and trace. */
   private makeMachineRole(stepRunner: ServiceFunction<'step-runner'>): Role {
-    const { stage, account, region } = this.settings;
+    const { account, region } = this.settings;
     const role = new Role(this, 'MachineRole', {
-      roleName: `cloudflow-${stage}-machines`,
+      roleName: machineRoleName(this.settings),
       description: 'what machines of workflows run as',
       assumedBy: new ServicePrincipal('states.amazonaws.com', {
         conditions: {
@@ -230,6 +230,12 @@ export class WorkflowsStack extends StageStack {
 }
 
 const LIST_MACHINES = 'states:ListStateMachines';
+
+/** Roles are of an account, not of a region, so that of a lost one goes on having its name. */
+function machineRoleName({ stage, region, takesOver }: StageSettings): string {
+  const own = `cloudflow-${stage}-machines`;
+  return takesOver === null ? own : `${own}-${region}`;
+}
 
 /** What names of machines of a stage begin with. */
 export function machinePrefix({ stage }: StageSettings): string {

@@ -1,7 +1,7 @@
 import { CfnExperimentTemplate } from 'aws-cdk-lib/aws-fis';
 import { ManagedPolicy, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { LogGroup } from 'aws-cdk-lib/aws-logs';
-import { CfnSchedule, type CfnScheduleGroup } from 'aws-cdk-lib/aws-scheduler';
+import { CfnSchedule } from 'aws-cdk-lib/aws-scheduler';
 import { RemovalPolicy } from 'aws-cdk-lib/core';
 import { Construct } from 'constructs';
 import { DRILLS } from '#config/recovery.ts';
@@ -15,7 +15,8 @@ interface ZoneDrillProps {
   readonly around: Surroundings;
   readonly data: DataStack;
   readonly store: RecoveryStore;
-  readonly group: CfnScheduleGroup;
+  /** Of schedules: its name. */
+  readonly group: string;
   readonly clock: Role;
 }
 
@@ -115,7 +116,7 @@ export class ZoneDrill extends Construct {
     const call = (name: keyof typeof DRILLS, api: string, input: object): void => {
       const schedule = new CfnSchedule(this, `${name}-clock`, {
         name: `platform-${stage}-drill-${name}`,
-        groupName: group.ref,
+        groupName: group,
         description: DRILLS[name].about,
         scheduleExpression: DRILLS[name].schedule,
         scheduleExpressionTimezone: 'UTC',

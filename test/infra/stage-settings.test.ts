@@ -2,12 +2,19 @@ import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { App, Stack } from 'aws-cdk-lib/core';
 import { describe, expect, it } from 'vitest';
-import { problemOfContext, problemOfSettings, readRepository } from '#config/stage-problems.ts';
+import {
+  problemOfContext,
+  problemOfSettings,
+  readRepository,
+  refuseRepository,
+} from '#config/stage-problems.ts';
 import {
   PLACEHOLDER_ACCOUNT,
   problemOf,
   readStageSettings,
   type StageSettings,
+  type StandbySettings,
+  takeOver,
 } from '#config/stage-settings.ts';
 import { STAGES } from '#config/stages.ts';
 import { ROOT } from '../../bin/build/bundle.ts';
@@ -15,6 +22,14 @@ import { synthFailure } from '../../bin/build/synth-failure.ts';
 
 const read = (stage: unknown, account?: unknown, environment = {}): StageSettings =>
   readStageSettings({ stage, account }, environment);
+
+const WAITS: StandbySettings = {
+  region: 'us-west-2',
+  zones: ['us-west-2a', 'us-west-2b', 'us-west-2c'],
+  cidr: '10.31.0.0/16',
+  api: null,
+  engine: null,
+};
 
 describe('settings of stages', () => {
   it.each(STAGES)('%s is a platform that can be made', (stage) => {
@@ -39,6 +54,42 @@ describe('settings of stages', () => {
     );
   });
 
+  it('a stage is asked for where it serves or where it waits, and only where one waits', () => {
+    const there = readStageSettings({ stage: 'prod', account: undefined, region: 'standby' }, {});
+    expect(there).toMatchObject({
+      region: 'us-west-2',
+      zones: ['us-west-2a', 'us-west-2b', 'us-west-2c'],
+      takesOver: 'us-east-1',
+      standby: null,
+      network: { cidr: '10.31.0.0/16' },
+      rehearses: false,
+    });
+    expect(readStageSettings({ stage: 'prod', account: undefined, region: 'home' }, {})).toEqual(
+      read('prod'),
+    );
+    expect(() =>
+      readStageSettings({ stage: 'prod', account: undefined, region: 'us-west-2' }, {}),
+    ).toThrow('the region is "us-west-2"; use one of home, standby');
+    expect(() =>
+      readStageSettings({ stage: 'dev', account: undefined, region: 'standby' }, {}),
+    ).toThrow('stage dev: no region waits to take over; leave -c region=standby out');
+  });
+
+  it('a stage whose API has a name takes over only where that name can be switched to', () => {
+    const named = {
+      ...prod,
+      api: { ...prod.api, domain: { name: 'api.example.com', certificateArn: 'here' } },
+    };
+    expect(() => takeOver(named)).toThrow(
+      'its API is called api.example.com, and nothing says where that name is kept; set standby.api',
+    );
+    const api = { hostedZoneId: 'Z1', certificateArn: 'there' };
+    expect(takeOver({ ...named, standby: { ...prod.standby!, api } }).api.domain).toEqual({
+      name: 'api.example.com',
+      certificateArn: 'there',
+    });
+  });
+
   const prod = read('prod');
   const STORAGE = { gigabytes: 10, maxGigabytes: 20 };
   it.each<[string, Partial<StageSettings>]>([
@@ -50,6 +101,14 @@ describe('settings of stages', () => {
         network: { ...prod.network, natGateways: 2 },
         events: read('dev').events,
       },
+    ],
+    [
+      'its network is 10.30.0.0/16 in both regions; use another for standby.cidr',
+      { standby: { ...WAITS, cidr: '10.30.0.0/16' } },
+    ],
+    [
+      'it has 3 zones and 2 in its standby region; use as many',
+      { standby: { ...WAITS, zones: WAITS.zones.slice(0, 2) } },
     ],
     ['4 NAT gateways; use 1 to 3', { network: { ...prod.network, natGateways: 4 } }],
     ['no reader', { database: { ...prod.database, readers: 0 } }],
@@ -154,6 +213,34 @@ describe('settings of stages', () => {
       }),
     ],
     ['the number of instances kept warm is -1', () => ({ warmInstances: -1 })],
+    [
+      'its network in the standby region is 10.31.0.0/24; use a private /16',
+      () => ({ standby: { ...WAITS, cidr: '10.31.0.0/24' } }),
+    ],
+    [
+      'use one of its own account and of that region, arn:aws:acm:us-west-2:111111111111:certificate/',
+      () => ({
+        standby: {
+          ...WAITS,
+          api: {
+            hostedZoneId: 'Z1',
+            certificateArn: 'arn:aws:acm:us-east-1:111111111111:certificate/1',
+          },
+        },
+      }),
+    ],
+    [
+      'the zone of its name is "example.com"; use the id that Route 53 gave it',
+      () => ({
+        standby: {
+          ...WAITS,
+          api: {
+            hostedZoneId: 'example.com',
+            certificateArn: 'arn:aws:acm:us-west-2:111111111111:certificate/1',
+          },
+        },
+      }),
+    ],
   ])('every stage is refused: %s', (said, change) => {
     for (const stage of STAGES) {
       const settings = read(stage);
@@ -163,8 +250,8 @@ describe('settings of stages', () => {
 
   it('a context key that nobody knows is refused, and CDK keeps its own', () => {
     expect(problemOfContext(['stage', 'account', '@aws-cdk/core:x', 'aws:cdk:y'])).toBeNull();
-    expect(problemOfContext(['stage', 'region'])).toBe(
-      '-c region= is not known; use -c stage=, -c account=, -c repository=; all else that a stage is stands in lib/config/stage-settings.ts',
+    expect(problemOfContext(['stage', 'zone'])).toBe(
+      '-c zone= is not known; use -c stage=, -c account=, -c repository=, -c region=; all else that a stage is stands in lib/config/stage-settings.ts',
     );
   });
 
@@ -204,5 +291,13 @@ describe('settings of stages', () => {
       stdout: '',
       stderr: 'the stage is "qa"; use one of dev, staging, prod\n',
     });
+  });
+
+  it('the role of the pipeline is not asked for where a stage takes over', () => {
+    expect(() => refuseRepository('acme/cloudflow', takeOver(prod))).toThrow(
+      'the role of the pipeline is of the account, and there already; leave -c repository= out',
+    );
+    expect(refuseRepository('acme/cloudflow', prod)).toBe('acme/cloudflow');
+    expect(refuseRepository(null, takeOver(prod))).toBeNull();
   });
 });

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { App, Validations } from 'aws-cdk-lib/core';
 import { AwsSolutionsChecks } from 'cdk-nag';
-import { readStageSettings, type StageSettings } from '#config/stage-settings.ts';
+import { type PLACES, readStageSettings, type StageSettings } from '#config/stage-settings.ts';
 import type { Stage } from '#config/stages.ts';
 import { buildPlatform } from '#stacks/platform.ts';
 import { ROOT } from '../../bin/build/bundle.ts';
@@ -145,8 +145,12 @@ function idleIn(app: App): readonly string[] {
   );
 }
 
-export function synthesise(stage: Stage, dist: string): Synthesised {
-  const settings = readStageSettings({ stage, account: undefined }, {});
+export function synthesise(
+  stage: Stage,
+  dist: string,
+  region: (typeof PLACES)[number] = 'home',
+): Synthesised {
+  const settings = readStageSettings({ stage, account: undefined, region }, {});
   return synthesiseParts(settings, (app) => {
     buildPlatform(app, settings, dist);
   });

@@ -1,6 +1,7 @@
 import { type Alarm, isSilent, PRIORITIES, type Priority } from '#config/alarms/alarm.ts';
 import { alarmsOf } from '#config/alarms/all.ts';
 import { standbyAlarmsOf } from '#config/alarms/recovery.ts';
+import { dashboardName } from '#config/charts.ts';
 import { dashboardsOf } from '#config/dashboards.ts';
 import { engineScaling } from '#config/engine-scaling.ts';
 import { resourceNames } from '#config/resources.ts';
@@ -62,8 +63,16 @@ function isTold(made: Synthesised): boolean {
   });
 }
 
-/** Of the region where the platform serves, or of the one that waits. */
-export function topicOf(made: Synthesised, priority: Priority, stack = HOME): string | undefined {
+/** Which stack holds the topics of the alarms of where the platform serves. */
+const homeOf = ({ settings }: Synthesised): string =>
+  settings.takesOver === null ? HOME : 'Standby';
+
+/** Of the region where the platform serves, or of the one that waits; where it took over they are one. */
+export function topicOf(
+  made: Synthesised,
+  priority: Priority,
+  stack = homeOf(made),
+): string | undefined {
   const name = nameOf(made, priority.toLowerCase());
   return entriesOf(made, 'AWS::SNS::Topic').find(
     ([id, { Properties }]) => stackOf(id) === stack && Properties['TopicName'] === name,
@@ -186,7 +195,8 @@ export const SIGNALS: Rule = {
 export const WHO_IS_WOKEN: Rule = {
   name: 'topics of alarms are sealed by a key, closed to what is not TLS, and open to alarms',
   problems(made) {
-    const regions = made.settings.standby === null ? [HOME] : [HOME, 'Standby'];
+    const home = homeOf(made);
+    const regions = made.settings.standby === null ? [home] : [home, 'Standby'];
     const wanted = regions.flatMap((stack) =>
       (Object.keys(PRIORITIES) as Priority[]).map((priority) => ({ stack, priority })),
     );
@@ -230,7 +240,7 @@ export const DASHBOARDS: Rule = {
       .map(({ Properties }) => String(Properties['Name']));
     return [
       ...boardsOf(made).flatMap(({ name }) =>
-        boards.includes(nameOf(made, name)) ? [] : [`no dashboard ${name}`],
+        boards.includes(dashboardName(made.settings, name)) ? [] : [`no dashboard ${name}`],
       ),
       ...savedQueries(made.settings.stage).flatMap(({ name, groups }) => [
         ...(queries.includes(`cloudflow-${made.settings.stage}/${name}`)

@@ -19,7 +19,7 @@ export const NOTICES: Rule = {
       if (found === undefined) return [`no rule of the notice ${name} in ${stack}`];
       const [id, { Properties }] = found;
       const targets = Properties['Targets'] as readonly { readonly Arn: unknown }[];
-      const topic = topicOf(made, priority, stack) ?? '';
+      const topic = topicOf(made, priority, stack === 'Standby' ? stack : undefined) ?? '';
       const leads = referred(made, stackOf(id), targets[0]?.Arn).includes(topic);
       const policy = entriesOf(made, 'AWS::SNS::TopicPolicy').find(([of, each]) =>
         referred(made, stackOf(of), each.Properties['Topics']).includes(topic),

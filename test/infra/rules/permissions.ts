@@ -60,6 +60,12 @@ const recoveryKey = (sid: string, ...does: readonly string[]): Wanted => ({
 });
 const PLATFORM_MACHINES = /:stateMachine:platform-[a-z]+-\*/;
 const MACHINES = /:stateMachine:cloudflow-[a-z]+-\*/;
+/** Where a lost region is taken over, secrets that wait are known by their names: six characters follow. */
+const WAITING = ':secret:cloudflow/[a-z]+/platform';
+const CURSOR_KEY = `(?:CursorKey|${WAITING}/cursor-key-[?]{6}")`;
+const IDENTITY_KEY = `(?:IdentityKey|${WAITING}/identity-key-[?]{6}")`;
+/** Of a bucket: its account, and there its region besides. */
+const OWNER = String.raw`\d{12}(?:-us-[a-z]+-\d)?`;
 const TENANT_SECRETS = /:secret:cloudflow\/[a-z]+\/tenants\/\*/;
 
 /** A topic in an ARN is a reference to the resource that makes it. */
@@ -86,7 +92,7 @@ const KAFKA = Object.fromEntries(
 function bucket(name: BucketName, use: BucketUse): readonly Wanted[] {
   const sid = sidOf(`bucket:${name}:${use}`);
   const { bucket: own, objects } = BUCKET_ACTIONS[use];
-  const arn = `arn:aws:s3:::cloudflow-[a-z]+-${name}-\\d{12}`;
+  const arn = `arn:aws:s3:::cloudflow-[a-z]+-${name}-${OWNER}`;
   return [
     { sid, actions: objects, on: new RegExp(`"${arn}/\\*"`) },
     ...(own.length === 0 ? [] : [{ sid: `${sid}List`, actions: own, on: new RegExp(`"${arn}"`) }]),
@@ -118,16 +124,20 @@ export const STATEMENTS: { readonly [C in Capability]: readonly Wanted[] } = {
     {
       sid: 'PostgresOwner',
       actions: actions('postgres:owner'),
-      on: /MasterUserSecret|OwnerLogin/,
+      on: new RegExp(`MasterUserSecret|OwnerLogin|${WAITING}/database-owner-[?]{6}"`),
     },
     key('OpenOwnerLogin', 'kms:Decrypt'),
   ],
   'secrets:cursor-key': [
-    { sid: 'SecretsCursorKey', actions: actions('secrets:cursor-key'), on: /CursorKey/ },
+    { sid: 'SecretsCursorKey', actions: actions('secrets:cursor-key'), on: new RegExp(CURSOR_KEY) },
     key('OpenCursorKey', 'kms:Decrypt'),
   ],
   'secrets:identity-key': [
-    { sid: 'SecretsIdentityKey', actions: actions('secrets:identity-key'), on: /IdentityKey/ },
+    {
+      sid: 'SecretsIdentityKey',
+      actions: actions('secrets:identity-key'),
+      on: new RegExp(IDENTITY_KEY),
+    },
     key('OpenIdentityKey', 'kms:Decrypt'),
   ],
   'secrets:tenants:read': [
@@ -183,14 +193,18 @@ export const STATEMENTS: { readonly [C in Capability]: readonly Wanted[] } = {
   ...KAFKA,
   ...BUCKET,
   records: [
-    { sid: 'Records', actions: actions('records'), on: /Records/ },
+    {
+      sid: 'Records',
+      actions: actions('records'),
+      on: /Records|:table\/cloudflow-[a-z]+-records"/,
+    },
     key('OpenRecords', 'kms:Decrypt', 'kms:GenerateDataKey'),
   ],
   'secrets:platform-keys:turn': [
     {
       sid: 'SecretsPlatformKeysTurn',
       actions: actions('secrets:platform-keys:turn'),
-      on: /CursorKey.*IdentityKey/,
+      on: new RegExp(`${CURSOR_KEY}.*${IDENTITY_KEY}`),
     },
     key('SealPlatformKeys', 'kms:Decrypt', 'kms:GenerateDataKey'),
   ],
@@ -214,7 +228,11 @@ export const STATEMENTS: { readonly [C in Capability]: readonly Wanted[] } = {
     recoveryKey('OpenDocuments', 'kms:Decrypt', 'kms:GenerateDataKey'),
   ],
   'recovery:announce': [
-    { sid: 'RecoveryAnnounce', actions: actions('recovery:announce'), on: /StoreTold/ },
+    {
+      sid: 'RecoveryAnnounce',
+      actions: actions('recovery:announce'),
+      on: /StoreTold|:cloudflow-[a-z]+-recovery"/,
+    },
     recoveryKey('SealAnnouncements', 'kms:Decrypt', 'kms:GenerateDataKey'),
   ],
   'recovery:integrity': [
@@ -397,7 +415,7 @@ function platformClock(stack: string, made: Synthesised): readonly Wanted[] {
   return [
     starts,
     { sid: 'RehearseZone', actions: ['fis:StartExperiment'], on: /:experiment-template\// },
-    { sid: 'CallPeople', actions: ['sns:Publish'], on: /StoreTold/ },
+    { sid: 'CallPeople', actions: ['sns:Publish'], on: /StoreTold|:cloudflow-[a-z]+-recovery"/ },
     recoveryKey('SealCalls', 'kms:Decrypt', 'kms:GenerateDataKey'),
   ];
 }
@@ -440,12 +458,12 @@ const ARCHIVIST: readonly Wanted[] = [
   {
     sid: 'WriteFiles',
     actions: ['s3:PutObject', 's3:GetObject', 's3:DeleteObject', 's3:AbortMultipartUpload'],
-    on: /:::cloudflow-[a-z]+-snapshots-\d{12}\/\*"/,
+    on: new RegExp(`:::cloudflow-[a-z]+-snapshots-${OWNER}/\\*"`),
   },
   {
     sid: 'FindFiles',
     actions: ['s3:ListBucket', 's3:GetBucketLocation'],
-    on: /:::cloudflow-[a-z]+-snapshots-\d{12}"/,
+    on: new RegExp(`:::cloudflow-[a-z]+-snapshots-${OWNER}"`),
   },
   key('SealFiles', 'kms:Decrypt', 'kms:GenerateDataKey'),
 ];
@@ -454,12 +472,12 @@ const LOG_WRITER: readonly Wanted[] = [
   {
     sid: 'WriteLogs',
     actions: ['s3:PutObject', 's3:AbortMultipartUpload'],
-    on: /:::cloudflow-[a-z]+-logs-\d{12}\/\*"/,
+    on: new RegExp(`:::cloudflow-[a-z]+-logs-${OWNER}/\\*"`),
   },
   {
     sid: 'FindLogs',
     actions: ['s3:GetBucketLocation', 's3:ListBucket', 's3:ListBucketMultipartUploads'],
-    on: /:::cloudflow-[a-z]+-logs-\d{12}"/,
+    on: new RegExp(`:::cloudflow-[a-z]+-logs-${OWNER}"`),
   },
   key('SealLogs', 'kms:Decrypt', 'kms:GenerateDataKey'),
 ];

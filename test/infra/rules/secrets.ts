@@ -1,7 +1,7 @@
 import { entriesOf, type Rule, stackOf } from './view.ts';
 
-/** What comes with the database, or is made anew where the platform serves next. */
-const NOT_COPIED = ['platform/cache-nobody', 'platform/database-owner'];
+/** What is made anew where the platform serves next. */
+const NOT_COPIED = ['platform/cache-nobody'];
 
 export const SECRETS: Rule = {
   name: 'keeps what whoever takes over must read in the region that waits too, sealed with its key',

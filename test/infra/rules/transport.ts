@@ -68,8 +68,8 @@ const LOOKS: { readonly [H in HopName]: readonly Look[] } = {
     each('AWS::RDS::DBProxy', ({ RequireTLS }) => RequireTLS === true, 'fine'),
     (made) =>
       [...made.resources].flatMap(([id, { Properties }]) =>
-        [...JSON.stringify(Properties).matchAll(/\?sslmode=([a-z-]+)/g)].flatMap(([, mode]) =>
-          mode === 'verify-full' ? [] : [`${id} asks for ${mode}`],
+        [...JSON.stringify(Properties ?? {}).matchAll(/\?sslmode=([a-z-]+)/g)].flatMap(
+          ([, mode]) => (mode === 'verify-full' ? [] : [`${id} asks for ${mode}`]),
         ),
       ),
     node,

@@ -62,7 +62,10 @@ export function calledBy(made: Synthesised, stack: string, value: unknown): Func
   return functionNames.find((name) => nameOf(made, name) === called) ?? null;
 }
 
-/** Every resource that `value` refers to, as `Stack/LogicalId`: in its own template, or told by another. */
+/**
+ * Every resource that `value` refers to, as `Stack/LogicalId`: in its own template, told by another, or a
+ * topic by its ARN.
+ */
 export function referred(made: Synthesised, stack: string, value: unknown): readonly string[] {
   const text = JSON.stringify(value ?? null);
   const own = [...text.matchAll(/"(?:Ref":"|Fn::GetAtt":\[")(\w+)"/g)].map(
@@ -74,7 +77,13 @@ export function referred(made: Synthesised, stack: string, value: unknown): read
     const id = `${area.charAt(0).toUpperCase()}${area.slice(1)}`;
     return referred(made, id, made.outputs.get(`${id}/${output}`));
   });
-  return [...own, ...told];
+  const topics = [...text.matchAll(/"arn:aws:sns:[a-z0-9-]+:\d{12}:([\w-]+)"/g)].flatMap(
+    ([, name]) =>
+      entriesOf(made, 'AWS::SNS::Topic')
+        .filter(([, { Properties }]) => Properties['TopicName'] === name)
+        .map(([id]) => id),
+  );
+  return [...own, ...told, ...topics];
 }
 
 export const stackOf = (id: string): string => id.slice(0, id.indexOf('/'));
