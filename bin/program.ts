@@ -180,6 +180,9 @@ export function createProgram(host: Host): Command {
       option('--label <name:value>', 'a label of the execution; may be repeated').argParser(
         collect,
       ),
+      option('--priority <n>', 'where starts wait, which goes first: 0 to 9').argParser(
+        integer(0, 9),
+      ),
       option('--detach', 'print the execution id and leave'),
     ],
     async ([file], own, globals) => {
@@ -206,6 +209,7 @@ export function createProgram(host: Host): Command {
         collect,
       ),
       option('--text <words>', 'only those that these words find'),
+      option('--held', 'only those that wait to begin'),
       option('--limit <n>', 'how many, 1 to 200').argParser(integer(1, 200)).default(20),
     ],
     async (_, own, globals) => {
@@ -306,6 +310,30 @@ export function createProgram(host: Host): Command {
       const { resumeWorkflow } = await import('./commands/workflows.ts');
       return resumeWorkflow(terminal, await openSession(globals), id as string);
     },
+  );
+
+  add<import('./commands/limits.ts').LimitOptions>(
+    program,
+    'limits',
+    'how many executions run at once and how fast they begin; with an option, set it',
+    [
+      'cloudflow limits order',
+      'cloudflow limits order --concurrency 20 --starts 100/1m',
+      'cloudflow limits --none',
+    ],
+    [
+      option('--concurrency <n>', 'executions that may run at once').argParser(integer(1, 100_000)),
+      option('--starts <n/span>', 'executions that may begin within a span, such as 100/1m'),
+      option('--max-waiting <n>', 'starts that may wait; one beyond is refused').argParser(
+        integer(1, 10_000),
+      ),
+      option('--none', 'take away what was set'),
+    ],
+    async ([workflow], own, globals) => {
+      const { limits } = await import('./commands/limits.ts');
+      return limits(terminal, await openSession(globals), workflow, own);
+    },
+    [new Argument('[workflow]', 'a workflow; without one, all together')],
   );
 
   const bulk = program

@@ -13,6 +13,7 @@ export interface ListOptions {
   readonly workflow?: string;
   readonly label?: readonly string[];
   readonly text?: string;
+  readonly held?: true;
   readonly limit: number;
 }
 
@@ -30,6 +31,7 @@ export async function list(
       ...(options.workflow === undefined ? {} : { workflow_id: options.workflow }),
       ...(options.label === undefined ? {} : { label: [...options.label] }),
       ...(options.text === undefined ? {} : { text: options.text }),
+      ...(options.held === undefined ? {} : { held: options.held }),
     },
   });
   if (terminal.json) terminal.document({ items, next_cursor });

@@ -11,6 +11,7 @@ export interface RunOptions {
   readonly input?: string;
   readonly runtime?: 'auto' | 'engine' | 'step_functions';
   readonly label?: readonly string[];
+  readonly priority?: number;
   readonly detach?: boolean;
 }
 
@@ -45,6 +46,7 @@ export async function run(
       version: stored.version,
       ...(options.runtime === undefined ? {} : { runtime: options.runtime }),
       ...(options.label === undefined ? {} : { labels }),
+      ...(options.priority === undefined ? {} : { priority: options.priority }),
     },
   });
   if (options.detach === true) {

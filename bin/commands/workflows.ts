@@ -1,7 +1,7 @@
 import type { Client } from '#client/client.ts';
 import type { Terminal } from '../output/terminal.ts';
 
-type Summary = Awaited<ReturnType<Client['pauseWorkflow']>>;
+type Summary = Awaited<ReturnType<Client['resumeWorkflow']>>;
 
 export async function pauseWorkflow(
   terminal: Terminal,
@@ -10,11 +10,9 @@ export async function pauseWorkflow(
   { reason }: { readonly reason?: string },
 ): Promise<void> {
   const body = reason === undefined ? {} : { reason };
-  say(
-    terminal,
-    await client.pauseWorkflow({ workflow_id: id, body }),
-    'paused; new executions wait',
-  );
+  const paused = await client.pauseWorkflow({ workflow_id: id, body });
+  const { count } = paused.running;
+  say(terminal, paused, `paused; new executions wait, ${count === 0 ? 'none' : count} still run`);
 }
 
 export async function resumeWorkflow(

@@ -2,6 +2,7 @@ import { deleteWorkflow } from '#services/workflows/delete-workflow.ts';
 import type { WorkflowDeps } from '#services/workflows/deps.ts';
 import { pauseWorkflow, resumeWorkflow } from '#services/workflows/pause-workflow.ts';
 import { createWorkflowReader } from '#services/workflows/read-workflows.ts';
+import { getStartLimits, setStartLimits } from '#services/workflows/start-limits.ts';
 import { createWorkflow, updateWorkflow } from '#services/workflows/store-workflow.ts';
 import type { Handlers, OperationsOf } from '../shared/api.ts';
 
@@ -30,6 +31,16 @@ export function workflowHandlers(deps: WorkflowDeps): Handlers<OperationsOf<'wor
       pauseWorkflow(deps, principal, params.workflow_id, body, ifMatch),
     resumeWorkflow: ({ principal, params, ifMatch }) =>
       resumeWorkflow(deps, principal, params.workflow_id, ifMatch),
+    getWorkflowLimits: async ({ principal, params }) => ({
+      body: await getStartLimits(deps, principal, params.workflow_id),
+    }),
+    setWorkflowLimits: async ({ principal, params, body }) => ({
+      body: await setStartLimits(deps, principal, params.workflow_id, body),
+    }),
+    getLimits: async ({ principal }) => ({ body: await getStartLimits(deps, principal, null) }),
+    setLimits: async ({ principal, body }) => ({
+      body: await setStartLimits(deps, principal, null, body),
+    }),
     listWorkflows: async ({ principal, query }) => ({
       body: await reader.listWorkflows(principal, query),
     }),

@@ -6,6 +6,7 @@ import { connectionRoutes } from './routes/connections.ts';
 import { apiKeyRoutes, sessionRoutes } from './routes/credentials.ts';
 import { deadLetterRoutes } from './routes/dead-letters.ts';
 import { approvalRoutes, callbackRoutes, executionRoutes } from './routes/executions.ts';
+import { limitRoutes } from './routes/limits.ts';
 import { platformRoutes } from './routes/platform.ts';
 import { identityProviderRoutes, ssoRoutes } from './routes/sso.ts';
 import { roleRoutes, tenantRoutes, userRoutes } from './routes/users.ts';
@@ -17,6 +18,7 @@ import { workflowRoutes } from './routes/workflows.ts';
  */
 export const routes = {
   ...workflowRoutes,
+  ...limitRoutes,
   ...executionRoutes,
   ...bulkRoutes,
   ...approvalRoutes,

@@ -8,7 +8,8 @@
  *     write names it, so whoever claims later fences us;
  *  N2 nothing starts while the lease may have run out: then all that is here is forgotten, and this
  *     process begins anew under another name;
- *  N3 at most `maxActive` executions are here or promised; claims take no more than there is room for;
+ *  N3 at most `maxActive` executions are here or promised; claims take no more than there is room for, and
+ *     of no tenant more than its share of it (room.ts);
  *  N4 hints and adoption only save time: whatever is due is found by looking, within `pollMs`;
  *  N5 what is ours in the database is here too, or is found: after every answer that may have been lost
  *     we look for executions that we own and do not have;
@@ -27,6 +28,7 @@ import { DEFAULT_LIMITS, type EngineDeps, type EngineLimits, LAY_ASIDE_MS } from
 import { createLoop } from './loop.ts';
 import { createPerform } from './perform.ts';
 import { createProgramCache } from './program-cache.ts';
+import { createRoom } from './room.ts';
 import { createSlots } from './slots.ts';
 
 export interface Engine {
@@ -78,9 +80,13 @@ export function createEngine(deps: EngineDeps, given: Partial<EngineLimits> = {}
   const wakeHints = new Map<string, { cancel(): void }>();
   let owner: string | null = null;
   let state: 'new' | 'running' | 'draining' | 'stopped' = 'new';
+  /** Who is here, promised or arriving. */
+  const room = createRoom(limits.maxActive);
   let reserved = 0;
   /** Claims and adoptions that are not actors yet. */
   let arriving = 0;
+  /** Something waits to be let in: an execution that ends may have made room for it. */
+  let startsWait = false;
   let leaseUntil = 0;
   /** The tenant up to which the last pass of letting in went. */
   let letInAfter: string | null = null;
@@ -89,7 +95,6 @@ export function createEngine(deps: EngineDeps, given: Partial<EngineLimits> = {}
   let missing = new Set<string>();
   let watches: readonly { end(): void }[] = [];
 
-  const room = (): number => limits.maxActive - actors.size - reserved - arriving;
   const isOurs = (): boolean =>
     state === 'running' && owner !== null && clock.monotonic() < leaseUntil;
 
@@ -123,14 +128,23 @@ export function createEngine(deps: EngineDeps, given: Partial<EngineLimits> = {}
       settleIn(loaded, known);
       return;
     }
-    arriving += 1;
+    arrives(loaded.header.tenant);
     programs
       .find(loaded.header)
       .then((program) => settleIn(loaded, program))
       .catch((error: unknown) => refuse(loaded, error))
-      .finally(() => {
-        arriving -= 1;
-      });
+      .finally(() => arrived(loaded.header.tenant));
+  }
+
+  /** `tenant` null: they are of whomever the answer says. */
+  function arrives(tenant: string | null, count = 1): void {
+    arriving += count;
+    room.take(tenant, count);
+  }
+
+  function arrived(tenant: string | null, count = 1): void {
+    arriving -= count;
+    room.give(tenant, count);
   }
 
   function settleIn(loaded: LoadedExecution, program: Program): void {
@@ -157,6 +171,7 @@ export function createEngine(deps: EngineDeps, given: Partial<EngineLimits> = {}
     }
     const actor = createActor(host, program, loaded, folded);
     actors.set(id, actor);
+    room.take(loaded.header.tenant);
     actor.begin();
   }
 
@@ -187,7 +202,11 @@ export function createEngine(deps: EngineDeps, given: Partial<EngineLimits> = {}
 
   function left(actor: Actor, why: Gone): void {
     const { id, tenant } = actor.header;
-    if (actors.get(id) === actor) actors.delete(id);
+    if (actors.get(id) === actor) {
+      actors.delete(id);
+      room.give(tenant);
+    }
+    if (why.kind === 'ended' && startsWait) polling.soon();
     if (why.kind === 'stranded') suspicious = true;
     if (why.kind === 'aside') tryLater(tenant, id);
     if (why.kind !== 'parked') return;
@@ -222,8 +241,8 @@ export function createEngine(deps: EngineDeps, given: Partial<EngineLimits> = {}
   }
 
   function claimOne(tenant: string, id: string): void {
-    if (owner === null || !isOurs() || room() <= 0 || actors.has(id)) return;
-    arriving += 1;
+    if (owner === null || !isOurs() || room.leftOf(tenant) <= 0 || actors.has(id)) return;
+    arrives(tenant);
     store
       .claimOne(owner, tenant, id)
       .then((loaded) => {
@@ -233,9 +252,7 @@ export function createEngine(deps: EngineDeps, given: Partial<EngineLimits> = {}
         suspicious = true;
         log.warn('EXECUTION_NOT_CLAIMED', { tenant, execution_id: id, error });
       })
-      .finally(() => {
-        arriving -= 1;
-      });
+      .finally(() => arrived(tenant));
   }
 
   function signalled(tenant: string, executionId: string): void {
@@ -255,12 +272,19 @@ export function createEngine(deps: EngineDeps, given: Partial<EngineLimits> = {}
       }
     }
     await letIn();
-    await claimWith((limit) => store.claim(from, limit, clock.now()));
+    await claimDue(from);
   });
+
+  async function claimDue(from: string): Promise<void> {
+    await claimWith((limit) =>
+      store.claim(from, limit, clock.now(), { each: room.share, left: room.below(limit) }),
+    );
+  }
 
   /** Answers how many were let in; they are due now, for any process. */
   async function letIn(): Promise<number> {
-    const { count, after } = await store.letIn(letInAfter, clock.now());
+    const { count, waiting, after } = await store.letIn(letInAfter, clock.now());
+    startsWait = waiting || letInAfter !== null;
     letInAfter = after;
     return count;
   }
@@ -269,7 +293,8 @@ export function createEngine(deps: EngineDeps, given: Partial<EngineLimits> = {}
     if (owner === null || !isOurs()) return;
     const from = owner;
     await claimWith(async (limit) => {
-      const taken = await store.takeOver(from, limit);
+      const full = room.below(1).map(([tenant]) => tenant);
+      const taken = await store.takeOver(from, limit, full);
       if (taken.length > 0) {
         metrics.add(METRICS.EngineTakeOvers, {}, taken.length);
         log.warn('EXECUTIONS_TAKEN_OVER', { owner: from, count: taken.length });
@@ -286,7 +311,7 @@ export function createEngine(deps: EngineDeps, given: Partial<EngineLimits> = {}
     const still = absent.filter(({ executionId }) => missing.has(executionId));
     missing = new Set(absent.map(({ executionId }) => executionId));
     suspicious = absent.length > 0;
-    const taken = still.slice(0, Math.max(0, room()));
+    const taken = still.slice(0, Math.max(0, room.free));
     if (taken.length === 0) return;
     log.warn('EXECUTIONS_TAKEN_AGAIN', { count: taken.length });
     for (const loaded of await store.claimAgain(from, taken)) take(loaded);
@@ -297,18 +322,19 @@ export function createEngine(deps: EngineDeps, given: Partial<EngineLimits> = {}
     claim: (limit: number) => Promise<readonly LoadedExecution[]>,
   ): Promise<void> {
     for (;;) {
-      const limit = Math.min(limits.claimBatch, room());
+      const limit = Math.min(limits.claimBatch, room.free);
       if (limit <= 0 || !isOurs()) return;
-      arriving += limit;
+      const asked = claim(limit);
+      arrives(null, limit);
       try {
-        const claimed = await claim(limit);
+        const claimed = await asked;
         for (const loaded of claimed) take(loaded);
         if (claimed.length < limit) return;
       } catch (error) {
         suspicious = true;
         throw error;
       } finally {
-        arriving -= limit;
+        arrived(null, limit);
       }
     }
   }
@@ -349,17 +375,20 @@ export function createEngine(deps: EngineDeps, given: Partial<EngineLimits> = {}
   // ── the outside ──────────────────────────────────────────────────────────────────────────
 
   const adopter: Adopter = {
-    reserve() {
-      if (!isOurs() || room() <= 0) return null;
+    reserve({ tenant }) {
+      if (!isOurs() || room.leftOf(tenant) <= 0) return null;
       reserved += 1;
+      room.take(tenant);
       return owner;
     },
     adopt(loaded) {
       reserved -= 1;
+      room.give(loaded.header.tenant);
       take(loaded);
     },
-    release(unknown = false) {
+    release({ tenant }, unknown = false) {
       reserved -= 1;
+      room.give(tenant);
       if (unknown) suspicious = true;
     },
     signalled,
@@ -427,7 +456,7 @@ export function createEngine(deps: EngineDeps, given: Partial<EngineLimits> = {}
           if ((await letIn()) === 0) return;
           const from = owner;
           if (from === null) return;
-          await claimWith((limit) => store.claim(from, limit, clock.now()));
+          await claimDue(from);
         }
       }
     },

@@ -279,7 +279,7 @@ async function start(
     adopter: {
       reserve: (request) => engineHolder.current?.adopter.reserve(request) ?? null,
       adopt: (loaded) => engineHolder.current?.adopter.adopt(loaded),
-      release: (unknown) => engineHolder.current?.adopter.release(unknown),
+      release: (request, unknown) => engineHolder.current?.adopter.release(request, unknown),
       signalled: (of, executionId) => {
         engineHolder.current?.adopter.signalled(of, executionId);
         void hintsTo.driver?.();

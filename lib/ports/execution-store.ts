@@ -12,6 +12,7 @@ import type {
   StepStatus,
 } from '#core/execution/events.ts';
 import type { ExecutionProjection, StepProjection } from '#core/execution/project.ts';
+import type { HeldStart } from '#core/execution/waits.ts';
 import type { Json } from '#core/json.ts';
 import type { Runtime } from '#core/plan/program.ts';
 
@@ -58,6 +59,8 @@ export interface AcceptRequest {
   readonly carried: { readonly [step: StepKey]: CarriedResult } | null;
   /** Steps whose idempotency keys do not begin with `rootId`; absent: none. */
   readonly keyRoots?: { readonly [step: StepKey]: string };
+  /** 0 to 9, absent: 0. Each step is worth five minutes of waiting, where starts wait. */
+  readonly priority?: number;
   /** Also what search finds the execution by, word for word; without any it costs search nothing. */
   readonly labels: Labels;
   readonly correlationId: string | null;
@@ -74,7 +77,7 @@ export type AcceptAnswer =
   | { readonly kind: 'existing'; readonly executionId: string }
   /** The key or the id was used before for something else. */
   | { readonly kind: 'conflict'; readonly executionId: string }
-  /** Accepted, and it waits to be let in: its workflow may not begin any now. */
+  /** Accepted, and it waits to be let in: its workflow or its tenant may not begin any now. */
   | { readonly kind: 'queued'; readonly executionId: string }
   /** Too many wait already: nothing was accepted. */
   | { readonly kind: 'full'; readonly executionId: string }
@@ -87,6 +90,8 @@ export const QUEUED_PHASE = 'queued';
 /** One pass over the tenants of which something waits to be let in, a few of them at a time. */
 export interface LetIn {
   readonly count: number;
+  /** Something waited: whoever ends an execution may have made room for it. */
+  readonly waiting: boolean;
   /** Where the next pass goes on; null: from the beginning. */
   readonly after: string | null;
 }
@@ -100,7 +105,7 @@ export interface Adopter {
   reserve(request: AcceptRequest): string | null;
   adopt(loaded: LoadedExecution): void;
   /** `unknown`: the write failed in a way that leaves open whether it took place. */
-  release(unknown?: boolean): void;
+  release(request: AcceptRequest, unknown?: boolean): void;
   /** A signal was stored: whoever owns the execution here need not wait for its next look. */
   signalled(tenant: string, executionId: string): void;
 }
@@ -130,6 +135,7 @@ export interface ExecutionRecord {
   readonly phase: string | null;
   readonly labels: Labels;
   readonly correlationId: string | null;
+  readonly priority: number;
   readonly owner: string | null;
   readonly epoch: number;
   /** When a parked execution wakes by itself. */
@@ -178,6 +184,8 @@ export interface ExecutionFilter {
   readonly createdTo?: number;
   readonly rootId?: string;
   readonly parentId?: string;
+  /** Those which wait to be let in. */
+  readonly held?: true;
 }
 
 /** Newest first. `after` is the `next` of the page before; the API wraps it in an opaque cursor. */
@@ -235,6 +243,8 @@ export interface ExecutionAccess {
   /** Writes a signal under the execution's lock; whoever owns it hears within half a second. */
   signal(tenant: string, executionId: string, signal: Signal, now: number): Promise<SignalAnswer>;
   getExecution(tenant: string, executionId: string): Promise<ExecutionRecord | null>;
+  /** Why it has not begun; null: it is not held. */
+  heldStart(tenant: string, executionId: string, now: number): Promise<HeldStart | null>;
   listExecutions(
     tenant: string,
     filter: ExecutionFilter,
@@ -401,17 +411,34 @@ export interface ApprovalRequest {
   readonly dueAt: number;
 }
 
+/** How many of a tenant one claim may take. */
+export interface ClaimShares {
+  readonly each: number;
+  /** Tenants that may have fewer, and how many. */
+  readonly left: readonly (readonly [tenant: string, left: number])[];
+}
+
 /** What an engine process may do: execution tables only, across tenants, fenced by epoch. */
 export interface ExecutionOwnership {
   /**
    * Takes up to `limit` executions that are due and owned by nobody, oldest first. When there are more,
-   * tenants take turns: the oldest of each, then the second oldest of each, ...
+   * tenants take turns: the oldest of each, then the second oldest of each, ... Of no tenant more than
+   * its share; absent: as many as there are.
    */
-  claim(owner: string, limit: number, now: number): Promise<readonly LoadedExecution[]>;
+  claim(
+    owner: string,
+    limit: number,
+    now: number,
+    shares?: ClaimShares,
+  ): Promise<readonly LoadedExecution[]>;
   /** Takes this one if nobody owns it and it has not ended. */
   claimOne(owner: string, tenant: string, executionId: string): Promise<LoadedExecution | null>;
-  /** Takes executions of processes whose lease is stale. */
-  takeOver(owner: string, limit: number): Promise<readonly LoadedExecution[]>;
+  /** Takes executions of processes whose lease is stale, but for those of the tenants in `full`. */
+  takeOver(
+    owner: string,
+    limit: number,
+    full?: readonly string[],
+  ): Promise<readonly LoadedExecution[]>;
   /** Everything that has not ended and is this owner's. Expensive: for when an answer was lost. */
   owned(
     owner: string,

@@ -2,12 +2,13 @@ import type { ExecutionStatus } from '#core/execution/events.ts';
 import type { Json, JsonObject } from '#core/json.ts';
 import type { Program, RuntimeChoice } from '#core/plan/program.ts';
 import type { Mode, Page, PageRequest } from './execution-store.ts';
+import type { StartLimitStore } from './start-limits.ts';
 
 /**
  * Definitions and their versions. A version never changes once stored, also not by deleting the
  * workflow and storing it anew. The highest version is the current one.
  */
-export interface WorkflowStore {
+export interface WorkflowStore extends StartLimitStore {
   /** One transaction: the version, and the workflow's row that lists and searches show. */
   storeVersion(version: NewVersion): Promise<StoreVersionAnswer>;
   find(tenant: string, mode: Mode, workflowId: string): Promise<WorkflowRecord | null>;

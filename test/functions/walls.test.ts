@@ -49,6 +49,8 @@ const BODIES: { readonly [Id in OfBodies]: Json } = {
   updateWorkflow: aDefinition({ version: '1.0.1' }),
   executeWorkflow: { input: 1 },
   pauseWorkflow: { reason: 'x' },
+  setWorkflowLimits: { concurrency: 1 },
+  setLimits: { concurrency: 1 },
   startBulkOperation: { action: 'cancel', dry_run: true },
   cancelExecution: {},
   retryExecution: {},

@@ -252,6 +252,7 @@ export function createMemoryExecutionStore(): MemoryExecutionStore {
       if (answer.kind === 'stored') store.adopter?.signalled(tenant, executionId);
       return answer;
     },
+    heldStart: async () => null,
     async getExecution(tenant, executionId) {
       const row = rowOf(tenant, executionId);
       return row === null ? null : recordOf(row);
@@ -334,21 +335,31 @@ export function createMemoryExecutionStore(): MemoryExecutionStore {
 
   const ownership: ExecutionOwnership = {
     // Nothing is ever paused here.
-    letIn: async () => ({ count: 0, after: null }),
-    async claim(owner, limit, now) {
+    letIn: async () => ({ count: 0, waiting: false, after: null }),
+    async claim(owner, limit, now, shares = { each: limit, left: [] }) {
+      const left = new Map(shares.left);
       const due = [...rows.values()].filter(
         (row) => row.owner === null && row.wakeAt !== null && row.wakeAt <= now && open(row),
       );
-      return due.slice(0, limit).map((row) => take(row, owner));
+      const fair = due.filter(({ header: { tenant } }) => {
+        const more = left.get(tenant) ?? shares.each;
+        left.set(tenant, more - 1);
+        return more > 0;
+      });
+      return fair.slice(0, limit).map((row) => take(row, owner));
     },
     async claimOne(owner, tenant, executionId) {
       const row = rowOf(tenant, executionId);
       if (row === null || row.owner !== null || !open(row)) return null;
       return row.header.runtime === 'engine' ? take(row, owner) : null;
     },
-    async takeOver(owner, limit) {
+    async takeOver(owner, limit, full = []) {
       const orphaned = [...rows.values()].filter(
-        (row) => row.owner !== null && row.owner !== owner && leases.get(row.owner) === 'lost',
+        (row) =>
+          row.owner !== null &&
+          row.owner !== owner &&
+          leases.get(row.owner) === 'lost' &&
+          !full.includes(row.header.tenant),
       );
       return orphaned.slice(0, limit).map((row) => take(row, owner));
     },
@@ -440,7 +451,7 @@ export function createMemoryExecutionStore(): MemoryExecutionStore {
   const onMachines = (row: Row): boolean =>
     row.header.runtime === 'step_functions' && row.owner === null && open(row);
   const work: StepFunctionsWork = {
-    letIn: async () => ({ count: 0, after: null }),
+    letIn: async () => ({ count: 0, waiting: false, after: null }),
     async open(status, after, limit) {
       return [...rows.values()]
         .filter((row) => onMachines(row) && row.status === status)
@@ -520,6 +531,7 @@ function recordOf(row: Row): ExecutionRecord {
     retryOf: row.retryOf,
     status: row.status,
     phase: projection?.phase ?? null,
+    priority: 0,
     owner: row.owner,
     epoch: row.epoch,
     wakeAt: row.wakeAt,

@@ -122,7 +122,7 @@ export function createAcceptor(
       }
     } finally {
       // One that is queued was written without an owner.
-      if (owner !== null && answer?.kind !== 'accepted') adopter?.release(answer === null);
+      if (owner !== null && answer?.kind !== 'accepted') adopter?.release(request, answer === null);
     }
     if (answer === null) {
       throw new Error(`execution ${request.id} kept meeting rivals that were not there to be read`);
@@ -152,9 +152,9 @@ async function writeOnce(pool: Pool, tenant: string, rows: readonly Row[]): Prom
     kind: AcceptAnswer['kind'] | null;
     execution_id: string | null;
   }>({
-    name: 'accept_executions',
-    text: `select * from accept_executions($1, $2, $3, $4, $5, $6, $7, $8, $9, $10,
-             $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24)`,
+    name: 'accept_starts',
+    text: `select * from accept_starts($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13,
+             $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25)`,
     values: [
       tenant,
       requests.map((r) => new Date(r.now).toISOString()),
@@ -180,6 +180,7 @@ async function writeOnce(pool: Pool, tenant: string, rows: readonly Row[]): Prom
       requests.map((r) => r.idempotency?.key ?? null),
       requests.map((r) => r.idempotency?.fingerprint ?? null),
       `${IDEMPOTENCY_MS} milliseconds`,
+      requests.map((r) => r.priority ?? 0),
     ],
   });
   const written: Written[] = rows.map(() => null);
@@ -215,6 +216,7 @@ function createdEvent(request: AcceptRequest): EventOf<'execution_created'> {
     retry_of: request.retryOf,
     carried: request.carried,
     ...(request.keyRoots === undefined ? {} : { key_roots: request.keyRoots }),
+    ...(request.priority ? { priority: request.priority } : {}),
     ...(request.trace === undefined ? {} : { trace: request.trace }),
   };
 }

@@ -24,6 +24,7 @@ import {
   toHeader,
   toLoaded,
 } from './rows.ts';
+import { readHeld } from './start-limits.ts';
 
 export interface ExecutionAccessDeps extends AcceptorDeps {
   /** Role `cloudflow_app`, for everything but accepting. */
@@ -81,6 +82,9 @@ export function createExecutionAccess(deps: ExecutionAccessDeps): ExecutionAcces
         } satisfies ExecutionRecord;
       });
     },
+
+    heldStart: (tenant, executionId, now) =>
+      withTenant(pool, tenant, (client) => readHeld(client, tenant, executionId, now)),
 
     listExecutions(tenant, filter, page) {
       const limit = clampLimit(page);
@@ -159,6 +163,7 @@ export function createExecutionAccess(deps: ExecutionAccessDeps): ExecutionAcces
       retryOf: row.retry_of,
       status: row.status,
       phase: row.phase,
+      priority: row.priority,
       owner: row.owner,
       epoch: row.epoch,
       wakeAt: row.wake_at,
@@ -174,6 +179,7 @@ interface SummaryRow extends HeaderRow {
   readonly retry_of: string | null;
   readonly status: ExecutionStatus;
   readonly phase: string | null;
+  readonly priority: number;
   readonly owner: string | null;
   readonly epoch: number;
   readonly wake_at: number | null;

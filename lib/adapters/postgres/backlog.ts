@@ -16,7 +16,8 @@ const MOST_COUNTED = 10_000;
 
 const LOOKS: { readonly [R in Runtime]: string } = {
   engine: `select count(*)::integer as due, extract(epoch from min(at))::float8 as oldest
-           from (select wake_at as at from workflow_executions
+           from (select greatest(wake_at, coalesce(let_in_at, created_at)) as at
+                 from workflow_executions
                  where owner is null and wake_at is not null and wake_at <= to_timestamp($1)
                  order by wake_at limit ${MOST_COUNTED}) d`,
   step_functions: `select count(*)::integer as due, extract(epoch from min(at))::float8 as oldest

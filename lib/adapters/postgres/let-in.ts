@@ -15,6 +15,7 @@ export async function letIn(pool: Pool, after: string | null, now: number): Prom
   });
   return {
     count: rows.reduce((sum, row) => sum + row.let_in, 0),
+    waiting: rows.length > 0,
     after: rows.length < TENANTS ? null : (rows.at(-1)?.tenant_id ?? null),
   };
 }

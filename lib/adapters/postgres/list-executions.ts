@@ -10,7 +10,7 @@ import type { ExecutionFilter, PageRequest } from '#ports/execution-store.ts';
 
 /** Columns of a summary: no payloads but the error. */
 const COLUMNS = `tenant_id, id, root_id, parent_id, parent_step, retry_of, depth, workflow_id,
-  version, program_hash, runtime, mode, status, phase, labels, correlation_id, owner, epoch, wake_at,
+  version, program_hash, runtime, mode, status, phase, priority, labels, correlation_id, owner, epoch, wake_at,
   created_at, started_at, ended_at, error, compensation`;
 
 const LOWEST = '00000000-0000-0000-0000-000000000000';
@@ -104,6 +104,9 @@ export function listQuery(
   if (filter.rootId !== undefined) where.push('root_id <> id');
   if (filter.statuses !== undefined && filter.statuses.length > 0) {
     where.push(statusCondition(filter.statuses, values));
+  }
+  if (filter.held === true) {
+    where.push(`id in (select execution_id from waiting_starts where tenant_id = $1)`);
   }
   if (ids !== null) where.push(`id = any ($${values.push(ids)}::uuid[])`);
   return {

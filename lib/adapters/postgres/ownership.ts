@@ -109,21 +109,24 @@ export function createExecutionOwnership(deps: {
   }
 
   return {
-    async claim(owner, limit, now) {
+    async claim(owner, limit, now, { each, left } = { each: limit, left: [] }) {
       const { rows } = await pool.query<IdRow>({
-        name: 'claim_in_turn',
-        text: 'select * from claim_in_turn($1, $2, to_timestamp($3), $4)',
-        // Where the round begins: by chance, so that no tenant is always far from it.
-        values: [owner, limit, seconds(now), randomUUID()],
+        name: 'claim_by_share',
+        text: 'select * from claim_by_share($1, $2, to_timestamp($3), $4, $5, $6, $7)',
+        values: [
+          ...[owner, limit, seconds(now)],
+          // Where the round begins: by chance, so that no tenant is always far from it.
+          ...[randomUUID(), each, left.map(([tenant]) => tenant), left.map(([, more]) => more)],
+        ],
       });
       return load(owner, rows);
     },
     claimOne: (owner, tenant, executionId) => claims.add({ owner, tenant, executionId }),
-    async takeOver(owner, limit) {
+    async takeOver(owner, limit, full = []) {
       const { rows } = await pool.query<IdRow>({
-        name: 'take_over',
-        text: 'select * from take_over($1, $2)',
-        values: [owner, limit],
+        name: 'take_over_but',
+        text: 'select * from take_over_but($1, $2, $3)',
+        values: [owner, limit, full],
       });
       return load(owner, rows);
     },

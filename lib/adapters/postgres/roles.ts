@@ -140,7 +140,10 @@ export const TABLES: Readonly<Record<string, TableRule>> = {
   },
   start_gates: {
     tenant: true,
-    grants: { cloudflow_app: ['select', 'insert', 'update'], cloudflow_engine: ['select'] },
+    grants: {
+      cloudflow_app: ['select', 'insert', 'update'],
+      cloudflow_engine: ['select', 'update'],
+    },
   },
   waiting_starts: {
     tenant: true,

@@ -14,10 +14,12 @@ import type {
 } from '#ports/workflow-store.ts';
 import { withTenant } from './pool.ts';
 import { seconds, secondsOrNull } from './rows.ts';
+import { createStartLimits, declareLimits } from './start-limits.ts';
 
 /** `pool`: role `cloudflow_app`. */
 export function createPostgresWorkflowStore(pool: Pool): WorkflowStore {
   return {
+    ...createStartLimits(pool),
     storeVersion: (version) =>
       withTenant(pool, version.tenant, (client) => storeVersion(client, version)),
 
@@ -189,6 +191,7 @@ async function searchIds(
 async function storeVersion(client: PoolClient, version: NewVersion): Promise<StoreVersionAnswer> {
   const { tenant, mode, workflowId, expectedRevision } = version;
   let held = await lockWorkflow(client, tenant, mode, workflowId);
+  const isNew = held === null;
   const present = held !== null && !held.deleted;
   if (expectedRevision !== null) {
     if (!present) return { kind: 'not_found' };
@@ -218,6 +221,7 @@ async function storeVersion(client: PoolClient, version: NewVersion): Promise<St
   if (earlier !== null) await restoreVersion(client, version);
   else await insertVersion(client, version);
   const shown = await showHighest(client, version, held.deleted);
+  await declareLimits(client, tenant, mode, workflowId, isNew, version.now);
   const record = await readVersion(client, tenant, mode, workflowId, version.version, false);
   if (record === null) throw new Error('a version that was just stored is not there');
   return { kind: 'stored', record, ...shown };

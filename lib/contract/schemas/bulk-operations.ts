@@ -26,6 +26,7 @@ export const BulkBody = closed({
         }),
         workflow_id: Type.Optional(WorkflowId),
         version: Type.Optional(WorkflowVersion),
+        held: Type.Optional(Type.Boolean({ description: 'true: those that wait to begin' })),
         from: Type.Optional({ ...Timestamp, description: 'created at or after this instant' }),
         to: Type.Optional({ ...Timestamp, description: 'created before this instant' }),
         label: Type.Optional(LabelFilter),

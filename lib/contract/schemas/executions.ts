@@ -1,4 +1,5 @@
 import * as Type from 'typebox';
+import { LIMITS } from '#core/dsl/limits.ts';
 import {
   AnyJson,
   ClientExecutionId,
@@ -12,6 +13,7 @@ import {
   WorkflowId,
   WorkflowVersion,
 } from './common.ts';
+import { Held } from './limits.ts';
 
 export const Runtime = oneOf(['engine', 'step_functions']);
 export const RuntimeChoice = oneOf(['auto', 'engine', 'step_functions']);
@@ -22,11 +24,15 @@ export const StepKey = Type.String({
   description: 'path of the step, with indices inside iterations: `orders.charge[3]`',
 });
 
+/** Where starts wait. */
+export const Priority = Type.Integer({ minimum: 0, maximum: LIMITS.priority });
+
 export const ExecuteBody = closed({
   input: Type.Optional({ ...AnyJson, description: "checked by the workflow's `input_schema`" }),
   version: Type.Optional({ ...WorkflowVersion, description: 'without it, the highest' }),
   runtime: Type.Optional({ ...RuntimeChoice, description: "overrides the definition's choice" }),
   labels: Type.Optional(Labels),
+  priority: Type.Optional({ ...Priority, description: "overrides the definition's" }),
   execution_id: Type.Optional(ClientExecutionId),
 });
 
@@ -42,6 +48,11 @@ export const ExecutionSummary = closed({
     }),
   ),
   labels: Labels,
+  priority: {
+    ...Priority,
+    description:
+      'which of two that wait to begin goes first: each step is worth five minutes of waiting',
+  },
   created_at: Timestamp,
   started_at: nullable(Timestamp),
   ended_at: nullable(Timestamp),
@@ -98,6 +109,7 @@ export const Execution = closed({
   compensation: nullable(
     oneOf(['NONE', 'COMPLETE', 'PARTIAL'], 'what was undone; null until the execution has ended'),
   ),
+  held: { ...nullable(Held), description: 'why it has not begun; null: nothing holds it' },
   waits: Type.Array(Wait),
   timeline: Type.Array(TimelineEntry, {
     description: 'the first 200 transitions, without payloads; all of them are at /events',
@@ -182,6 +194,9 @@ export const Accepted = closed({
   runtime: Runtime,
   runtime_reason: nullable(Type.String({ description: 'why `auto` chose this runtime' })),
   status: ExecutionStatus,
+  held: Type.Boolean({
+    description: 'whether it waits until it may begin: for a slot, a rate, or the end of a pause',
+  }),
   created_at: Timestamp,
 });
 

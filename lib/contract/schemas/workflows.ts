@@ -44,6 +44,17 @@ export const PauseBody = closed({
   ),
 });
 
+/** What a pause leaves running. */
+export const PausedWorkflow = closed({
+  ...WorkflowSummary.properties,
+  running: closed({
+    count: Type.Integer({
+      description: 'executions that have begun and go on, without children; 1,000 at most',
+    }),
+    execution_ids: Type.Array(Type.String(), { description: 'the newest 20 of them' }),
+  }),
+});
+
 export const LatestExecution = closed({
   id: Type.String(),
   status: Type.String(),

@@ -53,6 +53,14 @@ export const LIMITS = {
   /** From here on a step counts as slow: a barrier behind it would surprise. */
   slowWaitMs: MINUTE,
 
+  // Starts of a workflow
+  concurrency: 100_000,
+  starts: 10_000,
+  startsPerLeastMs: SECOND,
+  startsPerMs: DAY,
+  waitingStarts: 10_000,
+  priority: 9,
+
   // Retries
   retryAttempts: 10,
   retryIntervalDefaultMs: 2 * SECOND,

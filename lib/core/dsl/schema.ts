@@ -85,6 +85,57 @@ export const WorkflowEnvelope = strict(
         description: 'What runs it. Both mean the same; auto chooses.',
       }),
     ),
+    priority: Type.Optional(
+      Type.Integer({
+        minimum: 0,
+        maximum: LIMITS.priority,
+        default: 0,
+        description:
+          'Which of two starts that wait goes first, where a start says nothing else: each step is worth five minutes of waiting.',
+      }),
+    ),
+    limits: Type.Optional(
+      strict(
+        {
+          concurrency: Type.Optional(
+            Type.Integer({
+              minimum: 1,
+              maximum: LIMITS.concurrency,
+              description: 'Executions that may run at once; a start beyond waits.',
+            }),
+          ),
+          starts: Type.Optional(
+            strict(
+              {
+                count: Type.Integer({
+                  minimum: 1,
+                  maximum: LIMITS.starts,
+                  description: 'Executions that may begin within `per`; a start beyond waits.',
+                }),
+                per: duration('Any span of this length.', {
+                  least: LIMITS.startsPerLeastMs,
+                  most: LIMITS.startsPerMs,
+                }),
+              },
+              { description: 'How fast executions may begin.' },
+            ),
+          ),
+          max_waiting: Type.Optional(
+            Type.Integer({
+              minimum: 1,
+              maximum: LIMITS.waitingStarts,
+              default: LIMITS.waitingStarts,
+              description: 'Starts that may wait; one beyond is refused.',
+            }),
+          ),
+        },
+        {
+          minProperties: 1,
+          description:
+            'Of all versions of the workflow together; what its highest version says holds.',
+        },
+      ),
+    ),
     output: Type.Optional(
       template('The output of the workflow. Default: the outputs of the top-level steps by id.'),
     ),

@@ -84,6 +84,8 @@ export type ExecutionEvent =
        * Steps whose idempotency keys begin with another id than `root_id`: they were undone, so a
        * receiver that remembers the first key must not take the new call for a repeat. Absent: none.
        */
+      /** Which of two that wait to begin goes first; absent: 0. */
+      readonly priority?: number;
       readonly key_roots?: { readonly [step: StepKey]: string };
       /** The trace that it was started in, as `core/trace.ts` writes it. Absent: none. */
       readonly trace?: string;

@@ -19,8 +19,8 @@ export type Wait = { readonly step: StepKey | null } & WaitReason;
 export type WaitReason =
   /** Accepted, and no engine has taken it up yet. */
   | { readonly kind: 'start' }
-  /** Accepted, and its workflow may not begin any now. The store knows that; the log does not. */
-  | { readonly kind: 'turn' }
+  /** Accepted, and may not begin yet. The store knows that; the log does not. */
+  | ({ readonly kind: 'turn' } & HeldStart)
   | { readonly kind: 'dependencies'; readonly on: readonly StepKey[] }
   | { readonly kind: 'evaluation' }
   /** An attempt is running. */
@@ -46,6 +46,32 @@ export type WaitReason =
   | { readonly kind: 'engine' }
   /** The workflow ends no later than this. */
   | { readonly kind: 'deadline'; readonly until: number };
+
+export const HELD_BECAUSE = [
+  'paused',
+  'workflow_concurrency',
+  'workflow_starts',
+  'tenant_concurrency',
+  'tenant_starts',
+  'counting',
+  'turn',
+] as const;
+/** `counting`: what runs is being counted, for a limit is new; `turn`: others go first, or it goes now. */
+export type HeldBecause = (typeof HELD_BECAUSE)[number];
+
+/** An execution that waits to be let in. */
+export interface HeldStart {
+  readonly because: HeldBecause;
+  /** Among those of its workflow that wait: 1 is next. */
+  readonly place: number;
+  /** How many of its workflow wait. */
+  readonly waiting: number;
+  /** Executions that may run at once, and do: where that is what holds it. */
+  readonly limit: number | null;
+  readonly running: number | null;
+  /** When its rate lets the next begin. */
+  readonly until: number | null;
+}
 
 export function waits(program: Program, state: ExecutionState, now: number): Wait[] {
   if (isFinal(state.status)) return [];

@@ -100,6 +100,7 @@ export function checkDefinition(document: unknown, options: CheckOptions = {}): 
     output: reading.output,
     root: assembleScope(root, findings),
     compensates: compensate.size > 0,
+    ...startsOf(fields),
   });
   const report = reportOf(program, paces, root, budgets.workflowBytes);
   warnAbout(program, report, warnings);
@@ -110,6 +111,28 @@ export function checkDefinition(document: unknown, options: CheckOptions = {}): 
     program,
     warnings: warnings.inOrderOf(document),
     report,
+  };
+}
+
+/** Left out where nothing is said, so that a program which says nothing has the hash it always had. */
+function startsOf({
+  limits,
+  priority,
+}: DraftWorkflow['fields']): Pick<Program, 'limits' | 'priority'> {
+  return {
+    ...(limits === undefined
+      ? {}
+      : {
+          limits: {
+            concurrency: limits.concurrency ?? null,
+            starts:
+              limits.starts === undefined
+                ? null
+                : { count: limits.starts.count, perMs: durationMs(limits.starts.per) ?? 0 },
+            maxWaiting: limits.max_waiting ?? null,
+          },
+        }),
+    ...(priority === undefined ? {} : { priority }),
   };
 }
 

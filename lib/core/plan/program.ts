@@ -20,6 +20,24 @@ export interface Program {
   readonly root: Scope;
   /** True when any step has `compensate`; without it no ledger is kept. */
   readonly compensates: boolean;
+  /** Absent: nothing holds its starts. Of the highest version stored it holds for all of them. */
+  readonly limits?: StartLimits;
+  /** Of executions that say nothing else; absent: 0. */
+  readonly priority?: number;
+}
+
+/** How many executions may run at once, and begin within a time; null: as many as come. */
+export interface StartLimits {
+  readonly concurrency: number | null;
+  readonly starts: StartRate | null;
+  /** Starts that may wait; null: as many as the platform lets wait. */
+  readonly maxWaiting: number | null;
+}
+
+/** No more than `count` within any span of `perMs`. */
+export interface StartRate {
+  readonly count: number;
+  readonly perMs: number;
 }
 
 export type RuntimeChoice = 'auto' | 'engine' | 'step_functions';

@@ -28,8 +28,26 @@ export function warnAbout(program: Program, report: PlanReport, warnings: Proble
   visit(program.root);
   for (const step of allSteps(program.root)) {
     if (isConnector(step)) warnings.add(...retries(step));
+    warnings.add(...heldSlots(step, program));
   }
   warnings.add(...barriers(report), ...costs(report));
+}
+
+const OUTLASTING = ['approval', 'callback', 'sub_workflow', 'wait'];
+
+/** A slot is taken from the beginning to the end, also by one that only waits. */
+function* heldSlots(step: Step, { limits }: Program): Generator<Problem> {
+  const most = limits?.concurrency ?? null;
+  if (most === null || !step.slow || !OUTLASTING.includes(step.type)) return;
+  if (step.type === 'sub_workflow' && step.mode === 'detach') return;
+  yield {
+    code: 'W_SLOT_HELD',
+    pointer: step.pointer,
+    message: `while '${step.path}' waits, its execution takes one of the ${most} that may run at once`,
+    given: `limits.concurrency ${most}`,
+    allowed:
+      'a limit that counts those which only wait, or a workflow of its own for what is limited',
+  };
 }
 
 function isConnector(step: Step): step is ConnectorStep {

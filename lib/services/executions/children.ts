@@ -36,7 +36,7 @@ async function accept(
   deps: ChildrenDeps,
   child: ChildRequest,
   depth: number,
-  parent: { readonly correlationId: string | null },
+  parent: { readonly correlationId: string | null; readonly priority: number },
 ): Promise<ChildAnswer> {
   const { tenant, mode, parentId, step, purpose, workflowId, input } = child;
   const id = derivedId(parentId, purpose === 'step' ? step : `${step}/compensate`);
@@ -77,6 +77,7 @@ async function accept(
     retryOf: null,
     carried: null,
     labels: {},
+    priority: parent.priority,
     correlationId: parent.correlationId,
     ...(child.trace === null || child.trace === undefined ? {} : { trace: child.trace }),
     idempotency: null,

@@ -1,7 +1,7 @@
 import type { Body, ResponseBody } from '#contract/routes.ts';
 import { CloudFlowError } from '#core/errors.ts';
 import { type Trace, traceText } from '#core/trace.ts';
-import type { AcceptAnswer, AcceptRequest } from '#ports/execution-store.ts';
+import { type AcceptAnswer, type AcceptRequest, QUEUED_PHASE } from '#ports/execution-store.ts';
 import type { Principal } from '../identity/principal.ts';
 import { iso } from '../shared/present.ts';
 import { chooseRuntime } from './choose-runtime.ts';
@@ -27,7 +27,7 @@ export interface Started {
 /** Ids of clients are UUID v7: their time says in which month the execution is kept. */
 const OLDEST_ID_MS = 90 * 86_400_000;
 const NEWEST_ID_MS = 3_600_000;
-/** Whoever paused a workflow rarely resumes it within seconds. */
+/** What waits before it begins within a pause, or at a rate that somebody chose to be slow. */
 const FULL_RETRY_SECONDS = 30;
 
 /** Accepts an execution. When this resolves it is durable, and will reach an end. */
@@ -62,6 +62,7 @@ export async function executeWorkflow(
     retryOf: null,
     carried: null,
     labels: body.labels ?? {},
+    priority: body.priority ?? version.program.priority ?? 0,
     correlationId: facts.correlationId,
     ...tracedBy(facts),
     idempotency: keyOf(principal, facts),
@@ -81,6 +82,7 @@ export async function executeWorkflow(
         runtime: existing.runtime,
         runtime_reason: reason,
         status: 'PENDING',
+        held: existing.phase === QUEUED_PHASE,
         created_at: iso(existing.createdAt),
       },
     };
@@ -95,6 +97,7 @@ export async function executeWorkflow(
       runtime,
       runtime_reason: reason,
       status: 'PENDING',
+      held: answer.kind === 'queued',
       created_at: iso(now),
     },
   };
@@ -132,7 +135,7 @@ export function refuseFull(answer: AcceptAnswer, workflowId: string): void {
   if (answer.kind !== 'full') return;
   throw new CloudFlowError(
     'TOO_MANY_WAITING',
-    `as many executions of workflow ${workflowId} wait to begin as may`,
+    `as many executions wait to begin as may, of workflow ${workflowId} or of all together`,
     { details: { retry_after_seconds: FULL_RETRY_SECONDS } },
   );
 }

@@ -1,6 +1,6 @@
 import type { ResponseBody } from '#contract/routes.ts';
 import type { RecordedEvent } from '#core/execution/events.ts';
-import type { Wait } from '#core/execution/waits.ts';
+import type { HeldBecause, HeldStart, Wait } from '#core/execution/waits.ts';
 import type { Json } from '#core/json.ts';
 import type { ApprovalRecord, ExecutionSummary, StepRecord } from '#ports/execution-store.ts';
 import { iso, isoOrNull } from '../shared/present.ts';
@@ -17,6 +17,7 @@ export function presentExecution(record: ExecutionSummary): SummaryBody {
     status: record.status,
     phase: record.phase,
     labels: record.labels,
+    priority: record.priority,
     created_at: iso(record.createdAt),
     started_at: isoOrNull(record.startedAt),
     ended_at: isoOrNull(record.endedAt),
@@ -94,6 +95,18 @@ export function presentApproval(
   };
 }
 
+const HELD: { readonly [B in HeldBecause]: (held: HeldStart) => string } = {
+  paused: () => 'waits until its workflow is resumed',
+  workflow_concurrency: ({ running, limit }) =>
+    `${running} of ${limit} executions of its workflow run`,
+  workflow_starts: ({ until }) =>
+    `its workflow begins as many as it may; the next at ${isoOrNull(until)}`,
+  tenant_concurrency: ({ running, limit }) => `${running} of ${limit} executions run in all`,
+  tenant_starts: ({ until }) => `as many begin in all as may; the next at ${isoOrNull(until)}`,
+  counting: () => 'a limit is new, and what runs is being counted',
+  turn: () => 'goes as soon as those before it have',
+};
+
 /** A mapped table: a reason without words does not compile. */
 type Told = {
   readonly on?: readonly string[];
@@ -104,7 +117,10 @@ type Tell<K extends Wait['kind']> = (wait: Extract<Wait, { kind: K }>) => Told;
 
 const TELL: { readonly [K in Wait['kind']]: Tell<K> } = {
   start: () => ({ detail: 'accepted; waits to be taken up' }),
-  turn: () => ({ detail: 'accepted; waits until its workflow may begin more' }),
+  turn: (held) => ({
+    until: held.until,
+    detail: `accepted; ${HELD[held.because](held)}; place ${held.place} of ${held.waiting} of its workflow that wait`,
+  }),
   dependencies: ({ on }) => ({ on, detail: `waits for ${on.join(', ')}` }),
   evaluation: () => ({ detail: 'an expression is being evaluated' }),
   attempt: ({ attempt, since }) => ({

@@ -2,7 +2,7 @@ import type { Query, ResponseBody } from '#contract/routes.ts';
 import { compileMachine } from '#core/asl/compile.ts';
 import { CloudFlowError } from '#core/errors.ts';
 import { isFinal, parseStepKey } from '#core/execution/events.ts';
-import { type Wait, waits } from '#core/execution/waits.ts';
+import { type HeldStart, type Wait, waits } from '#core/execution/waits.ts';
 import type { Json } from '#core/json.ts';
 import { allSteps, type Program } from '#core/plan/program.ts';
 import {
@@ -13,6 +13,7 @@ import {
 } from '#ports/execution-store.ts';
 import type { Principal } from '../identity/principal.ts';
 import { workflowsOf } from '../identity/workflow-scope.ts';
+import { isoOrNull } from '../shared/present.ts';
 import type { ExecutionDeps } from './deps.ts';
 import { loadState, requireExecution } from './load-state.ts';
 import {
@@ -31,7 +32,7 @@ export async function getExecution(
   principal: Principal,
   executionId: string,
 ): Promise<ResponseBody<'getExecution'>> {
-  const { record, found } = await recordWithWaits(deps, principal, executionId);
+  const { record, found, held } = await recordWithWaits(deps, principal, executionId);
   const timeline = await deps.executions.listEvents(principal.tenant, executionId, {
     limit: TIMELINE,
     after: null,
@@ -42,6 +43,7 @@ export async function getExecution(
     output: record.output,
     // The column holds what the core's CompensationState says, or nothing.
     compensation: record.compensation as 'NONE' | 'COMPLETE' | 'PARTIAL' | null,
+    held: held === null ? null : { ...held, until: isoOrNull(held.until) },
     waits: found.slice(0, WAITS).map(presentWait),
     timeline: timeline.items.map(presentTimeline),
   };
@@ -55,18 +57,28 @@ async function recordWithWaits(
   deps: ExecutionDeps,
   principal: Principal,
   executionId: string,
-): Promise<{ readonly record: ExecutionRecord; readonly found: readonly Wait[] }> {
+): Promise<{
+  readonly record: ExecutionRecord;
+  readonly found: readonly Wait[];
+  readonly held: HeldStart | null;
+}> {
   let record = await requireExecution(deps, principal, executionId);
   let found: readonly Wait[] = [];
-  // A status changes at most twice.
-  for (let round = 0; round < 3 && !isFinal(record.status); round += 1) {
-    if (record.phase === QUEUED_PHASE) return { record, found: [{ step: null, kind: 'turn' }] };
+  // A status changes at most twice, and one that is held is let in once.
+  for (let round = 0; round < 4 && !isFinal(record.status); round += 1) {
+    if (record.phase === QUEUED_PHASE) {
+      const now = deps.clock.now();
+      const held = await deps.executions.heldStart(principal.tenant, executionId, now);
+      if (held !== null) return { record, held, found: [{ step: null, kind: 'turn', ...held }] };
+      record = await requireExecution(deps, principal, executionId);
+      continue;
+    }
     const { program, state } = await loadState(deps, principal.tenant, executionId);
     found = waits(program, state, deps.clock.now());
-    if (state.status === record.status) return { record, found };
+    if (state.status === record.status) return { record, found, held: null };
     record = await requireExecution(deps, principal, executionId);
   }
-  return { record, found: isFinal(record.status) ? [] : found };
+  return { record, found: isFinal(record.status) ? [] : found, held: null };
 }
 
 export async function listExecutions(
@@ -93,6 +105,7 @@ export function filterOf(
     ...workflowsOf(principal),
     ...(query.status === undefined ? {} : { statuses: [query.status] }),
     ...(query.workflow_id === undefined ? {} : { workflowId: query.workflow_id }),
+    ...(query.held === true ? { held: true as const } : {}),
     ...(query.version === undefined ? {} : { version: query.version }),
     ...(query.from === undefined ? {} : { createdFrom: instantOf('from', query.from) }),
     ...(query.to === undefined ? {} : { createdTo: instantOf('to', query.to) }),

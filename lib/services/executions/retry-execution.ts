@@ -87,6 +87,7 @@ export async function retryExecution(
     carried,
     ...(ownKeys === null ? {} : { keyRoots: ownKeys }),
     labels: record.labels,
+    priority: record.priority,
     correlationId: facts.correlationId,
     ...tracedBy(facts),
     idempotency: keyOf(principal, facts),

@@ -7,25 +7,32 @@ import { notFound } from '../shared/problems.ts';
 import type { WorkflowDeps } from './deps.ts';
 import { presentWorkflow } from './present.ts';
 
-interface Changed {
+interface Changed<B = ResponseBody<'resumeWorkflow'>> {
   readonly etag: string;
-  readonly body: ResponseBody<'pauseWorkflow'>;
+  readonly body: B;
 }
 
+/** Executions that are counted, and named, of those that a pause leaves running. */
+const COUNTED = 1_000;
+const NAMED = 20;
+
 /** From here on starts are accepted and wait; what runs goes on, and so do its children. */
-export function pauseWorkflow(
+export async function pauseWorkflow(
   deps: WorkflowDeps,
   principal: Principal,
   workflowId: string,
   body: Body<'pauseWorkflow'>,
   ifMatch: string | null,
-): Promise<Changed> {
+): Promise<Changed<ResponseBody<'pauseWorkflow'>>> {
   const pause = {
     at: deps.clock.now(),
     by: principal.subject,
     reason: body.reason ?? null,
   };
-  return change(deps, principal, workflowId, ifMatch, pause);
+  const { etag, body: shown } = await change(deps, principal, workflowId, ifMatch, pause);
+  const running = await deps.store.runningOf(principal.tenant, principal.mode, workflowId, COUNTED);
+  const named = { count: running.length, execution_ids: running.slice(0, NAMED) };
+  return { etag, body: { ...shown, running: named } };
 }
 
 /** Starts begin again, those which waited first and the oldest of them first. */

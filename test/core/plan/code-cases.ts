@@ -626,6 +626,38 @@ export const WARNINGS: { readonly [code: string]: Cases } = {
       ],
     ],
   },
+  W_SLOT_HELD: {
+    wrong: [
+      [
+        'an approval of days takes a slot',
+        workflow([{ id: 'a', type: 'approval', config: { assignee: 'ops', timeout: '2d' } }], {
+          limits: { concurrency: 3 },
+        }),
+        '/steps/0',
+      ],
+      [
+        'a long wait takes a slot',
+        workflow([{ id: 'a', type: 'wait', config: { duration: '2h' } }], {
+          limits: { concurrency: 3, starts: { count: 10, per: '1m' } },
+        }),
+        '/steps/0',
+      ],
+    ],
+    right: [
+      [
+        'a rate alone takes none',
+        workflow([{ id: 'a', type: 'wait', config: { duration: '2h' } }], {
+          limits: { starts: { count: 10, per: '1m' } },
+        }),
+      ],
+      [
+        'a short wait',
+        workflow([{ id: 'a', type: 'wait', config: { duration: '2s' } }], {
+          limits: { concurrency: 3 },
+        }),
+      ],
+    ],
+  },
   W_COST: {
     wrong: [
       [
