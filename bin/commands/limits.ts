@@ -28,10 +28,10 @@ export async function limits(
     workflow === undefined
       ? body === null
         ? await client.getLimits({})
-        : await client.setLimits({ body })
+        : await client.setLimits({ body, ifMatch: '*' })
       : body === null
         ? await client.getWorkflowLimits({ workflow_id: workflow })
-        : await client.setWorkflowLimits({ workflow_id: workflow, body });
+        : await client.setWorkflowLimits({ workflow_id: workflow, body, ifMatch: '*' });
   if (terminal.json) terminal.document(found);
   else terminal.out(text(terminal, workflow ?? 'all workflows together', found));
 }

@@ -31,16 +31,13 @@ export function workflowHandlers(deps: WorkflowDeps): Handlers<OperationsOf<'wor
       pauseWorkflow(deps, principal, params.workflow_id, body, ifMatch),
     resumeWorkflow: ({ principal, params, ifMatch }) =>
       resumeWorkflow(deps, principal, params.workflow_id, ifMatch),
-    getWorkflowLimits: async ({ principal, params }) => ({
-      body: await getStartLimits(deps, principal, params.workflow_id),
-    }),
-    setWorkflowLimits: async ({ principal, params, body }) => ({
-      body: await setStartLimits(deps, principal, params.workflow_id, body),
-    }),
-    getLimits: async ({ principal }) => ({ body: await getStartLimits(deps, principal, null) }),
-    setLimits: async ({ principal, body }) => ({
-      body: await setStartLimits(deps, principal, null, body),
-    }),
+    getWorkflowLimits: ({ principal, params }) =>
+      getStartLimits(deps, principal, params.workflow_id),
+    setWorkflowLimits: ({ principal, params, body, ifMatch }) =>
+      setStartLimits(deps, principal, params.workflow_id, body, ifMatch),
+    getLimits: ({ principal }) => getStartLimits(deps, principal, null),
+    setLimits: ({ principal, body, ifMatch }) =>
+      setStartLimits(deps, principal, null, body, ifMatch),
     listWorkflows: async ({ principal, query }) => ({
       body: await reader.listWorkflows(principal, query),
     }),

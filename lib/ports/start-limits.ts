@@ -7,6 +7,8 @@ export interface StartGate {
   readonly declared: StartLimits | null;
   /** What operators say. The stricter of the two holds. */
   readonly set: (StartLimits & { readonly at: number; readonly by: string }) | null;
+  /** Grows with what operators set; 0: they never did. */
+  readonly revision: number;
   /** Executions that have begun and not ended, without children. */
   readonly running: number;
   readonly waiting: number;
@@ -17,13 +19,18 @@ export interface StartGate {
 export interface StartLimitStore {
   /** `workflowId` null: of all workflows together. The workflow need not be there. */
   startGate(tenant: string, mode: Mode, workflowId: string | null): Promise<StartGate>;
-  /** `limits` null: as if none had ever been set. */
+  /** `limits` null: none are set any more. `revision` null: whatever it is. */
   setStartLimits(
     tenant: string,
     mode: Mode,
     workflowId: string | null,
-    change: { readonly limits: StartLimits | null; readonly by: string; readonly now: number },
-  ): Promise<'done' | 'not_found'>;
+    change: {
+      readonly limits: StartLimits | null;
+      readonly revision: number | null;
+      readonly by: string;
+      readonly now: number;
+    },
+  ): Promise<'done' | 'not_found' | 'changed'>;
   /** Executions of a workflow that have begun and not ended, the newest first: at most `limit`. */
   runningOf(
     tenant: string,

@@ -123,6 +123,7 @@ describeWithPostgres('limits on starts', () => {
     const limits = await client.setWorkflowLimits({
       workflow_id: 'greeting',
       body: { concurrency: 2, max_waiting: 7 },
+      ifMatch: '*',
     });
     expect(limits).toMatchObject({
       declared: null,
@@ -143,7 +144,7 @@ describeWithPostgres('limits on starts', () => {
     );
     // The stricter of the two holds, and taking it away lets everything begin.
     const more = (await begin()).execution_id;
-    await client.setWorkflowLimits({ workflow_id: 'greeting', body: {} });
+    await client.setWorkflowLimits({ workflow_id: 'greeting', body: {}, ifMatch: '*' });
     await until(
       () => begun,
       (ids) => ids.includes(more),
@@ -177,7 +178,7 @@ describeWithPostgres('limits on starts', () => {
   it('of all workflows together: what waits goes in the order of turns, whatever workflow it is of', async () => {
     await store();
     await store({ workflow_id: 'other' });
-    await client.setLimits({ body: { concurrency: 1 } });
+    await client.setLimits({ body: { concurrency: 1 }, ifMatch: '*' });
     const first = await begin();
     await until(
       () => calls.length,
@@ -343,9 +344,19 @@ describeWithPostgres('limits on starts', () => {
     );
   });
 
+  it('whoever sets limits says what they saw, and learns if somebody was faster', async () => {
+    const seen = await fetch(new URL('/api/v1/limits', api.server.url), {
+      headers: { authorization: `Bearer ${await api.createKey(tenant, ['*'])}` },
+    });
+    const tag = seen.headers.get('etag') as string;
+    await client.setLimits({ body: { concurrency: 5 }, ifMatch: tag });
+    await rejects(client.setLimits({ body: {}, ifMatch: tag }), 'PRECONDITION_FAILED');
+    expect((await client.getLimits({})).set).toMatchObject({ concurrency: 5 });
+  });
+
   it('holds one mode of one tenant; a key for certain workflows sets no limits of all', async () => {
     await store();
-    await client.setLimits({ body: { concurrency: 1 } });
+    await client.setLimits({ body: { concurrency: 1 }, ifMatch: '*' });
     await begin();
     expect((await begin()).held).toBe(true);
     const test = api.client(await api.createKey(tenant, ['*'], { mode: 'test' }));
@@ -355,17 +366,20 @@ describeWithPostgres('limits on starts', () => {
       expect(held).toBe(false);
     }
     const narrow = api.client(await api.createKey(tenant, ['*'], { workflows: ['greeting'] }));
-    await rejects(narrow.setLimits({ body: {} }), 'PERMISSION_DENIED');
+    await rejects(narrow.setLimits({ body: {}, ifMatch: '*' }), 'PERMISSION_DENIED');
     await rejects(narrow.getLimits({}), 'PERMISSION_DENIED');
     await rejects(narrow.getWorkflowLimits({ workflow_id: 'other' }), 'NOT_FOUND');
     const reader = api.client(await api.createKey(tenant, ['workflow:read', 'workflow:write']));
     await rejects(
-      reader.setWorkflowLimits({ workflow_id: 'greeting', body: {} }),
+      reader.setWorkflowLimits({ workflow_id: 'greeting', body: {}, ifMatch: '*' }),
       'PERMISSION_DENIED',
     );
-    await rejects(client.setWorkflowLimits({ workflow_id: 'gone', body: {} }), 'NOT_FOUND');
+    await rejects(
+      client.setWorkflowLimits({ workflow_id: 'gone', body: {}, ifMatch: '*' }),
+      'NOT_FOUND',
+    );
     for (const body of [{ concurrency: 0 }, { starts: { count: 1 } }, { starts: null }]) {
-      await rejects(client.setLimits({ body: body as never }), 'REQUEST_INVALID');
+      await rejects(client.setLimits({ body: body as never, ifMatch: '*' }), 'REQUEST_INVALID');
     }
   });
 });

@@ -42,7 +42,7 @@ export function createStartLimits(pool: Pool): StartLimitStore {
         return { ...toLimits(gate), running, waiting, oldestWaiting: oldest };
       }),
 
-    setStartLimits: (tenant, mode, workflowId, { limits, by, now }) =>
+    setStartLimits: (tenant, mode, workflowId, { limits, revision, by, now }) =>
       withTenant(pool, tenant, async (client) => {
         if (workflowId !== null) {
           const { rowCount } = await client.query(
@@ -51,26 +51,28 @@ export function createStartLimits(pool: Pool): StartLimitStore {
           );
           if (rowCount === 0) return 'not_found';
         }
-        await client.query(
+        const { rowCount } = await client.query(
           `insert into start_gates as g
              (tenant_id, mode, workflow_id, concurrency, starts, per, max_waiting, set_at, set_by,
-              uncounted_since, uncounted_at)
-           values ($1, $2, $3, $4, $5, $6 * interval '1 millisecond', $7,
-                   case when $10 then to_timestamp($8) end, case when $10 then $9 end,
-                   pg_current_xact_id(), to_timestamp($8))
+              uncounted_since, uncounted_at, set_revision)
+           select $1, $2, $3, $4, $5, $6 * interval '1 millisecond', $7,
+                  case when $10 then to_timestamp($8) end, case when $10 then $9 end,
+                  pg_current_xact_id(), to_timestamp($8), 1
+           where $11::integer is null or $11 = 0 or exists (select from start_gates where ${ONE})
            on conflict (tenant_id, mode, workflow_id) do update
              set concurrency = excluded.concurrency, starts = excluded.starts, per = excluded.per,
                  max_waiting = excluded.max_waiting, set_at = excluded.set_at,
-                 set_by = excluded.set_by, ${UNCOUNTED}`,
+                 set_by = excluded.set_by, set_revision = g.set_revision + 1, ${UNCOUNTED}
+             where $11::integer is null or g.set_revision = $11`,
           [
             ...[tenant, mode, workflowId ?? ALL],
             ...[limits?.concurrency ?? null, limits?.starts?.count ?? null],
             limits?.starts?.perMs ?? null,
             limits?.maxWaiting ?? LIMITS.waitingStarts,
-            ...[seconds(now), by, limits !== null],
+            ...[seconds(now), by, limits !== null, revision],
           ],
         );
-        return 'done';
+        return rowCount === 0 ? 'changed' : 'done';
       }),
 
     runningOf: (tenant, mode, workflowId, limit) =>
@@ -217,13 +219,14 @@ async function countRunning(client: PoolClient, tenant: string, mode: Mode): Pro
   return rows[0]?.running ?? 0;
 }
 
-const GATE_COLUMNS = `limited, declared_concurrency, declared_starts, declared_waiting, concurrency,
+const GATE_COLUMNS = `limited, set_revision, declared_concurrency, declared_starts, declared_waiting, concurrency,
   starts, max_waiting, set_at, set_by,
   extract(epoch from declared_per)::float8 * 1000 as declared_per_ms,
   extract(epoch from per)::float8 * 1000 as per_ms`;
 
 interface GateRow {
   readonly limited: boolean;
+  readonly set_revision: number;
   readonly declared_concurrency: number | null;
   readonly declared_starts: number | null;
   readonly declared_per_ms: number | null;
@@ -245,8 +248,8 @@ interface ClosedRow {
   readonly next_at: number | null;
 }
 
-function toLimits(row: GateRow | undefined): Pick<StartGate, 'declared' | 'set'> {
-  if (row === undefined) return { declared: null, set: null };
+function toLimits(row: GateRow | undefined): Pick<StartGate, 'declared' | 'set' | 'revision'> {
+  if (row === undefined) return { declared: null, set: null, revision: 0 };
   const rate = (count: number | null, perMs: number | null): StartLimits['starts'] =>
     count === null || perMs === null ? null : { count, perMs };
   const declared = {
@@ -256,6 +259,7 @@ function toLimits(row: GateRow | undefined): Pick<StartGate, 'declared' | 'set'>
   };
   const says = Object.values(declared).some((value) => value !== null);
   return {
+    revision: row.set_revision,
     declared: says ? declared : null,
     set:
       row.set_at === null || row.set_by === null

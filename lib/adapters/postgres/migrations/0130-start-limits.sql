@@ -22,7 +22,9 @@ alter table start_gates
   add column per interval,
   add column set_at timestamptz,
   add column set_by text,
-  add column limited boolean not null generated always as
+  -- Grows with what operators set.
+  add column set_revision integer not null default 0,
+  add column limited boolean generated always as
     (coalesce(declared_concurrency, declared_starts, concurrency, starts) is not null) stored,
   -- Not null: some that run are not counted yet (L2), those up to `counted_to` are.
   add column uncounted_since xid8,
