@@ -2,9 +2,10 @@
  * Room for executions in one process, shared among tenants.
  *
  *  F1 never more than `size` are here or promised;
- *  F2 a tenant may have `GREED` times as many as there are places free, and no more: alone it has four
- *     fifths of all, two that want everything have four ninths each, and however many do, some places are
- *     left for the next that comes. Nobody has a part set aside that lies idle while others wait.
+ *  F2 a tenant is given more while it has fewer than `GREED` times as many as there are places free: alone
+ *     it has four fifths of all, and what it leaves is for whoever comes. Places that become free go to those
+ *     with few, until two that want everything have four ninths each. Nobody has a part set aside that lies
+ *     idle while others wait.
  *
  * It is the dynamic threshold of switches that share one buffer among their ports (Choudhury and Hahne,
  * 1998): a threshold that follows what is free needs to know nothing of how many share, or of what they want.
