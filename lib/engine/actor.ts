@@ -14,6 +14,7 @@
  */
 import { METRICS } from '#config/metrics.ts';
 import type { Outcome } from '#core/execution/commands.ts';
+import { answeredCommand } from '#core/execution/decision.ts';
 import { isFinal } from '#core/execution/events.ts';
 import { foldStored } from '#core/execution/fold.ts';
 import { outstanding } from '#core/execution/outstanding.ts';
@@ -287,9 +288,13 @@ export function createActor(
     else leave({ kind: answer === 'fenced' ? 'lost' : 'stranded' });
   }
 
-  /** Takes up what the log leaves to be done, and that alone. */
+  /**
+   * Takes up what the log leaves to be done, and that alone. What was answered already, and only not
+   * recorded yet, is not asked for again.
+   */
   function resume(): void {
-    errands.resume(outstanding(program, state));
+    const answered = new Set(inbox.map(({ outcome }) => answeredCommand(outcome)));
+    errands.resume(outstanding(program, state).filter(({ id }) => !answered.has(id)));
     if (state.status === 'PENDING') deliver({ kind: 'start' });
   }
 

@@ -358,6 +358,28 @@ describeWithPostgres('the engine over PostgreSQL', () => {
     expect(lost).toBe(6);
   });
 
+  it('does not call again while an answer that it has cannot be written', async () => {
+    const calls: StepCall[] = [];
+    const program = chainOf(2);
+    let refused = 0;
+    const platform = await start({
+      programs: [program],
+      performer: answering(calls),
+      decorateStore: (store) => ({
+        ...store,
+        append: (request) => {
+          const has = request.events.some((each) => each.event.type === 'step_succeeded');
+          if (!has || refused >= 3) return store.append(request);
+          refused += 1;
+          return Promise.reject(new Error('the disk is full'));
+        },
+      }),
+    });
+    expect((await run(platform, program)).status).toBe('COMPLETED');
+    expect(refused).toBe(3);
+    expect(calls.map(({ key }) => key)).toEqual(['step-1', 'step-2']);
+  });
+
   it('lays aside what cannot be written, and harms nobody else', async () => {
     const good = chainOf(2);
     const bad = chainOf(1, { workflow_id: 'bad' });

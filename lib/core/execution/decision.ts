@@ -100,6 +100,25 @@ export const COMMAND_ID = {
   yielded: 'continue',
 } as const;
 
+/** The command that an outcome answers; null: nobody here asked for it. */
+export function answeredCommand(outcome: Outcome): string | null {
+  switch (outcome.kind) {
+    case 'call_succeeded':
+    case 'call_failed':
+      return COMMAND_ID.call(outcome.step, outcome.attempt);
+    case 'evaluated':
+      return COMMAND_ID.evaluate(outcome.step, outcome.slot);
+    case 'child_started':
+    case 'child_refused':
+      return COMMAND_ID.child(outcome.step);
+    case 'compensated':
+    case 'compensation_call_failed':
+      return COMMAND_ID.compensate(outcome.step, outcome.attempt);
+    default:
+      return null;
+  }
+}
+
 type StepEnd = EventOf<'step_succeeded'> | EventOf<'step_failed'> | EventOf<'step_skipped'>;
 
 /** Records the end of a step and queues what it sets free. */
