@@ -5,6 +5,7 @@ import { type Checked, check } from './checker/check.ts';
 import type { Footprint, LivenessEvidence, PlatformEvidence } from './checker/evidence.ts';
 import { readExecutions, readPlatform } from './checker/read-store.ts';
 import { readTopic } from './checker/read-topic.ts';
+import { GROUPS } from './faults/events.ts';
 import type { Notes } from './faults/fault.ts';
 import { FURTHEST_JUMP_MS } from './faults/stores.ts';
 import { readLines } from './files.ts';
@@ -64,6 +65,7 @@ export async function judge(
     effects: new Map(done.map(({ execution, n }) => [execution, n])),
     records: broker === undefined ? null : await readTopic(broker.address, 'workflow.events'),
     poisoned: told.notes.poisoned,
+    readers: GROUPS,
     loggedCanaries: await loggedCanaries(world),
     answers: await askApi(world, ledger, told.load.ids),
     ...(await readPlatform(admin, owners)),

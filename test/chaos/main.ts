@@ -1,9 +1,12 @@
 /**
  * `npm run chaos -- --minutes N --seed S`: the platform under faults, and an independent judge of what was left.
+ * `--report FILE` writes what it found into the document, `--planted` runs with bugs that must be named.
  * Ends with 1 where an invariant was violated, with 3 where too few faults came about to say anything.
  */
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { runPlanted, unnoticed } from './planted.ts';
+import { plantedText, putIn, reportText } from './report.ts';
 import { run } from './run.ts';
 import { longRun, shortRun } from './scale.ts';
 
@@ -13,12 +16,23 @@ const { values } = parseArgs({
     seed: { type: 'string', default: String(Date.now() % 1_000_000) },
     only: { type: 'string' },
     faults: { type: 'string' },
+    planted: { type: 'boolean', default: false },
     short: { type: 'boolean', default: false },
+    report: { type: 'string' },
     json: { type: 'boolean', default: false },
     root: { type: 'string', default: fileURLToPath(new URL('../..', import.meta.url)) },
   },
 });
 const say = (text: string): void => void process.stderr.write(`${text}\n`);
+if (values.planted) {
+  const results = await runPlanted(values.only ?? '', Number(values.seed), say);
+  if (values.report !== undefined)
+    putIn(values.report, 'planted', plantedText(results, new Date()));
+  const missed = unnoticed(results);
+  for (const { name } of missed) say(`NOT NOTICED: ${name}`);
+  say(`${results.length - missed.length} of ${results.length} planted bugs are noticed`);
+  process.exit(missed.length > 0 ? 1 : 0);
+}
 const common = { seed: Number(values.seed), root: values.root, say };
 const scaled = values.short ? shortRun(common) : longRun(common, Number(values.minutes));
 const report = await run({
@@ -26,6 +40,7 @@ const report = await run({
   ...(values.only === undefined ? {} : { only: values.only.split(',') }),
   ...(values.faults === undefined ? {} : { faults: Number(values.faults) }),
 });
+if (values.report !== undefined) putIn(values.report, 'run', reportText(report, new Date()));
 if (values.json) process.stdout.write(`${JSON.stringify(report)}\n`);
 else {
   for (const { id, looked, violations } of report.verdicts)

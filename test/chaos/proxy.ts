@@ -22,7 +22,8 @@ export type FromProxy =
   | { readonly kind: 'held'; readonly from: number }
   | { readonly kind: 'passed on' };
 
-const WRITES = /append_transitions|accept_executions|signal_execution|^\s*commit\b/i;
+const WRITES =
+  /append_transitions|accept_executions|signal_execution|insert into effects|^\s*commit\b/i;
 const HOLDS = /append_transitions/i;
 const UNTYPED = new Set([80877102, 80877103, 80877104]);
 

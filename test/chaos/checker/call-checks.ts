@@ -21,14 +21,17 @@ export function createLedgerChecks(evidence: PlatformEvidence, tally: Tally) {
   const keyOf = new Map(keys.map(({ tenant, key, execution }) => [execution, `${tenant} ${key}`]));
   const byLabel = new Map<string, string>();
   const statuses = new Map<string, string>();
-  const children = new Set<string>();
+  /** Steps that began, of executions that started others. */
+  const began = new Set<string>();
+  const children = new Map<string, string>();
 
   return {
     one(execution: StoredExecution): void {
-      const { id, key, tenant, parent } = execution;
+      const { id, key, tenant, parent, parentStep } = execution;
       statuses.set(id, execution.status);
+      if (parent !== null) children.set(id, `${parent} ${parentStep}`);
       for (const { event } of execution.events) {
-        if (event.type === 'child_started') children.add(String(event['execution_id']));
+        if (event.type === 'step_started') began.add(`${id} ${event.step}`);
       }
       tally.looked('I2');
       const request = keyOf.get(id);
@@ -42,10 +45,9 @@ export function createLedgerChecks(evidence: PlatformEvidence, tally: Tally) {
       if (other !== undefined) tally.wrong('I3', `${key} started both ${other} and ${id}`);
       byLabel.set(label, id);
     },
-    end(executions: ReadonlyMap<string, string | null>): void {
-      for (const [id, parent] of executions) {
-        if (parent === null) continue;
-        if (!children.has(id)) tally.wrong('I2', `child ${id}: no step of ${parent} started it`);
+    end(): void {
+      for (const [id, step] of children) {
+        if (!began.has(step)) tally.wrong('I2', `child ${id}: ${step} never began to start it`);
       }
       const answered = new Map<string, string>();
       for (const { tenant, key, id, workflow } of started) {

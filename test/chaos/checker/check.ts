@@ -27,13 +27,12 @@ export async function check(
   const ledger = createLedgerChecks(evidence, tally);
   const calls = Map.groupBy(evidence.calls, ({ execution }) => execution);
   const known = new Map<string, Ended>();
-  const parents = new Map<string, string | null>();
   const logs: string[] = [];
   const definitions = new Map(
     evidence.definitions.map((each) => [`${each.workflow_id} ${each.version}`, each]),
   );
   for await (const execution of executions) {
-    const { id, tenant, status, workflow, version, output, parent } = execution;
+    const { id, tenant, status, workflow, version, output } = execution;
     const before = tally.wrongs;
     const definition = definitions.get(`${workflow} ${version}`);
     const folded = checkExecution(execution, definition, tally);
@@ -53,9 +52,8 @@ export async function check(
     if (tally.wrongs > before && logs.length < MOST_LOGS)
       logs.push(logOf(execution, calls.get(id)));
     known.set(id, { tenant, status, workflow, output });
-    parents.set(id, parent);
   }
-  ledger.end(parents);
+  ledger.end();
   for (const id of calls.keys()) {
     if (!known.has(id)) tally.wrong('I2', `the target was called for ${id}, which is not there`);
   }

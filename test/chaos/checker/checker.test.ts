@@ -69,7 +69,7 @@ const SPOILT: readonly (readonly [Invariant, string, (run: Fabricated) => void])
   [
     'I2',
     'no step started a child',
-    (run) => log(run, 'parent', (events) => without(events, find(events, 'child_started', 'kid'))),
+    (run) => log(run, 'parent', (events) => without(events, find(events, 'step_started', 'kid'))),
   ],
   ['I3', 'a key started two', (run) => put(run, 'each', () => ({ key: 'key-1' }))],
   [
@@ -323,7 +323,7 @@ const SPOILT: readonly (readonly [Invariant, string, (run: Fabricated) => void])
     'I20',
     'something was laid aside that could be used',
     (run) => {
-      const good = { group: 'billing', eventId: 'good', errorName: 'Error', status: 'open' };
+      const good = { group: 'billing', key: 'good', errorName: 'Error', status: 'open' };
       run.evidence.deadLetters = [...run.evidence.deadLetters, good];
     },
   ],

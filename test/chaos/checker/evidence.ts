@@ -37,6 +37,8 @@ export interface StoredExecution {
   readonly owner: string | null;
   readonly epoch: number;
   readonly parent: string | null;
+  /** The step of the parent that started it. */
+  readonly parentStep: string | null;
   /** The label that its start gave it. */
   readonly key: string | null;
   readonly startedAt: number | null;
@@ -73,7 +75,7 @@ export interface AuditRow {
 
 export interface DeadLetterRow {
   readonly group: string;
-  readonly eventId: string;
+  readonly key: string;
   readonly errorName: string;
   readonly status: string;
 }
@@ -99,8 +101,10 @@ export interface PlatformEvidence {
   readonly counted: { readonly [what: string]: number };
   readonly audit: readonly AuditRow[];
   readonly deadLetters: readonly DeadLetterRow[];
-  /** Events that nobody could use, which the harness put on the topic. */
+  /** Keys of records that nobody could use, which the harness put on the topic. */
   readonly poisoned: readonly string[];
+  /** Groups that read the topic. */
+  readonly readers: readonly string[];
   /** Texts of rows in which another tenant's canary stands. */
   readonly strayCanaries: readonly string[];
   /** Rows in which canaries were looked for. */

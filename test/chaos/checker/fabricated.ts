@@ -47,7 +47,15 @@ function execution(
   return withRows({
     ...{ tenant: TENANT, id, workflow, version, programHash: 'hash', runtime: 'engine' },
     ...{ status: '', output: null, errorCode: null, compensation: null, owner: null, epoch: 1 },
-    ...{ parent: null, key: `key-${n}`, startedAt: null, endedAt: null, events, steps: [] },
+    ...{
+      parent: null,
+      parentStep: null,
+      key: `key-${n}`,
+      startedAt: null,
+      endedAt: null,
+      events,
+      steps: [],
+    },
     ...rest,
   });
 }
@@ -185,7 +193,7 @@ export function fabricate(): Fabricated {
       'child',
       8,
       [...done('inner'), ['execution_completed', undefined, { output: { inner: value('inner') } }]],
-      { parent: '0190b5a0-0000-7000-8000-000000000007', key: null },
+      { parent: '0190b5a0-0000-7000-8000-000000000007', parentStep: 'kid', key: null },
     ),
   ];
   return { executions, evidence: evidenceOf(executions), liveness: livenessOf() };
@@ -259,10 +267,9 @@ function evidenceOf(executions: readonly StoredExecution[]): PlatformEvidence {
         target: `execution:${executions[2]?.id}`,
       },
     ]),
-    deadLetters: [
-      { group: 'billing', eventId: 'poison', errorName: 'InvalidEvent', status: 'open' },
-    ],
+    deadLetters: [{ group: 'billing', key: 'poison', errorName: 'InvalidEvent', status: 'open' }],
     poisoned: ['poison'],
+    readers: ['billing'],
     strayCanaries: [],
     canariesLookedAt: 100,
     loggedCanaries: [],

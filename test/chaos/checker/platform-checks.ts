@@ -130,23 +130,28 @@ function checkEffects(
 }
 
 /** I20: what the harness spoilt is laid aside by each reader once, and nothing else is. */
-function checkDeadLetters({ deadLetters, poisoned }: PlatformEvidence, tally: Tally): void {
+function checkDeadLetters(
+  { deadLetters, poisoned, readers }: PlatformEvidence,
+  tally: Tally,
+): void {
   const spoilt = new Set(poisoned);
-  const groups = Map.groupBy(deadLetters, ({ group }) => group);
-  for (const id of poisoned) {
-    tally.looked('I20');
-    const own = deadLetters.filter(({ eventId }) => eventId === id);
-    if (own.length === 0)
-      tally.wrong('I20', `event ${id} cannot be used and was laid aside by nobody`);
-    for (const { group, errorName } of own) {
-      const times = groups.get(group)?.filter(({ eventId }) => eventId === id).length ?? 0;
-      if (times > 1) tally.wrong('I20', `event ${id} was laid aside ${times} times by ${group}`);
-      if (errorName === '') tally.wrong('I20', `event ${id} was laid aside without a cause`);
+  const letters = new Map(
+    [...Map.groupBy(deadLetters, ({ group, key }) => `${group} ${key}`)].map(([of, own]) => [
+      of,
+      own.length,
+    ]),
+  );
+  for (const key of poisoned) {
+    for (const reader of readers) {
+      tally.looked('I20');
+      const times = letters.get(`${reader} ${key}`) ?? 0;
+      if (times !== 1) tally.wrong('I20', `${key} was laid aside ${times} times by ${reader}`);
     }
   }
-  for (const { eventId, group, status } of deadLetters) {
-    if (!spoilt.has(eventId) && status === 'open') {
-      tally.wrong('I20', `${group} laid ${eventId} aside, which could be used`);
+  for (const { key, group, status, errorName } of deadLetters) {
+    if (errorName === '') tally.wrong('I20', `${key} was laid aside without a cause`);
+    if (!spoilt.has(key) && status === 'open') {
+      tally.wrong('I20', `${group} laid ${key} aside, which could be used`);
     }
   }
 }

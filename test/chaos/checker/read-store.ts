@@ -26,6 +26,7 @@ interface Row {
   readonly owner: string | null;
   readonly epoch: number;
   readonly parent: string | null;
+  readonly parentStep: string | null;
   readonly key: string | null;
   readonly started: number | null;
   readonly ended: number | null;
@@ -41,7 +42,7 @@ export async function* readExecutions(pool: Pool): AsyncGenerator<StoredExecutio
   for (let after = '00000000-0000-0000-0000-000000000000'; ; ) {
     const { rows } = await pool.query<Row>(
       `select tenant_id as tenant, id, workflow_id as workflow, version, program_hash as hash, runtime,
-              status, output, error, compensation, owner, epoch, parent_id as parent,
+              status, output, error, compensation, owner, epoch, parent_id as parent, parent_step as "parentStep",
               labels ->> 'key' as key,
               (extract(epoch from started_at) * 1000)::float8 as started,
               (extract(epoch from ended_at) * 1000)::float8 as ended
@@ -85,7 +86,13 @@ export async function* readExecutions(pool: Pool): AsyncGenerator<StoredExecutio
         output: plain(row.output),
         errorCode: (plain(row.error) as { code?: string } | null)?.code ?? null,
         ...{ compensation: row.compensation, owner: row.owner, epoch: row.epoch },
-        ...{ parent: row.parent, key: row.key, startedAt: row.started, endedAt: row.ended },
+        ...{
+          parent: row.parent,
+          parentStep: row.parentStep,
+          key: row.key,
+          startedAt: row.started,
+          endedAt: row.ended,
+        },
         events: (eventsOf.get(row.id) ?? []).map(
           ({ seq, epoch, at, payload }): LoggedEvent => ({
             ...{ seq, epoch, at },
@@ -161,7 +168,7 @@ export async function readPlatform(
      from audit_events`,
   );
   const deadLetters = await rows<DeadLetterRow>(
-    `select consumer_group as "group", event_id as "eventId", error_name as "errorName", status
+    `select consumer_group as "group", key, error_name as "errorName", status
      from dead_letters`,
   );
   return {

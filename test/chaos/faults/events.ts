@@ -10,6 +10,8 @@ import { type Fault, type FaultContext, hit, missed } from './fault.ts';
 const TOPIC = 'workflow.events';
 export const GROUPS = ['analytics-pipeline', 'audit-processor', 'billing'] as const;
 const SENT_AGAIN = 200;
+/** How keys of records begin that are none of the platform's. */
+const SPOILT = 'spoilt-';
 const MEMBER_MS = 40_000;
 
 function brokerOf({ kafka }: World): string {
@@ -61,7 +63,7 @@ const duplicates: Fault = {
   async run({ world, dice }) {
     const records = await readTopic(brokerOf(world), TOPIC);
     const chosen = dice
-      .shuffled(records.filter(({ tenant, eventId }) => tenant !== null && eventId !== null))
+      .shuffled(records.filter(({ key, tenant }) => tenant !== null && !key.includes(SPOILT)))
       .slice(0, SENT_AGAIN);
     const again = dice.shuffled([...chosen, ...chosen]);
     if (again.length === 0) return missed('there is nothing to deliver again');
@@ -145,9 +147,9 @@ const poison: Fault = {
       payload: { spoilt: true },
       metadata: { source_service: 'chaos', schema_version: '1.0' },
     });
-    const key = `${tenant?.id}:spoilt`;
-    await send(world, [{ key, text, tenant: tenant?.id ?? '' }]);
-    notes.poisoned.push(event_id);
+    const key = `${SPOILT}${event_id}`;
+    await send(world, [{ key: `${tenant?.id}:${key}`, text, tenant: tenant?.id ?? '' }]);
+    notes.poisoned.push(key);
     return hit(`${event_id} was delivered`);
   },
 };

@@ -10,7 +10,7 @@ export interface Notes {
     readonly ms: number | null;
     readonly had: number;
   }[];
-  /** Events that no reader can use. */
+  /** Keys of records that no reader can use. */
   readonly poisoned: string[];
 }
 
