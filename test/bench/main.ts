@@ -1,9 +1,9 @@
 /**
  * Speed, measured beside the peers in one run on one PostgreSQL with fsync on. Never a test.
  *
- *   npm run bench                         all but `memory`
+ *   npm run bench                         all but what takes long: memory, rows, events (which needs Kafka), take-over
  *   npm run bench -- --only peers,http    chosen parts: peers growth http language dense expressions hostile wide
- *                                         memory
+ *                                         scale memory rows events take-over
  *   npm run bench -- --contenders ours,dbos --rounds 1 --scale 0.1
  *
  * Each measurement waits until the rest of the machine is quiet, is repeated once where others used
@@ -24,7 +24,10 @@ import { dearestStatements, STATEMENT_SETTINGS, type Stores, startStores } from 
 
 const { values: args } = parseArgs({
   options: {
-    only: { type: 'string', default: 'peers,growth,http,language,dense,expressions,hostile,wide' },
+    only: {
+      type: 'string',
+      default: 'peers,growth,http,language,dense,expressions,hostile,wide,scale',
+    },
     contenders: { type: 'string' },
     rounds: { type: 'string', default: '3' },
     /** Shrinks every count, to try the bench itself. */
@@ -73,6 +76,11 @@ const STEP_COUNTS = [
   { steps: 4, shapes: [closed(200, 1), closed(4_000, 100)] },
   { steps: 20, shapes: [closed(100, 1), closed(1_000, 100)] },
   { steps: 100, shapes: [closed(20, 1), closed(300, 100)] },
+];
+/** Files of their own, which take no options from here. */
+const SCRIPTS = [
+  ...['language', 'dense', 'expressions', 'hostile', 'wide', 'scale', 'rows', 'events'],
+  'take-over',
 ];
 /** Ten equal parts, after each of which what is resident is written down. */
 const MEMORY = Array.from({ length: 10 }, () => closed(10_000, 1_000));
@@ -137,7 +145,7 @@ try {
 } finally {
   await stores.close();
 }
-for (const script of ['language', 'dense', 'expressions', 'hostile', 'wide']) {
+for (const script of SCRIPTS) {
   if (!chosen.includes(script)) continue;
   await untilQuiet(quietSeconds);
   runScript(script);

@@ -2,11 +2,11 @@
 import type { Program } from '#core/plan/program.ts';
 import type { StepPerformer } from '#engine/deps.ts';
 import { createTestPlatform, type TestPlatform } from '#test/support/platform.ts';
-import { type Contender, Endings } from './shapes.ts';
+import { Endings } from './shapes.ts';
 
 export interface Ours {
   readonly platform: TestPlatform;
-  readonly submit: Contender['submit'];
+  readonly submit: () => Promise<{ readonly id: string; readonly ended: Promise<unknown> }>;
 }
 
 /** Steps whose call answers at once, so that what is measured is the machinery around it. */
@@ -34,7 +34,7 @@ export function openOurs(url: string, program: Program, performer: StepPerformer
       const request = platform.request(program, { input: { key: 'value', n: 1 } });
       const ended = endings.expect(request.id);
       await platform.access.accept(request);
-      return { ended };
+      return { id: request.id, ended };
     },
   };
 }
