@@ -535,6 +535,21 @@ export const FUNCTIONS = {
     maxBundleBytes: MEGABYTE,
     runsIn: 'standby',
   },
+  probe: {
+    about: 'asks from the region that waits whether the one that serves answers',
+    entry: 'functions/probe/main.ts',
+    triggers: [{ kind: 'watch', everyMinutes: 1 }],
+    env: ['STAGE', 'PUBLIC_URL'],
+    can: [],
+    beside: [],
+    memoryMb: 512,
+    // The next one begins after a minute.
+    timeoutSeconds: 59,
+    reservedConcurrency: null,
+    keptWarm: false,
+    maxBundleBytes: MEGABYTE,
+    runsIn: 'standby',
+  },
 } as const satisfies Record<string, FunctionSpec>;
 
 export const CONTAINERS = {

@@ -11,6 +11,8 @@ interface Declared {
   readonly unit: 'Count' | 'Milliseconds' | 'Seconds' | 'Percent';
   readonly kind: 'count' | 'values' | 'level';
   readonly dimensions: readonly Dimension[];
+  /** Kept by the second and not by the minute, for alarms that cannot wait for one; dearer. */
+  readonly bySecond?: true;
 }
 
 export const DIMENSIONS = {
@@ -266,6 +268,15 @@ const declared = {
   },
 
   // What the platform stands on
+  RegionUnanswered: {
+    about:
+      'asked from the region that waits: 1 where the API of the one that serves gave no answer, 0 where it did',
+    unit: 'Count',
+    kind: 'values',
+    dimensions: [],
+    bySecond: true,
+  },
+
   PlatformKeyAge: {
     about: 'how long the key of a secret that the platform turns by itself has been used, in days',
     unit: 'Count',

@@ -4,7 +4,7 @@ import { type Chart, type DashboardSpec, type Lines, line } from './charts.ts';
 import { functionNames, functionSpec } from './functions.ts';
 import { platformMachineArn, platformWorkflowsIn } from './platform-workflows.ts';
 import { resourceNames } from './resources.ts';
-import { aws, type Statistic } from './signals.ts';
+import { aws, ours, type Statistic } from './signals.ts';
 import type { StageSettings } from './stage-settings.ts';
 
 /** What somebody looks at before and while a region takes over; it stands there, and asks nothing of here. */
@@ -36,6 +36,10 @@ export function standbyDashboardsOf(settings: StageSettings): readonly Dashboard
       name: 'standby',
       about: `${standby.region}, which waits to take over`,
       charts: [
+        {
+          title: `The API of ${settings.region}, asked from here: unanswered`,
+          lines: [line('of those asked', ours(stage, 'RegionUnanswered', 'Average', {}))],
+        },
         {
           title: 'Database: its copy is behind, ms',
           lines: [

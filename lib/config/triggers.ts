@@ -27,6 +27,8 @@ export type Trigger =
   | { readonly kind: 'machine-status'; readonly statuses: readonly string[] }
   /** Invoked by Task states of the platform's own machines, with `StepRunnerPayload`. */
   | { readonly kind: 'platform-task' }
+  /** By the minute, in the region that waits: what is lost of it the next one makes good. */
+  | { readonly kind: 'watch'; readonly everyMinutes: number }
   /** Invoked by operations of the platform on itself. */
   | { readonly kind: 'operation' }
   /** Invoked by the deployment, which fails when it fails; lower `order` first. */

@@ -86,6 +86,7 @@ export const LOG_EVENTS = {
   SIGNING_KEY_MADE: 'the next key that signs tokens was made',
   SIGNING_KEYS_NOT_ROTATED: 'keys that sign tokens could not be rotated; the newest goes on',
   UPKEEP_DONE: 'partitions are made, rows that expired are gone',
+  REGION_UNANSWERED: 'the API of the region that serves gave no answer to the one that waits',
   UPKEEP_FAILED: 'what has expired could not be deleted',
   SECRETS_COLLECTED: 'secrets that no connection names were deleted',
 

@@ -560,6 +560,7 @@ async function start(
       integrity: 'asked for by `cloudflow integrity`',
       'make-tenant': 'the first start makes the one tenant that there is',
       'standby-integrity': 'there is no other region here',
+      probe: 'there is no other region here',
     }),
   );
 

@@ -21,6 +21,8 @@ interface Metric<D extends string> {
   readonly about: string;
   readonly unit: MetricUnit;
   readonly dimensions: readonly D[];
+  /** Kept by the second; absent: by the minute. */
+  readonly bySecond?: true;
 }
 
 /** `count`: sums. `values`: a distribution, of which percentiles are asked. */

@@ -129,7 +129,8 @@ export function identityGrants(
       if (standby === null) return;
       allow(role, {
         sid: 'SealTenantCopies',
-        actions: ['kms:Decrypt', 'kms:GenerateDataKey'],
+        // Secrets Manager asks for the first of whoever lets it copy.
+        actions: ['kms:Encrypt', 'kms:Decrypt', 'kms:GenerateDataKey'],
         resources: [`arn:aws:kms:${standby.region}:${account}:key/*`],
         conditions: {
           StringEquals: { 'kms:ViaService': `secretsmanager.${standby.region}.amazonaws.com` },

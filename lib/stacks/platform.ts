@@ -15,6 +15,7 @@ import { LogArchiveStack } from './log-archive-stack.ts';
 import { type Network, NetworkStack } from './network-stack.ts';
 import { NotificationsStack } from './notifications-stack.ts';
 import { ObservabilityStack } from './observability-stack.ts';
+import { ProbeStack } from './probe-stack.ts';
 import { RealtimeStack } from './realtime-stack.ts';
 import { RecoveryStack } from './recovery-stack.ts';
 import { ScheduleStack } from './schedule-stack.ts';
@@ -36,7 +37,7 @@ export function buildPlatform(scope: Construct, settings: StageSettings, dist: s
     const data = new DataStack(scope, settings, { identity, network });
     const events = new EventsStack(scope, settings, { identity, network });
     const stores = new StoresStack(scope, settings, { identity });
-    buildPrograms(scope, settings, dist, { identity, network, data, events, stores });
+    buildPrograms(scope, settings, dist, { identity, network, data, events, stores, waits: null });
     return;
   }
   const identity = new IdentityStack(scope, settings);
@@ -44,6 +45,7 @@ export function buildPlatform(scope: Construct, settings: StageSettings, dist: s
   const data = new DataStack(scope, settings, { identity, network });
   const events = new EventsStack(scope, settings, { identity, network });
   const stores = new StoresStack(scope, settings, { identity });
+  let waits: StandbyStack | null = null;
   if (settings.standby !== null) {
     // A copy of the table is made there as soon as the table is.
     const keys = new StandbyKeysStack(scope, settings, settings.standby);
@@ -53,12 +55,12 @@ export function buildPlatform(scope: Construct, settings: StageSettings, dist: s
     stores.addStackDependency(
       new StandbyStoresStack(scope, settings, settings.standby, { identity, keys }),
     );
-    const waits = new StandbyStack(scope, settings, settings.standby, dist);
+    waits = new StandbyStack(scope, settings, settings.standby, dist);
     // Its database follows one that is there, and is sealed with a key of its region.
     waits.addStackDependency(keys);
     waits.addStackDependency(data);
   }
-  buildPrograms(scope, settings, dist, { identity, network, data, events, stores });
+  buildPrograms(scope, settings, dist, { identity, network, data, events, stores, waits });
 }
 
 interface Ground {
@@ -67,6 +69,8 @@ interface Ground {
   readonly data: DataStack;
   readonly events: EventsStack;
   readonly stores: StoresStack;
+  /** Null: no region waits. */
+  readonly waits: StandbyStack | null;
 }
 
 /** What stands on data, whoever made that: it holds nothing itself. */
@@ -74,7 +78,7 @@ function buildPrograms(
   scope: Construct,
   settings: StageSettings,
   dist: string,
-  { identity, network, data, events, stores }: Ground,
+  { identity, network, data, events, stores, waits }: Ground,
 ): void {
   new NotificationsStack(scope, settings);
   const around: Surroundings = {
@@ -104,6 +108,9 @@ function buildPrograms(
   // No program of the new version runs before the schema has gone forward.
   for (const stack of [api, realtime, workflows, engine, consumers, recovery, observability]) {
     stack.addStackDependency(schema);
+  }
+  if (settings.standby !== null && waits !== null) {
+    new ProbeStack(scope, settings, settings.standby, { waits, api });
   }
   const programs = scope.node
     .findAll()

@@ -40,6 +40,8 @@ import { tell } from './waiting.ts';
  */
 export class StandbyStack extends StageStack {
   readonly vpc: Vpc;
+  /** For what stands beside it, and may be deployed later. */
+  readonly around: Surroundings;
 
   constructor(scope: Construct, home: StageSettings, standby: StandbySettings, dist: string) {
     const settings: StageSettings = {
@@ -55,6 +57,7 @@ export class StandbyStack extends StageStack {
     const store = new RecoveryStore(this, 'Store', settings);
     makeVault(this, settings, store.key);
     const around = this.surroundings(dist);
+    this.around = around;
     this.vpc = around.vpc as Vpc;
     const database = new StandbyDatabase(this, 'Database', around);
     tell(this, 'Standby', {

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer as createHttpServer, type Server } from 'node:http';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -23,6 +24,7 @@ import type { EnvKey } from '#config/variables.ts';
 import type { Json } from '#core/json.ts';
 import type { ProxyResult } from '#functions/shared/lambda.ts';
 import { makeApiKey } from '#services/identity/api-key.ts';
+import { ProbeStack } from '#stacks/probe-stack.ts';
 import { StandbyStack } from '#stacks/standby-stack.ts';
 import { platformProgram } from '#statemachines/platform.ts';
 import { startTestApi, type TestApi } from '#test/support/api.ts';
@@ -94,6 +96,10 @@ describeWithPostgres('the deployed functions, bundled', () => {
   let api: TestApi;
   let apiKey: string;
   let env: Readonly<Record<EnvKey, string>>;
+  /** What is asked whether it answers, and where; asking takes a minute, in which others are tested. */
+  let health: Server;
+  const healthAsked: string[] = [];
+  let probed: Promise<unknown>;
 
   beforeAll(async () => {
     template = synthesise('dev', inject('dist'));
@@ -102,7 +108,8 @@ describeWithPostgres('the deployed functions, bundled', () => {
     if (prod.standby === null) throw new Error('prod has no standby');
     const waits = prod.standby;
     standby = synthesiseParts(prod, (app) => {
-      new StandbyStack(app, prod, waits, inject('dist'));
+      const there = new StandbyStack(app, prod, waits, inject('dist'));
+      new ProbeStack(app, prod, waits, { waits: there, api: { publicUrl: 'https://api.example' } });
     });
     recovery = await startEmulation({
       clock: createSystemClock(),
@@ -165,15 +172,25 @@ describeWithPostgres('the deployed functions, bundled', () => {
       RECOVERY_TOPIC_ARN: 'arn:aws:sns:eu-central-1:000000000000:recovery',
       INTEGRITY_FUNCTION_ARN: 'integrity',
     };
+    health = createHttpServer((request, response) => {
+      healthAsked.push(`${request.method} ${request.url}`);
+      response.end();
+    });
+    health.listen(0, '127.0.0.1');
+    await once(health, 'listening');
+    const { port } = health.address() as AddressInfo;
     for (const name of functionNames) {
       const { runsIn } = functionSpec(name);
       const facts = JSON.stringify(runsIn === 'standby' ? STANDBY_FACTS : HOME_FACTS);
-      lambdas.set(name, await begin(name, envOf(name, { RECOVERY_FACTS: facts })));
+      const more = name === 'probe' ? { PUBLIC_URL: `http://127.0.0.1:${port}` } : {};
+      lambdas.set(name, await begin(name, envOf(name, { RECOVERY_FACTS: facts, ...more })));
     }
+    probed = lambda('probe').invoke({});
     // Two templates, and a process for each function of the registry.
   }, 400_000);
   afterAll(async () => {
     await Promise.all([...lambdas.values()].map((each) => each.close()));
+    health?.close();
     rmSync(dirname(certificates), { recursive: true });
     await api?.close();
     await aws?.close();
@@ -812,6 +829,13 @@ describeWithPostgres('the deployed functions, bundled', () => {
     expect(collected).toMatchObject({ deleted: 0 });
     expect(collected.seen).toBeGreaterThanOrEqual(1);
   });
+
+  it('ask for a minute whether the API answers, each time at the route that needs nothing', async () => {
+    expect(await probed).toEqual({ asked: 6, unanswered: 0 });
+    expect(healthAsked).toEqual(Array.from({ length: 6 }, () => 'GET /healthz'));
+    const told = lambda('probe').lines.filter((line) => line.includes('RegionUnanswered'));
+    expect(told).toHaveLength(6);
+  }, 180_000);
 
   it('were all given an event, and none wrote to where its code lies', () => {
     const idle = functionNames.filter(

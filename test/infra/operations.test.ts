@@ -21,6 +21,7 @@ import { problemOf, readStageSettings } from '#config/stage-settings.ts';
 import { STAGES } from '#config/stages.ts';
 import { standbyDashboardsOf } from '#config/standby-dashboard.ts';
 import { LOG_EVENTS, LOG_FIELDS } from '#core/log-catalog.ts';
+import type { Level, Measured } from '#ports/metrics.ts';
 import { ROOT } from '../../bin/build/bundle.ts';
 
 const STORAGE = { gigabytes: 10, maxGigabytes: 20 };
@@ -88,11 +89,17 @@ describe.each(STAGES)('alarms of stage %s', (stage) => {
     }
   });
 
-  it('keep within what CloudWatch takes: ten series, a day of periods, whole minutes', () => {
-    for (const alarm of alarms) {
+  it('keep within what CloudWatch takes: ten series, a day of periods, whole minutes but for what is kept by the second', () => {
+    const fine = (name: string): boolean =>
+      Object.values<Measured | Level>(METRICS).some((each) => each.name === name && each.bySecond);
+    for (const alarm of everywhere) {
       if (alarm.kind !== 'metric') continue;
       expect(seriesOf(alarm.signal).length, alarm.name).toBeLessThanOrEqual(SERIES_OF_AN_ALARM);
-      expect(alarm.periodSeconds % 60).toBe(0);
+      const bySecond = seriesOf(alarm.signal).every(({ name }) => fine(name));
+      expect(alarm.periodSeconds % (bySecond ? 10 : 60), alarm.name).toBe(0);
+      expect(alarm.periodSeconds < 60 ? [10, 20, 30] : [alarm.periodSeconds]).toContain(
+        alarm.periodSeconds,
+      );
       expect(alarm.periodSeconds * alarm.of).toBeLessThanOrEqual(86_400);
       expect(alarm.bad).toBeLessThanOrEqual(alarm.of);
     }

@@ -146,6 +146,9 @@ describe.each(STAGES)('what stage %s deploys', (stage) => {
     expect(containers).toHaveLength(2);
     const agent = containers[1]!;
     expect(agent).toMatchObject({ Essential: false });
+    // Nobody replaces a task for it: without this it would be away until the next deployment.
+    expect(agent['RestartPolicy']).toEqual({ Enabled: true });
+    expect(containers[0]).not.toHaveProperty('RestartPolicy');
     expect(agent['Image']).toMatch(/^public\.ecr\.aws\/cloudwatch-agent\/cloudwatch-agent:1\.3/);
     const [{ Value }] = agent['Environment'] as [{ Value: string }];
     expect(JSON.parse(Value)).toEqual({

@@ -4,7 +4,15 @@ import type { FunctionName } from '#config/functions.ts';
 import { readStageSettings, type StageSettings, takeOver } from '#config/stage-settings.ts';
 import { buildPlatform } from '#stacks/platform.ts';
 import { RULES } from './rules/rules.ts';
-import { entriesOf, functionOf, type Rule, stackOf } from './rules/view.ts';
+import {
+  entriesOf,
+  functionOf,
+  type Rule,
+  referred,
+  roleAt,
+  stackOf,
+  statementsOf,
+} from './rules/view.ts';
 import {
   type Resource,
   type Synthesised,
@@ -29,7 +37,7 @@ const TAKEN = [
   'AWS::RDS::DBClusterParameterGroup',
   'AWS::Logs::LogGroup',
 ];
-const waits = (id: string): boolean => stackOf(id).startsWith('Standby');
+const waits = (id: string): boolean => /^(?:Standby|Probe)/.test(stackOf(id));
 
 beforeAll(() => {
   home = synthesise('prod', inject('dist'));
@@ -278,5 +286,68 @@ describe('a stage whose API has a name', () => {
     expect(entriesOf(after, 'AWS::ApiGateway::DomainName')).toEqual([]);
     const [mapping] = after.ofType('AWS::ApiGateway::BasePathMapping');
     expect(mapping?.Properties['DomainName']).toBe('api.example.com');
+  });
+});
+
+describe('what is copied while nothing is lost', () => {
+  it('the key that seals what signs is the same in both regions: by its policy, its name and its end', () => {
+    const [[, copy]] = entriesOf(home, 'AWS::KMS::ReplicaKey') as [readonly [string, Resource]];
+    const [[original, key]] = entriesOf(home, 'AWS::KMS::Key').filter(([id]) =>
+      id.startsWith('Identity/SigningKey'),
+    ) as [readonly [string, Resource]];
+    const logical = original.slice(original.indexOf('/') + 1);
+    expect(text(copy.Properties['PrimaryKeyArn'])).toContain(logical);
+    // Who may use it is said by roles alone, here as there: nobody else's account, no service.
+    const policyOf = (of: unknown) =>
+      (of as { readonly Statement: readonly Record<string, unknown>[] }).Statement.map(
+        ({ Effect, Action, Principal, Resource: on, ...more }) => ({
+          Effect,
+          Action,
+          on,
+          root: /^\{"AWS":.*:iam::111111111111:root"?/.test(text(Principal)),
+          more,
+        }),
+      );
+    expect(policyOf(copy.Properties['KeyPolicy'])).toEqual(policyOf(key.Properties['KeyPolicy']));
+    expect(policyOf(copy.Properties['KeyPolicy'])).toEqual([
+      { Effect: 'Allow', Action: 'kms:*', on: '*', root: true, more: {} },
+    ]);
+    expect([copy.DeletionPolicy, key.DeletionPolicy]).toEqual(['Retain', 'Retain']);
+    const names = entriesOf(home, 'AWS::KMS::Alias')
+      .filter(([id]) => /SigningKey/.test(id))
+      .map(([id, { Properties }]) => [stackOf(id), Properties['AliasName']]);
+    expect(names).toEqual([
+      ['Identity', 'alias/cloudflow/prod/signing'],
+      ['StandbyStores', 'alias/cloudflow/prod/signing'],
+    ]);
+  });
+
+  it('a ring that is turned is turned in its copy too: there is one secret, whose every value is copied', () => {
+    // No stack makes or changes a secret where the copies are, so nothing stands against a new value.
+    const there = [...home.resources].filter(
+      ([id, { Type }]) => waits(id) && Type.startsWith('AWS::SecretsManager::'),
+    );
+    expect(there).toEqual([]);
+    const turned = environmentOf('platform-keys', home);
+    for (const variable of ['CURSOR_KEY_SECRET', 'IDENTITY_KEY_SECRET'] as const) {
+      const [id] = referred(home, 'Api', turned[variable]);
+      const secret = home.resources.get(id ?? '');
+      expect(secret?.Type).toBe('AWS::SecretsManager::Secret');
+      expect(secret?.Properties['ReplicaRegions']).toEqual([
+        expect.objectContaining({ Region: 'us-west-2' }),
+      ]);
+    }
+    // What turns them here may write there what it finds, and read it: in this region, by these names.
+    const does = statementsOf(
+      made,
+      roleAt('Api', functionOf(made, 'platform-keys')?.Properties['Role']),
+    );
+    const turns = does.find(({ Sid }) => Sid === 'SecretsPlatformKeysTurn');
+    expect(turns?.Resource).toEqual(
+      ['cursor-key', 'identity-key'].map(
+        (name) =>
+          `arn:aws:secretsmanager:us-west-2:111111111111:secret:cloudflow/prod/platform/${name}-??????`,
+      ),
+    );
   });
 });

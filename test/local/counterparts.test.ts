@@ -14,6 +14,7 @@ const NOTHING: Counterparts = {
   integrity: 'not here',
   realtime: 'not here',
   'standby-integrity': 'not here',
+  probe: 'not here',
   measure: 'not here',
   authorizer: 'not here',
   'audit-sealer': 'not here',

@@ -40,7 +40,11 @@ export function createEmfMetrics(options: {
           {
             Namespace: options.namespace,
             Dimensions: [Object.keys(dimensions)],
-            Metrics: told.map(({ metric: { name, unit } }) => ({ Name: name, Unit: unit })),
+            Metrics: told.map(({ metric: { name, unit, bySecond } }) => ({
+              Name: name,
+              Unit: unit,
+              ...(bySecond === true ? { StorageResolution: 1 } : {}),
+            })),
           },
         ],
       },

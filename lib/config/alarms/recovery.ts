@@ -7,7 +7,7 @@ import {
 } from '../platform-workflows.ts';
 import { COPY_BEHIND_SECONDS } from '../recovery.ts';
 import { resourceNames } from '../resources.ts';
-import { aws, math, series } from '../signals.ts';
+import { aws, math, ours, series } from '../signals.ts';
 import type { StageSettings } from '../stage-settings.ts';
 import { type Alarm, MINUTE, metric } from './alarm.ts';
 import { copiesBehind, copyFailures } from './bucket-copies.ts';
@@ -39,6 +39,33 @@ export function standbyAlarmsOf(settings: StageSettings): readonly Alarm[] {
       of: 3,
     }),
     copiesBehind(settings),
+    metric({
+      name: 'region-unanswered',
+      priority: 'P1',
+      about: `asked from ${standby.region}, the API of ${settings.region} has not answered for a minute`,
+      runbook: 'region-unanswered',
+      signal: series(ours(settings.stage, 'RegionUnanswered', 'Minimum', {})),
+      threshold: 0,
+      unit: '',
+      // With what the log takes to become a metric: within two minutes.
+      periodSeconds: MINUTE / 2,
+      bad: 2,
+      of: 2,
+    }),
+    metric({
+      name: 'probe-silent',
+      priority: 'P2',
+      about: 'nobody has asked for five minutes whether the region that serves answers',
+      runbook: 'region-unanswered',
+      signal: series(ours(settings.stage, 'RegionUnanswered', 'SampleCount', {})),
+      comparison: 'below',
+      threshold: 1,
+      unit: '',
+      periodSeconds: 5 * MINUTE,
+      bad: 1,
+      of: 1,
+      missing: 'bad',
+    }),
   ];
   // An alarm can be made of those of its own region alone.
   const urgent = own.filter(({ priority }) => priority === 'P1');

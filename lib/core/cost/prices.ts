@@ -62,6 +62,7 @@ export const PRICES = {
   'sqs.request': { usd: 0.4 / 1e6, per: 'request' },
   'scheduler.invocation': { usd: 1 / 1e6, per: 'invocation' },
   'cloudwatch.alarm': { usd: 0.1, per: 'metric of an alarm and month' },
+  'cloudwatch.fast-alarm': { usd: 0.3, per: 'metric of an alarm by the second and month' },
   'cloudwatch.composite': { usd: 0.5, per: 'composite alarm and month' },
   'cloudwatch.dashboard': { usd: 3, per: 'dashboard and month' },
   'cloudwatch.metric': { usd: 0.3, per: 'metric of ours and month' },

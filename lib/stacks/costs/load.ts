@@ -112,6 +112,8 @@ const INVOCATIONS: {
     ms: 200,
   }),
   'machine-status': (_, load) => ({ perMonth: machines(load) * USUAL.failedShare, ms: 300 }),
+  // Asks until the next one begins.
+  watch: ({ everyMinutes }) => ({ perMonth: (MONTH.hours * 60) / everyMinutes, ms: 51_000 }),
   operation: () => ({ perMonth: 0, ms: 0 }),
   deploy: () => ({ perMonth: 0, ms: 0 }),
 };

@@ -49,9 +49,11 @@ const COSTS: { readonly [type: string]: Cost } = {
   ...free('AWS::Backup::', ['BackupSelection', 'BackupVault']),
   'AWS::Backup::BackupPlan': backups,
   ...free('AWS::Backup::', ['RestoreTestingPlan', 'RestoreTestingSelection']),
-  'AWS::CloudWatch::Alarm': ({ Metrics }) => {
+  'AWS::CloudWatch::Alarm': ({ Metrics, Period }) => {
     const series = list(Metrics).filter((each) => 'MetricStat' in each).length;
-    return [line('alarms', 'cloudwatch.alarm', Math.max(1, series))];
+    return typeof Period === 'number' && Period < 60
+      ? [line('alarms by the second', 'cloudwatch.fast-alarm', Math.max(1, series))]
+      : [line('alarms', 'cloudwatch.alarm', Math.max(1, series))];
   },
   'AWS::CloudWatch::CompositeAlarm': () => [line('composite alarms', 'cloudwatch.composite', 1)],
   'AWS::CloudWatch::Dashboard': () => [line('dashboards', 'cloudwatch.dashboard', 1)],

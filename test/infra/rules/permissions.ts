@@ -423,7 +423,7 @@ function platformClock(stack: string, made: Synthesised): readonly Wanted[] {
 /** Of secrets of tenants, where a region waits. */
 const TENANT_COPIES: Wanted = {
   sid: 'SealTenantCopies',
-  actions: ['kms:Decrypt', 'kms:GenerateDataKey'],
+  actions: ['kms:Encrypt', 'kms:Decrypt', 'kms:GenerateDataKey'],
   on: /:key\/\*"/,
 };
 

@@ -152,6 +152,24 @@ const platformSteps = (made: Synthesised): readonly string[] =>
     .filter(({ name }) => functionOf(made, name) === undefined)
     .map(({ name }) => `machines of the platform have no ${name}`);
 
+const watches = (made: Synthesised): readonly string[] =>
+  compare(
+    'rule by the minute',
+    entriesOf(made, 'AWS::Events::Rule').flatMap(([id, { Properties }]) =>
+      (Properties['Targets'] as readonly { readonly Arn: unknown }[]).flatMap(({ Arn }) => {
+        const name = invokedBy(made, stackOf(id), Arn);
+        const when = Properties['ScheduleExpression'];
+        return name === null || when === undefined ? [] : [`${name} ${String(when)}`];
+      }),
+    ),
+    triggers('watch')
+      .filter(({ name }) => functionsOf(made.settings).includes(name))
+      .map(
+        ({ name, trigger: { everyMinutes } }) =>
+          `${name} rate(${everyMinutes} ${everyMinutes === 1 ? 'minute' : 'minutes'})`,
+      ),
+  );
+
 /** How each kind of trigger is seen in templates: a kind without a line does not compile. */
 const SEEN: { readonly [K in Trigger['kind']]: ((made: Synthesised) => readonly string[]) | null } =
   {
@@ -168,6 +186,7 @@ const SEEN: { readonly [K in Trigger['kind']]: ((made: Synthesised) => readonly 
     // By a permission of whoever operates: rules/permissions.ts
     operation: null,
     'platform-task': platformSteps,
+    watch: watches,
     deploy: deployments,
   };
 
