@@ -140,6 +140,7 @@ describe.each(STAGES)('in stage %s', (stage) => {
             'AWS/S3 OperationsPendingReplication',
             'AWS/S3 ReplicationLatency',
             'AWS/States ExecutionsFailed',
+            'CloudFlow RegionUnanswered',
           ],
     );
   });
