@@ -466,7 +466,7 @@ it('where PagerDuty is named, what is urgent calls it from the region where it h
     ]);
   }
   const whole = standbyAlarmsOf(prod).find(({ name }) => name === 'standby-p1');
-  expect(whole).toMatchObject({ kind: 'any', of: ['region-failover-failed'] });
+  expect(whole).toMatchObject({ kind: 'any', of: ['region-failover-failed', 'region-unanswered'] });
 });
 
 it('prod takes 10,000 requests a second for hours and 25,000 for minutes, and so say the pages', () => {
