@@ -1,5 +1,6 @@
 import { watchBacklog } from '#adapters/postgres/backlog.ts';
 import { watchEventBacklog } from '#adapters/postgres/event-backlog.ts';
+import { watchHeldBacklog } from '#adapters/postgres/held-backlog.ts';
 import { readEnv } from '#config/env.ts';
 import { RELAY_GROUP } from '#services/events/relay.ts';
 import { openPools } from '../shared/database.ts';
@@ -9,8 +10,10 @@ import { createBasics } from '../shared/process.ts';
 const env = readEnv('measure', process.env);
 const basics = createBasics('measure', env);
 const open = openPools(basics, env);
+const engine = open('cloudflow_engine', 1);
 const looks = [
-  watchBacklog(basics.metrics, open('cloudflow_engine', 1)),
+  watchBacklog(basics.metrics, engine),
+  watchHeldBacklog(basics.metrics, engine),
   watchEventBacklog(basics.metrics, open('cloudflow_relay', 1), RELAY_GROUP),
 ];
 

@@ -134,6 +134,25 @@ function workflowsDashboard({ stage }: StageSettings): DashboardSpec {
         ),
       },
       {
+        title: 'Starts that wait',
+        lines: [line('starts', ours(stage, 'StartsWaiting', 'Maximum', {}))],
+      },
+      {
+        title: 'How long the oldest start has waited, s, and how full its fullest queue is, %',
+        lines: [
+          line('oldest, s', ours(stage, 'OldestStartWaiting', 'Maximum', {})),
+          line('fullest, %', ours(stage, 'StartQueueFill', 'Maximum', {})),
+        ],
+      },
+      {
+        title: 'Bulk operations',
+        lines: [
+          line('open', ours(stage, 'BulkOperationsOpen', 'Maximum', {})),
+          line('executions seen', ours(stage, 'BulkExecutionsSeen', 'Sum', {})),
+          line('no turn for, s', ours(stage, 'BulkOperationsIdle', 'Maximum', {})),
+        ],
+      },
+      {
         title: 'Steps, ms (p99)',
         lines: STEP_TYPES.map((StepType) =>
           line(StepType, ours(stage, 'StepDuration', 'p99', { StepType })),

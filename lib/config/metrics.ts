@@ -146,6 +146,43 @@ const declared = {
     dimensions: ['Runtime'],
   },
 
+  StartsWaiting: {
+    about: 'executions that wait until they may begin: for a slot, a rate, or the end of a pause',
+    unit: 'Count',
+    kind: 'level',
+    dimensions: [],
+  },
+  OldestStartWaiting: {
+    about: 'how long the one of them that was accepted first has waited, but for paused workflows',
+    unit: 'Seconds',
+    kind: 'level',
+    dimensions: [],
+  },
+  StartQueueFill: {
+    about: 'how full the queue of starts is that is nearest to its bound',
+    unit: 'Percent',
+    kind: 'level',
+    dimensions: [],
+  },
+  BulkOperationsOpen: {
+    about: 'bulk operations that are under way or wait for their turn',
+    unit: 'Count',
+    kind: 'level',
+    dimensions: [],
+  },
+  BulkOperationsIdle: {
+    about: 'how long the bulk operation whose turn it is has had none',
+    unit: 'Seconds',
+    kind: 'level',
+    dimensions: [],
+  },
+  BulkExecutionsSeen: {
+    about: 'executions that bulk operations have changed, or were refused for',
+    unit: 'Count',
+    kind: 'count',
+    dimensions: [],
+  },
+
   // The engine
   EngineExecutions: {
     about: 'executions in the memory of one process',

@@ -168,6 +168,30 @@ describeWithPostgres('commands against a platform', () => {
     expect(end.stdout).toMatch(/cancel asked for by key:\w+: enough(.|\n)*CANCELLED in/);
   });
 
+  it('limits are set, shown and taken away; what waits is listed and says why', async () => {
+    const path = await file([ask]);
+    const running = await detached(path);
+    const name = `cli-${serial}`;
+    const set = await cli('limits', name, '--concurrency', '1', '--starts', '100/1m');
+    expect([set.status, set.stderr]).toEqual([0, '']);
+    expect(set.stdout).toMatch(/1 run, 0 wait to begin\n/);
+    expect(set.stdout).toMatch(/set by key:\S+ +1 +100 in 1m +10000/);
+    const held = await detached(path, '--priority', '4');
+    await until('it waits for a slot', async () =>
+      (await cli('show', held)).stdout.includes('1 of 1 executions of its workflow run'),
+    );
+    expect((await cli('executions', '--held')).stdout).toContain(held);
+    expect((await cli('executions', '--held')).stdout).not.toContain(running);
+    expect((await cli('workflow', 'pause', name)).stdout).toContain('1 still run');
+    await cli('workflow', 'resume', name);
+    expect((await cli('limits', name, '--none')).stdout).toContain('no limits');
+    await until('it begins', async () => (await cli('show', held)).stdout.includes('▶ ask'));
+    for (const id of [running, held]) await cli('cancel', id);
+    const wrong = await cli('limits', '--starts', '5/minute');
+    expect([wrong.status, wrong.stderr.includes('such as 100/1m')]).toEqual([2, true]);
+    expect((await cli('limits', '--none', '--concurrency', '1')).status).toBe(2);
+  });
+
   it('pause and resume; a runtime that cannot is named', async () => {
     const path = await file([ask]);
     const id = await detached(path);

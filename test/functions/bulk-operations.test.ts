@@ -100,7 +100,7 @@ describeWithPostgres('bulk operations', () => {
   async function statuses(): Promise<Record<string, number>> {
     const { rows } = await database.admin.query<{ status: string; n: number }>(
       `select status, count(*)::integer as n from workflow_executions
-       where tenant_id = $1 group by status`,
+       where tenant_id = $1 group by status order by status`,
       [tenant],
     );
     return Object.fromEntries(rows.map(({ status, n }) => [status, n]));

@@ -29,6 +29,13 @@ const SEEN: Readonly<Record<string, readonly string[]>> = {
     'AWS/ElastiCache DatabaseMemoryUsagePercentage',
     'AWS/Kafka CpuIdle',
   ],
+  'starts that wait, and bulk operations': [
+    'CloudFlow StartsWaiting',
+    'CloudFlow OldestStartWaiting',
+    'CloudFlow StartQueueFill',
+    'CloudFlow BulkOperationsOpen',
+    'CloudFlow BulkExecutionsSeen',
+  ],
   'what the cache finds': ['AWS/ElastiCache CacheHits', 'AWS/ElastiCache CacheMisses'],
   'how full pools are': [
     'CloudFlow PoolUse',
@@ -70,6 +77,8 @@ const WAKES: readonly Wakes[] = [
   { alarm: 'bucket-copies-failed', priority: 'P2', with: 'standby' },
   { alarm: 'bucket-copies-behind', priority: 'P2', with: 'standby' },
   { alarm: 'database-copy-behind', priority: 'P2', with: 'standby' },
+  { alarm: 'start-queues', priority: 'P3' },
+  { alarm: 'bulk-operations-idle', priority: 'P3' },
   { alarm: 'engine-cpu', priority: 'P3' },
   { alarm: 'engine-memory', priority: 'P3' },
   { alarm: 'engine-storage', priority: 'P3' },

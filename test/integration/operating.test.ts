@@ -45,6 +45,42 @@ describeWithPostgres('operating executions over HTTP', () => {
       .filter((wait) => wait.step === step)
       .map((wait) => wait.reason);
 
+  it('a limit holds over both runtimes together, and everything ends, the oldest first', async () => {
+    const definition = {
+      ...{ workflow_id: name(), version: '1.0.0', limits: { concurrency: 2 } },
+      steps: [call('a'), call('b', { depends_on: ['a'] })],
+    };
+    await world.client.createWorkflow({ body: definition as never });
+    const ids: string[] = [];
+    for (let n = 0; n < 12; n++) {
+      const started = await world.client.executeWorkflow({
+        workflow_id: definition.workflow_id,
+        body: { runtime: n % 3 === 0 ? 'step_functions' : 'engine' },
+      });
+      ids.push(started.execution_id);
+    }
+    await until('all have ended', async () => {
+      await world.pass(1);
+      const { rows } = await database.admin.query<{ most: number; open: number }>(
+        `select count(*) filter (where outcome is null and phase is distinct from 'queued')::integer as most,
+                count(*) filter (where outcome is null)::integer as open
+         from workflow_executions where workflow_id = $1`,
+        [definition.workflow_id],
+      );
+      expect(rows[0]?.most).toBeLessThanOrEqual(2);
+      return rows[0]?.open === 0;
+    });
+    const { rows } = await database.admin.query<{ id: string; runtime: string; status: string }>(
+      `select id, runtime, status from workflow_executions where workflow_id = $1
+       order by let_in_at, id`,
+      [definition.workflow_id],
+    );
+    expect(rows.map(({ id }) => id)).toEqual(ids);
+    expect(new Set(rows.map(({ status }) => status))).toEqual(new Set(['COMPLETED']));
+    expect(rows.filter(({ runtime }) => runtime === 'step_functions')).toHaveLength(4);
+    expect(world.hits).toHaveLength(24);
+  });
+
   for (const runtime of ['engine', 'step_functions'] as const) {
     it(`${runtime}: a chain runs, its steps and events can be read, keys are stable`, async () => {
       world.answer = (hit) =>

@@ -21,8 +21,9 @@ const LOOKS: { readonly [R in Runtime]: string } = {
                  where owner is null and wake_at is not null and wake_at <= to_timestamp($1)
                  order by wake_at limit ${MOST_COUNTED}) d`,
   step_functions: `select count(*)::integer as due, extract(epoch from min(at))::float8 as oldest
-                   from (select created_at as at from workflow_executions
+                   from (select coalesce(let_in_at, created_at) as at from workflow_executions
                          where runtime = 'step_functions' and status = 'PENDING' and owner is null
+                           and phase is distinct from 'queued'
                          order by id limit ${MOST_COUNTED}) d`,
 };
 

@@ -7,11 +7,13 @@
  *  B3 each change is told to the audit trail under the name of whoever asked, as if asked for alone;
  *  B4 what cannot be changed is counted and named, and the next one goes on.
  */
+import { METRICS } from '#config/metrics.ts';
 import { API_ERRORS, CloudFlowError } from '#core/errors.ts';
 import { derivedId } from '#core/ids.ts';
 import type { BulkAction, BulkOperation, BulkRefusal, BulkWork } from '#ports/bulk-operations.ts';
 import type { ExecutionSummary } from '#ports/execution-store.ts';
 import type { Log } from '#ports/log.ts';
+import { type Metrics, NO_METRICS } from '#ports/metrics.ts';
 import type { Auditor } from '../audit/auditor.ts';
 import { PLAIN_ADMISSION, type Principal } from '../identity/principal.ts';
 import type { ExecutionDeps } from './deps.ts';
@@ -22,6 +24,8 @@ export interface BulkWorkerDeps extends Omit<ExecutionDeps, 'cursors' | 'tokens'
   readonly work: BulkWork;
   readonly auditor: Auditor;
   readonly log: Log;
+  /** Default: nobody listens. */
+  readonly metrics?: Metrics;
 }
 
 /** Executions of one turn. */
@@ -92,6 +96,7 @@ export async function bulkTurn(deps: BulkWorkerDeps): Promise<boolean> {
       progress.refusals.push(refusal);
     }
   }
+  (deps.metrics ?? NO_METRICS).add(METRICS.BulkExecutionsSeen, {}, progress.seen - operation.seen);
   const over = page.next === null || progress.seen >= most;
   await deps.work.save(operation, {
     ...progress,

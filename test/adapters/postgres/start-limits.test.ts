@@ -3,6 +3,8 @@ import type { Pool } from 'pg';
 import { beforeAll, beforeEach, expect, it } from 'vitest';
 import { createIds } from '#adapters/local/ids.ts';
 import { createExecutionAccess } from '#adapters/postgres/access.ts';
+import { readBacklog } from '#adapters/postgres/backlog.ts';
+import { readHeldBacklog } from '#adapters/postgres/held-backlog.ts';
 import { letIn } from '#adapters/postgres/let-in.ts';
 import { createPartitions } from '#adapters/postgres/partitions.ts';
 import { createPlainCodec } from '#adapters/postgres/payload-codec.ts';
@@ -288,6 +290,53 @@ describeWithPostgres('limits on starts, counted', () => {
     ]);
     const gates = await admin.query('select from start_gates where tenant_id = $1', [tenant]);
     expect(gates.rowCount).toBe(0);
+  });
+
+  it('what waits is measured: how many, how long, how full; what is paused is not late', async () => {
+    await admin.query('delete from waiting_starts');
+    await limits.setStartLimits(tenant, 'live', 'a', {
+      limits: { concurrency: 1, starts: null, maxWaiting: 5 },
+      ...{ revision: null, by: 'test', now },
+    });
+    now += 61_000;
+    for (let n = 0; n < 5; n++) await accept('a', { priority: 9 });
+    await pass();
+    now += 30_000;
+    expect(await readHeldBacklog(engine, now)).toMatchObject({
+      starts: 4,
+      oldestStartSeconds: 30,
+      fullestPercent: 80,
+      bulkOperations: 0,
+      idleBulkSeconds: 0,
+    });
+    await admin.query(`update start_gates set paused_at = now() where tenant_id = $1`, [tenant]);
+    expect(await readHeldBacklog(engine, now)).toMatchObject({ starts: 4, oldestStartSeconds: 0 });
+    await admin.query(
+      `insert into bulk_operations (tenant_id, id, mode, action, request, created_by, created_at,
+         status, most, turn_at)
+       select $1, id, 'live', 'cancel', '', 'me', now(), 'RUNNING', 10,
+              clock_timestamp() - n * interval '1 hour'
+       from unnest($2::uuid[]) with ordinality o (id, n)`,
+      [tenant, [ids.next(now), ids.next(now + 1)]],
+    );
+    const { bulkOperations, idleBulkSeconds } = await readHeldBacklog(engine, now);
+    expect(bulkOperations).toBe(2);
+    // The second waits for the first, whose turn was an hour ago.
+    expect(Math.round(idleBulkSeconds / 60)).toBe(60);
+    await admin.query('delete from bulk_operations where tenant_id = $1', [tenant]);
+  });
+
+  it('priority makes nobody due for longer, and what is held is not due', async () => {
+    await admin.query('delete from waiting_starts');
+    await admin.query('delete from workflow_executions');
+    await accept('b', { priority: 9 });
+    now += 5_000;
+    const { engine: due, step_functions: machines } = await readBacklog(engine, now);
+    expect([due.due + machines.due, due.oldestSeconds + machines.oldestSeconds]).toEqual([1, 5]);
+    await set('b', { concurrency: 1 });
+    await accept('b');
+    const after = await readBacklog(engine, now);
+    expect(after.engine.due + after.step_functions.due).toBe(1);
   });
 
   it('what runs is found by its index, also among many that have ended', async () => {
