@@ -85,7 +85,7 @@ export async function replayTopic(
   const events =
     access === null
       ? createPostgresEventLog({ pool, codec, partitions, clock, log })
-      : createKafkaEventLog(access, { clock, log });
+      : createKafkaEventLog(access, { clock, log, metrics: NO_METRICS });
   const group = `replay-${randomUUID()}`;
   try {
     const { read, left } = await replay(

@@ -43,7 +43,7 @@ export function openKafka(
   });
   const to = createKafkaEventLog(
     { brokers: () => login.brokers(), login, clientId: `cloudflow-${name}` },
-    { clock, log },
+    { clock, log, metrics },
   );
   const deadLetters = createDeadLetterBox({ pool, codec, partitions, ids });
   const relay = startRelay({ from, to, topics: topicNames, deadLetters, clock, log, metrics });

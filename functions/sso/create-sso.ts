@@ -11,7 +11,10 @@ import { type EgressPolicy, egressPair } from '#config/egress.ts';
 import type { Clock } from '#ports/clock.ts';
 import type { Http } from '#ports/http.ts';
 import type { KeyValue } from '#ports/key-value.ts';
+import type { Metrics } from '#ports/metrics.ts';
 import type { ProviderDeps } from '#services/sso/providers.ts';
+import { createGatedHttp, IMPATIENT_LIMITS } from '#steps/gated-http.ts';
+import { createOutboundGate } from '#steps/outbound-gate.ts';
 
 /** What signing in elsewhere stands on besides what identity has, as every host wires it. */
 export function createSso(deps: {
@@ -24,6 +27,7 @@ export function createSso(deps: {
   readonly egress: Pick<EgressPolicy, 'allow'>;
   readonly records: KeyValue;
   readonly clock: Clock;
+  readonly metrics: Metrics;
   readonly randomBytes: (count: number) => Uint8Array;
 }): Pick<ProviderDeps, 'providers' | 'identities' | 'signIns' | 'protocols' | 'mayBePlain'> {
   const mayBePlain = (url: URL): boolean => {
@@ -32,7 +36,8 @@ export function createSso(deps: {
       url.protocol === 'http:' && deps.egress.allow.has(egressPair(host, Number(url.port) || 80))
     );
   };
-  const asking = { ...deps, mayBePlain };
+  const gate = createOutboundGate(deps.clock, IMPATIENT_LIMITS, deps.metrics);
+  const asking = { ...deps, http: createGatedHttp(deps.http, gate), mayBePlain };
   return {
     providers: createPostgresIdentityProviders(deps.app),
     identities: createPostgresExternalIdentities(deps.app),

@@ -28,6 +28,12 @@ export const BREAKERS = {
     failures: 5,
     openMs: 1_000,
   },
+  event_log: {
+    about: 'topics of Kafka that are written',
+    client: null,
+    failures: 5,
+    openMs: 2_000,
+  },
   secrets: aws('SecretsManagerClient', 'secrets, of tenants and of the platform'),
   keys: aws('KMSClient', 'keys that seal keys'),
   states: aws('SFNClient', 'Step Functions'),

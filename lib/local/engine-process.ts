@@ -110,7 +110,7 @@ const engine = createEngine({
 const kafka =
   settings.kafkaBrokers === null
     ? null
-    : createKafkaEventLog(kafkaAccess(settings.kafkaBrokers), { clock, log });
+    : createKafkaEventLog(kafkaAccess(settings.kafkaBrokers), { clock, log, metrics });
 
 const health = createEngineHealth(engine);
 const tell = (message: FromEngine): void => void process.send?.(message);

@@ -53,7 +53,7 @@ export async function startEvents(deps: {
     log,
     times: { ...POSTGRES_LOG_TIMES, pollMs },
   });
-  const kafka = brokers === null ? null : await openKafka(brokers, clock, log);
+  const kafka = brokers === null ? null : await openKafka(brokers, { clock, log, metrics });
   const relay =
     kafka === null
       ? null
@@ -87,7 +87,10 @@ export function kafkaAccess(brokers: readonly string[]): KafkaAccess {
   return { brokers: async () => brokers, login: null, clientId: 'cloudflow' };
 }
 
-async function openKafka(brokers: readonly string[], clock: Clock, log: Log) {
+async function openKafka(
+  brokers: readonly string[],
+  deps: { readonly clock: Clock; readonly log: Log; readonly metrics: Metrics },
+) {
   const access = kafkaAccess(brokers);
   const factor = Math.min(MOST_COPIES, brokers.length);
   const { made, grown, changed } = await reconcileTopics(
@@ -100,7 +103,7 @@ async function openKafka(brokers: readonly string[], clock: Clock, log: Log) {
     { factor, minInSync: Math.max(1, factor - 1) },
   );
   if (made.length + grown.length + changed.length > 0) {
-    log.info('TOPICS_RECONCILED', { applied: [...made, ...grown, ...changed] });
+    deps.log.info('TOPICS_RECONCILED', { applied: [...made, ...grown, ...changed] });
   }
-  return createKafkaEventLog(access, { clock, log });
+  return createKafkaEventLog(access, deps);
 }

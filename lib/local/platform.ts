@@ -425,6 +425,7 @@ async function start(
       egress,
       records: identity.records,
       clock,
+      metrics,
       randomBytes,
     }),
     workflows,

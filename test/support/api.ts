@@ -219,6 +219,7 @@ export async function startTestApi(
       egress,
       records: identity.records,
       clock,
+      metrics: options.metrics ?? NO_METRICS,
       randomBytes,
     }),
     workflows: createPostgresWorkflowStore(appPool),

@@ -3,6 +3,7 @@ import { TOPICS, type TopicName } from '#config/topics.ts';
 import type { Clock } from '#ports/clock.ts';
 import { type EventLog, EventLogError, type LogSubscription } from '#ports/event-log.ts';
 import type { Log } from '#ports/log.ts';
+import type { Metrics } from '#ports/metrics.ts';
 import { checkMost } from '../event-log/messages.ts';
 import { clientOptions, type KafkaAccess } from './connection.ts';
 import { READER_TIMES, type ReaderTimes, readTopic } from './reader.ts';
@@ -14,13 +15,14 @@ export function createKafkaEventLog(
   deps: {
     readonly clock: Clock;
     readonly log: Log;
+    readonly metrics: Metrics;
     /** Default: what topics of the registry say, 0 for others. */
     readonly lingerMs?: (topic: string) => number;
     readonly times?: ReaderTimes;
   },
 ): EventLog {
-  const { clock, log, times = READER_TIMES, lingerMs = lingerOf } = deps;
-  const writer = createKafkaWriter(access, { clock, lingerMs });
+  const { clock, log, metrics, times = READER_TIMES, lingerMs = lingerOf } = deps;
+  const writer = createKafkaWriter(access, { clock, metrics, lingerMs });
   const open = new Set<LogSubscription>();
   return {
     append: writer.append,

@@ -1,6 +1,8 @@
 import { type MessageToProduce, ProduceAcks, Producer } from '@platformatic/kafka';
+import { createBreaker } from '#adapters/breaker/breaker.ts';
 import type { Clock } from '#ports/clock.ts';
 import { EVENT_LOG_LIMITS, EventLogError, type NewMessage } from '#ports/event-log.ts';
+import type { Metrics } from '#ports/metrics.ts';
 import { checkMessages, messageBytes } from '../event-log/messages.ts';
 import { clientOptions, type KafkaAccess } from './connection.ts';
 
@@ -18,7 +20,9 @@ export const TENANT_HEADER = 'tenant';
  *  W1 one request at a time for each topic: what comes meanwhile is the next, so keys keep their order;
  *  W2 after a failure whatever waits for that topic fails too, so that a caller who writes again does not
  *     write behind what came later;
- *  W3 after a failure the producer is another: the numbers of the old one may have a gap.
+ *  W3 after a failure the producer is another: the numbers of the old one may have a gap;
+ *  W4 brokers that fail again and again are left alone for a while: whoever writes then fails at once, as the
+ *     last one did.
  */
 export interface KafkaWriter {
   append(topic: string, messages: readonly NewMessage[]): Promise<void>;
@@ -43,8 +47,17 @@ type Client = Producer<Buffer, Buffer, Buffer, Buffer>;
 
 export function createKafkaWriter(
   access: KafkaAccess,
-  { clock, lingerMs }: { readonly clock: Clock; readonly lingerMs: (topic: string) => number },
+  {
+    clock,
+    metrics,
+    lingerMs,
+  }: {
+    readonly clock: Clock;
+    readonly metrics: Metrics;
+    readonly lingerMs: (topic: string) => number;
+  },
 ): KafkaWriter {
+  const breaker = createBreaker('event_log', { clock, metrics });
   const lanes = new Map<string, Lane>();
   let waitingBytes = 0;
   let closed = false;
@@ -72,7 +85,7 @@ export function createKafkaWriter(
 
   async function send(topic: string, parts: readonly Waiting[]): Promise<void> {
     const messages = parts.flatMap((part) => part.messages.map((each) => toRecord(topic, each)));
-    await (await client()).send({ messages });
+    await breaker.run(async () => (await client()).send({ messages }));
   }
 
   function takeFrom(lane: Lane): Waiting[] {

@@ -6,6 +6,7 @@ import { createPartitions } from '#adapters/postgres/partitions.ts';
 import { createPlainCodec } from '#adapters/postgres/payload-codec.ts';
 import { createPool } from '#adapters/postgres/pool.ts';
 import type { EventLog } from '#ports/event-log.ts';
+import { NO_METRICS } from '#ports/metrics.ts';
 import type { LogAddress } from './process.ts';
 
 /** With times that let a test see a dead reader replaced within seconds. */
@@ -16,7 +17,7 @@ export function openEventLog(address: LogAddress): EventLog {
     const { brokers } = address;
     return createKafkaEventLog(
       { brokers: async () => brokers, login: null, clientId: 'test' },
-      { clock, log, times: { sessionMs: 6_000, rebalanceMs: 10_000 } },
+      { clock, log, metrics: NO_METRICS, times: { sessionMs: 6_000, rebalanceMs: 10_000 } },
     );
   }
   const pool = createPool({ url: address.url, role: 'cloudflow_relay', max: 4, name: 'test', log });

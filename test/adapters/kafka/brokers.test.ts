@@ -1,9 +1,13 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { createKafkaEventLog } from '#adapters/kafka/event-log.ts';
 import { reconcileTopics } from '#adapters/kafka/topics.ts';
 import { createSilentLog } from '#adapters/local/json-log.ts';
 import { createSystemClock } from '#adapters/local/system-clock.ts';
+import { createLocalMetrics } from '#adapters/metrics/local-metrics.ts';
+import { BREAKERS } from '#config/breakers.ts';
 import type { EventLog } from '#ports/event-log.ts';
+import { NO_METRICS } from '#ports/metrics.ts';
 import { openEventLog } from '#test/adapters/event-log/open.ts';
 import { describeWithKafka, type KafkaBroker, startKafka } from '#test/support/kafka.ts';
 import { TENANT } from '#test/support/platform.ts';
@@ -25,6 +29,8 @@ async function appendAll(log: EventLog, topic: string, from: number, to: number)
       } catch (error) {
         if (tries === 100) throw error;
         expect(error).toMatchObject({ code: 'EVENT_LOG_AWAY' });
+        // Brokers that failed again and again are left alone for a while: at once would be too soon.
+        await pause(250);
       }
     }
   }
@@ -58,7 +64,7 @@ describeWithKafka('the event log and its brokers', () => {
       await expect.poll(() => got.size, { timeout: 30_000 }).toBe(50);
       await broker.kill();
       const more = appendAll(log, 't', 50, 100);
-      await new Promise((resolve) => setTimeout(resolve, 3_000));
+      await pause(3_000);
       await broker.start();
       await more;
       await expect.poll(() => got.size, { timeout: 50_000 }).toBe(100);
@@ -86,7 +92,7 @@ describeWithKafka('the event log and its brokers', () => {
   it('holds no more than a bounded amount while it cannot write', async () => {
     const log = createKafkaEventLog(
       { brokers: () => new Promise(() => undefined), login: null, clientId: 'test' },
-      { clock: createSystemClock(), log: createSilentLog() },
+      { clock: createSystemClock(), log: createSilentLog(), metrics: NO_METRICS },
     );
     const value = JSON.stringify('x'.repeat(900_000));
     const waiting = Array.from({ length: 71 }, () =>
@@ -96,6 +102,40 @@ describeWithKafka('the event log and its brokers', () => {
     await expect(
       log.append('t', [{ tenant: TENANT, key: 'k', value, headers: {} }]),
     ).rejects.toMatchObject({ code: 'EVENT_LOG_FULL' });
+  });
+
+  it('leaves brokers alone that fail again and again, and says so at once, as they did', async () => {
+    const clock = createSystemClock();
+    const time = { now: 0 };
+    const metrics = createLocalMetrics();
+    let asked = 0;
+    const log = createKafkaEventLog(
+      {
+        brokers: () => {
+          asked += 1;
+          return Promise.reject(new Error('nobody says where they are'));
+        },
+        login: null,
+        clientId: 'test',
+      },
+      {
+        clock: { ...clock, monotonic: () => time.now },
+        ...{ log: createSilentLog(), metrics, lingerMs: () => 0 },
+      },
+    );
+    const write = () => log.append('t', [numbered(1)]).catch((error: Error) => error);
+    const { failures, openMs } = BREAKERS.event_log;
+    let last: unknown;
+    for (let i = 0; i < failures; i++) last = await write();
+    expect(asked).toBe(failures);
+    const refused = await write();
+    expect(refused).toMatchObject({ code: 'EVENT_LOG_AWAY', cause: (last as Error).cause });
+    expect(asked).toBe(failures);
+    expect(metrics.text()).toMatch(/breakers_opened\S*event_log\S* 1$/m);
+    time.now += openMs;
+    await write();
+    expect(asked).toBe(failures + 1);
+    await log.close();
   });
 
   it('goes on while one of three is killed, with two copies of every message', async () => {

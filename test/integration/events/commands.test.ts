@@ -8,6 +8,7 @@ import { COMMANDS_TOPIC, createCommands } from '#adapters/postgres/commands.ts';
 import { createPartitions } from '#adapters/postgres/partitions.ts';
 import { createPlainCodec } from '#adapters/postgres/payload-codec.ts';
 import type { Program } from '#core/plan/program.ts';
+import { NO_METRICS } from '#ports/metrics.ts';
 import { listenForCommands } from '#services/events/commands.ts';
 import { createTestDatabase, type TestDatabase } from '#test/support/database.ts';
 import { describeWithKafka, type KafkaBroker, startKafka } from '#test/support/kafka.ts';
@@ -61,7 +62,7 @@ describeWithKafka('commands through Kafka', () => {
     await platform.engine.start();
     const kafka = createKafkaEventLog(
       { brokers: async () => [broker.address], login: null, clientId: 'engine' },
-      { clock: createSystemClock(), log: createSilentLog() },
+      { clock: createSystemClock(), log: createSilentLog(), metrics: NO_METRICS },
     );
     listenForCommands(kafka, platform.engine);
     closers.push(async () => {

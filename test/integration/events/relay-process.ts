@@ -27,7 +27,7 @@ export function openRelay({ url, brokers, topics }: RelayOptions): { close(): Pr
   const from = createPostgresEventLog({ pool, codec, partitions, clock, log, times });
   const to = createKafkaEventLog(
     { brokers: async () => brokers, login: null, clientId: 'relay' },
-    { clock, log },
+    { clock, log, metrics: NO_METRICS },
   );
   const deadLetters = createDeadLetterBox({ pool, codec, partitions, ids: createIds() });
   const relay = startRelay({ from, to, topics, deadLetters, clock, log, metrics: NO_METRICS });
