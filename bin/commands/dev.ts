@@ -1,4 +1,4 @@
-import { resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { createJsonLog } from '#adapters/local/json-log.ts';
 import { KeyFileUnusable } from '#adapters/local/key-file.ts';
 import { MigrationChanged } from '#adapters/postgres/migrate.ts';
@@ -208,6 +208,7 @@ function report(
     terminal.out(fact('Kafka', printable(platform.kafkaBrokers.join(', '))));
   }
   terminal.out(fact('state', printable(platform.state.path)));
+  terminal.out(fact('mail', printable(join(platform.state.path, 'mail'))));
   if (results.length === 0) return;
   terminal.out(`\n${bold('customer-onboarding')}, once on each runtime:\n\n`);
   for (const { runtime, status, durationMs, output } of results) {

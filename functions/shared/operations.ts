@@ -1,3 +1,4 @@
+import { createOutboundGate } from '#adapters/breaker/outbound-gate.ts';
 import { createCallbackTokens } from '#adapters/local/callback-tokens.ts';
 import { createRealDeadlines } from '#adapters/local/real-deadlines.ts';
 import { type PlatformWorkflow, platformWorkflowsIn } from '#config/platform-workflows.ts';
@@ -13,7 +14,6 @@ import { createPlatformOperations } from '#services/operations/catalog.ts';
 import type { Catalog, World } from '#services/operations/operation.ts';
 import { createOperationRecords, PLATFORM } from '#services/operations/records.ts';
 import { platformProgram } from '#statemachines/platform.ts';
-import { createOutboundGate } from '#steps/outbound-gate.ts';
 import { unavailable } from '#steps/runner/failure.ts';
 import { createKnownExecutions } from '#steps/runner/known.ts';
 import { runTask } from '#steps/runner/run-task.ts';

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { createOutboundGate, DEFAULT_GATE_LIMITS } from '#adapters/breaker/outbound-gate.ts';
 import { createDnsResolver } from '#adapters/http/dns-resolver.ts';
 import { createEgressGuard } from '#adapters/http/egress-guard.ts';
 import { createUndiciHttp } from '#adapters/http/undici-http.ts';
@@ -26,7 +27,6 @@ import type { ExecutionOwnership } from '#ports/execution-store.ts';
 import type { StepFunctionsWork } from '#ports/step-functions-work.ts';
 import { createChildren } from '#services/executions/children.ts';
 import { createCatalog } from '#services/workflows/catalog.ts';
-import { createOutboundGate, DEFAULT_GATE_LIMITS } from '#steps/outbound-gate.ts';
 import { createKnownExecutions } from '#steps/runner/known.ts';
 import type { RunnerDeps } from '#steps/runner/task.ts';
 import type { startBulkWorker } from './bulk.ts';

@@ -1,4 +1,6 @@
 import type { Pool } from 'pg';
+import { createGatedHttp, IMPATIENT_LIMITS } from '#adapters/breaker/gated-http.ts';
+import { createOutboundGate } from '#adapters/breaker/outbound-gate.ts';
 import { createOAuth2 } from '#adapters/openid/oauth2.ts';
 import { createOidc } from '#adapters/openid/oidc.ts';
 import {
@@ -13,8 +15,6 @@ import type { Http } from '#ports/http.ts';
 import type { KeyValue } from '#ports/key-value.ts';
 import type { Metrics } from '#ports/metrics.ts';
 import type { ProviderDeps } from '#services/sso/providers.ts';
-import { createGatedHttp, IMPATIENT_LIMITS } from '#steps/gated-http.ts';
-import { createOutboundGate } from '#steps/outbound-gate.ts';
 
 /** What signing in elsewhere stands on besides what identity has, as every host wires it. */
 export function createSso(deps: {

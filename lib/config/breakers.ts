@@ -1,7 +1,7 @@
 /**
  * What programs ask outside themselves, each behind a circuit breaker: after so many failures in a row
  * nothing is asked of it for so long, and then one call tries. What steps call has breakers of its own, by
- * tenant and target (`steps/outbound-gate.ts`); the database has pools, which give up by themselves.
+ * tenant and target (`adapters/breaker/outbound-gate.ts`); the database has pools, which give up by themselves.
  */
 interface BreakerSpec {
   readonly about: string;

@@ -5,6 +5,7 @@
  * It ends in order when it is told to (SIGTERM), and when the platform that started it is gone.
  */
 import { join } from 'node:path';
+import { createOutboundGate, DEFAULT_GATE_LIMITS } from '#adapters/breaker/outbound-gate.ts';
 import { createDnsResolver } from '#adapters/http/dns-resolver.ts';
 import { createEgressGuard } from '#adapters/http/egress-guard.ts';
 import { createUndiciHttp } from '#adapters/http/undici-http.ts';
@@ -35,7 +36,6 @@ import { closeHealth, createEngineHealth } from '#functions/shared/engine-health
 import { listenForCommands } from '#services/events/commands.ts';
 import { createChildren } from '#services/executions/children.ts';
 import { createCatalog } from '#services/workflows/catalog.ts';
-import { createOutboundGate, DEFAULT_GATE_LIMITS } from '#steps/outbound-gate.ts';
 import {
   ENGINE_SETTINGS,
   type EngineSettings,

@@ -7,11 +7,12 @@ import { watchEventBacklog } from '#adapters/postgres/event-backlog.ts';
 import { createPostgresEventLog, POSTGRES_LOG_TIMES } from '#adapters/postgres/event-log.ts';
 import { createPartitions } from '#adapters/postgres/partitions.ts';
 import { CONSUMERS, consumerNames } from '#config/consumers.ts';
-import { TOPICS, topicNames } from '#config/topics.ts';
+import { TOPICS, type TopicName, topicNames } from '#config/topics.ts';
 import { KAFKA_LIMITS } from '#config/triggers.ts';
 import { createConsumers } from '#functions/shared/consumers.ts';
 import { RELAY_POLL_MS } from '#functions/shared/relay.ts';
 import type { Clock } from '#ports/clock.ts';
+import type { LogReader } from '#ports/event-log.ts';
 import type { Ids } from '#ports/ids.ts';
 import type { Log } from '#ports/log.ts';
 import type { Metrics } from '#ports/metrics.ts';
@@ -41,6 +42,8 @@ export async function startEvents(deps: {
   readonly ids: Ids;
   readonly log: Log;
   readonly metrics: Metrics;
+  /** What is done with mail, which nobody delivers here. */
+  readonly mail: LogReader['handle'];
 }): Promise<LocalEvents> {
   const { pool, brokers, codec, clock, log, metrics } = deps;
   const partitions = createPartitions(pool);
@@ -72,6 +75,10 @@ export async function startEvents(deps: {
     const reader = { group, topic, most: KAFKA_LIMITS.batchSize, handle: consumers[name] };
     (kafka ?? outbox).subscribe(reader);
   }
+  (kafka ?? outbox).subscribe({
+    ...{ group: 'local-mail', topic: 'notifications.email' satisfies TopicName },
+    ...{ most: KAFKA_LIMITS.batchSize, handle: deps.mail },
+  });
   return {
     look: watchEventBacklog(metrics, pool, kafka === null ? null : RELAY_GROUP),
     async close() {

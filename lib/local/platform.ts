@@ -13,6 +13,7 @@ import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import pg from 'pg';
 import { createArgon2Hasher } from '#adapters/argon2/password-hasher.ts';
+import { createOutboundGate, DEFAULT_GATE_LIMITS } from '#adapters/breaker/outbound-gate.ts';
 import { createDnsResolver } from '#adapters/http/dns-resolver.ts';
 import { createEgressGuard } from '#adapters/http/egress-guard.ts';
 import { createUndiciHttp } from '#adapters/http/undici-http.ts';
@@ -77,7 +78,6 @@ import { createChildren } from '#services/executions/children.ts';
 import { oneKey } from '#services/shared/key-ring.ts';
 import { createCatalog } from '#services/workflows/catalog.ts';
 import type { StepDeps } from '#steps/deps.ts';
-import { createOutboundGate, DEFAULT_GATE_LIMITS } from '#steps/outbound-gate.ts';
 import { createStepFunctionsDriver } from '#steps/runner/driver.ts';
 import { createKnownExecutions } from '#steps/runner/known.ts';
 import type { RunnerDeps } from '#steps/runner/task.ts';
@@ -89,6 +89,7 @@ import { startEvents } from './events.ts';
 import { ensureFirstPeople, type FirstPeople } from './first-people.ts';
 import { type HttpServer, startHttpServer } from './http-server.ts';
 import { withLocalRoutes } from './local-routes.ts';
+import { createMailDrop } from './mail-drop.ts';
 import { openStateFolder, type StateFolder } from './state-folder.ts';
 import { createLocalDefinitions, createLocalStateMachines } from './state-machines.ts';
 import { createStepRunnerTasks } from './step-runner-tasks.ts';
@@ -477,6 +478,7 @@ async function start(
     ids,
     log: log.with({ part: 'events' }),
     metrics,
+    mail: createMailDrop(join(state.path, 'mail'), issuer),
   });
   onStop(() => events.close());
 

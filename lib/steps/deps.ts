@@ -8,11 +8,11 @@ import type { Deadlines } from '#ports/deadlines.ts';
 import type { Evaluator } from '#ports/evaluator.ts';
 import type { Mode } from '#ports/execution-store.ts';
 import type { Http } from '#ports/http.ts';
+import type { OutboundGate } from '#ports/outbound-gate.ts';
 import type { Outbox } from '#ports/outbox.ts';
 import type { PlatformOperations } from '#ports/platform-operations.ts';
 import type { Secrets } from '#ports/secrets.ts';
 import type { Tracer } from '#ports/tracer.ts';
-import type { OutboundGate } from './outbound-gate.ts';
 
 /** What steps work with. One set serves both runtimes; only the adapters behind it differ. */
 export interface StepDeps {

@@ -1,6 +1,6 @@
+import type { OutboundGate } from '#ports/outbound-gate.ts';
 import type { Caller } from './deps.ts';
 import { stepFailure } from './failure.ts';
-import type { OutboundGate } from './outbound-gate.ts';
 
 /** Calls out through the gate, in the names of the language. `Transient`: the call was not made. */
 export async function through<T>(

@@ -8,6 +8,8 @@
  *  P3 writes are counted, so that a process can be killed at any of them: before it is done, or when
  *     it is done and nobody has heard of it.
  */
+
+import { createOutboundGate } from '#adapters/breaker/outbound-gate.ts';
 import { createCallbackTokens } from '#adapters/local/callback-tokens.ts';
 import { compileMachine } from '#core/asl/compile.ts';
 import type { Machine } from '#core/asl/types.ts';
@@ -39,7 +41,6 @@ import { createCursors } from '#services/shared/cursor.ts';
 import { oneKey } from '#services/shared/key-ring.ts';
 import type { Catalog } from '#services/workflows/catalog.ts';
 import type { StepDeps } from '#steps/deps.ts';
-import { createOutboundGate } from '#steps/outbound-gate.ts';
 import { createStepFunctionsDriver, type StepFunctionsDriver } from '#steps/runner/driver.ts';
 import { createKnownExecutions } from '#steps/runner/known.ts';
 import type { RunnerDeps } from '#steps/runner/task.ts';

@@ -1,3 +1,4 @@
+import { createOutboundGate } from '#adapters/breaker/outbound-gate.ts';
 import type { ConnectionSpec, OperationSpec } from '#core/connections.ts';
 import type { Json } from '#core/json.ts';
 import { checkDefinition } from '#core/plan/check.ts';
@@ -9,7 +10,6 @@ import type { DatabaseAnswer, DatabaseRequest } from '#ports/databases.ts';
 import type { HttpAnswer, HttpRequest } from '#ports/http.ts';
 import type { OutboxRequest } from '#ports/outbox.ts';
 import type { StepDeps } from '#steps/deps.ts';
-import { createOutboundGate } from '#steps/outbound-gate.ts';
 import type { CallResult, StepCall } from '#steps/perform-call.ts';
 import type { CompensationCall } from '#steps/perform-compensation.ts';
 

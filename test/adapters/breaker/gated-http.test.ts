@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
+import { createGatedHttp, IMPATIENT_LIMITS } from '#adapters/breaker/gated-http.ts';
+import { createOutboundGate } from '#adapters/breaker/outbound-gate.ts';
 import { createLocalMetrics } from '#adapters/metrics/local-metrics.ts';
 import type { Http, HttpAnswer, HttpRequest } from '#ports/http.ts';
-import { createGatedHttp, IMPATIENT_LIMITS } from '#steps/gated-http.ts';
-import { createOutboundGate } from '#steps/outbound-gate.ts';
 
 const OK: HttpAnswer = { ok: true, status: 200, headers: {}, body: new Uint8Array() };
 const SILENT: HttpAnswer = { ok: false, reason: 'aborted', message: 'its time was over' };

@@ -1,5 +1,6 @@
 import type { Http, HttpAnswer } from '#ports/http.ts';
-import type { GateLimits, OutboundGate } from './outbound-gate.ts';
+import type { OutboundGate } from '#ports/outbound-gate.ts';
+import type { GateLimits } from './outbound-gate.ts';
 
 /** For whom somebody waits in front of a browser: whoever is silent is left alone early. */
 export const IMPATIENT_LIMITS: GateLimits = {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { createOutboundGate, type GateLimits } from '#steps/outbound-gate.ts';
+import { createOutboundGate, type GateLimits } from '#adapters/breaker/outbound-gate.ts';
 
 /** A clock whose monotonic time is ours. */
 function gateWith(limits: Partial<GateLimits> = {}) {
