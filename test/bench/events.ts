@@ -81,7 +81,7 @@ function openRelay(url: string): { close(): Promise<void> } {
     ...{ pool, codec, partitions, clock, log },
     times: { ...POSTGRES_LOG_TIMES, pollMs: RELAY_POLL_MS },
   });
-  const to = createKafkaEventLog(access, { clock, log });
+  const to = createKafkaEventLog(access, { clock, log, metrics: NO_METRICS });
   const deadLetters = createDeadLetterBox({ pool, codec, partitions, ids: createIds() });
   const topics = [WORKFLOW_EVENTS_TOPIC];
   const relay = startRelay({ from, to, topics, deadLetters, clock, log, metrics: NO_METRICS });
@@ -178,7 +178,7 @@ async function measureLate(): Promise<void> {
     const ours = openOurs(url, chainOf(4));
     await ours.platform.engine.start();
     const relay = openRelay(url);
-    const reader = createKafkaEventLog(access, { clock, log });
+    const reader = createKafkaEventLog(access, { clock, log, metrics: NO_METRICS });
     const ends = new Map<string, number>();
     const late: number[] = [];
     reader.subscribe({
