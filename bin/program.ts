@@ -251,6 +251,7 @@ export function createProgram(host: Host): Command {
   for (const [name, description] of [
     ['pause', 'start no further step of an execution until it is resumed'],
     ['resume', 'let a paused execution go on'],
+    ['release', 'let an execution go that the integrity check has set aside'],
   ] as const) {
     add(
       program,
@@ -309,6 +310,18 @@ export function createProgram(host: Host): Command {
     async ([id], _, globals) => {
       const { resumeWorkflow } = await import('./commands/workflows.ts');
       return resumeWorkflow(terminal, await openSession(globals), id as string);
+    },
+  );
+
+  add<{ readonly limit: number }>(
+    program,
+    'quarantine',
+    'list executions that the integrity check has set aside, and why',
+    ['cloudflow quarantine'],
+    [option('--limit <n>', 'how many').argParser(integer(1, 200)).default(50)],
+    async (_, own, globals) => {
+      const { listQuarantined } = await import('./commands/operate.ts');
+      return listQuarantined(terminal, await openSession(globals), own);
     },
   );
 
@@ -431,6 +444,10 @@ export function createProgram(host: Host): Command {
       option('--within <seconds>', 'stop after this time with what was seen')
         .argParser(integer(1, 86_400))
         .default(600),
+      option(
+        '--quarantine',
+        'set aside what is broken, so that nobody moves it until it is released',
+      ),
     ],
     async (_, own, { dataDir }) => {
       const { integrity } = await import('./commands/integrity.ts');

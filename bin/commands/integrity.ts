@@ -1,8 +1,10 @@
+import { createIds } from '#adapters/local/ids.ts';
 import { createJsonLog } from '#adapters/local/json-log.ts';
 import { createSystemClock } from '#adapters/local/system-clock.ts';
 import { createIntegrityReader } from '#adapters/postgres/integrity-reader.ts';
 import { createPlainCodec } from '#adapters/postgres/payload-codec.ts';
 import { createPool } from '#adapters/postgres/pool.ts';
+import { createQuarantine } from '#adapters/postgres/quarantine.ts';
 import { checkIntegrity, type IntegrityReport } from '#services/operations/integrity.ts';
 import { CliError } from '../cli-error.ts';
 import { table } from '../output/table.ts';
@@ -14,6 +16,7 @@ export interface IntegrityOptions {
   readonly executions: number | 'all';
   readonly seed: number;
   readonly within: number;
+  readonly quarantine?: boolean;
 }
 
 /**
@@ -43,7 +46,12 @@ export async function integrity(
   const reader = createIntegrityReader({ pool, codec: createPlainCodec() });
   try {
     const report = await checkIntegrity(
-      { reader, clock: createSystemClock() },
+      {
+        reader,
+        clock: createSystemClock(),
+        quarantine:
+          options.quarantine === true ? createQuarantine({ pool, ids: createIds() }) : null,
+      },
       {
         executions: options.executions,
         seed: options.seed,
@@ -77,6 +85,7 @@ function textOf(terminal: Terminal, report: IntegrityReport): string {
   return [
     `${terminal.style('red', '✗')} ${seen}: ${count(report.violation_count, 'violation')}\n`,
     table(terminal, ['EXECUTION', 'KIND', 'WHAT'], rows),
+    report.quarantined > 0 ? `${count(report.quarantined, 'execution')} set aside\n` : '',
     more > 0 ? `and ${more} more\n` : '',
     unfinished,
   ].join('');

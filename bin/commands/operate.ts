@@ -1,8 +1,9 @@
 import type { Client } from '#client/client.ts';
 import { CliError } from '../cli-error.ts';
 import { readInput } from '../input.ts';
+import { table } from '../output/table.ts';
 import type { Terminal } from '../output/terminal.ts';
-import { count, printable } from '../output/text.ts';
+import { count, instant, printable } from '../output/text.ts';
 import { follow } from './follow.ts';
 
 type Summary = Awaited<ReturnType<Client['cancelExecution']>>;
@@ -31,6 +32,30 @@ export async function pause(terminal: Terminal, client: Client, id: string): Pro
 
 export async function resume(terminal: Terminal, client: Client, id: string): Promise<void> {
   say(terminal, await client.resumeExecution({ execution_id: id }), 'resumed');
+}
+
+export async function release(terminal: Terminal, client: Client, id: string): Promise<void> {
+  say(terminal, await client.releaseExecution({ execution_id: id }), 'released');
+}
+
+export async function listQuarantined(
+  terminal: Terminal,
+  client: Client,
+  query: { readonly limit: number },
+): Promise<void> {
+  const page = await client.listQuarantined({ query });
+  if (terminal.json) {
+    terminal.document(page);
+    return;
+  }
+  if (page.items.length === 0) {
+    terminal.out('nothing is set aside\n');
+    return;
+  }
+  const rows = page.items.map(({ execution_id, workflow_id, code, reason, at }) => [
+    ...[execution_id, printable(workflow_id), code, printable(reason), instant(at)],
+  ]);
+  terminal.out(table(terminal, ['id', 'workflow', 'code', 'what', 'since (UTC)'], rows));
 }
 
 function say(terminal: Terminal, summary: Summary, what: string): void {

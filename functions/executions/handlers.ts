@@ -15,6 +15,7 @@ import { executeWorkflow } from '#services/executions/execute-workflow.ts';
 import {
   cancelExecution,
   pauseExecution,
+  releaseExecution,
   resumeExecution,
 } from '#services/executions/operate-execution.ts';
 import {
@@ -23,6 +24,7 @@ import {
   listEvents,
   listExecutions,
   listHistory,
+  listQuarantined,
   listSteps,
 } from '#services/executions/read-executions.ts';
 import { retryExecution } from '#services/executions/retry-execution.ts';
@@ -60,6 +62,12 @@ export function executionHandlers(
     }),
     resumeExecution: async ({ principal, params }) => ({
       body: await resumeExecution(deps, principal, params.execution_id),
+    }),
+    releaseExecution: async ({ principal, params }) => ({
+      body: await releaseExecution(deps, principal, params.execution_id),
+    }),
+    listQuarantined: async ({ principal, query }) => ({
+      body: await listQuarantined(deps, principal, query),
     }),
     startBulkOperation: async ({ principal, body }) => {
       const operation = await startBulkOperation(deps, principal, body);

@@ -1,4 +1,5 @@
 import { createIntegrityReader } from '#adapters/postgres/integrity-reader.ts';
+import { createQuarantine } from '#adapters/postgres/quarantine.ts';
 import type { ProgramEnv } from '#config/env.ts';
 import { METRICS } from '#config/metrics.ts';
 import { checkIntegrity, type IntegrityReport } from '#services/operations/integrity.ts';
@@ -34,13 +35,14 @@ export function createIntegrityHandler(
       url.hostname = event.host;
     }
     const open = openPools(basics, { ...env, DATABASE_URL: url.href });
-    const reader = createIntegrityReader({
-      pool: open('cloudflow_auditor', 1),
-      codec: basics.codec,
-    });
+    const pool = open('cloudflow_auditor', 1);
+    const reader = createIntegrityReader({ pool, codec: basics.codec });
+    // A copy is looked at and left as it is.
+    const quarantine =
+      event.host === undefined ? createQuarantine({ pool, ids: basics.ids }) : null;
     try {
       const report = await checkIntegrity(
-        { reader, clock: basics.clock },
+        { reader, clock: basics.clock, quarantine },
         {
           executions: event.executions ?? SAMPLE,
           seed: event.seed ?? Math.floor(basics.clock.now() / DAY_MS),

@@ -31,6 +31,8 @@ export const API_ERRORS = {
   EXECUTION_FINISHED: { status: 409, retryable: false },
   EXECUTION_NOT_FINISHED: { status: 409, retryable: false },
   EXECUTION_NOT_PAUSED: { status: 409, retryable: false },
+  EXECUTION_QUARANTINED: { status: 409, retryable: false },
+  EXECUTION_NOT_QUARANTINED: { status: 409, retryable: false },
   WORKFLOW_PAUSED: { status: 409, retryable: false },
   WORKFLOW_NOT_PAUSED: { status: 409, retryable: false },
   RUNTIME_CANNOT_PAUSE: { status: 409, retryable: false },

@@ -15,6 +15,7 @@ import type { ExecutionProjection, StepProjection } from '#core/execution/projec
 import type { HeldStart } from '#core/execution/waits.ts';
 import type { Json } from '#core/json.ts';
 import type { Runtime } from '#core/plan/program.ts';
+import type { QuarantinedExecution } from './quarantine.ts';
 
 /**
  * The truth about executions. One log per execution (unique sequence, from 1, no gap) and the
@@ -143,6 +144,8 @@ export interface ExecutionRecord {
   readonly createdAt: number;
   readonly startedAt: number | null;
   readonly endedAt: number | null;
+  /** Why it is set aside; null: it is not. */
+  readonly quarantine: QuarantinedExecution | null;
   readonly input: Json;
   readonly output: Json;
   readonly error: (StepError & { readonly step?: StepKey }) | null;
@@ -150,7 +153,7 @@ export interface ExecutionRecord {
 }
 
 /** A line of a list: no payloads, they may be large. */
-export type ExecutionSummary = Omit<ExecutionRecord, 'input' | 'output'>;
+export type ExecutionSummary = Omit<ExecutionRecord, 'input' | 'output' | 'quarantine'>;
 
 export interface StepRecord {
   readonly step: StepKey;
@@ -250,6 +253,15 @@ export interface ExecutionAccess {
     filter: ExecutionFilter,
     page: PageRequest,
   ): Promise<Page<ExecutionSummary>>;
+  /** What is set aside, in order of ids; `workflows` null: of all. */
+  listQuarantined(
+    tenant: string,
+    mode: Mode,
+    workflows: readonly string[] | null,
+    page: PageRequest,
+  ): Promise<Page<QuarantinedExecution>>;
+  /** Lets it be moved again; false: it was not set aside. */
+  releaseQuarantined(tenant: string, executionId: string, now: number): Promise<boolean>;
   /** In order of sequence; `after` is a sequence number. */
   listEvents(tenant: string, executionId: string, page: PageRequest): Promise<Page<RecordedEvent>>;
   /** In order of step key. */

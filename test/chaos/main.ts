@@ -16,6 +16,7 @@ const { values } = parseArgs({
     seed: { type: 'string', default: String(Date.now() % 1_000_000) },
     only: { type: 'string' },
     faults: { type: 'string' },
+    from: { type: 'string', default: '1' },
     planted: { type: 'boolean', default: false },
     short: { type: 'boolean', default: false },
     report: { type: 'string' },
@@ -25,7 +26,12 @@ const { values } = parseArgs({
 });
 const say = (text: string): void => void process.stderr.write(`${text}\n`);
 if (values.planted) {
-  const results = await runPlanted(values.only ?? '', Number(values.seed), say);
+  const results = await runPlanted(
+    values.only ?? '',
+    Number(values.seed),
+    Number(values.from),
+    say,
+  );
   if (values.report !== undefined)
     putIn(values.report, 'planted', plantedText(results, new Date()));
   const missed = unnoticed(results);

@@ -253,6 +253,8 @@ export function createMemoryExecutionStore(): MemoryExecutionStore {
       return answer;
     },
     heldStart: async () => null,
+    listQuarantined: async () => ({ items: [], next: null }),
+    releaseQuarantined: async () => false,
     async getExecution(tenant, executionId) {
       const row = rowOf(tenant, executionId);
       return row === null ? null : recordOf(row);
@@ -532,6 +534,7 @@ function recordOf(row: Row): ExecutionRecord {
     status: row.status,
     phase: projection?.phase ?? null,
     priority: 0,
+    quarantine: null,
     owner: row.owner,
     epoch: row.epoch,
     wakeAt: row.wakeAt,

@@ -14,6 +14,7 @@ import { createAnswers } from './answers.ts';
 import { readLines } from './list-executions.ts';
 import { clampLimit, paged } from './paging.ts';
 import { withTenant } from './pool.ts';
+import { listQuarantined } from './quarantine.ts';
 import {
   decodeError,
   decodeEvent,
@@ -66,9 +67,13 @@ export function createExecutionAccess(deps: ExecutionAccessDeps): ExecutionAcces
       return withTenant(pool, tenant, async (client) => {
         const { rows } = await client.query<RecordRow>({
           name: 'get_execution',
-          text: `select e.*, v.payload as created from workflow_executions e
+          text: `select e.*, v.payload as created, q.code as quarantine_code,
+                        q.reason as quarantine_reason, q.at as quarantined_at
+                 from workflow_executions e
                  left join execution_events v
                    on v.tenant_id = e.tenant_id and v.execution_id = e.id and v.seq = 1
+                 left join quarantined_executions q
+                   on q.tenant_id = e.tenant_id and q.execution_id = e.id
                  where e.tenant_id = $1 and e.id = $2`,
           values: [tenant, executionId],
         });
@@ -77,10 +82,25 @@ export function createExecutionAccess(deps: ExecutionAccessDeps): ExecutionAcces
         const created = row.created === null ? null : codec.decode(row.created, tenant);
         return {
           ...toSummary(row),
+          quarantine: quarantineOf(row),
           input: (created as { input?: Json } | null)?.input ?? null,
           output: decodeOptional(codec, row.output, tenant),
         } satisfies ExecutionRecord;
       });
+    },
+
+    async listQuarantined(tenant, mode, workflows, page) {
+      const limit = clampLimit(page);
+      const of = { tenant, mode, workflows, after: page.after, limit };
+      return paged(await listQuarantined(pool, of), limit, (each) => each.executionId);
+    },
+
+    async releaseQuarantined(tenant, executionId, now) {
+      const { rows } = await pool.query<{ released: boolean }>(
+        'select release_quarantined($1, $2, to_timestamp($3)) as released',
+        [tenant, executionId, seconds(now)],
+      );
+      return rows[0]?.released === true;
     },
 
     heldStart: (tenant, executionId, now) =>
@@ -189,7 +209,16 @@ interface SummaryRow extends HeaderRow {
   readonly compensation: string | null;
 }
 
+function quarantineOf(row: RecordRow): ExecutionRecord['quarantine'] {
+  const { id, workflow_id, quarantine_code: code, quarantine_reason: reason } = row;
+  if (code === null || reason === null) return null;
+  return { executionId: id, workflowId: workflow_id, code, reason, at: row.quarantined_at ?? 0 };
+}
+
 interface RecordRow extends SummaryRow {
+  readonly quarantine_code: string | null;
+  readonly quarantine_reason: string | null;
+  readonly quarantined_at: number | null;
   readonly output: string | null;
   /** Event 1. */
   readonly created: string | null;

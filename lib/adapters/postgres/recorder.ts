@@ -1,4 +1,5 @@
 import type { Pool, PoolClient } from 'pg';
+import { CloudFlowError } from '#core/errors.ts';
 import type { ExecutionEvent, ExecutionStatus, RecordedEvent } from '#core/execution/events.ts';
 import type { Json } from '#core/json.ts';
 import type {
@@ -8,6 +9,7 @@ import type {
   Recording,
 } from '#ports/execution-store.ts';
 import type { PayloadCodec } from '#ports/payload-codec.ts';
+import { QUARANTINE_OWNER } from '#ports/quarantine.ts';
 import { prepare, writeTransitions } from './append.ts';
 import { type Batcher, createBatcher } from './batcher.ts';
 import { isBatchPoison, isTransient } from './errors.ts';
@@ -111,6 +113,13 @@ async function write(
   });
   const row = rows[0];
   if (row === undefined) return reports.map(() => ({ kind: 'recorded', added: null }));
+  if (row.owner === QUARANTINE_OWNER) {
+    const error = new CloudFlowError(
+      'EXECUTION_QUARANTINED',
+      'it is set aside, so nothing is recorded',
+    );
+    return reports.map(() => ({ kind: 'refused', error }));
+  }
   const read = Math.min(...reports.map(({ after }) => after));
   const { rows: stored } = await client.query<StoredRow>({
     name: 'events_after',
@@ -173,6 +182,7 @@ function together(
 interface LockedRow extends HeaderRow {
   readonly status: ExecutionStatus;
   readonly epoch: number;
+  readonly owner: string | null;
 }
 
 interface StoredRow {
@@ -183,7 +193,7 @@ interface StoredRow {
 
 /** Not the input and the output: they may be large, and nobody asks for them here. */
 const LOCK = `select tenant_id, id, root_id, parent_id, parent_step, depth, workflow_id, version,
-    program_hash, runtime, mode, labels, correlation_id, created_at, status, epoch
+    program_hash, runtime, mode, labels, correlation_id, created_at, status, epoch, owner
   from workflow_executions where tenant_id = $1 and id = $2 for update`;
 
 const EVENTS_AFTER = `select seq, at, payload from execution_events

@@ -10,6 +10,7 @@ export const ROLES = [
   'cloudflow_login',
   'cloudflow_lookup',
   'cloudflow_auditor',
+  'cloudflow_warden',
 ] as const;
 export type Role = (typeof ROLES)[number];
 
@@ -77,7 +78,11 @@ export const TABLES: Readonly<Record<string, TableRule>> = {
   },
   audit_inbox: {
     tenant: true,
-    grants: { cloudflow_app: ['insert'], cloudflow_relay: ['select', 'insert', 'delete'] },
+    grants: {
+      cloudflow_app: ['insert'],
+      cloudflow_relay: ['select', 'insert', 'delete'],
+      cloudflow_warden: ['insert'],
+    },
   },
   audit_events: {
     tenant: true,
@@ -105,6 +110,16 @@ export const TABLES: Readonly<Record<string, TableRule>> = {
       cloudflow_app: ['select', 'insert', 'update'],
       cloudflow_engine: ['select', 'update'],
       cloudflow_auditor: ['select'],
+      // Its `update` is of whose it is, and of nothing that the log tells.
+      cloudflow_warden: ['select'],
+    },
+  },
+  quarantined_executions: {
+    tenant: true,
+    grants: {
+      cloudflow_app: ['select', 'delete'],
+      cloudflow_auditor: ['select'],
+      cloudflow_warden: ['select', 'insert'],
     },
   },
   execution_events: {

@@ -102,6 +102,20 @@ export const TimelineEntry = closed({
   step: nullable(StepKey),
 });
 
+const quarantined = {
+  code: Type.String({ description: 'what does not hold, as a word: `sequence`, `fold`, ...' }),
+  reason: Type.String({
+    description: 'the same in a sentence; it quotes nothing of the execution',
+  }),
+  at: Timestamp,
+};
+
+export const QuarantinedExecution = closed({
+  execution_id: Uuid,
+  workflow_id: WorkflowId,
+  ...quarantined,
+});
+
 export const Execution = closed({
   ...ExecutionSummary.properties,
   input: AnyJson,
@@ -110,6 +124,10 @@ export const Execution = closed({
     oneOf(['NONE', 'COMPLETE', 'PARTIAL'], 'what was undone; null until the execution has ended'),
   ),
   held: { ...nullable(Held), description: 'why it has not begun; null: nothing holds it' },
+  quarantine: {
+    ...nullable(closed(quarantined)),
+    description: 'why it is set aside and moved by nobody; null: it is not',
+  },
   waits: Type.Array(Wait),
   timeline: Type.Array(TimelineEntry, {
     description: 'the first 200 transitions, without payloads; all of them are at /events',

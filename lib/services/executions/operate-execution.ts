@@ -55,6 +55,21 @@ export async function resumeExecution(
   return control(deps, principal, record, { kind: 'resume', by: principal.subject });
 }
 
+/** Lets one go that was set aside: whoever asks has looked at it. */
+export async function releaseExecution(
+  deps: OperatingDeps,
+  principal: Principal,
+  executionId: string,
+): Promise<ResponseBody<'releaseExecution'>> {
+  const record = await requireExecution(deps, principal, executionId);
+  const { tenant } = principal;
+  if (!(await deps.executions.releaseQuarantined(tenant, record.id, deps.clock.now()))) {
+    throw refused('EXECUTION_NOT_QUARANTINED', record);
+  }
+  deps.hints.accepted({ tenant, executionId: record.id, runtime: record.runtime });
+  return presentExecution(await requireExecution(deps, principal, record.id));
+}
+
 /** One that waits to be let in is held by its workflow, and by nothing else. */
 function requireBegun(record: ExecutionRecord): void {
   if (record.phase !== QUEUED_PHASE) return;
@@ -82,6 +97,7 @@ async function control(
 ): Promise<ResponseBody<'cancelExecution'>> {
   const { tenant } = principal;
   if (isFinal(record.status)) throw refused('EXECUTION_FINISHED', record);
+  if (record.quarantine !== null) throw refused('EXECUTION_QUARANTINED', record);
   const { program, state, loaded } = await loadState(deps, tenant, record.id);
   const code = refusal(program, heard(state, loaded.signals), signal);
   if (code !== null) throw refused(code, record);
@@ -109,6 +125,9 @@ const WORDS: { readonly [C in ApiErrorCode]?: string } = {
   EXECUTION_FINISHED: 'its end is decided, so it can no longer be changed; retry it instead',
   EXECUTION_NOT_PAUSED: 'it is not paused',
   CONFLICT: 'it is paused already',
+  EXECUTION_QUARANTINED:
+    'it is set aside, since what is stored of it contradicts itself; look at it, then release it',
+  EXECUTION_NOT_QUARANTINED: 'it is not set aside',
 };
 
 function refused(code: ApiErrorCode, record: ExecutionRecord): CloudFlowError {

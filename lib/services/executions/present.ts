@@ -3,6 +3,7 @@ import type { RecordedEvent } from '#core/execution/events.ts';
 import type { HeldBecause, HeldStart, Wait } from '#core/execution/waits.ts';
 import type { Json } from '#core/json.ts';
 import type { ApprovalRecord, ExecutionSummary, StepRecord } from '#ports/execution-store.ts';
+import type { QuarantinedExecution } from '#ports/quarantine.ts';
 import { iso, isoOrNull } from '../shared/present.ts';
 
 type SummaryBody = ResponseBody<'listExecutions'>['items'][number];
@@ -30,6 +31,10 @@ export function presentExecution(record: ExecutionSummary): SummaryBody {
         : { execution_id: record.parent.executionId, step: record.parent.step },
     correlation_id: record.correlationId,
   };
+}
+
+export function presentQuarantine({ code, reason, at }: QuarantinedExecution) {
+  return { code, reason, at: iso(at) };
 }
 
 function presentError(error: NonNullable<ExecutionSummary['error']>) {

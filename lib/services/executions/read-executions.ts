@@ -19,6 +19,7 @@ import { loadState, requireExecution } from './load-state.ts';
 import {
   presentEvent,
   presentExecution,
+  presentQuarantine,
   presentStep,
   presentTimeline,
   presentWait,
@@ -43,6 +44,7 @@ export async function getExecution(
     output: record.output,
     // The column holds what the core's CompensationState says, or nothing.
     compensation: record.compensation as 'NONE' | 'COMPLETE' | 'PARTIAL' | null,
+    quarantine: record.quarantine === null ? null : presentQuarantine(record.quarantine),
     held: held === null ? null : { ...held, until: isoOrNull(held.until) },
     waits: found.slice(0, WAITS).map(presentWait),
     timeline: timeline.items.map(presentTimeline),
@@ -66,6 +68,8 @@ async function recordWithWaits(
   let found: readonly Wait[] = [];
   // A status changes at most twice, and one that is held is let in once.
   for (let round = 0; round < 4 && !isFinal(record.status); round += 1) {
+    // What is set aside contradicts itself, so no state follows from its log.
+    if (record.quarantine !== null) break;
     if (record.phase === QUEUED_PHASE) {
       const now = deps.clock.now();
       const held = await deps.executions.heldStart(principal.tenant, executionId, now);
@@ -79,6 +83,25 @@ async function recordWithWaits(
     record = await requireExecution(deps, principal, executionId);
   }
   return { record, found: isFinal(record.status) ? [] : found, held: null };
+}
+
+export async function listQuarantined(
+  deps: ExecutionDeps,
+  principal: Principal,
+  query: Query<'listQuarantined'>,
+): Promise<ResponseBody<'listQuarantined'>> {
+  const scope = { principal, operation: 'listQuarantined' };
+  const page = await deps.executions.listQuarantined(
+    principal.tenant,
+    principal.mode,
+    principal.workflows,
+    deps.cursors.request(scope, query),
+  );
+  return deps.cursors.page(scope, query, page, (each) => ({
+    execution_id: each.executionId,
+    workflow_id: each.workflowId,
+    ...presentQuarantine(each),
+  }));
 }
 
 export async function listExecutions(

@@ -7,6 +7,7 @@
  *  I2 the fold of the log is what the rows of the execution and of its steps say.
  *  I3 a log has an execution and an execution has a log, and its program is stored.
  *  I4 what is found is told by name and number: never a value that is stored.
+ *  I5 what is broken is set aside where the check may do that, so that nobody moves it further.
  */
 import { apply } from '#core/execution/apply.ts';
 import { type ExecutionEvent, isFinal, type RecordedEvent } from '#core/execution/events.ts';
@@ -21,6 +22,7 @@ import type {
   StoredEvent,
   StoredExecution,
 } from '#ports/integrity-reader.ts';
+import type { Quarantine } from '#ports/quarantine.ts';
 
 export interface IntegrityRequest {
   /** How many executions are looked at by chance; `all`: every one. */
@@ -65,6 +67,8 @@ export interface IntegrityReport {
   /** RFC 3339; what came later is not in this store. */
   readonly last_accepted_at: string | null;
   readonly violation_count: number;
+  /** Set aside by this check; what had been before is not counted. */
+  readonly quarantined: number;
   /** The first of them. */
   readonly violations: readonly Violation[];
 }
@@ -78,13 +82,20 @@ const NO_ROW = 'there are events and no execution';
 type Say = (kind: ViolationKind, message: string) => void;
 
 export async function checkIntegrity(
-  { reader, clock }: { readonly reader: IntegrityReader; readonly clock: Clock },
+  deps: {
+    readonly reader: IntegrityReader;
+    readonly clock: Clock;
+    /** Null: what is found is named, and nothing of it is set aside. */
+    readonly quarantine: Quarantine | null;
+  },
   request: IntegrityRequest,
 ): Promise<IntegrityReport> {
+  const { reader, clock, quarantine } = deps;
   const end = clock.monotonic() + request.withinMs;
   const violations: Violation[] = [];
   const checked = { executions: 0, events: 0 };
   let count = 0;
+  let quarantined = 0;
   const sayOf =
     ({ tenant, executionId }: ExecutionRef): Say =>
     (kind, message) => {
@@ -102,7 +113,15 @@ export async function checkIntegrity(
     for (const stored of await reader.read(refs)) {
       checked.executions += 1;
       checked.events += stored.events.length;
-      await checkExecution(reader, stored, sayOf(stored.ref));
+      const wrong: { readonly code: ViolationKind; readonly reason: string }[] = [];
+      const tell = sayOf(stored.ref);
+      await checkExecution(reader, stored, (code, reason) => {
+        wrong.push({ code, reason });
+        tell(code, reason);
+      });
+      const [first] = wrong;
+      if (first === undefined || quarantine === null || stored.row === null) continue;
+      if (await quarantine.setAside(stored.ref, { ...first, at: clock.now() })) quarantined += 1;
     }
   }
   if (request.executions === 'all' && complete) {
@@ -121,6 +140,7 @@ export async function checkIntegrity(
     },
     last_accepted_at: lastAcceptedAt === null ? null : new Date(lastAcceptedAt).toISOString(),
     violation_count: count,
+    quarantined,
     violations,
   };
 }

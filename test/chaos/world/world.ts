@@ -1,4 +1,5 @@
 /** Everything that a run needs around the platform: database, proxy, target, cache, broker. */
+import { randomUUID } from 'node:crypto';
 import { chmodSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -11,8 +12,8 @@ import { type DurableLines, openLines } from '../files.ts';
 import type { Tenant } from '../load.ts';
 import type { FromProxy, ToProxy } from '../proxy.ts';
 import { CONNECTION, definitions, OPERATION, pinnedDefinition } from '../workload.ts';
-import { createApi } from './api.ts';
-import { type Helper, startHelper } from './children.ts';
+import { createApi, isKnown, type Outcome } from './api.ts';
+import { type Helper, startHelper, until } from './children.ts';
 import { type Database, startDatabase } from './database.ts';
 import { createPlatform, type RunningPlatform } from './platform.ts';
 import { REDIS_PROGRAM, type Redis, startRedis } from './redis.ts';
@@ -34,6 +35,8 @@ export interface World {
   readonly effects: pg.Pool;
   close(): Promise<void>;
 }
+
+const SET_UP_MS = 120_000;
 
 export interface WorldOptions {
   readonly root: string;
@@ -125,7 +128,14 @@ async function open(
   const login = new URL(database.urlAt(proxyPort, 'effects'));
   for (const { api } of tenants) {
     const make = async (path: string, body: unknown): Promise<void> => {
-      const answer = await api.call('POST', path, { body });
+      const key = randomUUID();
+      let answer: Outcome = null;
+      // A machine that others keep busy may need more than one try.
+      await until(SET_UP_MS, async () => {
+        answer = await api.call('POST', path, { body, key });
+        return answer !== null && isKnown(answer);
+      });
+      answer = answer as Outcome;
       if (answer === null || answer.status >= 300) {
         throw new Error(`${path} answered ${answer?.status}: ${JSON.stringify(answer?.body)}`);
       }
