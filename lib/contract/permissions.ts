@@ -53,6 +53,18 @@ export function isTenantWide(permission: Permission): boolean {
   return /^(?:user|role|session|tenant|identity-provider|audit):/.test(permission);
 }
 
+/**
+ * Permissions about more than workflows one by one: what all of them share, and what says something of all. A
+ * credential for certain workflows holds none of them, whatever its scopes say.
+ */
+export function isOfAllWorkflows(permission: Permission): boolean {
+  return (
+    isTenantWide(permission) ||
+    permission === 'connection:write' ||
+    permission.startsWith('dead-letter:')
+  );
+}
+
 /** A permission, all permissions of an area, or everything. */
 export type Scope = Permission | `${AreaOf<Permission>}:*` | '*';
 type AreaOf<P extends string> = P extends `${infer Area}:${string}` ? Area : never;

@@ -8,8 +8,12 @@ export interface ApiKeys {
   /** `taken`: the id exists (46 random bits), make another. */
   create(key: Omit<StoredApiKey, 'lastUsedAt'>): Promise<'created' | 'taken'>;
   get(tenant: string, keyId: string): Promise<StoredApiKey | null>;
-  /** Newest first; of both modes where none is named. */
-  list(tenant: string, mode: Mode | null, page: PageRequest): Promise<Page<StoredApiKey>>;
+  /** Newest first; of both modes where none is named; `workflows`: those for some of these only. */
+  list(
+    tenant: string,
+    filter: { readonly mode: Mode | null; readonly workflows: readonly string[] | null },
+    page: PageRequest,
+  ): Promise<Page<StoredApiKey>>;
   /** False: no such key. Revoking twice is harmless. */
   revoke(tenant: string, keyId: string, now: number): Promise<boolean>;
   /** Moves the end of a key nearer, never further away. */

@@ -340,6 +340,7 @@ const SOMEBODY: Omit<Principal, 'subject'> = {
   mode: 'live',
   permissions: [],
   workflows: null,
+  endsAt: null,
   user: null,
   admission: PLAIN_ADMISSION,
 };

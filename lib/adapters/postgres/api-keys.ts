@@ -80,7 +80,7 @@ export function createPostgresApiKeys(pool: Pool, lookups: Pool = pool): ApiKeys
         return rows[0] === undefined ? null : toKey(rows[0]);
       }),
 
-    list: (tenant, mode, page) =>
+    list: (tenant, { mode, workflows }, page) =>
       withTenant(pool, tenant, async (client) => {
         const [at, id] = page.after?.split(' ') ?? [null, null];
         const { rows } = await client.query<Row>(
@@ -88,8 +88,9 @@ export function createPostgresApiKeys(pool: Pool, lookups: Pool = pool): ApiKeys
            where tenant_id = $1
              and ($2::double precision is null or (created_at, key_id) < (to_timestamp($2), $3))
              and ($4::text is null or mode = $4)
-           order by created_at desc, key_id desc limit $5`,
-          [tenant, at === null ? null : seconds(Number(at)), id, mode, page.limit + 1],
+             and ($5::text[] is null or workflows <@ $5)
+           order by created_at desc, key_id desc limit $6`,
+          [tenant, at === null ? null : seconds(Number(at)), id, mode, workflows, page.limit + 1],
         );
         return paged(rows.map(toKey), page.limit, (key) => `${key.createdAt} ${key.keyId}`);
       }),

@@ -117,7 +117,7 @@ async function change(
   const { operation: name, act } = ACTS[operation.action];
   const principal: Principal = {
     ...{ tenant, mode, subject: createdBy, permissions: [], workflows: request.workflows },
-    ...{ user: null, admission: PLAIN_ADMISSION },
+    ...{ endsAt: null, user: null, admission: PLAIN_ADMISSION },
   };
   const audit = deps.auditor.open({
     ...{ operation: name, audit: 'change', requestId: operation.id, correlationId: operation.id },

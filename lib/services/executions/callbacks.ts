@@ -19,7 +19,8 @@ export async function authenticateToken(
 ): Promise<Principal> {
   const { tenant, mode, tenantPerMinute } = await findCallback(deps, token);
   return {
-    ...{ tenant, mode, subject: 'callback', permissions: [], workflows: null, user: null },
+    ...{ tenant, mode, subject: 'callback', permissions: [], workflows: null },
+    ...{ endsAt: null, user: null },
     admission: {
       ...PLAIN_ADMISSION,
       perMinute: { caller: CALLBACKS_PER_MINUTE, tenant: tenantPerMinute },

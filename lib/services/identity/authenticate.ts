@@ -69,6 +69,7 @@ async function withKey(
     subject: `key:${stored.keyId}`,
     permissions: stored.scopes,
     workflows: stored.workflows,
+    endsAt: stored.expiresAt,
     user: null,
     admission: admissionBy(stored.settings, stored.requestsPerMinute),
   };
@@ -90,6 +91,7 @@ async function withToken(
     subject: `user:${token.user}`,
     permissions: permissionsOf(state.roles, state.scopes),
     workflows: null,
+    endsAt: null,
     user: {
       id: token.user,
       session: token.session,

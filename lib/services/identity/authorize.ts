@@ -1,4 +1,10 @@
-import { ADMINISTRATIVE, grants, isTenantWide, type Permission } from '#contract/permissions.ts';
+import {
+  ADMINISTRATIVE,
+  grants,
+  isOfAllWorkflows,
+  isTenantWide,
+  type Permission,
+} from '#contract/permissions.ts';
 import { CloudFlowError } from '#core/errors.ts';
 import type { Principal, SignedInUser } from './principal.ts';
 
@@ -22,6 +28,9 @@ export function requirePermission(
   }
   if (principal.mode === 'test' && isTenantWide(permission)) {
     throw denied('a credential of mode test touches nothing that mode live shares');
+  }
+  if (principal.workflows !== null && isOfAllWorkflows(permission)) {
+    throw denied('a key for certain workflows touches nothing that all of them share');
   }
   if (user === null || user.mfa === 'off') return;
   if (ADMINISTRATIVE.has(permission)) requireFreshFactor(user, now);

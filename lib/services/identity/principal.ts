@@ -12,6 +12,8 @@ export interface Principal {
   readonly permissions: readonly string[];
   /** The workflows it may touch; null: all. */
   readonly workflows: readonly string[] | null;
+  /** When the credential itself ends, where what it makes must not outlive it; null: it may. */
+  readonly endsAt: number | null;
   /** Null: not a person. */
   readonly user: SignedInUser | null;
   readonly admission: Admission;

@@ -30,6 +30,7 @@ export async function createApiKey(
   const workflows = body.workflows ?? null;
   requireWorkflows(principal, workflows);
   const expiresAt = body.expires_at === undefined ? null : Date.parse(body.expires_at);
+  requireEnd(principal, expiresAt);
   if (expiresAt !== null && expiresAt <= deps.clock.now()) {
     throw new CloudFlowError('REQUEST_INVALID', 'the request does not fit the contract', {
       problems: [
@@ -62,7 +63,7 @@ export async function listApiKeys(
   const scope = { principal, operation: 'listApiKeys' };
   const page = await deps.apiKeys.list(
     principal.tenant,
-    principal.mode === 'test' ? 'test' : null,
+    { mode: principal.mode === 'test' ? 'test' : null, workflows: principal.workflows },
     deps.cursors.request(scope, query),
   );
   return deps.cursors.page(scope, query, page, present);
@@ -90,6 +91,8 @@ export async function rotateApiKey(
   }
   requireCovered(principal, old.scopes);
   requireWorkflows(principal, old.workflows);
+  requireRate(principal, old.requestsPerMinute);
+  requireEnd(principal, old.expiresAt);
   const { text, key } = await create(deps, {
     tenant: old.tenant,
     mode: old.mode,
@@ -114,7 +117,7 @@ export async function revokeApiKey(
   await deps.apiKeys.revoke(key.tenant, key.keyId, deps.clock.now());
 }
 
-/** A credential of mode test sees no keys of mode live. */
+/** A credential of mode test sees no keys of mode live, one for certain workflows none for others. */
 async function requireKey(
   deps: ApiKeyDeps,
   principal: Principal,
@@ -122,6 +125,7 @@ async function requireKey(
 ): Promise<StoredApiKey> {
   const key = await deps.apiKeys.get(principal.tenant, keyId);
   if (key === null || (principal.mode === 'test' && key.mode === 'live')) throw notFound('key');
+  if (!mayMake(principal, key.workflows)) throw notFound('key');
   return key;
 }
 
@@ -132,23 +136,39 @@ function requireMode(principal: Principal, mode: Mode): void {
 
 /** A key for some workflows makes keys for some of them. */
 function requireWorkflows(principal: Principal, wanted: readonly string[] | null): void {
-  const { workflows } = principal;
-  if (workflows === null) return;
-  if (wanted?.every((id) => workflows.includes(id)) === true) return;
+  if (mayMake(principal, wanted)) return;
   throw new CloudFlowError(
     'PERMISSION_DENIED',
     'this allows more workflows than you may touch yourself',
   );
 }
 
-/** A key with a limit of its own makes keys with no higher one. */
-function rateFor({ admission }: Principal, wanted: number | null): number | null {
+function mayMake({ workflows }: Principal, wanted: readonly string[] | null): boolean {
+  return workflows === null || wanted?.every((id) => workflows.includes(id)) === true;
+}
+
+/** A key with a limit of its own makes keys with no higher one; where none is named, with its own. */
+function rateFor(principal: Principal, wanted: number | null): number | null {
+  const rate = wanted ?? principal.admission.perMinute.caller;
+  requireRate(principal, rate);
+  return rate;
+}
+
+function requireRate({ admission }: Principal, wanted: number | null): void {
   const own = admission.perMinute.caller;
-  if (own === null) return wanted;
-  if ((wanted ?? own) <= own) return wanted ?? own;
+  if (own === null || (wanted !== null && wanted <= own)) return;
   throw new CloudFlowError(
     'PERMISSION_DENIED',
-    `this allows ${wanted} requests a minute, and you may make ${own} yourself`,
+    `this allows ${wanted ?? 'any number of'} requests a minute, and you may make ${own} yourself`,
+  );
+}
+
+/** A key that ends makes keys that end no later. */
+function requireEnd({ endsAt }: Principal, wanted: number | null): void {
+  if (endsAt === null || (wanted !== null && wanted <= endsAt)) return;
+  throw new CloudFlowError(
+    'PERMISSION_DENIED',
+    `this would outlive you, who may call until ${iso(endsAt)}; name an end (expires_at) by then`,
   );
 }
 

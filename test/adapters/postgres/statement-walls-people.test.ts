@@ -165,7 +165,7 @@ describeWithPostgres('statements about people, with row-level security switched 
           ...{ createdAt: NOW, expiresAt: null, revokedAt: null },
         });
         expect(await keys.get(ours, 'abcdefgh')).toBeNull();
-        expect((await keys.list(ours, null, PAGE)).items).toEqual([]);
+        expect((await keys.list(ours, { mode: null, workflows: null }, PAGE)).items).toEqual([]);
         await untouched(database.admin, theirs, async () => {
           expect(await keys.revoke(ours, 'abcdefgh', LATER)).toBe(false);
           await keys.endBy(ours, 'abcdefgh', LATER);

@@ -12,6 +12,7 @@ const principal: Principal = {
   subject: 'key:x',
   permissions: [],
   workflows: null,
+  endsAt: null,
   user: null,
   admission: PLAIN_ADMISSION,
 };
