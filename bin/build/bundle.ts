@@ -1,7 +1,7 @@
 import { cp, mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { type BuildOptions, build, type Metafile } from 'esbuild';
+import { type BuildOptions, build, type Metafile, type Plugin } from 'esbuild';
 import { FUNCTIONS, PROGRAMS, type ProgramName, programNames } from '#config/functions.ts';
 
 /** What the build made of one program. */
@@ -18,7 +18,18 @@ export const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const EVALUATOR = 'lib/evaluator/child.ts';
 const CACHE = 'functions/shared/cache-client.ts';
 const LAMBDA_CREDENTIALS = join(ROOT, 'functions/shared/lambda-credentials.ts');
+const SAML_LEFT_OUT = join(ROOT, 'lib/adapters/saml/left-out.ts');
 const MIGRATIONS = 'lib/adapters/postgres/migrations';
+
+/** Clients of AWS load it when an operation answers with a stream of events, and none that we call does. */
+const NO_EVENT_STREAMS: Plugin = {
+  name: 'no-event-streams',
+  setup(made) {
+    made.onResolve({ filter: /^@smithy\/core\/event-streams$/ }, ({ path, kind }) =>
+      kind === 'dynamic-import' ? { path, external: true } : null,
+    );
+  },
+};
 
 /** One way for all, so that the same sources are the same bytes. */
 const OPTIONS = {
@@ -37,15 +48,20 @@ const OPTIONS = {
   metafile: true,
   charset: 'utf8',
   define: { CLOUDFLOW_BUNDLED: 'true' },
-  // Compression for Kafka: with its WebAssembly in the text, not in a file that a bundle has not.
-  alias: { '@platformatic/wasm-utils': '@platformatic/wasm-utils/bundled' },
+  plugins: [NO_EVENT_STREAMS],
+  alias: {
+    // Compression for Kafka: with its WebAssembly in the text, not in a file that a bundle has not.
+    '@platformatic/wasm-utils': '@platformatic/wasm-utils/bundled',
+    xmlbuilder: SAML_LEFT_OUT,
+    'xml-encryption': SAML_LEFT_OUT,
+  },
   // Some packages are CommonJS and ask for Node's built-ins by `require`.
   banner: {
     js: "import{createRequire as __cr}from'node:module';const require=__cr(import.meta.url);",
   },
   // Optional in `pg`: its native driver, sockets of another platform, and passwords in a file of a home
   // folder, which is deprecated, and would be looked for by whoever was given no password.
-  external: ['pg-native', 'cloudflare:sockets', 'pgpass'],
+  external: ['pg-native', './native', 'cloudflare:sockets', 'pgpass'],
 } as const satisfies BuildOptions;
 
 /**

@@ -1,4 +1,4 @@
-import { TAGS } from '#contract/route.ts';
+import { routes } from '#contract/routes.ts';
 import type { Runtime } from '#core/plan/program.ts';
 import type { AuditTrail } from '#ports/audit-trail.ts';
 import type { BulkOperations } from '#ports/bulk-operations.ts';
@@ -8,6 +8,7 @@ import type { ConnectionStore } from '#ports/connection-store.ts';
 import type { DeadLetters } from '#ports/dead-letters.ts';
 import type { DefinitionChecks } from '#ports/definition-checks.ts';
 import type { ExecutionAccess } from '#ports/execution-store.ts';
+import type { SamlAnswers } from '#ports/identity-providers.ts';
 import type { Programs } from '#ports/programs.ts';
 import type { RuntimeHints } from '#ports/runtime-hints.ts';
 import type { Secrets } from '#ports/secrets.ts';
@@ -21,6 +22,7 @@ import { connectionHandlers } from '../connections/handlers.ts';
 import { executionHandlers } from '../executions/handlers.ts';
 import { type IdentityHandlerDeps, identityHandlers } from '../identity/handlers.ts';
 import { platformHandlers } from '../platform/handlers.ts';
+import { samlHandlers } from '../saml/handlers.ts';
 import type { ApiHandler } from '../shared/api.ts';
 import { deadLetterHandlers } from '../shared/dead-letter-handlers.ts';
 import type { createSso } from '../sso/create-sso.ts';
@@ -33,6 +35,7 @@ export interface ApiDeps extends ServeDeps {
   readonly deadLetters: DeadLetters;
   readonly identity: Omit<IdentityHandlerDeps, 'clock' | 'ids' | 'cursors' | 'accessTokens'>;
   readonly sso: ReturnType<typeof createSso>;
+  readonly saml: SamlAnswers;
   readonly accessTokens: IdentityHandlerDeps['accessTokens'];
   readonly workflows: WorkflowStore;
   readonly cache: Cache;
@@ -88,7 +91,7 @@ export function createApi(deps: ApiDeps): ApiHandler {
   const { shared, executions, handlers } = over(deps);
   return serveApi(
     deps,
-    TAGS,
+    routes,
     {
       ...handlers,
       ...connectionHandlers({
@@ -113,6 +116,7 @@ export function createApi(deps: ApiDeps): ApiHandler {
         allowedOrigins: deps.allowedOrigins ?? [],
         log: deps.log,
       }),
+      ...samlHandlers({ ...deps.identity, ...deps.sso, ...deps, clock }),
       ...auditHandlers({ trail: deps.auditTrail, cursors }),
       ...deadLetterHandlers({ deadLetters: deps.deadLetters, cursors, clock }),
       ...platformHandlers({ checks: deps.checks, serverUrl: deps.serverUrl ?? null }),

@@ -1,5 +1,4 @@
-import type { Tag } from '#contract/route.ts';
-import { type OperationId, operationIds, routeOf } from '#contract/routes.ts';
+import type { OperationId, Routes } from '#contract/routes.ts';
 import type { AuditTrail } from '#ports/audit-trail.ts';
 import type { IdempotencyStore } from '#ports/idempotency-store.ts';
 import type { Ids } from '#ports/ids.ts';
@@ -11,7 +10,7 @@ import { createAuditor } from '#services/audit/auditor.ts';
 import { type AuthenticateDeps, createAuthenticate } from '#services/identity/authenticate.ts';
 import type { Principal } from '#services/identity/principal.ts';
 import { DEFAULT_RATES, type Rates } from '../shared/admission.ts';
-import type { ApiHandler, Handlers, OperationsOf } from '../shared/api.ts';
+import type { ApiHandler, Handlers } from '../shared/api.ts';
 import { createKeepAnswers } from '../shared/idempotency.ts';
 import { createLaggingReads } from '../shared/lagging-reads.ts';
 import { createPipeline } from '../shared/pipeline.ts';
@@ -41,14 +40,14 @@ const KEEPS_OWN_KEY: ReadonlySet<OperationId> = new Set(['executeWorkflow', 'ret
 
 /**
  * A part of the contract as one function from request to response. Handlers for more or for fewer
- * operations than its tags have do not compile; a part is given its own handlers and no others, so
+ * operations than it has do not compile; a part is given its own routes and handlers and no others, so
  * that a bundle holds what it serves. `authenticateToken` is for parts with routes of tokens, `lagging`
  * for those with routes whose answers may lag: the same handlers over readers of the database.
  */
-export function serveApi<T extends Tag>(
+export function serveApi<Ids extends OperationId>(
   deps: ServeDeps,
-  tags: readonly T[],
-  handlers: Handlers<OperationsOf<T>>,
+  part: Pick<Routes, Ids>,
+  handlers: Handlers<Ids>,
   more: {
     readonly authenticateToken?: (token: string) => Promise<Principal>;
     readonly lagging?: Partial<Handlers> | null;
@@ -56,10 +55,9 @@ export function serveApi<T extends Tag>(
 ): ApiHandler {
   const { authenticateToken = noTokens, lagging = null } = more;
   const metrics = deps.metrics ?? NO_METRICS;
-  const served = operationIds.filter((id) => (tags as readonly Tag[]).includes(routeOf(id).tag));
-  const table = handlers as Partial<Handlers>;
   return createPipeline({
-    handlers: Object.fromEntries(served.map((id) => [id, table[id]])),
+    part,
+    handlers: handlers as Partial<Handlers>,
     lagging:
       lagging === null
         ? null

@@ -1,7 +1,8 @@
 import { createPostgresConnections } from '#adapters/postgres/connection-store.ts';
 import { readEnv } from '#config/env.ts';
-import { FUNCTIONS } from '#config/functions.ts';
+import { connectionRoutes } from '#contract/routes/connections.ts';
 import { serveApi } from '../api/serve-api.ts';
+import type { ServedBy } from '../shared/api.ts';
 import { connectApi } from '../shared/connect.ts';
 import { invoked } from '../shared/invoked.ts';
 import { lambdaHandler } from '../shared/lambda.ts';
@@ -10,7 +11,6 @@ import { connectionHandlers } from './handlers.ts';
 
 const env = readEnv('connections-api', process.env);
 const deps = await connectApi('connections-api', env);
-const [{ tags }] = FUNCTIONS['connections-api'].triggers;
 const handlers = connectionHandlers({
   ...deps,
   store: createPostgresConnections(deps.pool),
@@ -18,4 +18,7 @@ const handlers = connectionHandlers({
 });
 
 /** Connections to other systems, their operations and secrets. */
-export const handler = invoked(deps, lambdaHandler(serveApi(deps, tags, handlers)));
+export const handler = invoked(
+  deps,
+  lambdaHandler(serveApi<ServedBy<'connections-api'>>(deps, connectionRoutes, handlers)),
+);

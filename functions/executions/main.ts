@@ -5,9 +5,13 @@ import { createDeadLetters } from '#adapters/postgres/dead-letters.ts';
 import { createPartitions } from '#adapters/postgres/partitions.ts';
 import { createPostgresPrograms } from '#adapters/postgres/programs.ts';
 import { readEnv } from '#config/env.ts';
-import { FUNCTIONS } from '#config/functions.ts';
+import { bulkRoutes } from '#contract/routes/bulk-operations.ts';
+import { deadLetterRoutes } from '#contract/routes/dead-letters.ts';
+import { approvalRoutes, callbackRoutes, executionRoutes } from '#contract/routes/executions.ts';
+import { startRoutes } from '#contract/routes/workflows.ts';
 import { authenticateToken } from '#services/executions/callbacks.ts';
 import { serveApi } from '../api/serve-api.ts';
+import type { ServedBy } from '../shared/api.ts';
 import { connectApi, connectReaders } from '../shared/connect.ts';
 import { deadLetterHandlers } from '../shared/dead-letter-handlers.ts';
 import { openHints } from '../shared/hints.ts';
@@ -20,7 +24,6 @@ const api = await connectApi('executions-api', env);
 const readers = connectReaders(api, env);
 const partitions = createPartitions(api.pool);
 const { hints, settled } = openHints(api, env, { pool: api.pool, partitions });
-const [{ tags }] = FUNCTIONS['executions-api'].triggers;
 const tokens = createCallbackTokens();
 const over = ({ pool, catalog }: Pick<typeof api, 'pool' | 'catalog'>) => ({
   ...api,
@@ -43,10 +46,22 @@ const deadLetters = createDeadLetters({
   partitions,
 });
 const handlers = { ...executionHandlers(deps), ...deadLetterHandlers({ ...api, deadLetters }) };
-const served = serveApi(api, tags, handlers, {
-  authenticateToken: (token) => authenticateToken(deps, token),
-  lagging: readers === null ? null : executionHandlers(over(readers)),
-});
+const served = serveApi<ServedBy<'executions-api'>>(
+  api,
+  {
+    ...startRoutes,
+    ...executionRoutes,
+    ...approvalRoutes,
+    ...callbackRoutes,
+    ...bulkRoutes,
+    ...deadLetterRoutes,
+  },
+  handlers,
+  {
+    authenticateToken: (token) => authenticateToken(deps, token),
+    lagging: readers === null ? null : executionHandlers(over(readers)),
+  },
+);
 
 /** Starting, watching and operating executions; approvals, callbacks and dead letters. */
 export const handler = invoked(api, lambdaHandler(served), settled);

@@ -7,9 +7,13 @@ import { createOutboxPublisher } from '#adapters/postgres/outbox-publisher.ts';
 import { createPartitions } from '#adapters/postgres/partitions.ts';
 import { createSigningKeys } from '#adapters/postgres/signing-keys.ts';
 import { readEnv } from '#config/env.ts';
-import { FUNCTIONS } from '#config/functions.ts';
+import { auditRoutes } from '#contract/routes/audit.ts';
+import { authRoutes } from '#contract/routes/auth.ts';
+import { apiKeyRoutes, sessionRoutes } from '#contract/routes/credentials.ts';
+import { roleRoutes, tenantRoutes, userRoutes } from '#contract/routes/users.ts';
 import { serveApi } from '../api/serve-api.ts';
 import { auditHandlers } from '../audit/handlers.ts';
+import type { ServedBy } from '../shared/api.ts';
 import { connectApi } from '../shared/connect.ts';
 import { invoked } from '../shared/invoked.ts';
 import { lambdaHandler } from '../shared/lambda.ts';
@@ -21,7 +25,6 @@ import { identityHandlers } from './handlers.ts';
 
 const env = readEnv('identity-api', process.env);
 const deps = await connectApi('identity-api', env);
-const [{ tags }] = FUNCTIONS['identity-api'].triggers;
 const { pool, login, clock, codec } = deps;
 const sealer = createKmsSealer({
   client: guarded('keys', new KMSClient({}), deps),
@@ -48,9 +51,21 @@ const identity = createIdentity({
 export const handler = invoked(
   { ...deps, fresh },
   lambdaHandler(
-    serveApi(deps, tags, {
-      ...identityHandlers({ ...deps, ...identity, accessTokens }),
-      ...auditHandlers({ trail: deps.auditTrail, cursors: deps.cursors }),
-    }),
+    serveApi<ServedBy<'identity-api'>>(
+      deps,
+      {
+        ...authRoutes,
+        ...userRoutes,
+        ...roleRoutes,
+        ...tenantRoutes,
+        ...apiKeyRoutes,
+        ...sessionRoutes,
+        ...auditRoutes,
+      },
+      {
+        ...identityHandlers({ ...deps, ...identity, accessTokens }),
+        ...auditHandlers({ trail: deps.auditTrail, cursors: deps.cursors }),
+      },
+    ),
   ),
 );

@@ -1,3 +1,4 @@
+import type { FUNCTIONS, StartedBy } from '#config/functions.ts';
 import type { OperationId, ResponseBody, Routes } from '#contract/routes.ts';
 import type { Input } from '#contract/validate.ts';
 import type { Trace } from '#core/trace.ts';
@@ -67,3 +68,8 @@ export type Handlers<Ids extends OperationId = OperationId> = {
 export type OperationsOf<Tag extends string> = {
   [Id in OperationId]: Routes[Id]['tag'] extends Tag ? Id : never;
 }[OperationId];
+
+/** Operations that the registry gives one function of the API. */
+export type ServedBy<Name extends StartedBy<'http'>> = OperationsOf<
+  Extract<(typeof FUNCTIONS)[Name]['triggers'][number], { kind: 'http' }>['tags'][number]
+>;

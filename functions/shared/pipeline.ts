@@ -1,11 +1,12 @@
 import { API_LIMITS } from '#config/api-limits.ts';
 import { METRICS } from '#config/metrics.ts';
+import { type Part, routeIn } from '#contract/part.ts';
 import { problemDetails } from '#contract/problem.ts';
 import type { Method, Route } from '#contract/route.ts';
 import { answerType, METHODS, mayLag } from '#contract/route.ts';
 import { createRouter, type Match, type Router } from '#contract/router.ts';
-import { type OperationId, routeOf } from '#contract/routes.ts';
-import { checkParams, parseInput, validators } from '#contract/validate.ts';
+import type { OperationId } from '#contract/routes.ts';
+import { type Checks, createChecks } from '#contract/validate.ts';
 import { CloudFlowError } from '#core/errors.ts';
 import { type Trace, traceOfHeaders } from '#core/trace.ts';
 import type { Clock } from '#ports/clock.ts';
@@ -53,6 +54,8 @@ import { isUnavailable } from './unavailable.ts';
  * The audit trail is told of a change before the handler runs, and of every end before it is answered.
  */
 export interface PipelineDeps extends AdmissionDeps {
+  /** What is served: each has a handler. */
+  readonly part: Part;
   readonly handlers: Partial<Handlers>;
   /** The same over readers of the database, for routes whose answers may lag; null: there are none. */
   readonly lagging: { readonly handlers: Partial<Handlers>; readonly reads: LaggingReads } | null;
@@ -76,7 +79,8 @@ export interface PipelineDeps extends AdmissionDeps {
 const METHODS_LOGGED: ReadonlySet<string> = new Set([...METHODS, 'HEAD', 'OPTIONS']);
 
 export function createPipeline(deps: PipelineDeps): ApiHandler {
-  const router = createRouter(Object.keys(deps.handlers) as OperationId[]);
+  const router = createRouter(deps.part);
+  const checks = createChecks(deps.part);
   let inFlight = 0;
   return async (request) => {
     const begun = deps.clock.monotonic();
@@ -119,7 +123,7 @@ export function createPipeline(deps: PipelineDeps): ApiHandler {
     }
     inFlight += 1;
     try {
-      return await answer(deps, router, request, about);
+      return await answer(deps, router, checks, request, about);
     } catch (error) {
       const known = knownError(error);
       // Logged where it was told; the refusal stands all the same.
@@ -167,6 +171,7 @@ function fieldsOf(request: ApiRequest, about: About): LogFields {
 async function answer(
   deps: PipelineDeps,
   router: Router,
+  checks: Checks,
   request: ApiRequest,
   about: About,
 ): Promise<ApiResponse> {
@@ -177,7 +182,7 @@ async function answer(
   const match = router((isHead ? 'GET' : request.method) as Method, request.path);
   if (match.kind !== 'found') throw unroutable(request, match);
   const id = match.operationId;
-  const route = routeOf(id);
+  const route = routeIn(deps.part, id);
   about.operation = id;
   about.executionId = match.params['execution_id'] ?? null;
   const client = { userAgent: readUserAgent(request), source: request.source };
@@ -204,7 +209,7 @@ async function answer(
     if (workflow_id !== undefined) requireWorkflow(principal, workflow_id);
   } else if (route.tenant === 'token') {
     // What cannot be a token is refused by its form, and costs no query.
-    checkParams(id, match.params);
+    checks.checkParams(id, match.params);
     const token = match.params['token'] ?? '';
     // Looking one up costs a query, whether it is one or not.
     const fromThere = await takeSourceRate(deps, request.source);
@@ -224,7 +229,7 @@ async function answer(
     query: readQuery(request.query, route),
     body: await readBody(request, route),
   };
-  const input = parseInput(id, raw);
+  const input = checks.parse(id, raw);
   const ifMatch = request.headers['if-match'] ?? null;
   if (route.ifMatch === 'required' && ifMatch === null) {
     throw new CloudFlowError(
@@ -250,7 +255,7 @@ async function answer(
   const run = async (): Promise<ApiResponse> => {
     // Where the body proves who calls, the service says so once it knows.
     if (principal !== null) await audit.begin();
-    return handle(deps, id, call);
+    return handle(deps, checks, id, call);
   };
   const response =
     idempotency === null || principal === null || deps.keepsOwnKey.has(id)
@@ -264,7 +269,7 @@ async function answer(
     if (target !== undefined) audit.note({ made: target });
   }
   await audit.done();
-  return finish(id, request, response, about);
+  return finish(route, request, response, about);
 }
 
 function whoOf({ tenant, mode, subject }: Principal): Parameters<CallAudit['know']>[0] {
@@ -283,10 +288,11 @@ function targetOf(params: Readonly<Record<string, string>>): { readonly target?:
 
 async function handle(
   deps: PipelineDeps,
+  checks: Checks,
   id: OperationId,
   call: Omit<Call<OperationId>, 'principal'> & { readonly principal: Principal | null },
 ): Promise<ApiResponse> {
-  const route = routeOf(id);
+  const route = routeIn(deps.part, id);
   // The table is typed operation by operation; here the operation is only known as one of them.
   const of = (table: Partial<Handlers>) =>
     (table[id] as (call: unknown) => Promise<Reply<OperationId>>)(call);
@@ -298,7 +304,7 @@ async function handle(
           () => of(deps.handlers),
         )
       : await of(deps.handlers);
-  if (deps.checkResponses) checkResponse(id, reply.body);
+  if (deps.checkResponses) checkResponse(checks, id, reply.body);
   const headers: Record<string, string> = {};
   if (route.response !== null) headers['content-type'] = answerType(route);
   if (reply.etag !== undefined) headers['etag'] = `"${reply.etag}"`;
@@ -316,21 +322,20 @@ function bodyOf(route: Route, body: unknown): string {
   return route.text === undefined ? JSON.stringify(body) : (body as string);
 }
 
-function checkResponse(id: OperationId, body: unknown): void {
-  const problems = validators[id].response?.(JSON.parse(JSON.stringify(body ?? null))) ?? [];
+function checkResponse(checks: Checks, id: OperationId, body: unknown): void {
+  const problems = checks.of(id).response?.(JSON.parse(JSON.stringify(body ?? null))) ?? [];
   if (problems.length > 0) {
     throw new TypeError(`the answer of ${id} breaks its contract: ${JSON.stringify(problems)}`);
   }
 }
 
 function finish(
-  id: OperationId,
+  { method, etag: kind }: Route,
   request: ApiRequest,
   response: ApiResponse,
   about: About,
 ): ApiResponse {
   const headers = { ...commonHeaders(request, about), ...response.headers };
-  const { method, etag: kind } = routeOf(id);
   const etag = response.headers['etag'];
   if (
     method === 'GET' &&

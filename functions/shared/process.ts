@@ -4,8 +4,9 @@ import { createSystemClock } from '#adapters/local/system-clock.ts';
 import { createEmfMetrics, type EmfMetrics } from '#adapters/metrics/emf.ts';
 import { createPlainCodec } from '#adapters/postgres/payload-codec.ts';
 import { createXrayTracer, type XrayTracer } from '#adapters/xray/tracer.ts';
-import { FUNCTIONS, type ProgramName } from '#config/functions.ts';
+import type { ProgramName } from '#config/functions.ts';
 import { metricNamespace } from '#config/metrics.ts';
+import { FUNCTION_ENV } from '#config/program-env.ts';
 import type { Clock } from '#ports/clock.ts';
 import type { Ids } from '#ports/ids.ts';
 import type { Log } from '#ports/log.ts';
@@ -40,7 +41,7 @@ export function createBasics(name: ProgramName, env: { readonly STAGE: string })
   });
   const tracer = createXrayTracer({
     name: `cloudflow-${env.STAGE}-${name}`,
-    host: name in FUNCTIONS ? 'lambda' : 'container',
+    host: name in FUNCTION_ENV ? 'lambda' : 'container',
     now: () => clock.now(),
   });
   return { name, clock, ids: createIds(), codec: createPlainCodec(), log, metrics, tracer };

@@ -1,6 +1,6 @@
 import { API_LIMITS } from '#config/api-limits.ts';
 import { parseJsonBody } from '#contract/json-body.ts';
-import { CORRELATION_ID, IDEMPOTENCY_KEY } from '#contract/openapi.ts';
+import { CORRELATION_ID, IDEMPOTENCY_KEY } from '#contract/request-headers.ts';
 import { bodyType, type Route } from '#contract/route.ts';
 import { CloudFlowError } from '#core/errors.ts';
 import { isJsonObject, type Json } from '#core/json.ts';

@@ -8,11 +8,10 @@ import {
   createPostgresSignIns,
 } from '#adapters/postgres/external-sign-in.ts';
 import { createPostgresIdentityProviders } from '#adapters/postgres/identity-provider-store.ts';
-import { createSamlProtocol } from '#adapters/saml/saml-protocol.ts';
+import { createSamlRequests } from '#adapters/saml/saml-requests.ts';
 import { type EgressPolicy, egressPair } from '#config/egress.ts';
 import type { Clock } from '#ports/clock.ts';
 import type { Http } from '#ports/http.ts';
-import type { KeyValue } from '#ports/key-value.ts';
 import type { Metrics } from '#ports/metrics.ts';
 import type { ProviderDeps } from '#services/sso/providers.ts';
 
@@ -25,7 +24,6 @@ export function createSso(deps: {
   /** Behind the egress guard: where providers are is what tenants say. */
   readonly http: Http;
   readonly egress: Pick<EgressPolicy, 'allow'>;
-  readonly records: KeyValue;
   readonly clock: Clock;
   readonly metrics: Metrics;
   readonly randomBytes: (count: number) => Uint8Array;
@@ -45,7 +43,7 @@ export function createSso(deps: {
     protocols: {
       oidc: createOidc(asking),
       oauth2: createOAuth2(asking),
-      saml: createSamlProtocol(deps),
+      saml: createSamlRequests(deps),
     },
     mayBePlain,
   };

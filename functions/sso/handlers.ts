@@ -1,11 +1,5 @@
-import {
-  beginSignIn,
-  exchangeSignIn,
-  finishSignIn,
-  getSamlMetadata,
-  linkIdentity,
-  type Redirect,
-} from '#services/sso/flow.ts';
+import { finishSignIn } from '#services/sso/finish-sign-in.ts';
+import { beginSignIn, exchangeSignIn, linkIdentity } from '#services/sso/flow.ts';
 import {
   createIdentityProvider,
   deleteIdentityProvider,
@@ -36,15 +30,14 @@ export function ssoHandlers(
       return { body: undefined };
     },
 
-    beginSignIn: async ({ params, query, client }) =>
-      sentOn(await beginSignIn(deps, params, query, client)),
-    finishSignIn: async ({ params, query, cookies, audit }) =>
-      sentOn(await finishSignIn(deps, params, fieldsOf(query), cookies, audit)),
-    finishSamlSignIn: async ({ params, body, cookies, audit }) => {
-      const { RelayState: state, SAMLResponse } = body;
-      return sentOn(await finishSignIn(deps, params, { state, SAMLResponse }, cookies, audit));
-    },
-    getSamlMetadata: async ({ params }) => ({ body: await getSamlMetadata(deps, params) }),
+    beginSignIn: async ({ params, query, client }) => ({
+      body: undefined,
+      ...(await beginSignIn(deps, params, query, client)),
+    }),
+    finishSignIn: async ({ params, query, cookies, audit }) => ({
+      body: undefined,
+      ...(await finishSignIn(deps, params, fieldsOf(query), cookies, audit)),
+    }),
     exchangeSignIn: async ({ body, client, audit }) => ({
       body: await exchangeSignIn(deps, body, client, audit),
     }),
@@ -52,10 +45,6 @@ export function ssoHandlers(
       body: await linkIdentity(deps, principal, body, audit),
     }),
   };
-}
-
-function sentOn({ location, cookie }: Redirect) {
-  return { body: undefined, location, cookie };
 }
 
 /** Members that came more than once say nothing. */

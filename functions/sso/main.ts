@@ -2,7 +2,7 @@ import { KMSClient } from '@aws-sdk/client-kms';
 import { guarded } from '#adapters/aws/guarded.ts';
 import { createDnsResolver } from '#adapters/http/dns-resolver.ts';
 import { createEgressGuard } from '#adapters/http/egress-guard.ts';
-import { createUndiciHttp } from '#adapters/http/undici-http.ts';
+import { createNodeHttp } from '#adapters/http/node-http.ts';
 import { createKmsSealer } from '#adapters/kms/sealer.ts';
 import { createPostgresLoginGuard } from '#adapters/postgres/login-guard.ts';
 import { createPostgresOneTimeTokens } from '#adapters/postgres/one-time-tokens.ts';
@@ -13,22 +13,21 @@ import { createPostgresTenants } from '#adapters/postgres/tenant-store.ts';
 import { createPostgresUsers } from '#adapters/postgres/user-store.ts';
 import { readEgressPolicy } from '#config/egress.ts';
 import { readEnv } from '#config/env.ts';
-import { FUNCTIONS } from '#config/functions.ts';
+import { identityProviderRoutes, ssoRoutes } from '#contract/routes/sso.ts';
 import { createIdentityKey } from '#services/identity/identity-key.ts';
 import { serveApi } from '../api/serve-api.ts';
 import { createVerifier } from '../identity/create-verifier.ts';
+import type { ServedBy } from '../shared/api.ts';
 import { connectApi } from '../shared/connect.ts';
 import { invoked } from '../shared/invoked.ts';
 import { lambdaHandler } from '../shared/lambda.ts';
 import { openPlatformKeys } from '../shared/platform-keys.ts';
-import { openRecords } from '../shared/records.ts';
 import { openTenantSecrets } from '../shared/secrets.ts';
 import { createSso } from './create-sso.ts';
 import { ssoHandlers } from './handlers.ts';
 
 const env = readEnv('sso-api', process.env);
 const deps = await connectApi('sso-api', env);
-const [{ tags }] = FUNCTIONS['sso-api'].triggers;
 const { pool, login, clock } = deps;
 const sealer = createKmsSealer({
   client: guarded('keys', new KMSClient({}), deps),
@@ -47,18 +46,17 @@ const fresh = async () => void (await Promise.all([deps.fresh(), keys.fresh()]))
 export const handler = invoked(
   { ...deps, fresh },
   lambdaHandler(
-    serveApi(
+    serveApi<ServedBy<'sso-api'>>(
       deps,
-      tags,
+      { ...ssoRoutes, ...identityProviderRoutes },
       ssoHandlers({
         ...deps,
         ...createSso({
           ...deps,
           app: pool,
           login,
-          http: createUndiciHttp({ guard }),
+          http: createNodeHttp({ guard }),
           egress,
-          records: openRecords(deps, env, pool),
         }),
         users: createPostgresUsers(pool),
         roles: createPostgresRoles(pool),

@@ -10,6 +10,7 @@
 import type { Capability } from './capabilities.ts';
 import { CONSUMERS, type ConsumerName } from './consumers.ts';
 import type { LayerName } from './layers.ts';
+import { CONTAINER_ENV, FUNCTION_ENV } from './program-env.ts';
 import { TIME_LIMITS } from './time-limits.ts';
 import { topicNames } from './topics.ts';
 import { KAFKA_LIMITS, type Trigger } from './triggers.ts';
@@ -58,38 +59,6 @@ export const FUNCTION_DEFAULTS = {
   tracing: true,
 } as const;
 
-const DATABASE = ['DATABASE_URL', 'DATABASE_AUTH'] as const;
-const API = [
-  'STAGE',
-  ...DATABASE,
-  'CURSOR_KEY_SECRET',
-  'PUBLIC_URL',
-  'ALLOWED_ORIGINS',
-  'PREFERRED_RUNTIME',
-] as const;
-/** Windows of rate limits that all processes share. */
-const CACHE = ['CACHE_URL', 'CACHE_AUTH'] as const;
-const TENANT_SECRETS = [
-  'TENANT_SECRETS_PREFIX',
-  'TENANT_SECRETS_KEY',
-  'TENANT_SECRETS_COPY',
-] as const;
-const EGRESS = ['EGRESS_ALLOW', 'EGRESS_PORTS'] as const;
-const MACHINES = [
-  'STEP_RUNNER_ARN',
-  'MACHINE_ROLE_ARN',
-  'MACHINE_LOG_GROUP_ARN',
-  'MACHINE_PREFIX',
-] as const;
-const RUNNER = [
-  'STAGE',
-  ...DATABASE,
-  'PUBLIC_URL',
-  ...TENANT_SECRETS,
-  ...EGRESS,
-  'NUDGES_QUEUE_URL',
-] as const;
-
 const API_CAN = [
   'postgres:cloudflow_app',
   'postgres:cloudflow_login',
@@ -110,13 +79,6 @@ const DRIVER_CAN = [
   'states:answer',
 ] as const;
 
-const OPERATIONS = [
-  'STAGE',
-  'RECOVERY_FACTS',
-  'RECOVERY_BUCKET',
-  'RECOVERY_TOPIC_ARN',
-  'INTEGRITY_FUNCTION_ARN',
-] as const;
 const OPERATIONS_CAN = [
   'recovery:documents',
   'recovery:announce',
@@ -141,7 +103,7 @@ const consumer = <Name extends ConsumerName>(name: Name) =>
         deadLetters: null,
       },
     ],
-    env: ['STAGE', ...DATABASE],
+    env: FUNCTION_ENV[name],
     can: ['postgres:cloudflow_relay'],
     beside: [],
     memoryMb: 512,
@@ -153,8 +115,6 @@ const consumer = <Name extends ConsumerName>(name: Name) =>
 
 const RELAY_CAN = topicNames.map((topic) => `kafka:${topic}:publish` as const);
 
-/** Of functions that carry the language and the contract, which grows with every route. */
-const MEBIBYTE = 1_048_576;
 const HTTP_SECONDS = TIME_LIMITS.function / 1_000;
 
 export const FUNCTIONS = {
@@ -162,33 +122,33 @@ export const FUNCTIONS = {
     about: 'definitions of workflows and their versions',
     entry: 'functions/workflows/main.ts',
     triggers: [{ kind: 'http', tags: ['workflows'] }],
-    env: [...API, ...CACHE, 'DATABASE_READER_URL'],
+    env: FUNCTION_ENV['workflows-api'],
     can: [...API_CAN, 'cache'],
     beside: ['cache'],
     memoryMb: 1_024,
     timeoutSeconds: HTTP_SECONDS,
     reservedConcurrency: null,
     keptWarm: true,
-    maxBundleBytes: MEBIBYTE,
+    maxBundleBytes: MEGABYTE,
   },
   'executions-api': {
     about: 'starting, watching and operating executions; approvals, callbacks and dead letters',
     entry: 'functions/executions/main.ts',
     triggers: [{ kind: 'http', tags: ['executions', 'approvals', 'callbacks', 'dead-letters'] }],
-    env: [...API, ...CACHE, 'DATABASE_READER_URL', 'NUDGES_QUEUE_URL'],
+    env: FUNCTION_ENV['executions-api'],
     can: [...API_CAN, 'cache', 'queue:step-functions-nudges:send'],
     beside: ['cache'],
     memoryMb: 1_024,
     timeoutSeconds: HTTP_SECONDS,
     reservedConcurrency: null,
     keptWarm: true,
-    maxBundleBytes: MEBIBYTE,
+    maxBundleBytes: MEGABYTE,
   },
   'connections-api': {
     about: 'connections to other systems, their operations and secrets',
     entry: 'functions/connections/main.ts',
     triggers: [{ kind: 'http', tags: ['connections'] }],
-    env: [...API, ...CACHE, ...TENANT_SECRETS],
+    env: FUNCTION_ENV['connections-api'],
     can: [...API_CAN, 'cache', 'secrets:tenants:write'],
     beside: ['cache'],
     memoryMb: 512,
@@ -206,7 +166,7 @@ export const FUNCTIONS = {
         tags: ['auth', 'users', 'roles', 'tenants', 'api-keys', 'sessions', 'audit'],
       },
     ],
-    env: [...API, ...CACHE, 'IDENTITY_KEY_SECRET', 'SIGNING_SEAL_KEY', 'RECORDS_TABLE'],
+    env: FUNCTION_ENV['identity-api'],
     can: [...API_CAN, 'cache', 'secrets:identity-key', 'signing-keys:open', 'records'],
     beside: ['cache'],
     // One hash of a password takes a whole core and 64 MiB: this much memory is one core.
@@ -216,21 +176,13 @@ export const FUNCTIONS = {
     reservedConcurrency: 50,
     keptWarm: true,
     layers: ['argon2'],
-    maxBundleBytes: MEBIBYTE,
+    maxBundleBytes: MEGABYTE,
   },
   'sso-api': {
     about: 'signing in elsewhere, and which identity providers are asked',
     entry: 'functions/sso/main.ts',
     triggers: [{ kind: 'http', tags: ['sso', 'identity-providers'] }],
-    env: [
-      ...API,
-      ...CACHE,
-      'IDENTITY_KEY_SECRET',
-      'SIGNING_SEAL_KEY',
-      'RECORDS_TABLE',
-      ...TENANT_SECRETS,
-      ...EGRESS,
-    ],
+    env: FUNCTION_ENV['sso-api'],
     can: [
       ...API_CAN,
       'cache',
@@ -238,7 +190,6 @@ export const FUNCTIONS = {
       'signing-keys:open',
       'secrets:tenants:read',
       'secrets:tenants:write',
-      'records',
       'egress:internet',
     ],
     beside: ['cache'],
@@ -247,13 +198,27 @@ export const FUNCTIONS = {
     // Public, and it waits for others: a flood of it must not take the concurrency of the account.
     reservedConcurrency: 50,
     keptWarm: false,
-    maxBundleBytes: 2 * MEGABYTE,
+    maxBundleBytes: MEGABYTE,
+  },
+  'saml-api': {
+    about: 'answers of identity providers of SAML, which browsers post',
+    entry: 'functions/saml/main.ts',
+    triggers: [{ kind: 'http', tags: ['saml'] }],
+    env: FUNCTION_ENV['saml-api'],
+    can: [...API_CAN, 'secrets:identity-key', 'records'],
+    beside: [],
+    memoryMb: 1_024,
+    timeoutSeconds: HTTP_SECONDS,
+    // Public, and verifying what strangers post costs processor time: a flood of it must not take the account's.
+    reservedConcurrency: 20,
+    keptWarm: false,
+    maxBundleBytes: MEGABYTE,
   },
   'platform-api': {
     about: 'health, readiness, the schema of definitions and the description of the API',
     entry: 'functions/platform/main.ts',
     triggers: [{ kind: 'http', tags: ['platform'] }],
-    env: API,
+    env: FUNCTION_ENV['platform-api'],
     can: API_CAN,
     beside: [],
     memoryMb: 512,
@@ -267,7 +232,7 @@ export const FUNCTIONS = {
     about: 'WebSockets: who may connect, who is connected, and what they say',
     entry: 'functions/realtime/main.ts',
     triggers: [{ kind: 'socket' }],
-    env: ['STAGE', ...DATABASE, 'PUBLIC_URL', 'RECORDS_TABLE', 'SOCKETS_URL'],
+    env: FUNCTION_ENV.realtime,
     can: ['postgres:cloudflow_app', 'postgres:cloudflow_login', 'records', 'sockets:manage'],
     beside: [],
     memoryMb: 512,
@@ -281,7 +246,7 @@ export const FUNCTIONS = {
     about: 'tells API Gateway whether anybody we know calls, so that junk starts nothing else',
     entry: 'functions/authorizer/main.ts',
     triggers: [{ kind: 'authorizer', keptSeconds: 60 }],
-    env: ['STAGE', ...DATABASE, 'PUBLIC_URL'],
+    env: FUNCTION_ENV.authorizer,
     can: ['postgres:cloudflow_app', 'postgres:cloudflow_login'],
     beside: [],
     memoryMb: 512,
@@ -296,7 +261,7 @@ export const FUNCTIONS = {
     about: 'the work of steps on Step Functions',
     entry: 'functions/step-runner/main.ts',
     triggers: [{ kind: 'machine-task' }],
-    env: RUNNER,
+    env: FUNCTION_ENV['step-runner'],
     can: RUNNER_CAN,
     beside: ['evaluator'],
     memoryMb: 1_769,
@@ -313,7 +278,7 @@ export const FUNCTIONS = {
       { kind: 'schedule', everyMinutes: 1 },
       { kind: 'queue', queue: 'step-functions-nudges', batchSize: 100, maxConcurrency: 2 },
     ],
-    env: [...RUNNER, ...MACHINES],
+    env: FUNCTION_ENV['step-functions-driver'],
     can: [...RUNNER_CAN, ...DRIVER_CAN],
     beside: ['evaluator'],
     memoryMb: 1_769,
@@ -326,7 +291,7 @@ export const FUNCTIONS = {
     about: 'records the end of one machine that its last task could not report',
     entry: 'functions/state-changed/main.ts',
     triggers: [{ kind: 'machine-status', statuses: ['FAILED', 'TIMED_OUT', 'ABORTED'] }],
-    env: [...RUNNER, ...MACHINES],
+    env: FUNCTION_ENV['state-changed'],
     can: [...RUNNER_CAN, ...DRIVER_CAN],
     beside: ['evaluator'],
     memoryMb: 1_024,
@@ -339,7 +304,7 @@ export const FUNCTIONS = {
     about: 'measures what waits in the database, which no program sees by itself',
     entry: 'functions/measure/main.ts',
     triggers: [{ kind: 'schedule', everyMinutes: 1 }],
-    env: ['STAGE', ...DATABASE],
+    env: FUNCTION_ENV.measure,
     can: ['postgres:cloudflow_engine', 'postgres:cloudflow_relay'],
     beside: [],
     memoryMb: 512,
@@ -352,7 +317,7 @@ export const FUNCTIONS = {
     about: 'deletes machines of workflows that nobody has started for long',
     entry: 'functions/collect-machines/main.ts',
     triggers: [{ kind: 'schedule', everyMinutes: 1_440 }],
-    env: ['STAGE', ...MACHINES],
+    env: FUNCTION_ENV['collect-machines'],
     can: ['states:collect'],
     beside: [],
     memoryMb: 512,
@@ -365,7 +330,7 @@ export const FUNCTIONS = {
     about: 'brings the schema forward, and gives the roles their logins',
     entry: 'functions/migrate/main.ts',
     triggers: [{ kind: 'deploy', order: 1 }],
-    env: ['STAGE', 'DATABASE_URL', 'DATABASE_AUTH', 'DATABASE_OWNER_SECRET'],
+    env: FUNCTION_ENV.migrate,
     can: ['postgres:owner'],
     beside: ['migrations'],
     memoryMb: 512,
@@ -381,7 +346,7 @@ export const FUNCTIONS = {
       { kind: 'schedule', everyMinutes: 720 },
       { kind: 'deploy', order: 2 },
     ],
-    env: ['STAGE', ...DATABASE],
+    env: FUNCTION_ENV.partitions,
     can: ['postgres:cloudflow_engine', 'postgres:cloudflow_relay'],
     beside: [],
     memoryMb: 512,
@@ -391,10 +356,11 @@ export const FUNCTIONS = {
     maxBundleBytes: MEGABYTE,
   },
   'collect-secrets': {
-    about: 'deletes secrets that no connection names any more',
+    about:
+      'deletes secrets that no connection names any more, and tells of those not changed for long',
     entry: 'functions/collect-secrets/main.ts',
     triggers: [{ kind: 'schedule', everyMinutes: 60 }],
-    env: ['STAGE', ...DATABASE, ...TENANT_SECRETS],
+    env: FUNCTION_ENV['collect-secrets'],
     can: ['postgres:cloudflow_relay', 'secrets:tenants:delete'],
     beside: [],
     memoryMb: 512,
@@ -407,7 +373,7 @@ export const FUNCTIONS = {
     about: 'holds executions against their logs, in the database or in a copy that was restored',
     entry: 'functions/integrity/main.ts',
     triggers: [{ kind: 'schedule', everyMinutes: 1_440 }, { kind: 'operation' }],
-    env: ['STAGE', ...DATABASE],
+    env: FUNCTION_ENV.integrity,
     can: ['postgres:cloudflow_auditor'],
     beside: [],
     memoryMb: 1_024,
@@ -424,7 +390,7 @@ export const FUNCTIONS = {
     about: 'takes what the audit trail was told into its chains, and signs their ends',
     entry: 'functions/audit-sealer/main.ts',
     triggers: [{ kind: 'schedule', everyMinutes: 1 }],
-    env: ['STAGE', ...DATABASE, 'SIGNING_SEAL_KEY', 'AUDIT_BUCKET'],
+    env: FUNCTION_ENV['audit-sealer'],
     can: ['postgres:cloudflow_relay', 'signing-keys:open', 'bucket:audit:write'],
     beside: [],
     memoryMb: 1_024,
@@ -437,7 +403,7 @@ export const FUNCTIONS = {
     about: 'makes a tenant and its first owner, for whoever operates the platform',
     entry: 'functions/make-tenant/main.ts',
     triggers: [{ kind: 'operation' }],
-    env: ['STAGE', ...DATABASE],
+    env: FUNCTION_ENV['make-tenant'],
     can: ['postgres:cloudflow_app', 'postgres:cloudflow_relay'],
     beside: [],
     memoryMb: 512,
@@ -454,7 +420,7 @@ export const FUNCTIONS = {
       { kind: 'schedule', everyMinutes: 1_440 },
       { kind: 'deploy', order: 3 },
     ],
-    env: ['STAGE', ...DATABASE, 'SIGNING_SEAL_KEY'],
+    env: FUNCTION_ENV['signing-keys'],
     can: ['postgres:cloudflow_relay', 'signing-keys:make'],
     beside: [],
     memoryMb: 512,
@@ -466,9 +432,13 @@ export const FUNCTIONS = {
   'platform-keys': {
     about: 'makes the next key of cursors and of identity in time, beside those that are in use',
     entry: 'functions/platform-keys/main.ts',
-    // Twice a day, so that a day in which nobody counted is no accident of the clock.
-    triggers: [{ kind: 'schedule', everyMinutes: 720 }],
-    env: ['STAGE', 'CURSOR_KEY_SECRET', 'IDENTITY_KEY_SECRET'],
+    triggers: [
+      // Twice a day, so that a day in which nobody counted is no accident of the clock.
+      { kind: 'schedule', everyMinutes: 720 },
+      // And when it is deployed, so that the alarm that hears its silence finds a number from the first minute.
+      { kind: 'deploy', order: 4, atHome: true },
+    ],
+    env: FUNCTION_ENV['platform-keys'],
     can: ['secrets:platform-keys:turn'],
     beside: [],
     memoryMb: 512,
@@ -483,7 +453,7 @@ export const FUNCTIONS = {
       'what the platform does to itself where it serves: copies of the database, inventories, reports',
     entry: 'functions/operations/main.ts',
     triggers: [{ kind: 'platform-task' }],
-    env: OPERATIONS,
+    env: FUNCTION_ENV.operations,
     can: [
       ...OPERATIONS_CAN,
       'recovery:backups',
@@ -505,7 +475,7 @@ export const FUNCTIONS = {
     about: 'what the region that waits does in order to take over',
     entry: 'functions/takeover/main.ts',
     triggers: [{ kind: 'platform-task' }],
-    env: OPERATIONS,
+    env: FUNCTION_ENV.takeover,
     can: [
       ...OPERATIONS_CAN,
       'recovery:databases',
@@ -525,7 +495,7 @@ export const FUNCTIONS = {
     about: 'holds executions against their logs in the database that took over',
     entry: 'functions/standby-integrity/main.ts',
     triggers: [{ kind: 'operation' }],
-    env: ['STAGE', ...DATABASE],
+    env: FUNCTION_ENV['standby-integrity'],
     can: ['postgres:cloudflow_auditor'],
     beside: [],
     memoryMb: 1_024,
@@ -539,7 +509,7 @@ export const FUNCTIONS = {
     about: 'asks from the region that waits whether the one that serves answers',
     entry: 'functions/probe/main.ts',
     triggers: [{ kind: 'watch', everyMinutes: 1 }],
-    env: ['STAGE', 'PUBLIC_URL'],
+    env: FUNCTION_ENV.probe,
     can: [],
     beside: [],
     memoryMb: 512,
@@ -556,7 +526,7 @@ export const CONTAINERS = {
   engine: {
     about: 'the hot path: executions on the engine',
     entry: 'bin/engine.ts',
-    env: [...RUNNER, 'HEALTH_PORT', 'KAFKA_CLUSTER_ARN'],
+    env: CONTAINER_ENV.engine,
     can: [
       ...RUNNER_CAN,
       'postgres:cloudflow_relay',

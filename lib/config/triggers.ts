@@ -32,7 +32,12 @@ export type Trigger =
   /** Invoked by operations of the platform on itself. */
   | { readonly kind: 'operation' }
   /** Invoked by the deployment, which fails when it fails; lower `order` first. */
-  | { readonly kind: 'deploy'; readonly order: number };
+  | {
+      readonly kind: 'deploy';
+      readonly order: number;
+      /** Not where a lost region is taken over: it writes what can only be read there until it is promoted. */
+      readonly atHome?: true;
+    };
 
 /**
  * Messages of a topic, from the earliest on. A batch may fail in part; what failed is tried again

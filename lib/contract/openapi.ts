@@ -1,5 +1,6 @@
 import { API_ERRORS, type ApiErrorCode } from '#core/errors.ts';
 import type { Json, JsonObject } from '#core/json.ts';
+import { CORRELATION_ID, IDEMPOTENCY_KEY } from './request-headers.ts';
 import {
   answerType,
   bodyType,
@@ -21,6 +22,7 @@ const TAG_TEXT: { readonly [T in Tag]: string } = {
   connections: 'what steps may reach, and the SQL they may run',
   auth: 'signing in, tokens and passwords',
   sso: 'signing in elsewhere, through an identity provider of the tenant',
+  saml: 'answers of identity providers of SAML, which browsers bring',
   'identity-providers': 'where people of a tenant may sign in besides here',
   users: 'people of a tenant, and their profiles',
   roles: 'what people may do',
@@ -129,10 +131,6 @@ function parameters(route: Route): Json[] {
   list.push(header('X-Correlation-Id', CORRELATION_ID, 'carried into every event of the call'));
   return list;
 }
-
-/** 1 to 128 visible characters. The wrapper that reads the header checks with the same pattern. */
-export const IDEMPOTENCY_KEY = { type: 'string', pattern: '^[\\x21-\\x7e]{1,128}$' } as const;
-export const CORRELATION_ID = { type: 'string', pattern: '^[A-Za-z0-9._:-]{1,128}$' } as const;
 
 function header(name: string, schema: JsonObject, description: string): JsonObject {
   return { name, in: 'header', required: false, schema, description };

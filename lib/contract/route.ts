@@ -14,6 +14,7 @@ export const TAGS = [
   'connections',
   'auth',
   'sso',
+  'saml',
   'identity-providers',
   'users',
   'roles',

@@ -1,5 +1,6 @@
-import type { Method } from './route.ts';
-import { type OperationId, operationIds, routeOf } from './routes.ts';
+import { idsIn, type Part, routeIn } from './part.ts';
+import type { Method, Route } from './route.ts';
+import type { OperationId } from './routes.ts';
 
 export type Match =
   | {
@@ -24,9 +25,9 @@ export type Router = (method: Method, path: string) => Match;
  * Builds the matcher for a part of the contract. A literal segment wins over a parameter, per method:
  * `GET /workflows/validate` is a workflow called `validate`, `POST` is the check.
  */
-export function createRouter(ids: readonly OperationId[] = operationIds): Router {
+export function createRouter(part: Part): Router {
   const root = emptyNode();
-  for (const id of ids) insert(root, id);
+  for (const id of idsIn(part)) insert(root, id, routeIn(part, id));
   return (method, path) => {
     const segments = decodePath(path);
     if (segments === null) return { kind: 'malformed' };
@@ -41,8 +42,7 @@ function emptyNode(): Node {
   return { literals: new Map(), parameter: null, operations: new Map() };
 }
 
-function insert(root: Node, id: OperationId): void {
-  const route = routeOf(id);
+function insert(root: Node, id: OperationId, route: Route): void {
   const names: string[] = [];
   let node = root;
   for (const segment of route.path.slice(1).split('/')) {

@@ -8,9 +8,9 @@ import { deadLetterRoutes } from './routes/dead-letters.ts';
 import { approvalRoutes, callbackRoutes, executionRoutes } from './routes/executions.ts';
 import { limitRoutes } from './routes/limits.ts';
 import { platformRoutes } from './routes/platform.ts';
-import { identityProviderRoutes, ssoRoutes } from './routes/sso.ts';
+import { identityProviderRoutes, samlRoutes, ssoRoutes } from './routes/sso.ts';
 import { roleRoutes, tenantRoutes, userRoutes } from './routes/users.ts';
-import { workflowRoutes } from './routes/workflows.ts';
+import { startRoutes, workflowRoutes } from './routes/workflows.ts';
 
 /**
  * The HTTP contract, declared once. Types, validation, OpenAPI, the router, the local server, the
@@ -19,6 +19,7 @@ import { workflowRoutes } from './routes/workflows.ts';
 export const routes = {
   ...workflowRoutes,
   ...limitRoutes,
+  ...startRoutes,
   ...executionRoutes,
   ...bulkRoutes,
   ...approvalRoutes,
@@ -26,6 +27,7 @@ export const routes = {
   ...connectionRoutes,
   ...authRoutes,
   ...ssoRoutes,
+  ...samlRoutes,
   ...identityProviderRoutes,
   ...userRoutes,
   ...roleRoutes,

@@ -4,15 +4,9 @@ import addFormats from 'ajv-formats';
 import type { TSchema } from 'typebox';
 import { CloudFlowError, type Problem } from '#core/errors.ts';
 import { pointerTo } from '#core/json.ts';
+import { idsIn, type Part, routeIn } from './part.ts';
 import type { Route } from './route.ts';
-import {
-  type Body,
-  type OperationId,
-  operationIds,
-  type Params,
-  type Query,
-  routeOf,
-} from './routes.ts';
+import type { Body, OperationId, Params, Query } from './routes.ts';
 
 export interface OperationValidators {
   readonly params: Validator | null;
@@ -41,21 +35,58 @@ function withFormats(made: Ajv): Ajv {
   return made;
 }
 
-/** Compiled once, when this module is loaded: a schema that does not compile stops the start. */
-export const validators: { readonly [Id in OperationId]: OperationValidators } = Object.fromEntries(
-  operationIds.map((id) => {
-    const route = routeOf(id);
-    return [
-      id,
-      {
-        params: route.params === undefined ? null : compile(route.params),
-        query: compile(route.query ?? NO_QUERY()),
-        body: route.body === undefined ? null : compile(route.body),
-        response: route.response === null ? null : compile(route.response),
-      },
-    ];
-  }),
-) as { [Id in OperationId]: OperationValidators };
+/** Checks of one part of the contract. */
+export interface Checks {
+  /** Throws a TypeError for an operation of another part. */
+  of(id: OperationId): OperationValidators;
+  /**
+   * Turns what came over the wire into the operation's types, or throws REQUEST_INVALID with every
+   * problem. Pointers begin with `/path`, `/query` or `/body`.
+   */
+  parse<Id extends OperationId>(
+    id: Id,
+    raw: { params: unknown; query: Readonly<Record<string, unknown>>; body: unknown },
+  ): Input<Id>;
+  /** Looks at the path alone, where it holds the credential; throws as `parse` does. */
+  checkParams(id: OperationId, params: unknown): void;
+}
+
+/** Compiled once, at the start: a schema that does not compile stops it. */
+export function createChecks(part: Part): Checks {
+  const validators = new Map(idsIn(part).map((id) => [id, validatorsOf(routeIn(part, id))]));
+  const of = (id: OperationId): OperationValidators => {
+    const found = validators.get(id);
+    if (found === undefined) throw new TypeError(`${id} is not of this part of the contract`);
+    return found;
+  };
+  return {
+    of,
+    parse<Id extends OperationId>(
+      id: Id,
+      raw: { params: unknown; query: Readonly<Record<string, unknown>>; body: unknown },
+    ): Input<Id> {
+      const { params, query, body } = of(id);
+      const input = { ...raw, query: fromText(raw.query, routeIn(part, id)) };
+      refuse([
+        ...at('/path', params?.(input.params)),
+        ...at('/query', query?.(input.query)),
+        ...at('/body', body?.(input.body)),
+      ]);
+      // The validators above are compiled from the schemas that these types are inferred from.
+      return input as unknown as Input<Id>;
+    },
+    checkParams: (id, params) => refuse(at('/path', of(id).params?.(params))),
+  };
+}
+
+function validatorsOf(route: Route): OperationValidators {
+  return {
+    params: route.params === undefined ? null : compile(route.params),
+    query: compile(route.query ?? NO_QUERY()),
+    body: route.body === undefined ? null : compile(route.body),
+    response: route.response === null ? null : compile(route.response),
+  };
+}
 
 function NO_QUERY(): TSchema {
   return { type: 'object', additionalProperties: false, properties: {} } as TSchema;
@@ -70,31 +101,6 @@ export interface Input<Id extends OperationId> {
   readonly params: Params<Id>;
   readonly query: Query<Id>;
   readonly body: Body<Id>;
-}
-
-/**
- * Turns what came over the wire into the operation's types, or throws REQUEST_INVALID with every
- * problem. Pointers begin with `/path`, `/query` or `/body`.
- */
-export function parseInput<Id extends OperationId>(
-  id: Id,
-  raw: { params: unknown; query: Readonly<Record<string, unknown>>; body: unknown },
-): Input<Id> {
-  const { params, query, body } = validators[id];
-  const input = { ...raw, query: fromText(raw.query, routeOf(id)) };
-  const problems = [
-    ...at('/path', params?.(input.params)),
-    ...at('/query', query?.(input.query)),
-    ...at('/body', body?.(input.body)),
-  ];
-  refuse(problems);
-  // The validators above are compiled from the schemas that these types are inferred from.
-  return input as unknown as Input<Id>;
-}
-
-/** Looks at the path alone, where it holds the credential; throws as `parseInput` does. */
-export function checkParams(id: OperationId, params: unknown): void {
-  refuse(at('/path', validators[id].params?.(params)));
 }
 
 function refuse(problems: readonly Problem[]): void {

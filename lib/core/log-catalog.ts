@@ -89,6 +89,7 @@ export const LOG_EVENTS = {
   REGION_UNANSWERED: 'the API of the region that serves gave no answer to the one that waits',
   UPKEEP_FAILED: 'what has expired could not be deleted',
   SECRETS_COLLECTED: 'secrets that no connection names were deleted',
+  SECRETS_OLD: 'tenants were told of secrets that they have not changed for long',
 
   // Events
   EVENT_LOG_AWAY: 'the event log does not answer; it is tried again',

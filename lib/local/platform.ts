@@ -16,6 +16,7 @@ import { createArgon2Hasher } from '#adapters/argon2/password-hasher.ts';
 import { createOutboundGate, DEFAULT_GATE_LIMITS } from '#adapters/breaker/outbound-gate.ts';
 import { createDnsResolver } from '#adapters/http/dns-resolver.ts';
 import { createEgressGuard } from '#adapters/http/egress-guard.ts';
+import { createNodeHttp } from '#adapters/http/node-http.ts';
 import { createUndiciHttp } from '#adapters/http/undici-http.ts';
 import { createCallbackTokens } from '#adapters/local/callback-tokens.ts';
 import { createFileObjects } from '#adapters/local/file-objects.ts';
@@ -41,6 +42,7 @@ import { createDeadLetters } from '#adapters/postgres/dead-letters.ts';
 import { createPostgresIdempotencyStore } from '#adapters/postgres/idempotency-store.ts';
 import { createPostgresKeyValue } from '#adapters/postgres/key-value.ts';
 import { migrate } from '#adapters/postgres/migrate.ts';
+import { tellOldSecrets } from '#adapters/postgres/old-secrets.ts';
 import { createOutboxPublisher } from '#adapters/postgres/outbox-publisher.ts';
 import { createExecutionOwnership } from '#adapters/postgres/ownership.ts';
 import { createPartitionJob, createPartitions } from '#adapters/postgres/partitions.ts';
@@ -58,6 +60,7 @@ import { createTenantMaker } from '#adapters/postgres/tenant-maker.ts';
 import { letGo } from '#adapters/postgres/upkeep.ts';
 import { createPostgresWorkflowStore } from '#adapters/postgres/workflow-store.ts';
 import { createPostgresDatabases } from '#adapters/postgres-target/databases.ts';
+import { createSamlAnswers } from '#adapters/saml/saml-answers.ts';
 import type { EgressPolicy } from '#config/egress.ts';
 import { METRICS } from '#config/metrics.ts';
 import { createEngine } from '#engine/engine.ts';
@@ -226,6 +229,9 @@ async function start(
   });
   const http = createUndiciHttp({ guard });
   onStop(() => http.close());
+  // As the function that signs people in elsewhere has it.
+  const rareHttp = createNodeHttp({ guard });
+  onStop(() => rareHttp.close());
   const databases = createPostgresDatabases({ guard, log });
   onStop(() => databases.close());
 
@@ -422,13 +428,13 @@ async function start(
     sso: createSso({
       app: appPool,
       login: loginPool,
-      http,
+      http: rareHttp,
       egress,
-      records: identity.records,
       clock,
       metrics,
       randomBytes,
     }),
+    saml: createSamlAnswers({ clock, records: identity.records }),
     workflows,
     cache,
     definitionChecks,
@@ -543,7 +549,9 @@ async function start(
           everyMs: LET_GO_MS,
           async act() {
             try {
-              await collectSecrets({ pool: relayPool, secrets, ids }, clock.now());
+              const now = clock.now();
+              await tellOldSecrets({ pool: relayPool, ids, codec, partitions }, now);
+              await collectSecrets({ pool: relayPool, secrets, ids }, now);
             } catch (error) {
               // They are still there the next time.
               log.warn('UPKEEP_FAILED', { error });

@@ -137,14 +137,17 @@ export interface SignInProtocol<K extends ProtocolKind = ProtocolKind> {
   finish(at: SignInAt<K>, kept: Kept, answer: ProviderAnswer): Promise<Proven | SignInFailure>;
 }
 
-export interface SamlSignIn extends SignInProtocol<'saml'> {
+/** Answers of SAML come to an address of their own, where a program of its own reads them. */
+export interface SamlAnswers extends Pick<SignInProtocol<'saml'>, 'finish'> {
   /** What a provider reads to know us: one document for each address that answers come back to. */
   metadata(callbackUrl: string): string;
 }
 
 /** One for each kind: a kind without one does not compile. */
 export type SignInProtocols = {
-  readonly [K in ProtocolKind]: K extends 'saml' ? SamlSignIn : SignInProtocol<K>;
+  readonly [K in ProtocolKind]: K extends 'saml'
+    ? Pick<SignInProtocol<K>, 'begin'>
+    : SignInProtocol<K>;
 };
 
 export interface SignInAt<K extends ProtocolKind = ProtocolKind> {

@@ -198,11 +198,20 @@ export class ApiStack extends StageStack {
           TENANT_SECRETS_PREFIX: identity.tenantSecretsPrefix,
           TENANT_SECRETS_KEY: identity.dataKey.keyArn,
           TENANT_SECRETS_COPY: identity.tenantSecretsCopy,
-          RECORDS_TABLE: stores.recordsTable,
           EGRESS_ALLOW: '',
           EGRESS_PORTS: '',
         },
         grants: { ...grants, 'egress:internet': reachable },
+      }),
+      'saml-api': new ServiceFunction<'saml-api'>(this, 'SamlAnswers', {
+        name: 'saml-api',
+        around,
+        environment: {
+          ...environment,
+          IDENTITY_KEY_SECRET: identity.identityKeySecret,
+          RECORDS_TABLE: stores.recordsTable,
+        },
+        grants,
       }),
       'platform-api': new ServiceFunction<'platform-api'>(this, 'Platform', {
         name: 'platform-api',
@@ -211,17 +220,6 @@ export class ApiStack extends StageStack {
         grants,
       }),
     };
-
-    new ServiceFunction<'platform-keys'>(this, 'Keys', {
-      name: 'platform-keys',
-      around,
-      environment: {
-        STAGE: stage,
-        CURSOR_KEY_SECRET: identity.cursorKeySecret,
-        IDENTITY_KEY_SECRET: identity.identityKeySecret,
-      },
-      grants,
-    });
 
     const authorizer = new ServiceFunction<'authorizer'>(this, 'Authorizer', {
       name: 'authorizer',

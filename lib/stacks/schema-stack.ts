@@ -50,6 +50,16 @@ export class SchemaStack extends StageStack {
         },
         grants: { ...data.grants, ...identity.grants },
       }),
+      'platform-keys': new ServiceFunction(this, 'PlatformKeys', {
+        name: 'platform-keys',
+        around,
+        environment: {
+          STAGE: stage,
+          CURSOR_KEY_SECRET: identity.cursorKeySecret,
+          IDENTITY_KEY_SECRET: identity.identityKeySecret,
+        },
+        grants: identity.grants,
+      }),
       'collect-secrets': new ServiceFunction(this, 'CollectSecrets', {
         name: 'collect-secrets',
         around,
@@ -74,7 +84,7 @@ export class SchemaStack extends StageStack {
     });
 
     let before: Trigger | null = null;
-    for (const name of deployedInOrder()) {
+    for (const name of deployedInOrder(settings)) {
       const program = (functions as { readonly [N in FunctionName]?: ServiceFunction<N> })[name];
       if (program === undefined) throw new TypeError(`${name} starts by deployment; add it here`);
       const trigger = new Trigger(this, `${program.node.id}Now`, {
@@ -106,11 +116,13 @@ export class SchemaStack extends StageStack {
 }
 
 /** Functions that a deployment invokes, first to last. */
-function deployedInOrder(): readonly FunctionName[] {
+function deployedInOrder({ takesOver }: StageSettings): readonly FunctionName[] {
   return functionNames
     .flatMap((name) =>
       functionSpec(name).triggers.flatMap((trigger) =>
-        trigger.kind === 'deploy' ? [{ name, order: trigger.order }] : [],
+        trigger.kind === 'deploy' && (takesOver === null || trigger.atHome !== true)
+          ? [{ name, order: trigger.order }]
+          : [],
       ),
     )
     .sort((left, right) => left.order - right.order)

@@ -18,10 +18,13 @@ import { createIds } from '#adapters/local/ids.ts';
 import { createSilentLog } from '#adapters/local/json-log.ts';
 import { createLocalRateLimiter } from '#adapters/local/rate-limiter.ts';
 import { createSystemClock } from '#adapters/local/system-clock.ts';
+import { bulkRoutes } from '#contract/routes/bulk-operations.ts';
+import { executionRoutes } from '#contract/routes/executions.ts';
+import { startRoutes, workflowRoutes } from '#contract/routes/workflows.ts';
 import type { OperationId } from '#contract/routes.ts';
-import { operationIds, routeOf } from '#contract/routes.ts';
+import { operationIds } from '#contract/routes.ts';
 import { serveApi } from '#functions/api/serve-api.ts';
-import type { ApiHandler, ApiRequest, Handlers, OperationsOf } from '#functions/shared/api.ts';
+import type { ApiHandler, ApiRequest, Handlers } from '#functions/shared/api.ts';
 import { openCache } from '#functions/shared/cache.ts';
 import type { CallingKey } from '#ports/api-keys.ts';
 import { NO_METRICS } from '#ports/metrics.ts';
@@ -141,12 +144,10 @@ function chain(rateLimiter: RateLimiter): { handler: ApiHandler; authorization: 
       ...{ requests_per_minute: null, allowed_origins: [] },
     },
   };
-  const tags = ['workflows', 'executions'] as const;
+  const part = { ...workflowRoutes, ...startRoutes, ...executionRoutes, ...bulkRoutes };
   const served = Object.fromEntries(
-    operationIds
-      .filter((id) => (tags as readonly string[]).includes(routeOf(id).tag))
-      .map((id) => [id, handlers[id]]),
-  ) as unknown as Handlers<OperationsOf<(typeof tags)[number]>>;
+    (Object.keys(part) as (keyof typeof part)[]).map((id) => [id, handlers[id]]),
+  ) as unknown as Handlers<keyof typeof part>;
   const handler = serveApi(
     {
       apiKeys: { find: () => Promise.resolve(stored), used: () => Promise.resolve() },
@@ -159,7 +160,7 @@ function chain(rateLimiter: RateLimiter): { handler: ApiHandler; authorization: 
       ...{ rateLimiter, rates: { caller: 1e9, tenant: 1e9 }, randomBytes, ids, clock },
       log: createSilentLog(),
     },
-    tags,
+    part,
     served,
   );
   return { handler, authorization: `Bearer ${text}` };

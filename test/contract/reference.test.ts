@@ -2,12 +2,13 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
 import { EXAMPLES, type Example } from '#contract/examples.ts';
 import { apiReference } from '#contract/reference.ts';
-import { type OperationId, operationIds, routeOf } from '#contract/routes.ts';
-import { parseInput } from '#contract/validate.ts';
+import { type OperationId, operationIds, routeOf, routes } from '#contract/routes.ts';
+import { createChecks } from '#contract/validate.ts';
 import { checkWorkflow } from '#core/check-workflow.ts';
 import type { OperationSpec } from '#core/connections.ts';
 import { checkOperation } from '#core/operations.ts';
 
+const checks = createChecks(routes);
 const PAGE = new URL('../../docs/api.md', import.meta.url);
 const MARK = '<!-- written by lib/contract/reference.ts';
 
@@ -40,7 +41,7 @@ it.each(Object.entries(EXAMPLES) as [OperationId, Example<OperationId>][])(
   'the example of %s is a good request',
   (id, { params = {}, query = {}, body }) => {
     expect(() =>
-      parseInput(id, { params, query: query as Record<string, unknown>, body }),
+      checks.parse(id, { params, query: query as Record<string, unknown>, body }),
     ).not.toThrow();
     expect(JSON.stringify(body) ?? '').not.toContain("'");
   },

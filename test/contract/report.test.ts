@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { validators } from '#contract/validate.ts';
+import { routes } from '#contract/routes.ts';
+import { createChecks } from '#contract/validate.ts';
 import { checkWorkflow } from '#core/check-workflow.ts';
 import { type ReportJson, reportJson } from '#core/report-json.ts';
 
@@ -13,7 +14,9 @@ function reported(document: unknown): ReportJson {
 }
 
 const problemsOf = (report: ReportJson) =>
-  validators.validateWorkflow.response?.({ valid: true, problems: [], warnings: [], report });
+  createChecks({ validateWorkflow: routes.validateWorkflow })
+    .of('validateWorkflow')
+    .response?.({ valid: true, problems: [], warnings: [], report });
 
 const approval = (id: string, depends_on: string[]) => ({
   id,

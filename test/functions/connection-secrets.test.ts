@@ -7,8 +7,12 @@ import { openFileSecrets } from '#adapters/local/file-secrets.ts';
 import { createIds } from '#adapters/local/ids.ts';
 import { collectSecrets, SECRET_KEPT_MS } from '#adapters/postgres/collect-secrets.ts';
 import { createPostgresConnections } from '#adapters/postgres/connection-store.ts';
+import { tellOldSecrets } from '#adapters/postgres/old-secrets.ts';
+import { createPartitions } from '#adapters/postgres/partitions.ts';
+import { createPlainCodec } from '#adapters/postgres/payload-codec.ts';
 import type { Client } from '#client/client.ts';
 import { keptAs, secretNamesOf } from '#core/connections.ts';
+import { parseEvent } from '#core/events/parse.ts';
 import { Secret } from '#core/secret.ts';
 import type { Connections } from '#ports/connections.ts';
 import type { Secrets } from '#ports/secrets.ts';
@@ -19,6 +23,7 @@ import {
   type TestDatabase,
 } from '#test/support/database.ts';
 
+const DAY_MS = 86_400_000;
 const CRM = {
   type: 'http',
   base_url: 'https://crm.example',
@@ -91,6 +96,31 @@ describeWithPostgres('secrets of connections', () => {
       },
       api.clock.now() + after,
     );
+
+  const tellOld = (now: number) =>
+    tellOldSecrets(
+      {
+        pool: relay,
+        ids: createIds(),
+        codec: createPlainCodec(),
+        partitions: createPartitions(relay),
+      },
+      now,
+    );
+
+  /** What events said to this tenant: of what, and whether it is overdue. */
+  async function toldOf(): Promise<readonly (readonly unknown[])[]> {
+    const { rows } = await database.admin.query<{ payload: string }>(
+      `select payload from outbox where tenant_id = $1 and payload like '%secret.turn_due%' order by id`,
+      [tenant],
+    );
+    return rows.map(({ payload }) => {
+      const parsed = parseEvent(payload.slice(payload.indexOf(':') + 1));
+      if (parsed.kind !== 'event' || parsed.event.event_type !== 'secret.turn_due')
+        return [payload];
+      return [parsed.event.payload.of, parsed.event.payload.overdue];
+    });
+  }
 
   const create = (name: string, token: string) =>
     client.send('createConnection', { body: { name, connection: CRM, secrets: { token } } });
@@ -235,6 +265,44 @@ describeWithPostgres('secrets of connections', () => {
     expect(await stored()).toBe(before + 2);
     expect([await inForce('kept'), await inForce('crm')]).toEqual([['kept'], ['in force']]);
     expect(await collect(100 * SECRET_KEPT_MS)).toBe(0);
+  });
+
+  it('says how old a secret is, and tells of one when it is due, when it is overdue, and never again', async () => {
+    const { body: made } = await create('crm', 'old');
+    const [age] = made.secrets;
+    const setAt = Date.parse(age?.set_at ?? '');
+    expect(age?.name).toBe('token');
+    expect(Date.parse(age?.turn_by ?? '') - setAt).toBe(90 * DAY_MS);
+    const due = ['connection:crm', false];
+    const overdue = ['connection:crm', true];
+    for (const [afterDays, told] of [
+      [79.9, []],
+      [80, [due]],
+      [89, [due]],
+      [91, [due, overdue]],
+      [500, [due, overdue]],
+    ] as const) {
+      await tellOld(setAt + afterDays * DAY_MS);
+      expect([afterDays, await toldOf()]).toEqual([afterDays, told]);
+    }
+    // One that is set anew is told of anew.
+    const body = { connection: CRM, secrets: { token: 'new' } };
+    await client.updateConnection({ connection: 'crm', body, ifMatch: '*' });
+    await tellOld(Date.now() + 81 * DAY_MS);
+    expect(await toldOf()).toEqual([due, overdue, due]);
+  });
+
+  it('a secret that is told of by many at once is told of once; its value is in nothing that is told', async () => {
+    await create('crm', 'canary-secret');
+    const later = Date.now() + 85 * DAY_MS;
+    await Promise.all(Array.from({ length: 4 }, () => tellOld(later)));
+    expect(await toldOf()).toEqual([['connection:crm', false]]);
+    const { rows } = await database.admin.query<{ entry: string }>(
+      `select entry::text from audit_inbox where tenant_id = $1 and entry::text like '%noticeOldSecret%'`,
+      [tenant],
+    );
+    expect(rows).toHaveLength(1);
+    expect(rows[0]?.entry).not.toContain('canary-secret');
   });
 
   it('values of a request that was lost before its connection was stored are found and deleted', async () => {

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { isTenantWide, PERMISSIONS, type Permission } from '#contract/permissions.ts';
 import { bodyType } from '#contract/route.ts';
-import { type OperationId, operationIds, type Routes, routeOf } from '#contract/routes.ts';
-import { parseInput, validators } from '#contract/validate.ts';
+import { type OperationId, operationIds, type Routes, routeOf, routes } from '#contract/routes.ts';
+import { createChecks } from '#contract/validate.ts';
 import type { Json } from '#core/json.ts';
 import { makeApiKey } from '#services/identity/api-key.ts';
 import { aDefinition, startTestApi, type TestApi } from '#test/support/api.ts';
@@ -22,6 +22,7 @@ type OfBodies = {
   [Id in OperationId]: Routes[Id] extends { readonly body: unknown } ? Id : never;
 }[OperationId];
 
+const checks = createChecks(routes);
 const CONNECTION = {
   type: 'postgres',
   host: 'db.example.com',
@@ -246,10 +247,10 @@ describe.each(['with row-level security', 'by what statements ask for alone'])('
 
     it('every example body fits its contract', () => {
       for (const [id, body] of Object.entries(BODIES)) {
-        expect(validators[id as OperationId].body?.(body), id).toEqual([]);
+        expect(checks.of(id as OperationId).body?.(body), id).toEqual([]);
       }
       expect(() =>
-        parseInput('listExecutions', { params: {}, query: {}, body: undefined }),
+        checks.parse('listExecutions', { params: {}, query: {}, body: undefined }),
       ).not.toThrow();
     });
 

@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer as createHttpServer, type Server } from 'node:http';
@@ -54,6 +54,7 @@ import {
 } from '#test/support/recovery/run-workflow.ts';
 import { hasRedis, type RedisServer, startRedis } from '#test/support/redis-server.ts';
 import { startS3, type TestS3 } from '#test/support/s3.ts';
+import { startIdp, visit } from '#test/support/saml/idp.ts';
 import { type Synthesised, synthesise, synthesiseParts } from './synth.ts';
 
 /**
@@ -715,6 +716,56 @@ describeWithPostgres('the deployed functions, bundled', () => {
     expect(rows).toEqual([{ kid: first.made }]);
   });
 
+  it('take the signed answer of an identity provider of SAML once, and trade it for a session', async () => {
+    const idp = await startIdp();
+    const protocol = {
+      ...{ kind: 'saml', entity_id: idp.entityId, certificates: [idp.certificates.now] },
+      ...{ sso_url: 'https://idp.example/sso', email_attribute: 'email' },
+    };
+    const settings = { enabled: true, email_domains: ['example.com'], default_roles: ['viewer'] };
+    const made = await ask(lambda('sso-api'), 'POST', '/api/v1/identity-providers', {
+      apiKey,
+      body: { name: 'saml', protocol, ...settings, trusts_mfa: false },
+    });
+    expect(made.status).toBe(201);
+    const acs = new URL(String(made.body['callback_url'])).pathname;
+    const metadata = await lambda('saml-api').invoke(
+      proxyEvent('GET', acs.replace('acs', 'metadata')),
+    );
+    expect((metadata as ProxyResult).body).toContain(`Location="https://api.example${acs}"`);
+    const verifier = 'v'.repeat(43);
+    const query = new URLSearchParams({
+      return_to: 'http://127.0.0.1:4711/callback',
+      code_challenge: createHash('sha256').update(verifier).digest('base64url'),
+    });
+    const begun = (await lambda('sso-api').invoke(
+      proxyEvent('GET', `${acs.replace(/\/acs$/, '')}?${query}`),
+    )) as ProxyResult;
+    expect(begun.statusCode).toBe(303);
+    await idp.tell({ nameId: 'ada', attributes: { email: ['ada@example.com'] }, now: Date.now() });
+    // Its address in the settings is of TLS, as it must be; here it listens without.
+    const asked = new URL(begun.headers['location'] ?? '');
+    const { fields } = await visit(`${idp.url}${asked.search}`);
+    const post = () =>
+      lambda('saml-api').invoke({
+        ...proxyEvent('POST', acs),
+        headers: {
+          'Content-Type': 'application/x-www-form-urlencoded',
+          Cookie: begun.headers['set-cookie']?.split(';')[0],
+        },
+        body: new URLSearchParams(fields).toString(),
+      }) as Promise<ProxyResult>;
+    const answered = await post();
+    expect(answered.statusCode).toBe(303);
+    expect((await post()).statusCode).toBe(401);
+    const code = new URL(answered.headers['location'] ?? '').searchParams.get('code');
+    const session = await ask(lambda('sso-api'), 'POST', '/api/v1/auth/sso/token', {
+      body: { code, code_verifier: verifier },
+    });
+    await idp.close();
+    expect([session.status, session.body['token_type']]).toEqual([200, 'Bearer']);
+  });
+
   it('look at the keys of the platform, and write them as rings that the API goes on with', async () => {
     const nothingDue = { made_for: null, dropped: 0, age_days: 0 };
     expect(await lambda('platform-keys').invoke(TICK)).toEqual({
@@ -811,12 +862,12 @@ describeWithPostgres('the deployed functions, bundled', () => {
 
   it('delete the secret of a connection that has been gone for an hour', async () => {
     await ask(lambda('connections-api'), 'DELETE', '/api/v1/connections/shop', { apiKey });
-    expect(await lambda('collect-secrets').invoke(TICK)).toEqual({ deleted: 0 });
+    expect(await lambda('collect-secrets').invoke(TICK)).toEqual({ deleted: 0, told: 0 });
     await database.admin.query(
       "update connection_secrets set unused_since = unused_since - interval '1 hour'",
     );
     const before = aws.asked.length;
-    expect(await lambda('collect-secrets').invoke(TICK)).toEqual({ deleted: 1 });
+    expect(await lambda('collect-secrets').invoke(TICK)).toEqual({ deleted: 1, told: 0 });
     expect(aws.asked.slice(before)).toEqual([
       // Whether it has copies in other regions, which would have to go first.
       'secretsmanager.DescribeSecret',

@@ -2,6 +2,7 @@ import { existsSync, globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { ROLES } from '#adapters/postgres/roles.ts';
+import { keyAlarms } from '#config/alarms/keys.ts';
 import {
   CAPABILITIES,
   type Capability,
@@ -17,6 +18,7 @@ import {
   programNames,
 } from '#config/functions.ts';
 import { QUEUES, type QueueName } from '#config/queues.ts';
+import { readStageSettings } from '#config/stage-settings.ts';
 import { readStage, STAGES } from '#config/stages.ts';
 import { TOPICS } from '#config/topics.ts';
 import { KAFKA_LIMITS, type KafkaTrigger, type Trigger } from '#config/triggers.ts';
@@ -34,6 +36,8 @@ function triggers<K extends Trigger['kind']>(kind: K) {
 }
 const counted = (items: readonly string[]) =>
   Object.fromEntries(items.map((item) => [item, items.filter((each) => each === item).length]));
+
+const dev = readStageSettings({ stage: 'dev', account: undefined }, {});
 
 describe('the one registry', () => {
   it('every route of the contract belongs to exactly one function', () => {
@@ -99,6 +103,15 @@ describe('the one registry', () => {
     const order = triggers('deploy').sort((a, b) => a.trigger.order - b.trigger.order);
     expect(order[0]?.name).toBe('migrate');
     expect(new Set(order.map(({ trigger }) => trigger.order)).size).toBe(order.length);
+  });
+
+  it('what counts the days of keys runs when it is deployed, for its silence is an alarm from then on', () => {
+    const silence = keyAlarms(dev).filter(
+      (alarm) => alarm.kind === 'metric' && alarm.missing === 'bad',
+    );
+    expect(silence).not.toEqual([]);
+    const kinds = functionSpec('platform-keys').triggers.map(({ kind }) => kind);
+    expect(kinds.sort()).toEqual(['deploy', 'schedule']);
   });
 
   it('what a caller waits for ends before API Gateway gives up; nothing passes Lambda’s limits', () => {

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createDnsResolver } from '#adapters/http/dns-resolver.ts';
 import { createEgressGuard } from '#adapters/http/egress-guard.ts';
-import { createUndiciHttp } from '#adapters/http/undici-http.ts';
+import { createNodeHttp } from '#adapters/http/node-http.ts';
 import { createCallbackTokens } from '#adapters/local/callback-tokens.ts';
 import { createDefinitionChecks } from '#adapters/local/definition-checks.ts';
 import { createFileObjects } from '#adapters/local/file-objects.ts';
@@ -28,6 +28,7 @@ import { createPool } from '#adapters/postgres/pool.ts';
 import { createPostgresPrograms } from '#adapters/postgres/programs.ts';
 import type { Role } from '#adapters/postgres/roles.ts';
 import { createPostgresWorkflowStore } from '#adapters/postgres/workflow-store.ts';
+import { createSamlAnswers } from '#adapters/saml/saml-answers.ts';
 import { type Client, createClient } from '#client/client.ts';
 import type { Scope } from '#contract/permissions.ts';
 import type { JsonObject } from '#core/json.ts';
@@ -201,7 +202,7 @@ export async function startTestApi(
   const { apiKeys } = identity;
   const secrets = options.secrets ?? memorySecrets();
   const egress = { allow: new Set(options.egressAllow ?? []), httpPorts: new Set([443]) };
-  const http = createUndiciHttp({
+  const http = createNodeHttp({
     guard: createEgressGuard({ policy: egress, resolver: createDnsResolver() }),
   });
   const told: ExecutionHint[] = [];
@@ -217,11 +218,11 @@ export async function startTestApi(
       login: loginPool,
       http,
       egress,
-      records: identity.records,
       clock,
       metrics: options.metrics ?? NO_METRICS,
       randomBytes,
     }),
+    saml: createSamlAnswers({ clock, records: identity.records }),
     workflows: createPostgresWorkflowStore(appPool),
     definitionChecks: createDefinitionChecks(),
     connections: createPostgresConnections(appPool),

@@ -12,6 +12,7 @@ export interface Doing {
     | 'makeSigningKey'
     | 'deleteSigningKey'
     | 'deleteConnectionSecret'
+    | 'noticeOldSecret'
     | 'deleteExpired';
   readonly target: string | null;
   readonly details?: JsonObject;

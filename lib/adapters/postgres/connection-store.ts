@@ -53,7 +53,7 @@ export function createPostgresConnections(pool: Pool): ConnectionStore & Connect
           ],
         );
         if (rows[0] === undefined) return { kind: 'taken' };
-        await takeSecrets(client, key, Object.values(secrets));
+        await takeSecrets(client, key, Object.values(secrets), ownerOf(key));
         return { kind: 'created', record: toConnection(rows[0]) };
       }),
 
@@ -85,7 +85,7 @@ export function createPostgresConnections(pool: Pool): ConnectionStore & Connect
         );
         const before = new Set(Object.values(current.secrets));
         const after = new Set(Object.values(secrets));
-        await takeSecrets(client, key, [...after.difference(before)]);
+        await takeSecrets(client, key, [...after.difference(before)], ownerOf(key));
         await leaveSecrets(client, key, [...before.difference(after)], now);
         return { kind: 'replaced', record: toConnection(rows[0] as ConnectionRow) };
       }),
@@ -209,6 +209,8 @@ export function createPostgresConnections(pool: Pool): ConnectionStore & Connect
     });
   }
 }
+
+const ownerOf = ({ name }: ConnectionKey): string => `connection:${name}`;
 
 /** Until the end of the transaction. */
 async function lockConnection(

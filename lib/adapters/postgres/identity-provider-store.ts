@@ -49,7 +49,12 @@ export function createPostgresIdentityProviders(pool: Pool): IdentityProviderSto
           valuesOf(provider, now),
         );
         if (rows[0] === undefined) return 'taken';
-        await takeSecrets(client, ofTenant(provider.tenant), listOf(provider.secret));
+        await takeSecrets(
+          client,
+          ofTenant(provider.tenant),
+          listOf(provider.secret),
+          `identity-provider:${provider.name}`,
+        );
         return toRecord(rows[0]);
       }),
 
@@ -87,7 +92,12 @@ export function createPostgresIdentityProviders(pool: Pool): IdentityProviderSto
           valuesOf(provider, now),
         );
         if (current.kept_secret !== provider.secret) {
-          await takeSecrets(client, ofTenant(tenant), listOf(provider.secret));
+          await takeSecrets(
+            client,
+            ofTenant(tenant),
+            listOf(provider.secret),
+            `identity-provider:${provider.name}`,
+          );
           await leaveSecrets(client, ofTenant(tenant), listOf(current.kept_secret), now);
         }
         // Whoever is on the way asked the provider as it was.

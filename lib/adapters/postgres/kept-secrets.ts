@@ -23,17 +23,18 @@ export async function announceSecrets(
   );
 }
 
-/** From now on something names them; undone with everything else when one of them is going. */
+/** From now on `owner` (`connection:crm`) names them; undone with everything else when one of them is going. */
 export async function takeSecrets(
   client: PoolClient,
   { tenant, mode }: SecretsOf,
   keptAs: readonly string[],
+  owner: string,
 ): Promise<void> {
   if (keptAs.length === 0) return;
   const { rowCount } = await client.query(
-    `update connection_secrets set unused_since = null
+    `update connection_secrets set unused_since = null, owner = $4
      where tenant_id = $1 and mode = $2 and kept_as = any ($3) and not going`,
-    [tenant, mode, keptAs],
+    [tenant, mode, keptAs, owner],
   );
   if (rowCount === keptAs.length) return;
   throw new CloudFlowError('UNAVAILABLE', 'storing its secrets took too long; try again');

@@ -31,7 +31,8 @@ export function authnRequestUrl(request: AuthnRequest): string {
   return url.href;
 }
 
-function attribute(text: string): string {
+/** Text within quotes of an attribute. */
+export function attribute(text: string): string {
   return text
     .replaceAll('&', '&amp;')
     .replaceAll('<', '&lt;')

@@ -199,6 +199,10 @@ export const workflowRoutes = {
     idempotent: 'natural',
     errors: [],
   },
+} as const satisfies Record<string, Route>;
+
+/** Executions, by their workflow. */
+export const startRoutes = {
   executeWorkflow: {
     method: 'POST',
     path: '/api/v1/workflows/{workflow_id}/execute',

@@ -39,6 +39,16 @@ export const Connection = closed({
   name: ConnectionName,
   connection: Spec,
   secret_names: Type.Array(SecretName, { description: 'the secrets it refers to; never values' }),
+  secrets: Type.Array(
+    closed({
+      name: SecretName,
+      set_at: Type.Union([Timestamp, Type.Null()]),
+      turn_by: Type.Union([Timestamp, Type.Null()], {
+        description: 'when it is to be changed by; nothing happens then but that it is said',
+      }),
+    }),
+    { description: 'how old each is; null: it was set before this was kept' },
+  ),
   created_at: Timestamp,
   updated_at: Timestamp,
 });

@@ -57,6 +57,11 @@ export const IdentityProvider = closed({
   name: ProviderName,
   ...settings,
   has_secret: Type.Boolean(),
+  secret_set_at: Type.Union([Timestamp, Type.Null()]),
+  secret_turn_by: Type.Union([Timestamp, Type.Null()], {
+    description:
+      'when the client secret is to be changed by; nothing happens then but that it is said',
+  }),
   callback_url: Type.String({ description: 'what is registered with the provider, exactly so' }),
   created_at: Timestamp,
   updated_at: Timestamp,

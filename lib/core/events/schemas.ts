@@ -65,6 +65,14 @@ export const EVENT_PAYLOADS = {
     mode: oneOf(['live', 'test']),
     due_at: Timestamp,
   }),
+  /** A secret that a tenant has set is to be changed: of what, never its name or value. */
+  'secret.turn_due': Type.Object({
+    mode: oneOf(['live', 'test']),
+    /** `connection:crm`, `identity-provider:corp`. */
+    of: Type.String(),
+    set_at: Timestamp,
+    overdue: Type.Boolean(),
+  }),
 } as const satisfies Record<string, Type.TSchema>;
 
 export type EventType = keyof typeof EVENT_PAYLOADS;

@@ -10,7 +10,7 @@ import type {
 import type { Principal } from '../identity/principal.ts';
 import type { Cursors } from '../shared/cursor.ts';
 import { changed, etagOf, requireMatch } from '../shared/etag.ts';
-import { iso } from '../shared/present.ts';
+import { iso, presentAge } from '../shared/present.ts';
 import { notFound } from '../shared/problems.ts';
 import type { Tagged } from '../shared/tagged.ts';
 import { type KeptSecretsDeps, keepSecrets } from './kept-secrets.ts';
@@ -239,6 +239,10 @@ function present(record: ConnectionRecord): Tagged<ConnectionBody> {
       name: record.name,
       connection: record.spec,
       secret_names: [...secretNamesOf(record.spec)],
+      secrets: [...new Set(secretNamesOf(record.spec))].map((name) => ({
+        name,
+        ...presentAge(record.secrets[name]),
+      })),
       created_at: iso(record.createdAt),
       updated_at: iso(record.updatedAt),
     },

@@ -2,6 +2,7 @@ import type {
   ExternalIdentities,
   IdentityProviderRecord,
   IdentityProviderStore,
+  SamlAnswers,
   SignInProtocols,
   SignIns,
 } from '#ports/identity-providers.ts';
@@ -38,6 +39,17 @@ export interface SsoDeps
   readonly mayBePlain: (url: URL) => boolean;
   readonly log: Log;
 }
+
+/** What takes answers of SAML works with: it asks no provider anything, and knows no secret of theirs. */
+export interface SamlDeps extends FinishDeps {
+  readonly saml: SamlAnswers;
+}
+
+/** What every answer of a provider needs. */
+export type FinishDeps = Pick<
+  SsoDeps,
+  'tenants' | 'providers' | 'signIns' | 'key' | 'clock' | 'randomBytes' | 'issuer'
+>;
 
 /** Where a provider sends people back to: its own address, so that no other's answer is taken for its. */
 export function callbackUrl(

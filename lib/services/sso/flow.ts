@@ -1,14 +1,8 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { Body, Params, Query, ResponseBody } from '#contract/routes.ts';
 import { CloudFlowError } from '#core/errors.ts';
-import type { ProtocolKind } from '#core/identity-providers.ts';
 import type { Mode } from '#ports/execution-store.ts';
-import type {
-  IdentityProviderRecord,
-  ProviderAnswer,
-  SignInAt,
-  SignInProtocol,
-} from '#ports/identity-providers.ts';
+import type { IdentityProviderRecord, SignInProtocol } from '#ports/identity-providers.ts';
 import type { ClientInfo } from '#ports/sessions.ts';
 import type { AuditNotes } from '../audit/auditor.ts';
 import { requireFreshFactor } from '../identity/authorize.ts';
@@ -18,8 +12,9 @@ import { type Principal, signedIn } from '../identity/principal.ts';
 import { digestOf } from '../identity/proof-token.ts';
 import { openSession } from '../identity/sessions.ts';
 import { notFound } from '../shared/problems.ts';
-import { browserCookie, cookieOf, forgetCookie } from './browser.ts';
-import { callbackUrl, type SsoDeps } from './deps.ts';
+import { browserCookie } from './browser.ts';
+import type { SsoDeps } from './deps.ts';
+import { gone, providerOf, type Redirect, secretOf, signInAt } from './finish-sign-in.ts';
 import { requireReturnTo } from './return-to.ts';
 import { refused, requireUsable, signInExternally } from './sign-in-externally.ts';
 import { keep, newToken, take } from './under-way.ts';
@@ -35,13 +30,7 @@ import { keep, newToken, take } from './under-way.ts';
  *  F3 a code that comes again ends the session that it was traded for.
  */
 const BEGUN_MS = 600_000;
-const ANSWERED_MS = 60_000;
 const USED_MS = 600_000;
-
-export interface Redirect {
-  readonly location: string;
-  readonly cookie: string;
-}
 
 export async function beginSignIn(
   deps: SsoDeps,
@@ -58,7 +47,10 @@ export async function beginSignIn(
   await signInBegun(deps, client.source);
   const state = newToken(deps, 'cfs');
   const browser = newToken(deps, 'cfb');
-  const { protocol, at } = await ask(deps, params.tenant, provider, state.text);
+  // The table is typed kind by kind; here the kind is only known as one of them.
+  const protocol = deps.protocols[provider.protocol.kind] as Pick<SignInProtocol, 'begin'>;
+  const secret = await secretOf(deps, provider);
+  const at = signInAt(deps, params.tenant, provider, { secret, state: state.text });
   const begun = await protocol.begin(at);
   if (begun.kind !== 'begun') {
     throw away(deps, provider, begun.reason);
@@ -75,55 +67,6 @@ export async function beginSignIn(
     location: begun.location,
     cookie: browserCookie(state.digest, browser.text, provider.protocol.kind, BEGUN_MS),
   };
-}
-
-/** `cookies`: the header, as the browser sent it. */
-export async function finishSignIn(
-  deps: SsoDeps,
-  params: Params<'finishSignIn'>,
-  answer: ProviderAnswer,
-  cookies: string | null,
-  audit: AuditNotes,
-): Promise<Redirect> {
-  const { state = '' } = answer;
-  const signIn = await take(deps, 'begun', state);
-  if (signIn === null) throw gone();
-  audit.know({ tenant: signIn.tenant });
-  const provider = await providerOf(deps, params);
-  if (provider?.id !== signIn.provider || provider.tenant !== signIn.tenant) throw gone();
-  const { kept, returnTo, challenge, clientState, browser } = signIn.content;
-  const digest = digestOf(state);
-  const shown = digestOf(cookieOf(digest, cookies) ?? '');
-  if (!timingSafeEqual(shown, Buffer.from(browser, 'hex'))) throw gone();
-
-  const { protocol, at } = await ask(deps, params.tenant, provider, state);
-  const result = await protocol.finish(at, kept, answer);
-  audit.note({ provider: provider.name, sign_in: result.kind });
-  if (result.kind !== 'proven') audit.note({ reason: result.reason });
-  const code = newToken(deps, 'cfo');
-  const of = { tenant: provider.tenant, provider: provider.id };
-  await keep(
-    deps,
-    of,
-    'answered',
-    { provider: provider.name, challenge, result },
-    code,
-    ANSWERED_MS,
-  );
-  const target = new URL(returnTo);
-  target.searchParams.set('code', code.text);
-  if (clientState !== null) target.searchParams.set('state', clientState);
-  return { location: target.href, cookie: forgetCookie(digest, provider.protocol.kind) };
-}
-
-/** For whoever sets a provider up: what it reads to know us. */
-export async function getSamlMetadata(
-  deps: SsoDeps,
-  params: Params<'getSamlMetadata'>,
-): Promise<string> {
-  const provider = await providerOf(deps, params);
-  if (provider?.protocol.kind !== 'saml') throw notFound('identity provider');
-  return deps.protocols.saml.metadata(callbackUrl(deps, params.tenant, provider));
 }
 
 export async function exchangeSignIn(
@@ -222,46 +165,6 @@ async function endIfUsed(deps: SsoDeps, code: string, audit: AuditNotes): Promis
   audit.know({ tenant: used.tenant, target: `session:${session}` });
   audit.note({ code: 'reused', session: 'ended' });
   await deps.sessions.end(used.tenant, session, 'code_reused', deps.clock.now());
-}
-
-/** Null: no such tenant, no such provider, or nobody signs in through it now. */
-async function providerOf(
-  deps: SsoDeps,
-  params: Params<'beginSignIn'>,
-): Promise<IdentityProviderRecord | null> {
-  const tenant = await deps.tenants.findBySlug(params.tenant);
-  const found = tenant === null ? null : await deps.providers.find(tenant, params.provider);
-  return found?.enabled === true ? found : null;
-}
-
-async function ask(
-  deps: SsoDeps,
-  slug: string,
-  provider: IdentityProviderRecord,
-  state: string,
-): Promise<{ readonly protocol: SignInProtocol; readonly at: SignInAt }> {
-  const { tenant, protocol: spec } = provider;
-  // The table is typed kind by kind; here the kind is only known as one of them.
-  const protocol = deps.protocols[spec.kind] as SignInProtocol<ProtocolKind>;
-  const secret =
-    provider.secret === null
-      ? null
-      : await deps.secrets.get({ tenant, mode: 'live', name: provider.secret });
-  return {
-    protocol,
-    at: {
-      tenant,
-      protocol: spec,
-      secret,
-      callbackUrl: callbackUrl(deps, slug, provider),
-      state,
-      trustsMfa: provider.trustsMfa,
-    },
-  };
-}
-
-function gone(): CloudFlowError {
-  return new CloudFlowError('TOKEN_INVALID', 'this sign-in has expired or was used; begin again');
 }
 
 function away(

@@ -7,7 +7,7 @@ import type { IdentityProviderRecord } from '#ports/identity-providers.ts';
 import type { Principal } from '../identity/principal.ts';
 import type { Cursors } from '../shared/cursor.ts';
 import { changed, etagOf, requireMatch } from '../shared/etag.ts';
-import { iso } from '../shared/present.ts';
+import { iso, presentAge } from '../shared/present.ts';
 import { notFound } from '../shared/problems.ts';
 import type { Tagged } from '../shared/tagged.ts';
 import { requireGrantable } from '../users/grantable.ts';
@@ -217,6 +217,7 @@ async function present(
 }
 
 function bodyOf(deps: ProviderDeps, slug: string, record: IdentityProviderRecord): ProviderBody {
+  const age = presentAge(record.secret ?? undefined);
   return {
     provider_id: record.id,
     name: record.name,
@@ -226,6 +227,8 @@ function bodyOf(deps: ProviderDeps, slug: string, record: IdentityProviderRecord
     default_roles: record.defaultRoles === null ? null : [...record.defaultRoles],
     trusts_mfa: record.trustsMfa,
     has_secret: record.secret !== null,
+    secret_set_at: age.set_at,
+    secret_turn_by: age.turn_by,
     callback_url: callbackUrl(deps, slug, record),
     created_at: iso(record.createdAt),
     updated_at: iso(record.updatedAt),

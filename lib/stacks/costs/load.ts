@@ -79,7 +79,8 @@ const REQUEST_SHARES: { readonly [N in StartedBy<'http'>]: number } = {
   'identity-api': 0.05,
   'platform-api': 0.04,
   'connections-api': 0.009,
-  'sso-api': 0.001,
+  'sso-api': 0.0008,
+  'saml-api': 0.0002,
 };
 
 export interface Invocations {

@@ -1,17 +1,19 @@
 /**
  * Runs inside a network namespace that has nothing but loopback, where every hostile address is put on
  * `lo` with a canary behind it: a guard that fails is seen as a hit, and no packet can leave.
- * Prints one JSON object; egress-namespace.test.ts starts it and judges.
+ * Prints one JSON object; egress-namespace.test.ts starts it with the name of an adapter and judges.
  */
 import { execFileSync, spawnSync } from 'node:child_process';
 import { connect, createServer, type Socket } from 'node:net';
 import { createEgressGuard } from '#adapters/http/egress-guard.ts';
-import { createUndiciHttp } from '#adapters/http/undici-http.ts';
 import { readEgressPolicy } from '#config/egress.ts';
 import type { EgressGuard } from '#ports/egress.ts';
 import type { HttpAnswer } from '#ports/http.ts';
+import { CLIENTS, type ClientName } from './clients.ts';
 import { HOSTILE_HOSTS, HOSTILE_V4, HOSTILE_V6 } from './hostile-addresses.ts';
 
+/** Which adapter is looked at. */
+const create = CLIENTS[process.argv[2] as ClientName];
 const PUBLIC = '93.184.216.34';
 const PORTS = [80, 443, 8443, 5432, 6379, 9001];
 const HTTP_PORTS = [80, 443, 8443];
@@ -62,7 +64,7 @@ const guard = createEgressGuard({
 });
 
 async function ask(with_: EgressGuard | null, url: string): Promise<HttpAnswer> {
-  const client = with_ === null ? http : createUndiciHttp({ guard: with_ });
+  const client = with_ === null ? http : create({ guard: with_ });
   const answer = await client.request({
     tenant: 'hostile',
     method: 'GET',
@@ -77,7 +79,7 @@ async function ask(with_: EgressGuard | null, url: string): Promise<HttpAnswer> 
   if (with_ !== null) await client.close();
   return answer;
 }
-const http = createUndiciHttp({ guard });
+const http = create({ guard });
 
 /** Tries a target and counts how it ended. */
 const ended: { [how: string]: number } = {};

@@ -2,9 +2,10 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { createEgressGuard } from '#adapters/http/egress-guard.ts';
-import { createUndiciHttp, type UndiciHttpOptions } from '#adapters/http/undici-http.ts';
+import type { OutboundOptions } from '#adapters/http/outbound.ts';
 import { readEgressPolicy } from '#config/egress.ts';
 import type { Http, HttpAnswer, HttpRequest } from '#ports/http.ts';
+import { CLIENTS, type ClientName } from './clients.ts';
 
 /** Real servers on loopback, reached through the operator's allow-list, for tests of the adapter. */
 export interface HttpWorld {
@@ -18,7 +19,7 @@ export interface HttpWorld {
   /** The same, as text: the body, or `reason: message`. */
   say(url: string, change?: Partial<HttpRequest>, http?: Http): Promise<string>;
   /** Another client, which may reach these ports and no others; closed with the world. */
-  httpFor(ports: readonly number[], options?: Partial<UndiciHttpOptions>): Http;
+  httpFor(ports: readonly number[], options?: Partial<OutboundOptions>): Http;
   listen(server: Server): Promise<number>;
   close(): Promise<void>;
 }
@@ -26,7 +27,7 @@ export interface HttpWorld {
 /** Names that the resolver here knows, all on loopback and allowed pair by pair. */
 const NAMES = ['one.test', 'two.test'];
 
-export async function createHttpWorld(): Promise<HttpWorld> {
+export async function createHttpWorld(client: ClientName): Promise<HttpWorld> {
   const closers: (() => Promise<unknown>)[] = [];
   const seen: HttpWorld['seen'] = [];
 
@@ -49,13 +50,13 @@ export async function createHttpWorld(): Promise<HttpWorld> {
     world.handler(request, response);
   }
 
-  function httpFor(ports: readonly number[], options: Partial<UndiciHttpOptions> = {}): Http {
+  function httpFor(ports: readonly number[], options: Partial<OutboundOptions> = {}): Http {
     const pairs = ports.flatMap((port) => ['127.0.0.1', ...NAMES].map((host) => `${host}:${port}`));
     const guard = createEgressGuard({
       policy: readEgressPolicy({ EGRESS_ALLOW: pairs.join(',') }),
       resolver: { resolve: (host) => Promise.resolve(NAMES.includes(host) ? ['127.0.0.1'] : []) },
     });
-    const made = createUndiciHttp({ guard, ca: CERTIFICATE, ...options });
+    const made = CLIENTS[client]({ guard, ca: CERTIFICATE, ...options });
     closers.push(() => made.close());
     return made;
   }

@@ -1,7 +1,8 @@
 import { inflateRawSync } from 'node:zlib';
 import samlify from 'samlify/build/index.js';
 import { describe, expect, it } from 'vitest';
-import { createSamlProtocol } from '#adapters/saml/saml-protocol.ts';
+import { createSamlAnswers } from '#adapters/saml/saml-answers.ts';
+import { createSamlRequests } from '#adapters/saml/saml-requests.ts';
 import { createVirtualClock } from '#local/virtual-clock.ts';
 import type { SignInAt } from '#ports/identity-providers.ts';
 import { makeCertificate } from '#test/support/saml/certificate.ts';
@@ -24,7 +25,8 @@ describe('an identity provider of another project (samlify)', () => {
     keep: () => Promise.resolve(),
   });
   const taken = new Set<string>();
-  const saml = createSamlProtocol({
+  const requests = createSamlRequests({ clock });
+  const saml = createSamlAnswers({
     clock,
     records: {
       put: ({ id }) => {
@@ -72,7 +74,7 @@ describe('an identity provider of another project (samlify)', () => {
       state: 'a-state',
       trustsMfa: true,
     };
-    const begun = await saml.begin(at);
+    const begun = await requests.begin(at);
     if (begun.kind !== 'begun') throw new Error(begun.reason);
     const query = Object.fromEntries(new URL(begun.location).searchParams);
     expect(query).toMatchObject({ tenant: '1', RelayState: 'a-state' });

@@ -116,6 +116,7 @@ const deployments = (made: Synthesised): readonly string[] => {
     .ofType('Custom::Trigger')
     .map(({ Properties }) => (Properties['HandlerArn'] as { Ref: string }).Ref);
   return triggers('deploy')
+    .filter(({ trigger }) => made.settings.takesOver === null || trigger.atHome !== true)
     .filter(({ name }) => {
       const [id] =
         entriesOf(made, 'AWS::Lambda::Function').find(

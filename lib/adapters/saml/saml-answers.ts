@@ -1,12 +1,11 @@
-import { createHash } from 'node:crypto';
-import { generateServiceProviderMetadata } from '@node-saml/node-saml';
 import type { ExternalIdentity, SamlProtocol } from '#core/identity-providers.ts';
 import type { Clock } from '#ports/clock.ts';
-import type { SamlSignIn } from '#ports/identity-providers.ts';
+import type { SamlAnswers } from '#ports/identity-providers.ts';
 import type { KeyValue } from '#ports/key-value.ts';
 import type { SamlAnswer, SamlExpectation } from './answer.ts';
-import { authnRequestUrl } from './authn-request.ts';
 import { judgeAnswer, SAML_SKEW_MS } from './judge-answer.ts';
+import { samlMetadata } from './metadata.ts';
+import { digest, entityIdOf } from './names.ts';
 import { readAnswer } from './read-answer.ts';
 import { Refused } from './refusal.ts';
 import { provesSecondFactor } from './second-factor.ts';
@@ -29,22 +28,9 @@ export interface SamlDeps {
  *
  * There is no single logout: a session here ends here.
  */
-export function createSamlProtocol(deps: SamlDeps): SamlSignIn {
+export function createSamlAnswers(deps: SamlDeps): SamlAnswers {
   return {
     metadata: samlMetadata,
-
-    begin({ protocol, callbackUrl, state }) {
-      const request = requestOf(state);
-      const location = authnRequestUrl({
-        id: request,
-        now: deps.clock.now(),
-        entityId: entityIdOf(callbackUrl),
-        acsUrl: callbackUrl,
-        ssoUrl: protocol.sso_url,
-        relayState: state,
-      });
-      return Promise.resolve({ kind: 'begun', location, kept: { request } });
-    },
 
     async finish({ tenant, protocol, callbackUrl }, kept, answer) {
       const expected: SamlExpectation = {
@@ -70,27 +56,6 @@ export function createSamlProtocol(deps: SamlDeps): SamlSignIn {
       }
     },
   };
-}
-
-/** Who we are to an identity provider: the address of our metadata, one for each provider. */
-function entityIdOf(acsUrl: string): string {
-  return acsUrl.replace(/\/acs$/, '/metadata');
-}
-
-function samlMetadata(acsUrl: string): string {
-  const issuer = entityIdOf(acsUrl);
-  return generateServiceProviderMetadata({
-    issuer,
-    callbackUrl: acsUrl,
-    identifierFormat: null,
-    wantAssertionsSigned: true,
-    generateUniqueId: () => `_${digest(issuer)}`,
-  });
-}
-
-/** From the state, which is good once and unguessable; it says nothing about it. */
-function requestOf(state: string): string {
-  return `_${digest(`request ${state}`)}`;
 }
 
 /** L4: while its time lasts. After it, and for another request, it is refused anyway. */
@@ -131,8 +96,4 @@ function identityOf(protocol: SamlProtocol, { assertion }: SamlAnswer): External
     // Of several, the oldest: whichever of them the second factor was of.
     authenticatedAt: Math.min(...authn.map(({ instant }) => instant)),
   };
-}
-
-function digest(text: string): string {
-  return createHash('sha256').update(text).digest('hex');
 }
