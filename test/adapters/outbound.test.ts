@@ -37,7 +37,7 @@ const GUARDS: readonly (readonly [RegExp, Guard])[] = [
   [/^lib\/adapters\/kafka\/writer\.ts/, 'event_log'],
   [/^lib\/adapters\/kafka\/reader\.ts/, 'loop'],
   [/^lib\/adapters\/kafka\/(?:topics|event-log|topic-inventory)\.ts/, 'operator'],
-  [/^lib\/adapters\/http\/(?:undici-http|dns-resolver)\.ts/, 'gate'],
+  [/^lib\/adapters\/http\/(?:undici-http|node-http|dns-resolver)\.ts/, 'gate'],
   [/^lib\/adapters\/postgres-target\//, 'gate'],
   [/^lib\/adapters\/openid\//, 'inside'],
   [/^lib\/adapters\/postgres\//, 'pool'],
@@ -101,7 +101,9 @@ describe('whatever can open a connection', () => {
   );
 
   it('of tenants’ targets is given to those only who have a gate', () => {
-    const makers = callersOf('createUndiciHttp', 'createDatabases', 'createPostgresDatabases');
+    const makers = callersOf(
+      ...['createUndiciHttp', 'createNodeHttp', 'createDatabases', 'createPostgresDatabases'],
+    );
     expect(makers.length).toBeGreaterThanOrEqual(3);
     for (const file of makers) {
       const text = textOf(file);
