@@ -11,8 +11,8 @@ import type {
   StepKey,
   StepStatus,
 } from '#core/execution/events.ts';
+import type { HeldStart } from '#core/execution/held.ts';
 import type { ExecutionProjection, StepProjection } from '#core/execution/project.ts';
-import type { HeldStart } from '#core/execution/waits.ts';
 import type { Json } from '#core/json.ts';
 import type { Runtime } from '#core/plan/program.ts';
 import type { QuarantinedExecution } from './quarantine.ts';

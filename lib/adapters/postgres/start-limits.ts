@@ -1,6 +1,6 @@
 import type { Pool, PoolClient } from 'pg';
 import { LIMITS } from '#core/dsl/limits.ts';
-import type { HeldBecause, HeldStart } from '#core/execution/waits.ts';
+import type { HeldBecause, HeldStart } from '#core/execution/held.ts';
 import type { StartLimits } from '#core/plan/program.ts';
 import type { Mode } from '#ports/execution-store.ts';
 import type { StartGate, StartLimitStore } from '#ports/start-limits.ts';

@@ -1,6 +1,6 @@
 import * as Type from 'typebox';
 import { LIMITS } from '#core/dsl/limits.ts';
-import { HELD_BECAUSE } from '#core/execution/waits.ts';
+import { HELD_BECAUSE } from '#core/execution/held.ts';
 import { closed, nullable, oneOf, Timestamp } from './common.ts';
 
 const Concurrency = Type.Integer({

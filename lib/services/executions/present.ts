@@ -1,6 +1,7 @@
 import type { ResponseBody } from '#contract/routes.ts';
 import type { RecordedEvent } from '#core/execution/events.ts';
-import type { HeldBecause, HeldStart, Wait } from '#core/execution/waits.ts';
+import type { HeldBecause, HeldStart } from '#core/execution/held.ts';
+import type { Wait } from '#core/execution/waits.ts';
 import type { Json } from '#core/json.ts';
 import type { ApprovalRecord, ExecutionSummary, StepRecord } from '#ports/execution-store.ts';
 import type { QuarantinedExecution } from '#ports/quarantine.ts';

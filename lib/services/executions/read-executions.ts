@@ -2,7 +2,8 @@ import type { Query, ResponseBody } from '#contract/routes.ts';
 import { compileMachine } from '#core/asl/compile.ts';
 import { CloudFlowError } from '#core/errors.ts';
 import { isFinal, parseStepKey } from '#core/execution/events.ts';
-import { type HeldStart, type Wait, waits } from '#core/execution/waits.ts';
+import type { HeldStart } from '#core/execution/held.ts';
+import { type Wait, waits } from '#core/execution/waits.ts';
 import type { Json } from '#core/json.ts';
 import { allSteps, type Program } from '#core/plan/program.ts';
 import {
