@@ -106,4 +106,82 @@ describeWithPostgres('claims, when more is due than one look takes', () => {
     const { rows } = await admin.query(`select from workflow_executions where epoch <> 1`);
     expect(rows).toEqual([]);
   });
+
+  /** With shares: of each, and what is left of some. */
+  async function claimShares(
+    limit: number,
+    each: number,
+    left: readonly (readonly [string, number])[] = [],
+  ): Promise<Map<string, number>> {
+    const { rows } = await engine.query<{ tenant_id: string }>(
+      `select tenant_id from claim_by_share('me', $1, to_timestamp($2), $3, $4, $5, $6)`,
+      [
+        ...[limit, NOW / 1_000, randomUUID(), each],
+        ...[left.map(([tenant]) => tenant), left.map(([, more]) => more)],
+      ],
+    );
+    const claimed = new Map<string, number>();
+    for (const { tenant_id } of rows) claimed.set(tenant_id, (claimed.get(tenant_id) ?? 0) + 1);
+    return claimed;
+  }
+
+  it('no tenant is given more than its share, also where one look would take all that is due', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.record({ due: fc.nat(30), left: fc.option(fc.nat(20)) }), {
+          minLength: 1,
+          maxLength: 8,
+        }),
+        fc.integer({ min: 1, max: 80 }),
+        fc.integer({ min: 0, max: 25 }),
+        async (wishes, limit, each) => {
+          await admin.query('delete from workflow_executions');
+          const tenants = wishes.map(({ due, left }) => ({ id: randomUUID(), due, left }));
+          await park(tenants);
+          const claimed = await claimShares(
+            limit,
+            each,
+            tenants.flatMap(({ id, left }) => (left === null ? [] : [[id, left] as const])),
+          );
+          let possible = 0;
+          for (const { id, due, left } of tenants) {
+            const most = Math.min(due, left ?? each);
+            possible += most;
+            expect(claimed.get(id) ?? 0).toBeLessThanOrEqual(most);
+          }
+          expect(sum(claimed)).toBe(Math.min(limit, possible));
+        },
+      ),
+      { seed: 9, numRuns: 40 },
+    );
+  });
+
+  it('priority goes first within a tenant, and passes nothing of another', async () => {
+    const [hasty, calm] = [randomUUID(), randomUUID()];
+    await park([
+      { id: calm, due: 20 },
+      { id: hasty, due: 20 },
+    ]);
+    // Those of one tenant are all of the highest priority.
+    await admin.query(
+      `update workflow_executions set priority = 9, wake_at = start_turn(wake_at, 9::smallint)
+       where tenant_id = $1`,
+      [hasty],
+    );
+    const [urgent] = (
+      await admin.query<{ id: string }>(
+        `update workflow_executions set priority = 1, wake_at = start_turn(wake_at, 1::smallint)
+         where id = (select id from workflow_executions where tenant_id = $1 order by id desc limit 1)
+         returning id`,
+        [calm],
+      )
+    ).rows;
+    const claimed = await claimShares(10, 10);
+    expect([claimed.get(hasty), claimed.get(calm)]).toEqual([5, 5]);
+    const { rows } = await admin.query(
+      'select from workflow_executions where id = $1 and owner is not null',
+      [urgent?.id],
+    );
+    expect(rows).toHaveLength(1);
+  });
 });
