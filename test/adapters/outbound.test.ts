@@ -38,6 +38,8 @@ const GUARDS: readonly (readonly [RegExp, Guard])[] = [
   [/^lib\/adapters\/kafka\/reader\.ts/, 'loop'],
   [/^lib\/adapters\/kafka\/(?:topics|event-log|topic-inventory)\.ts/, 'operator'],
   [/^lib\/adapters\/http\/(?:undici-http|node-http|dns-resolver)\.ts/, 'gate'],
+  // What asks whether the platform answers: a time limit for each, and the next after ten seconds.
+  [/^lib\/adapters\/http\/answers\.ts/, 'loop'],
   [/^lib\/adapters\/postgres-target\//, 'gate'],
   [/^lib\/adapters\/openid\//, 'inside'],
   [/^lib\/adapters\/postgres\//, 'pool'],
