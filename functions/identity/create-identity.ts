@@ -8,6 +8,7 @@ import { createPostgresSecondFactors } from '#adapters/postgres/second-factors.t
 import { createPostgresSessions } from '#adapters/postgres/session-store.ts';
 import { createPostgresTenants } from '#adapters/postgres/tenant-store.ts';
 import { createPostgresUsers } from '#adapters/postgres/user-store.ts';
+import type { Clock } from '#ports/clock.ts';
 import type { KeyValue } from '#ports/key-value.ts';
 import type { Outbox } from '#ports/outbox.ts';
 import type { PasswordHasher } from '#ports/password-hasher.ts';
@@ -27,6 +28,7 @@ export function createIdentity(deps: {
   readonly keys: Keys;
   readonly outbox: Outbox;
   readonly records: KeyValue;
+  readonly clock: Clock;
   readonly issuer: () => string;
   readonly randomBytes: (count: number) => Uint8Array;
 }): Omit<IdentityHandlerDeps, 'clock' | 'ids' | 'cursors' | 'accessTokens'> {
@@ -42,7 +44,7 @@ export function createIdentity(deps: {
     factors: createPostgresSecondFactors(app),
     identities: createPostgresExternalIdentities(app),
     records: deps.records,
-    hasher: boundHashing(deps.hasher),
+    hasher: boundHashing(deps.hasher, deps.clock),
     key: createIdentityKey(deps.keys),
     signingKeys,
     outbox,

@@ -44,6 +44,7 @@ const identity = createIdentity({
   outbox: createOutboxPublisher({ pool, codec, partitions: createPartitions(pool), clock }),
   issuer,
   records: openRecords(deps, env, pool),
+  clock,
   randomBytes,
 });
 

@@ -419,6 +419,7 @@ async function start(
     outbox: stepDeps.outbox,
     records: createPostgresKeyValue({ pool: appPool, clock, codec }),
     issuer,
+    clock,
     randomBytes,
   });
   const auditTrail = createPostgresAuditTrail(appPool);

@@ -6,8 +6,8 @@ import type { TenantSettings, UserStatus } from './users.ts';
  * live refresh token at a time; only digests (SHA-256) are ever given to the store.
  */
 export interface SessionStore {
-  /** The user has signed in by it. False: the provider that it came through was changed or closed meanwhile. */
-  open(session: NewSession): Promise<boolean>;
+  /** The user has signed in by it, unless what they came with counts no more: see `Opening`. */
+  open(session: NewSession): Promise<Opening>;
   find(tenant: string, id: string): Promise<SessionRecord | null>;
   /** What an access token says, as it is now; null: no such session. One round trip. */
   state(tenant: string, id: string): Promise<SessionState | null>;
@@ -20,7 +20,13 @@ export interface SessionStore {
   ): Promise<Page<SessionRecord>>;
   /** Trades one refresh token for the next, in one transaction: of many calls at once one does. */
   rotate(rotation: Rotation): Promise<RotationAnswer>;
-  secondFactor(tenant: string, id: string, methods: readonly string[], now: number): Promise<void>;
+  /** False: no such session, or it is over. */
+  secondFactor(
+    tenant: string,
+    id: string,
+    methods: readonly string[],
+    now: number,
+  ): Promise<boolean>;
   /** False: no such session, or it is over. */
   end(tenant: string, id: string, because: EndReason, now: number): Promise<boolean>;
   /** Ends every session of a user but one; answers how many. */
@@ -45,6 +51,13 @@ export type EndReason =
   | 'provider_closed'
   | 'identity_removed';
 
+export type Opening =
+  | 'opened'
+  /** The provider that the sign-in came through was changed or closed meanwhile. */
+  | 'provider_changed'
+  /** The user was deactivated meanwhile, or has another password than was proven. */
+  | 'user_changed';
+
 /** The identity provider that a sign-in came through, as it was then. Null: it began here. */
 export interface Through {
   readonly provider: string;
@@ -60,6 +73,8 @@ export interface NewSession {
   readonly client: ClientInfo;
   readonly methods: readonly string[];
   readonly through: Through | null;
+  /** Of the password that was proven; null: none was. */
+  readonly passwordRevision: number | null;
   readonly secondFactorAt: number | null;
   readonly now: number;
   readonly expiresAt: number;

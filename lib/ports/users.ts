@@ -1,5 +1,6 @@
 import type { Removed, Replaced } from './connection-store.ts';
 import type { Page, PageRequest } from './execution-store.ts';
+import type { EndReason } from './sessions.ts';
 
 /** People of a tenant. An address is one account, however it is spelled: see `canonicalAddress`. */
 export interface UserStore {
@@ -22,15 +23,25 @@ export interface UserStore {
     now: number,
     keeps?: string,
   ): Promise<Replaced<UserRecord> | { readonly kind: 'last' }>;
-  setPassword(tenant: string, id: string, hash: string, now: number): Promise<void>;
+  /**
+   * In one transaction: whatever was begun with the old one is good no more (resets and changes of address
+   * that were mailed, halves of sign-ins), and sessions end. False: it is not the one that was proven.
+   */
+  setPassword(tenant: string, id: string, password: NewPassword): Promise<boolean>;
+  /** The same password under other parameters; nothing happens where another was set meanwhile. */
+  rehash(
+    tenant: string,
+    id: string,
+    hash: { readonly verified: string; readonly renewed: string },
+  ): Promise<void>;
   /**
    * Under another address from now on, which was confirmed; what was mailed to the old one is good no
-   * more. False: somebody has it.
+   * more. False: somebody has it, or another password was set since it was asked for.
    */
   move(
     tenant: string,
     id: string,
-    to: { readonly email: string; readonly address: string },
+    to: { readonly email: string; readonly address: string; readonly passwordRevision: number },
     now: number,
   ): Promise<boolean>;
 }
@@ -56,6 +67,18 @@ export interface UserRecord {
 export interface UserCredentials extends UserRecord {
   /** Null: none was set yet, or the user signs in elsewhere only. */
   readonly passwordHash: string | null;
+  /** Another with every password that is set. */
+  readonly passwordRevision: number;
+}
+
+export interface NewPassword {
+  readonly hash: string;
+  /** The revision of the password that was proven for it; null: something else was. */
+  readonly proven: number | null;
+  readonly because: Extract<EndReason, 'password_changed' | 'password_reset'>;
+  /** The session that goes on; null: none does. */
+  readonly except: string | null;
+  readonly now: number;
 }
 
 export interface Preferences {

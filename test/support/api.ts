@@ -197,6 +197,7 @@ export async function startTestApi(
     outbox,
     records: createPostgresKeyValue({ pool: appPool, clock, codec }),
     issuer,
+    clock,
     randomBytes,
   });
   const { apiKeys } = identity;

@@ -3,6 +3,7 @@ import type { Mode } from '#ports/execution-store.ts';
 import type {
   ClientInfo,
   EndReason,
+  NewSession,
   Rotation,
   RotationAnswer,
   SessionRecord,
@@ -64,7 +65,8 @@ export function createPostgresSessions(pool: Pool, lookups: Pool = pool): Sessio
   return {
     open: (session) =>
       withTenant(pool, session.tenant, async (client) => {
-        if (!(await isOpen(client, session.tenant, session.through))) return false;
+        if (!(await isOpen(client, session.tenant, session.through))) return 'provider_changed';
+        if (!(await isWhoTheyWere(client, session))) return 'user_changed';
         await client.query(
           `with opened as (
              insert into sessions (${COLUMNS})
@@ -92,7 +94,7 @@ export function createPostgresSessions(pool: Pool, lookups: Pool = pool): Sessio
             Buffer.from(session.refresh),
           ],
         );
-        return true;
+        return 'opened';
       }),
 
     find: (tenant, id) => withTenant(pool, tenant, (client) => findSession(client, tenant, id)),
@@ -146,27 +148,43 @@ export function createPostgresSessions(pool: Pool, lookups: Pool = pool): Sessio
 
     secondFactor: (tenant, id, methods, now) =>
       withTenant(pool, tenant, async (client) => {
-        await client.query(
+        const { rowCount } = await client.query(
           `update sessions set second_factor_at = to_timestamp($4), methods = $3
            where tenant_id = $1 and id = $2 and ended_at is null`,
           [tenant, id, methods, seconds(now)],
         );
+        return rowCount === 1;
       }),
 
     end: (tenant, id, because, now) =>
       withTenant(pool, tenant, (client) => endSession(client, tenant, id, because, now)),
 
     endAll: (tenant, user, because, now, except) =>
-      withTenant(pool, tenant, async (client) => {
-        const { rowCount } = await client.query(
-          `update sessions set ended_at = to_timestamp($4), ended_because = $3
-           where tenant_id = $1 and user_id = $2 and ended_at is null
-             and ($5::uuid is null or id <> $5)`,
-          [tenant, user, because, seconds(now), except ?? null],
-        );
-        return rowCount ?? 0;
-      }),
+      withTenant(pool, tenant, (client) =>
+        endSessionsOf(client, { tenant, user, because, except: except ?? null, now }),
+      ),
   };
+}
+
+/** Ends the sessions of a user, but `except`, within a transaction; answers how many. */
+export async function endSessionsOf(
+  client: PoolClient,
+  ending: {
+    readonly tenant: string;
+    readonly user: string;
+    readonly because: EndReason;
+    readonly except: string | null;
+    readonly now: number;
+  },
+): Promise<number> {
+  const { tenant, user, because, except, now } = ending;
+  const { rowCount } = await client.query(
+    `update sessions set ended_at = to_timestamp($4), ended_because = $3
+     where tenant_id = $1 and user_id = $2 and ended_at is null
+       and ($5::uuid is null or id <> $5)`,
+    [tenant, user, because, seconds(now), except],
+  );
+  return rowCount ?? 0;
 }
 
 async function rotate(
@@ -234,6 +252,21 @@ async function isOpen(
     `select from identity_providers
      where tenant_id = $1 and id = $2 and revision = $3 and enabled for share`,
     [tenant, through.provider, through.revision],
+  );
+  return rowCount === 1;
+}
+
+/**
+ * Locked against whoever deactivates the user or sets another password: a session is opened before that,
+ * and ended by it, or not at all.
+ */
+async function isWhoTheyWere(client: PoolClient, session: NewSession): Promise<boolean> {
+  const { tenant, user, passwordRevision } = session;
+  const { rowCount } = await client.query(
+    `select from users
+     where tenant_id = $1 and id = $2 and status = 'active'
+       and ($3::integer is null or password_revision = $3) for update`,
+    [tenant, user, passwordRevision],
   );
   return rowCount === 1;
 }

@@ -12,6 +12,12 @@ import { sqlState, UNIQUE_VIOLATION } from './errors.ts';
 import { paged } from './paging.ts';
 import { withTenant } from './pool.ts';
 import { seconds, secondsOrNull } from './rows.ts';
+import { endSessionsOf } from './session-store.ts';
+
+interface PasswordRow {
+  readonly password_hash: string | null;
+  readonly password_revision: number;
+}
 
 interface Row {
   readonly tenant_id: string;
@@ -40,8 +46,8 @@ const COLUMNS = `u.tenant_id, u.id, u.email, u.address, u.name, u.status, u.role
 export function createPostgresUsers(pool: Pool): UserStore {
   const one = async (tenant: string, where: string, value: string, hash: boolean) =>
     withTenant(pool, tenant, async (client) => {
-      const { rows } = await client.query<Row & { readonly password_hash?: string | null }>(
-        `select ${COLUMNS}${hash ? ', u.password_hash' : ''} from users u
+      const { rows } = await client.query<Row & Partial<PasswordRow>>(
+        `select ${COLUMNS}${hash ? ', u.password_hash, u.password_revision' : ''} from users u
          where u.tenant_id = $1 and ${where} = $2`,
         [tenant, value],
       );
@@ -53,7 +59,9 @@ export function createPostgresUsers(pool: Pool): UserStore {
     value: string,
   ): Promise<UserCredentials | null> => {
     const row = await one(tenant, where, value, true);
-    return row === null ? null : { ...toUser(row), passwordHash: row.password_hash ?? null };
+    if (row === null) return null;
+    const { password_hash: passwordHash = null, password_revision: passwordRevision = 0 } = row;
+    return { ...toUser(row), passwordHash, passwordRevision };
   };
   return {
     create: (user) =>
@@ -121,31 +129,52 @@ export function createPostgresUsers(pool: Pool): UserStore {
         return { kind: there.rowCount === 0 ? 'not_found' : 'changed' };
       }),
 
-    setPassword: (tenant, id, hash, now) =>
+    setPassword: (tenant, id, { hash, proven, because, except, now }) =>
+      withTenant(pool, tenant, async (client) => {
+        // First, and so the lock that sessions are opened under: one is opened before this and ended by it, or not at all.
+        const { rowCount } = await client.query(
+          `update users
+           set password_hash = $3, password_revision = password_revision + 1, updated_at = to_timestamp($4)
+           where tenant_id = $1 and id = $2 and ($5::integer is null or password_revision = $5)`,
+          [tenant, id, hash, seconds(now), proven],
+        );
+        if (rowCount !== 1) return false;
+        await client.query(
+          `delete from one_time_tokens
+           where tenant_id = $1 and user_id = $2
+             and purpose in ('reset_password', 'confirm_address', 'second_factor')`,
+          [tenant, id],
+        );
+        await endSessionsOf(client, { tenant, user: id, because, except, now });
+        return true;
+      }),
+
+    rehash: (tenant, id, { verified, renewed }) =>
       withTenant(pool, tenant, async (client) => {
         await client.query(
-          `update users set password_hash = $3, updated_at = to_timestamp($4)
-           where tenant_id = $1 and id = $2`,
-          [tenant, id, hash, seconds(now)],
+          `update users set password_hash = $4
+           where tenant_id = $1 and id = $2 and password_hash = $3`,
+          [tenant, id, verified, renewed],
         );
       }),
 
-    async move(tenant, id, { email, address }, now) {
+    async move(tenant, id, { email, address, passwordRevision }, now) {
       try {
         return await withTenant(pool, tenant, async (client) => {
           const { rowCount } = await client.query(
             `update users
              set email = $3, address = $4, email_verified_at = to_timestamp($5),
                  revision = revision + 1, updated_at = to_timestamp($5)
-             where tenant_id = $1 and id = $2`,
-            [tenant, id, email, address, seconds(now)],
+             where tenant_id = $1 and id = $2 and password_revision = $6`,
+            [tenant, id, email, address, seconds(now), passwordRevision],
           );
+          if (rowCount !== 1) return false;
           await client.query(
             `delete from one_time_tokens
              where tenant_id = $1 and user_id = $2 and purpose = 'reset_password'`,
             [tenant, id],
           );
-          return rowCount === 1;
+          return true;
         });
       } catch (error) {
         if (sqlState(error) === UNIQUE_VIOLATION) return false;

@@ -31,7 +31,7 @@ export async function changeAddress(
   const address = canonicalAddress(body.email);
   if (address === null) throw unusable(body.email);
   const attempt = await passwordGuess(deps, `change ${id}`, client.source, null);
-  if (!(await isPassword(deps, user, body.current_password))) {
+  if (!(await attempt.judge(() => isPassword(deps, user, body.current_password)))) {
     throw new CloudFlowError('CREDENTIALS_INVALID', 'the current password is wrong');
   }
   await attempt.succeeded();
@@ -41,7 +41,7 @@ export async function changeAddress(
   await mailToken(
     deps,
     { ...user, email },
-    { purpose: 'confirm_address', kind: 'cfe', goodMs: CONFIRM_MS },
+    { purpose: 'confirm_address', kind: 'cfe', goodMs: CONFIRM_MS, proven: user.passwordRevision },
   );
 }
 
@@ -61,9 +61,11 @@ export async function confirmAddress(
   if ((await deps.oneTime.take(digest, 'confirm_address', now)) === null) throw gone();
   const email = String(pending.details['email']);
   const address = canonicalAddress(email);
-  if (address === null || !(await deps.users.move(user.tenant, user.id, { email, address }, now))) {
-    throw gone();
-  }
+  const passwordRevision = pending.details['password_revision'];
+  // Whoever asked knew the password of then. Is it another now, they may be who it was changed against.
+  if (address === null || typeof passwordRevision !== 'number') throw gone();
+  const to = { email, address, passwordRevision };
+  if (!(await deps.users.move(user.tenant, user.id, to, now))) throw gone();
   await mailNotice(deps, user as UserRecord, 'identity.address_changed', { new_address: email });
 }
 

@@ -21,6 +21,8 @@ const PER_SECOND_FACTOR = 5;
 const SIGN_INS_PER_SOURCE = 300;
 
 export interface Attempt {
+  /** Whether the guess is right, as `work` says. What it throws is not the guess's fault: it counts no more. */
+  judge(work: () => Promise<boolean>): Promise<boolean>;
   /** The guess was right: it and the failures before it are forgotten. */
   succeeded(): Promise<void>;
 }
@@ -84,6 +86,16 @@ async function reserve(
     });
   }
   return {
+    async judge(work) {
+      try {
+        return await work();
+      } catch (error) {
+        // Nobody learnt anything of the secret. Where giving it back fails as well it stays counted, which is
+        // the safe side, and the first failure is the one to tell.
+        await deps.guard.giveBack([...own, ...shared].map(({ key }) => key)).catch(() => undefined);
+        throw error;
+      }
+    },
     async succeeded() {
       for (const { key } of own) await deps.guard.forget(key);
       await deps.guard.giveBack(shared.map(({ key }) => key));

@@ -13,6 +13,8 @@ export interface HalfSignIn {
   /** How the first half was proven (RFC 8176 words). */
   readonly methods: readonly string[];
   readonly through: Through | null;
+  /** Of the password that was proven; null: none was. */
+  readonly passwordRevision: number | null;
   /** The device needs no token: it has one, or none is of use to it. */
   readonly known: boolean;
 }

@@ -7,7 +7,13 @@ import { makeProofToken, type TokenKind } from './proof-token.ts';
 export async function mailToken(
   deps: Pick<IdentityDeps, 'oneTime' | 'outbox' | 'tenants' | 'clock' | 'ids' | 'randomBytes'>,
   user: UserRecord,
-  token: { readonly purpose: TokenPurpose; readonly kind: TokenKind; readonly goodMs: number },
+  token: {
+    readonly purpose: TokenPurpose;
+    readonly kind: TokenKind;
+    readonly goodMs: number;
+    /** Of the password that was proven for it. */
+    readonly proven?: number;
+  },
 ): Promise<void> {
   const now = deps.clock.now();
   const { text, digest } = makeProofToken(token.kind, deps.randomBytes);
@@ -17,7 +23,10 @@ export async function mailToken(
     user: user.id,
     purpose: token.purpose,
     digest,
-    details: { email: user.email },
+    details: {
+      email: user.email,
+      ...(token.proven === undefined ? {} : { password_revision: token.proven }),
+    },
     now,
     expiresAt,
     only: true,

@@ -28,12 +28,16 @@ export async function changePassword(
   if (user === null) throw new TypeError('a signed-in user is gone');
   requireSuitable(body.new_password, '/body/new_password', wordsOf(user));
   const attempt = await passwordGuess(deps, `change ${id}`, client.source, null);
-  if (!(await isPassword(deps, user, body.current_password))) {
-    throw new CloudFlowError('CREDENTIALS_INVALID', 'the current password is wrong');
-  }
+  const current = body.current_password;
+  if (!(await attempt.judge(() => isPassword(deps, user, current)))) throw wrongNow();
   await attempt.succeeded();
-  await setPassword(deps, user, body.new_password);
-  await deps.sessions.endAll(tenant, id, 'password_changed', deps.clock.now(), session);
+  const hash = await hashOf(deps, body.new_password);
+  const set = await deps.users.setPassword(tenant, id, {
+    ...{ hash, proven: user.passwordRevision, because: 'password_changed', except: session },
+    now: deps.clock.now(),
+  });
+  // Somebody set another while this one was being looked at: what was current is not any more.
+  if (!set) throw wrongNow();
 }
 
 /** Says nothing of whether the account exists, and mails a token where it does. */
@@ -61,14 +65,14 @@ export async function resetPassword(
   body: Body<'resetPassword'>,
   audit: AuditNotes,
 ): Promise<void> {
-  const user = await takeFor(deps, audit, body.token, 'reset_password', (user) =>
-    requireSuitable(body.new_password, '/body/new_password', wordsOf(user)),
-  );
+  const { user, hash } = await takeFor(deps, audit, body.token, 'reset_password', (user) => {
+    requireSuitable(body.new_password, '/body/new_password', wordsOf(user));
+    return body.new_password;
+  });
   if (user.status !== 'active') throw gone();
-  await setPassword(deps, user, body.new_password);
+  await resetTo(deps, user, hash);
   const now = deps.clock.now();
   await deps.users.update(user.tenant, user.id, { emailVerifiedAt: now }, null, now);
-  await deps.sessions.endAll(user.tenant, user.id, 'password_reset', now);
 }
 
 export async function acceptInvitation(
@@ -76,11 +80,12 @@ export async function acceptInvitation(
   body: Body<'acceptInvitation'>,
   audit: AuditNotes,
 ): Promise<void> {
-  const user = await takeFor(deps, audit, body.token, 'invitation', (user) =>
-    requireSuitable(body.password, '/body/password', wordsOf(user)),
-  );
+  const { user, hash } = await takeFor(deps, audit, body.token, 'invitation', (user) => {
+    requireSuitable(body.password, '/body/password', wordsOf(user));
+    return body.password;
+  });
   if (user.status !== 'invited') throw gone();
-  await setPassword(deps, user, body.password);
+  await resetTo(deps, user, hash);
   const now = deps.clock.now();
   const change = {
     status: 'active' as const,
@@ -90,22 +95,23 @@ export async function acceptInvitation(
   await deps.users.update(user.tenant, user.id, change, null, now);
 }
 
-/** Uses the token up, once everything else about the request is right. */
+/** Uses the token up, once everything else about the request is right and the password is hashed. */
 async function takeFor(
   deps: IdentityDeps,
   audit: AuditNotes,
   text: string,
   purpose: TokenPurpose,
-  check: (user: UserRecord) => void,
-): Promise<UserRecord> {
+  suitable: (user: UserRecord) => string,
+): Promise<{ readonly user: UserRecord; readonly hash: string }> {
   const digest = digestOf(text);
   const found = await deps.oneTime.find(digest, purpose, deps.clock.now());
   const user = await userOf(deps, found);
   audit.know({ tenant: user.tenant, actor: `user:${user.id}`, target: `user:${user.id}` });
-  check(user);
+  // Before it is taken: where too many wait for hashes, the same token is good for the next try.
+  const hash = await hashOf(deps, suitable(user));
   await audit.begin();
   const taken = await deps.oneTime.take(digest, purpose, deps.clock.now());
-  return userOf(deps, taken);
+  return { user: await userOf(deps, taken), hash };
 }
 
 async function userOf(deps: IdentityDeps, token: OneTimeToken | null): Promise<UserRecord> {
@@ -114,9 +120,20 @@ async function userOf(deps: IdentityDeps, token: OneTimeToken | null): Promise<U
   return user;
 }
 
-async function setPassword(deps: IdentityDeps, user: UserRecord, password: string): Promise<void> {
-  const hash = await deps.hasher.hash(normalPassword(password));
-  await deps.users.setPassword(user.tenant, user.id, hash, deps.clock.now());
+function hashOf(deps: IdentityDeps, password: string): Promise<string> {
+  return deps.hasher.hash(normalPassword(password));
+}
+
+/** Whatever the password was. */
+async function resetTo(deps: IdentityDeps, user: UserRecord, hash: string): Promise<void> {
+  await deps.users.setPassword(user.tenant, user.id, {
+    ...{ hash, proven: null, because: 'password_reset', except: null },
+    now: deps.clock.now(),
+  });
+}
+
+function wrongNow(): CloudFlowError {
+  return new CloudFlowError('CREDENTIALS_INVALID', 'the current password is wrong');
 }
 
 function wordsOf(user: UserRecord): readonly string[] {

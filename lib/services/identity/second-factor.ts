@@ -33,10 +33,11 @@ export async function checkSecondFactor(
   if (factor === null || !factor.confirmed) throw notEnrolled();
   const attempt = await secondFactorGuess(deps, user);
   const step = stepOf(deps, openSecret(deps, tenant, user, factor.secret), code);
-  const right =
+  const right = await attempt.judge(() =>
     step === null
-      ? await deps.factors.useRecovery(tenant, user, recoveryDigests(deps, user, code))
-      : await deps.factors.useStep(tenant, user, step);
+      ? deps.factors.useRecovery(tenant, user, recoveryDigests(deps, user, code))
+      : deps.factors.useStep(tenant, user, step),
+  );
   if (!right) throw wrongCode();
   await attempt.succeeded();
   return step === null ? 'kba' : 'otp';
@@ -76,7 +77,8 @@ export async function confirmTotp(
   const codes = Array.from({ length: RECOVERY_CODES }, () => makeRecoveryCode(deps));
   const digests = codes.map((each) => deps.key.mac('recovery', recoveryText(id, each)));
   const now = deps.clock.now();
-  if (!(await deps.factors.confirm(tenant, id, step, digests, now))) throw wrongCode();
+  const confirmed = await attempt.judge(() => deps.factors.confirm(tenant, id, step, digests, now));
+  if (!confirmed) throw wrongCode();
   await attempt.succeeded();
   await proven(deps, tenant, session, 'otp');
   return { recovery_codes: codes };
@@ -114,7 +116,9 @@ async function proven(
   const before = (await deps.sessions.find(tenant, session))?.methods ?? [];
   const first = before.filter((each) => !['otp', 'kba', 'mfa'].includes(each));
   const methods = [...first, method, 'mfa'];
-  await deps.sessions.secondFactor(tenant, session, methods, deps.clock.now());
+  if (!(await deps.sessions.secondFactor(tenant, session, methods, deps.clock.now()))) {
+    throw new CloudFlowError('UNAUTHENTICATED', 'the session has ended; sign in again');
+  }
 }
 
 /** The step that a code belongs to; null: it belongs to none around now. */

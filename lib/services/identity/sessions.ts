@@ -33,13 +33,21 @@ export interface NewSignIn {
   readonly client: ClientInfo;
   readonly methods: readonly string[];
   readonly through: Through | null;
+  /** Of the password that was proven for it; null: none was. */
+  readonly passwordRevision: number | null;
   /** When a second factor was proven; null: it was not. */
   readonly secondFactorAt: number | null;
   readonly deviceToken: string | null;
 }
 
-/** Opens a session for a user who has proven who they are. Throws TOKEN_INVALID. */
-export async function openSession(deps: SessionDeps, signIn: NewSignIn): Promise<TokenAnswer> {
+/**
+ * Opens a session for a user who has proven who they are. Null: that proof counts no more, since another
+ * password was set meanwhile or the user was deactivated. Throws TOKEN_INVALID.
+ */
+export async function openSession(
+  deps: SessionDeps,
+  signIn: NewSignIn,
+): Promise<TokenAnswer | null> {
   const now = deps.clock.now();
   const { user } = signIn;
   const refresh = makeProofToken('cfr', deps.randomBytes);
@@ -52,13 +60,16 @@ export async function openSession(deps: SessionDeps, signIn: NewSignIn): Promise
     client: signIn.client,
     methods: signIn.methods,
     through: signIn.through,
+    passwordRevision: signIn.passwordRevision,
     secondFactorAt: signIn.secondFactorAt,
     signedInAt: now,
     lastUsedAt: now,
     expiresAt: now + REFRESH_TOKEN_MS,
     endedAt: null,
   };
-  if (!(await deps.sessions.open({ ...session, now, refresh: refresh.digest }))) {
+  const opening = await deps.sessions.open({ ...session, now, refresh: refresh.digest });
+  if (opening === 'user_changed') return null;
+  if (opening === 'provider_changed') {
     throw new CloudFlowError('TOKEN_INVALID', 'the identity provider was changed; begin again');
   }
   const state = await requireGood(deps, user.tenant, session.id);

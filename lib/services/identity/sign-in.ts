@@ -1,5 +1,5 @@
 import type { Body, ResponseBody } from '#contract/routes.ts';
-import { CloudFlowError } from '#core/errors.ts';
+import { CloudFlowError, hasErrorCode } from '#core/errors.ts';
 import { isJsonObject } from '#core/json.ts';
 import type { RecordKey } from '#core/record.ts';
 import type { Mode } from '#ports/execution-store.ts';
@@ -38,7 +38,8 @@ export async function login(
   // The slug and the address, not the ids: what does not exist has none and must lock the same.
   const name = `${body.tenant} ${address ?? body.email.trim().toLowerCase()}`;
   const attempt = await passwordGuess(deps, name, client.source, device);
-  if (!(await isPassword(deps, account, body.password)) || account === null) throw wrong();
+  const right = await attempt.judge(() => isPassword(deps, account, body.password));
+  if (!right || account === null) throw wrong();
   if (account.status !== 'active') throw wrong();
   if (!(await mayUsePassword(deps, account, audit))) throw wrong();
   await attempt.succeeded();
@@ -46,12 +47,17 @@ export async function login(
   await audit.begin();
 
   const mode: Mode = body.mode ?? 'live';
-  const signIn = { mode, device: body.device ?? null, methods: ['pwd'], through: null };
+  const { passwordRevision } = account;
+  const how = { methods: ['pwd'], through: null, passwordRevision };
+  const signIn = { mode, device: body.device ?? null, ...how };
   if (account.secondFactor) {
     audit.note({ second_factor: 'asked for' });
     return askSecondFactor(deps, account, { ...signIn, known: device !== null });
   }
-  return finish(deps, account, signIn, client, false, device !== null);
+  const tokens = await finish(deps, account, signIn, client, false, device !== null);
+  // Another password was set while this one was being looked at.
+  if (tokens === null) throw wrong();
+  return tokens;
 }
 
 /** The second half of a sign-in. A wrong code leaves the token good until it expires. */
@@ -75,10 +81,16 @@ export async function verifySecondFactor(
   }
   const user = await deps.users.credentialsOf(pending.tenant, pending.user);
   if (user === null || user.status !== 'active') throw pendingGone();
-  const { mode, device, methods, known, through = null } = pending.details as unknown as HalfSignIn;
+  const half = pending.details as unknown as HalfSignIn;
+  const { mode, device, methods, known, through = null } = half;
   if (through === null && !(await mayUsePassword(deps, user, audit))) throw pendingGone();
-  const signIn = { mode, device, methods: [...methods, method, 'mfa'], through };
-  return finish(deps, user, signIn, client, true, known);
+  const proven = through === null ? half.passwordRevision : null;
+  // Of a version that did not keep it: begun up to five minutes before this one was there.
+  if (proven === undefined) throw pendingGone();
+  const how = { methods: [...methods, method, 'mfa'], through, passwordRevision: proven };
+  const tokens = await finish(deps, user, { mode, device, ...how }, client, true, known);
+  if (tokens === null) throw pendingGone();
+  return tokens;
 }
 
 /** Whether their password lets them in. The answer to who it does not is that of a wrong one. */
@@ -102,11 +114,12 @@ async function finish(
     readonly device: string | null;
     readonly methods: readonly string[];
     readonly through: Through | null;
+    readonly passwordRevision: number | null;
   },
   client: ClientInfo,
   secondFactor: boolean,
   known: boolean,
-): Promise<TokenAnswer> {
+): Promise<TokenAnswer | null> {
   const deviceToken = known ? null : await rememberDevice(deps, user);
   const secondFactorAt = secondFactor ? deps.clock.now() : null;
   return openSession(deps, { user, ...signIn, client, secondFactorAt, deviceToken });
@@ -139,7 +152,7 @@ function deviceKey(tenant: string, digest: Uint8Array): RecordKey {
 
 /** Whether it is the account's password; the same work is done where there is none to compare with. */
 export async function isPassword(
-  deps: Pick<IdentityDeps, 'hasher' | 'users' | 'clock'>,
+  deps: Pick<IdentityDeps, 'hasher' | 'users'>,
   account: UserCredentials | null,
   password: string,
 ): Promise<boolean> {
@@ -150,11 +163,23 @@ export async function isPassword(
     return false;
   }
   if (!(await deps.hasher.verify(hash, normal))) return false;
-  if (deps.hasher.needsRehash(hash)) {
-    const renewed = await deps.hasher.hash(normal);
-    await deps.users.setPassword(account.tenant, account.id, renewed, deps.clock.now());
-  }
+  if (deps.hasher.needsRehash(hash)) await renew(deps, account, hash, normal);
   return true;
+}
+
+/** Written only over the hash that was verified: whoever set another password meanwhile keeps theirs. */
+async function renew(
+  deps: Pick<IdentityDeps, 'hasher' | 'users'>,
+  { tenant, id }: UserCredentials,
+  verified: string,
+  normal: string,
+): Promise<void> {
+  try {
+    await deps.users.rehash(tenant, id, { verified, renewed: await deps.hasher.hash(normal) });
+  } catch (error) {
+    // Too many wait for hashes: the next sign-in renews it, and this one was right.
+    if (!hasErrorCode(error, 'UNAVAILABLE')) throw error;
+  }
 }
 
 function wrong(): CloudFlowError {

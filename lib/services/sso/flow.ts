@@ -84,7 +84,8 @@ export async function exchangeSignIn(
     provider.trustsMfa && identity.methods.includes('mfa') ? identity.authenticatedAt : null;
   const methods = [provider.protocol.kind, ...(proven === null ? [] : ['mfa'])];
   const through = { provider: provider.id, revision: provider.revision };
-  const signIn = { mode, device: body.device ?? null, methods, through };
+  const how = { methods, through, passwordRevision: null };
+  const signIn = { mode, device: body.device ?? null, ...how };
   if (user.secondFactor && proven === null) {
     audit.note({ second_factor: 'asked for' });
     return askSecondFactor(deps, user, { ...signIn, known: true });
@@ -97,6 +98,7 @@ export async function exchangeSignIn(
     secondFactorAt,
     deviceToken: null,
   });
+  if (tokens === null) throw refused(audit, 'user_not_active');
   const of = { tenant: user.tenant, provider: provider.id };
   const used = { text: body.code, digest: digestOf(body.code) };
   await keep(deps, of, 'used', { session: tokens.session_id }, used, USED_MS);

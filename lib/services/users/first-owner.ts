@@ -103,12 +103,11 @@ async function make(
   }
   if (password !== undefined) {
     if (deps.hasher === null) throw new TypeError('nothing here hashes passwords');
-    await deps.users.setPassword(
-      tenant,
-      user,
-      await deps.hasher.hash(normalPassword(password)),
+    const hash = await deps.hasher.hash(normalPassword(password));
+    await deps.users.setPassword(tenant, user, {
+      ...{ hash, proven: null, because: 'password_reset', except: null },
       now,
-    );
+    });
     return { tenant, user, invitation: null };
   }
   const { text, digest } = makeProofToken('cfi', deps.randomBytes);

@@ -4,6 +4,7 @@ import { createIds } from '#adapters/local/ids.ts';
 import { createPostgresApiKeys } from '#adapters/postgres/api-keys.ts';
 import { createAuditSealer } from '#adapters/postgres/audit-sealer.ts';
 import { createPostgresAuditTrail } from '#adapters/postgres/audit-trail.ts';
+import { createPostgresOneTimeTokens } from '#adapters/postgres/one-time-tokens.ts';
 import { createPartitions } from '#adapters/postgres/partitions.ts';
 import { createPostgresRoles } from '#adapters/postgres/role-store.ts';
 import { createPostgresSecondFactors } from '#adapters/postgres/second-factors.ts';
@@ -65,13 +66,14 @@ describeWithPostgres('statements about people, with row-level security switched 
     describe(ours < theirs ? 'of the first of two tenants' : 'of the second', () => {
       it('users: nobody of the other is found, changed or in the way', async () => {
         await join(theirs);
-        await users.setPassword(theirs, user, 'their hash', NOW);
+        await users.setPassword(theirs, user, passwordOf('their hash', NOW));
         expect(await users.find(ours, user)).toBeNull();
         expect(await users.findCredentials(ours, ADA)).toBeNull();
         expect(await users.credentialsOf(ours, user)).toBeNull();
         expect((await users.list(ours, ANY, PAGE)).items).toEqual([]);
         await untouched(database.admin, theirs, async () => {
-          await users.setPassword(ours, user, 'our hash', LATER);
+          await users.setPassword(ours, user, passwordOf('our hash', LATER));
+          await users.rehash(ours, user, { verified: 'their hash', renewed: 'our hash' });
           const change = { status: 'deactivated' } as const;
           expect((await users.update(ours, user, change, null, LATER)).kind).toBe('not_found');
           expect(await join(ours)).toMatchObject({ tenant: ours });
@@ -81,10 +83,19 @@ describeWithPostgres('statements about people, with row-level security switched 
       it('users: of two with the same id and address, each changes its own', async () => {
         await join(theirs);
         await join(ours);
+        const address = 'ada@elsewhere.example';
+        const moved = { email: address, address };
+        for (const tenant of [theirs, ours]) {
+          await open(tenant);
+          await users.setPassword(tenant, user, passwordOf('same', NOW, session));
+          await mailed(tenant);
+        }
         await untouched(database.admin, theirs, async () => {
-          await users.setPassword(ours, user, 'our hash', LATER);
+          await users.rehash(ours, user, { verified: 'same', renewed: 'again' });
+          expect(await users.move(ours, user, { ...moved, passwordRevision: 1 }, LATER)).toBe(true);
+          await users.setPassword(ours, user, passwordOf('our hash', LATER));
           const change = { name: 'Ours', roles: ['owner'] };
-          expect((await users.update(ours, user, change, 1, LATER)).kind).toBe('replaced');
+          expect((await users.update(ours, user, change, 2, LATER)).kind).toBe('replaced');
         });
         expect((await users.credentialsOf(ours, user))?.passwordHash).toBe('our hash');
         expect(await users.find(ours, user)).toMatchObject({ tenant: ours, name: 'Ours' });
@@ -132,6 +143,7 @@ describeWithPostgres('statements about people, with row-level security switched 
         expect((await sessions.list(ours, null, NOW, PAGE)).items).toEqual([]);
         expect((await sessions.list(ours, user, NOW, PAGE)).items).toEqual([]);
         await untouched(database.admin, theirs, async () => {
+          expect(await opening(ours, randomBytes(32))).toBe('user_changed');
           expect(await sessions.end(ours, session, 'logout', LATER)).toBe(false);
           expect(await sessions.endAll(ours, user, 'revoked', LATER)).toBe(0);
           await sessions.secondFactor(ours, session, ['otp'], LATER);
@@ -225,20 +237,33 @@ describeWithPostgres('statements about people, with row-level security switched 
       ...{ roles: held, emailVerifiedAt: NOW, now: NOW },
     });
 
+  const passwordOf = (hash: string, now: number, except: string | null = null) =>
+    ({ hash, proven: null, because: 'password_reset', except, now }) as const;
+
+  const mailed = (tenant: string) =>
+    createPostgresOneTimeTokens(database.pool('cloudflow_app')).create({
+      ...{ tenant, user, purpose: 'reset_password', digest: randomBytes(32), details: {} },
+      ...{ now: NOW, expiresAt: NOW + 1e9, only: false },
+    });
+
   async function open(tenant: string): Promise<Uint8Array> {
     const refresh = randomBytes(32);
-    await sessions.open({
+    expect(await opening(tenant, refresh)).toBe('opened');
+    return refresh;
+  }
+
+  const opening = (tenant: string, refresh: Uint8Array) =>
+    sessions.open({
       ...{ tenant, id: session, user, mode: 'live', device: null, methods: ['pwd'] },
       ...{
         client: { userAgent: null, source: null },
         secondFactorAt: null,
         now: NOW,
         through: null,
+        passwordRevision: null,
       },
       ...{ expiresAt: NOW + 1e9, refresh },
     });
-    return refresh;
-  }
 });
 
 const roleOf = (about: string) => ({ name: 'auditing', about, scopes: ['audit:read'] });
