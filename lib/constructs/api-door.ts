@@ -1,11 +1,11 @@
 import {
   AuthorizationType,
   IdentitySource,
+  type IRestApi,
   type JsonSchema,
   type MethodOptions,
   Model,
   RequestValidator,
-  type RestApi,
   TokenAuthorizer,
 } from 'aws-cdk-lib/aws-apigateway';
 import type { IFunction } from 'aws-cdk-lib/aws-lambda';
@@ -25,11 +25,11 @@ const [{ keptSeconds }] = FUNCTIONS.authorizer.triggers;
  * wrong and where.
  */
 export class ApiDoor extends Construct {
-  private readonly api: RestApi;
+  private readonly api: IRestApi;
   private readonly callers: TokenAuthorizer;
   private readonly bodies: RequestValidator;
 
-  constructor(scope: Construct, id: string, api: RestApi, authorizer: IFunction) {
+  constructor(scope: Construct, id: string, api: IRestApi, authorizer: IFunction) {
     super(scope, id);
     this.api = api;
     this.callers = new TokenAuthorizer(this, 'Callers', {

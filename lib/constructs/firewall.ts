@@ -1,4 +1,4 @@
-import type { RestApi } from 'aws-cdk-lib/aws-apigateway';
+import type { Stage } from 'aws-cdk-lib/aws-apigateway';
 import { CfnWebACL, CfnWebACLAssociation } from 'aws-cdk-lib/aws-wafv2';
 import { Construct } from 'constructs';
 import { ADDRESS_SECONDS, requestRates } from '#config/request-rates.ts';
@@ -48,10 +48,10 @@ export class Firewall extends Construct {
 
   private readonly acl: CfnWebACL;
 
-  /** Every request to the API passes it first. */
-  before(api: RestApi): void {
+  /** Every request to that stage of an API passes it first. */
+  before(stage: Stage): void {
     new CfnWebACLAssociation(this, 'OfApi', {
-      resourceArn: api.deploymentStage.stageArn,
+      resourceArn: stage.stageArn,
       webAclArn: this.acl.attrArn,
     });
   }

@@ -1,4 +1,5 @@
-import { ResponseType, type RestApi } from 'aws-cdk-lib/aws-apigateway';
+import { GatewayResponse, type IRestApi, ResponseType } from 'aws-cdk-lib/aws-apigateway';
+import type { Construct } from 'constructs';
 import { problemDetails } from '#contract/problem.ts';
 import { type ApiErrorCode, CloudFlowError } from '#core/errors.ts';
 
@@ -51,10 +52,11 @@ const HEADERS: { readonly [C in ApiErrorCode]?: Readonly<Record<string, string>>
  * and holds nobody's data, so any page may read it, as one of a function that knows no caller
  * (`functions/shared/cors.ts`, O3).
  */
-export function answerWithProblems(api: RestApi): void {
+export function answerWithProblems(scope: Construct, restApi: IRestApi): void {
   for (const [id, type, code, message] of ANSWERS) {
     const problem = problemDetails(new CloudFlowError(code, message), '$context.requestId');
-    api.addGatewayResponse(id, {
+    new GatewayResponse(scope, id, {
+      restApi,
       type,
       statusCode: String(problem.status),
       responseHeaders: {

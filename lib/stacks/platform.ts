@@ -18,6 +18,7 @@ import { ObservabilityStack } from './observability-stack.ts';
 import { ProbeStack } from './probe-stack.ts';
 import { RealtimeStack } from './realtime-stack.ts';
 import { RecoveryStack } from './recovery-stack.ts';
+import { RoutesStack } from './routes-stack.ts';
 import { ScheduleStack } from './schedule-stack.ts';
 import { SchemaStack } from './schema-stack.ts';
 import { StandbyKeysStack } from './standby-keys-stack.ts';
@@ -91,6 +92,7 @@ function buildPrograms(
   };
   const schema = new SchemaStack(scope, settings, { around, data, identity });
   const api = new ApiStack(scope, settings, { around, data, stores, identity });
+  const routes = new RoutesStack(scope, settings, { around, api });
   const realtime = new RealtimeStack(scope, settings, { around, data, stores, api });
   const workflows = new WorkflowsStack(scope, settings, { around, data, identity, api });
   const engine = new EngineStack(scope, settings, { around, data, identity, api, events });
@@ -106,7 +108,16 @@ function buildPrograms(
   // A rehearsal is stopped by an alarm, which must be there.
   if (settings.rehearses) recovery.addStackDependency(observability);
   // No program of the new version runs before the schema has gone forward.
-  for (const stack of [api, realtime, workflows, engine, consumers, recovery, observability]) {
+  for (const stack of [
+    api,
+    routes,
+    realtime,
+    workflows,
+    engine,
+    consumers,
+    recovery,
+    observability,
+  ]) {
     stack.addStackDependency(schema);
   }
   if (settings.standby !== null && waits !== null) {

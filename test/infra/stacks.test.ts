@@ -43,6 +43,9 @@ const named = (found: readonly Resource[], key: string): string[] =>
 const policyOf = ({ Properties }: Resource): readonly Statement[] =>
   (Properties['PolicyDocument'] as { Statement: readonly Statement[] }).Statement;
 
+/** So that a route more, which is three of them, stops nobody. */
+const MOST_RESOURCES = 400;
+
 /** Where a list of actions is asked of no resource, IAM hears only of all. */
 const anywhere = (resource: unknown): boolean => JSON.stringify(resource).includes('"*"');
 describe.each(STAGES)('what stage %s deploys', (stage) => {
@@ -77,6 +80,13 @@ describe.each(STAGES)('what stage %s deploys', (stage) => {
 
   it.each(RULES)('$name', (rule: Rule) => {
     expect(rule.problems(made)).toEqual([]);
+  });
+
+  it('leaves room in every stack: none holds more than 400 of the 500 resources that CloudFormation takes', () => {
+    const sizes = Map.groupBy([...made.resources.keys()], stackOf);
+    for (const [stack, ids] of sizes)
+      expect([stack, ids.length > MOST_RESOURCES]).toEqual([stack, false]);
+    expect(sizes.get('Routes')?.length).toBeGreaterThan(300);
   });
 
   it('accepts no finding that there is not', () => {
