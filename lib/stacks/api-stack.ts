@@ -68,12 +68,16 @@ export class ApiStack extends StageStack {
     this.letGatewayLog(rest);
     // Where it waited, the name is there before the API.
     if (domain !== null && settings.takesOver === null) {
-      new DomainName(this, 'Domain', {
+      const named = new DomainName(this, 'Domain', {
         domainName: domain.name,
         certificate: Certificate.fromCertificateArn(this, 'Certificate', domain.certificateArn),
         endpointType: EndpointType.REGIONAL,
         securityPolicy: API_SECURITY_POLICY as SecurityPolicy,
         endpointAccessMode: API_ACCESS_MODE as EndpointAccessMode,
+      });
+      new CfnOutput(this, 'DomainTarget', {
+        value: named.domainNameAliasDomainName,
+        description: 'where the name of the API must lead to, as a CNAME',
       });
     }
     answerWithProblems(this, api);

@@ -10,6 +10,9 @@ import { cdkContext } from './synth.ts';
 /** Logical id of the picture of the API that its stage shows, once `change` was done to a resource. */
 function pictureOf(type: string, change: (resource: CfnResource) => void): string {
   const outdir = mkdtempSync(join(tmpdir(), 'cloudflow-routes-'));
+  const { CDK_VALIDATION } = process.env;
+  // What is changed here need not be right.
+  process.env['CDK_VALIDATION'] = 'false';
   try {
     const app = new App({ outdir, context: cdkContext(), analyticsReporting: false });
     const settings = readStageSettings({ stage: 'dev', account: undefined }, {});
@@ -30,6 +33,8 @@ function pictureOf(type: string, change: (resource: CfnResource) => void): strin
     expect(stage?.Properties['DeploymentId']).toEqual({ Ref: id });
     return id ?? '';
   } finally {
+    if (CDK_VALIDATION === undefined) delete process.env['CDK_VALIDATION'];
+    else process.env['CDK_VALIDATION'] = CDK_VALIDATION;
     rmSync(outdir, { recursive: true, force: true });
   }
 }

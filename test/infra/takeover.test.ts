@@ -44,7 +44,8 @@ beforeAll(() => {
   made = synthesise('prod', inject('dist'), 'standby');
   const taken = [...home.resources].filter(([id, { Type }]) => waits(id) && TAKEN.includes(Type));
   whole = withResources(made, new Map([...taken, ...made.resources]));
-});
+  // Two templates of prod, each through every check.
+}, 400_000);
 
 const text = (value: unknown): string => JSON.stringify(value);
 const environmentOf = (name: FunctionName, of = made): Readonly<Record<string, unknown>> => {
@@ -286,7 +287,7 @@ describe('a stage whose API has a name', () => {
     expect(entriesOf(after, 'AWS::ApiGateway::DomainName')).toEqual([]);
     const [mapping] = after.ofType('AWS::ApiGateway::BasePathMapping');
     expect(mapping?.Properties['DomainName']).toBe('api.example.com');
-  });
+  }, 400_000);
 });
 
 describe('what is copied while nothing is lost', () => {
