@@ -54,6 +54,12 @@ const environmentOf = (name: FunctionName, of = made): Readonly<Record<string, u
     | undefined;
   return environment?.Variables ?? {};
 };
+const stackOfFunction = (of: Synthesised, name: FunctionName): string => {
+  const found = entriesOf(of, 'AWS::Lambda::Function').find(
+    ([, { Properties }]) => Properties['FunctionName'] === `cloudflow-prod-${name}`,
+  );
+  return found === undefined ? '' : stackOf(found[0]);
+};
 const toldBy = (area: string, output: string) => ({
   'Fn::GetStackOutput': { StackName: `cloudflow-prod-${area}`, OutputName: output },
 });
@@ -331,7 +337,7 @@ describe('what is copied while nothing is lost', () => {
     expect(there).toEqual([]);
     const turned = environmentOf('platform-keys', home);
     for (const variable of ['CURSOR_KEY_SECRET', 'IDENTITY_KEY_SECRET'] as const) {
-      const [id] = referred(home, 'Api', turned[variable]);
+      const [id] = referred(home, stackOfFunction(home, 'platform-keys'), turned[variable]);
       const secret = home.resources.get(id ?? '');
       expect(secret?.Type).toBe('AWS::SecretsManager::Secret');
       expect(secret?.Properties['ReplicaRegions']).toEqual([
@@ -341,7 +347,10 @@ describe('what is copied while nothing is lost', () => {
     // What turns them here may write there what it finds, and read it: in this region, by these names.
     const does = statementsOf(
       made,
-      roleAt('Api', functionOf(made, 'platform-keys')?.Properties['Role']),
+      roleAt(
+        stackOfFunction(made, 'platform-keys'),
+        functionOf(made, 'platform-keys')?.Properties['Role'],
+      ),
     );
     const turns = does.find(({ Sid }) => Sid === 'SecretsPlatformKeysTurn');
     expect(turns?.Resource).toEqual(
