@@ -53,7 +53,7 @@ export const BUGS: readonly Bug[] = [
   },
   {
     name: 'a start is acknowledged before it is written',
-    breaks: ['I1'],
+    breaks: ['I1', 'I3'],
     edits: [
       {
         file: 'lib/adapters/postgres/accept.ts',
@@ -69,7 +69,7 @@ export const BUGS: readonly Bug[] = [
     breaks: ['L1', 'L2'],
     edits: [
       {
-        file: `${SQL}/0008-ownership.sql`,
+        file: `${SQL}/0131-fair-room.sql`,
         from: 'where p.lease_until < clock_timestamp()',
         to: "where p.lease_until < clock_timestamp() - interval '1 day'",
       },
@@ -105,8 +105,8 @@ export const BUGS: readonly Bug[] = [
         to: 'target.hostsMarkers = rows[0]?.hosted === null;',
       },
     ],
-    faults: ['lost-answers', 'engines-kill'],
-    count: 8,
+    faults: ['lost-effects'],
+    count: 3,
   },
   {
     name: 'readers take an event that comes again for a new one',

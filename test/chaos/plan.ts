@@ -22,6 +22,7 @@ const WEIGHTS: { readonly [name in keyof typeof FAULTS]: number } = {
   'platform-restart': 1,
   'postgres-stop': 4,
   'lost-answers': 6,
+  'lost-effects': 2,
   'held-statement': 2,
   'redis-kill': 2,
   'redis-flush': 2,

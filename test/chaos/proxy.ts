@@ -12,7 +12,8 @@ import type { AddressInfo } from 'node:net';
 import { connect, createServer, type Socket } from 'node:net';
 
 export type ToProxy =
-  | { readonly do: 'swallow'; readonly count: number }
+  /** `effects`: only what is committed in the database of tenants' effects. */
+  | { readonly do: 'swallow'; readonly count: number; readonly of: 'any' | 'effects' }
   | { readonly do: 'hold'; readonly ms: number }
   | { readonly do: 'disarm' };
 export type FromProxy =
@@ -29,6 +30,7 @@ const UNTYPED = new Set([80877102, 80877103, 80877104]);
 
 const target = Number(process.argv[2]);
 let swallow = 0;
+let onlyEffects = false;
 let holdMs = 0;
 const tell = (message: FromProxy): void => void process.send?.(message);
 
@@ -74,6 +76,7 @@ function carry(client: Socket): void {
   const fromClient = createFrames(true);
   const fromServer = createFrames(false);
   let swallowing: string | null = null;
+  let isEffects = false;
   let kept: Frame[] = [];
   let holding: Buffer[] | null = null;
 
@@ -109,7 +112,9 @@ function carry(client: Socket): void {
   client.on('data', (chunk: Buffer) => {
     for (const frame of fromClient(chunk)) {
       const statement = statementOf(frame);
-      if (statement !== null && swallow > 0 && swallowing === null && WRITES.test(statement)) {
+      if (frame.type === '') isEffects ||= frame.bytes.includes('database\0effects\0');
+      const isWanted = swallow > 0 && swallowing === null && (isEffects || !onlyEffects);
+      if (statement !== null && isWanted && WRITES.test(statement)) {
         swallow -= 1;
         swallowing = statement;
       }
@@ -161,8 +166,10 @@ listener.listen(0, '127.0.0.1', () => {
   tell({ kind: 'ready', port: (listener.address() as AddressInfo).port });
 });
 process.on('message', (message: ToProxy) => {
-  if (message.do === 'swallow') swallow = message.count;
-  else if (message.do === 'hold') holdMs = message.ms;
+  if (message.do === 'swallow') {
+    swallow = message.count;
+    onlyEffects = message.of === 'effects';
+  } else if (message.do === 'hold') holdMs = message.ms;
   else {
     swallow = 0;
     holdMs = 0;

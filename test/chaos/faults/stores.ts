@@ -8,7 +8,6 @@ import { signal, stateOf, until } from '../world/children.ts';
 import { type Fault, type FaultContext, hit, missed } from './fault.ts';
 import { processOfPort } from './process-of-port.ts';
 
-const SWALLOWED = 6;
 const WAIT_MS = 60_000;
 
 const postgresStop: Fault = {
@@ -39,18 +38,18 @@ async function heard(
   return told;
 }
 
-const lostAnswers: Fault = {
+const lostAnswers = (of: 'any' | 'effects', count: number): Fault => ({
   async run(context) {
     const told = await heard(context, async (so) => {
-      context.world.proxy.send({ do: 'swallow', count: SWALLOWED });
-      await until(WAIT_MS, () => so.length >= SWALLOWED, 50);
+      context.world.proxy.send({ do: 'swallow', count, of });
+      await until(WAIT_MS, () => so.length >= count, 50);
     });
     const statements = told.flatMap((each) => (each.kind === 'swallowed' ? [each.statement] : []));
     return statements.length === 0
       ? missed('nothing was committed meanwhile')
       : hit(`${statements.length} answers to commits were swallowed`);
   },
-};
+});
 
 /** A statement stays on the way while its writer stands still and loses what it owned. */
 const heldStatement: Fault = {
@@ -177,7 +176,8 @@ const clockJump: Fault = {
 
 export const STORE_FAULTS = {
   'postgres-stop': postgresStop,
-  'lost-answers': lostAnswers,
+  'lost-answers': lostAnswers('any', 6),
+  'lost-effects': lostAnswers('effects', 2),
   'held-statement': heldStatement,
   'redis-kill': redisKill,
   'redis-flush': redisFlush,
