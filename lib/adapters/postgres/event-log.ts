@@ -205,7 +205,9 @@ function readOutbox(deps: ReadDeps, reader: LogReader): LogSubscription {
     // A handler may take longer than a lease lasts.
     const keep = async (): Promise<void> => {
       try {
-        ours &&= (await renew(pool, group, topic, owner, held, times.leaseMs)) > 0;
+        const kept = (await renew(pool, group, topic, owner, held, times.leaseMs)) > 0;
+        // It may have ended meanwhile: one that is over must not keep its lease, from itself or from others.
+        ours &&= kept;
       } catch {
         // The next turn, or the commit, will tell.
       }
