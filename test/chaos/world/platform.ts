@@ -1,11 +1,11 @@
 /** The platform as a user starts it: `cloudflow dev` with engines in processes of their own. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { createWriteStream, existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { isAlive, kill, until } from './children.ts';
 
 const START_MS = 180_000;
+const STOP_MS = 120_000;
 
 export interface Process {
   readonly pid: number;
@@ -126,10 +126,14 @@ export function createPlatform(settings: PlatformSettings): RunningPlatform {
     },
     async stop() {
       if (child === null || child.exitCode !== null || child.signalCode !== null) return null;
-      const ended = once(child, 'exit');
-      child.kill('SIGTERM');
-      const [code] = (await ended) as [number | null];
-      return code;
+      const stopping = child;
+      stopping.kill('SIGTERM');
+      const ended = (): boolean => stopping.exitCode !== null || stopping.signalCode !== null;
+      if (!(await until(STOP_MS, ended))) {
+        await kill(stopping);
+        throw new Error(`told to stop, it had not ended after ${STOP_MS} ms`);
+      }
+      return stopping.exitCode;
     },
   };
 }
