@@ -60,6 +60,7 @@ export interface Stack {
   readonly api_key: string;
   readonly postgres_url: string;
   /** Of stacks since there is an event log. */
+  readonly redis_url?: string | null;
   readonly kafka_brokers?: string | null;
   readonly admin?: { readonly tenant: string; readonly email: string; readonly password: string };
 }

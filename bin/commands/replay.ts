@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import { KafkaClient } from '@aws-sdk/client-kafka';
 import { guarded } from '#adapters/aws/guarded.ts';
 import type { KafkaAccess } from '#adapters/kafka/connection.ts';
@@ -14,9 +14,12 @@ import { createPool } from '#adapters/postgres/pool.ts';
 import { CONSUMERS, type ConsumerName } from '#config/consumers.ts';
 import { METRICS } from '#config/metrics.ts';
 import { KAFKA_LIMITS } from '#config/triggers.ts';
+import { openCache } from '#functions/shared/cache.ts';
 import { createConsumers } from '#functions/shared/consumers.ts';
+import { NO_CACHE } from '#ports/cache.ts';
 import { type Metrics, NO_METRICS } from '#ports/metrics.ts';
 import { replay } from '#services/events/replay.ts';
+import { oneKey } from '#services/shared/key-ring.ts';
 import { CliError } from '../cli-error.ts';
 import type { Terminal } from '../output/terminal.ts';
 import { count } from '../output/text.ts';
@@ -73,8 +76,19 @@ export async function replayTopic(
       if (metric.name === METRICS.EventsHandled.name) fresh += value ?? 1;
     },
   };
+  const redisUrl = process.env['REDIS_URL'] ?? stack?.redis_url ?? '';
+  const opened =
+    reader === 'cache-invalidation' && redisUrl !== ''
+      ? openCache(
+          { name: 'replay', clock, log, metrics },
+          { STAGE: 'local', CACHE_URL: redisUrl, CACHE_AUTH: 'url' },
+          // Nothing is sealed or opened here.
+          oneKey(randomBytes(32)),
+        )
+      : null;
   const handle = createConsumers({
     pool,
+    cache: opened?.cache ?? NO_CACHE,
     codec,
     partitions,
     clock,
@@ -103,6 +117,7 @@ export async function replayTopic(
     return !left;
   } finally {
     await events.close();
+    await opened?.close();
     await pool.query('delete from outbox_offsets where consumer_group = $1', [group]);
     await pool.query('delete from outbox_leases where consumer_group = $1', [group]);
     await pool.end();

@@ -65,8 +65,9 @@ export function createApi(deps: ApiDeps): ApiHandler {
   const { clock } = deps;
   const cursors = createCursors(deps.cursorKeys);
   /** What is read of definitions and executions, over these stores. */
-  const over = (stores: NonNullable<ApiDeps['readers']>) => {
-    const shared = { clock, cursors, catalog: createCatalog(stores.workflows, deps.cache) };
+  const over = (stores: NonNullable<ApiDeps['readers']>, mayLag: boolean) => {
+    const catalog = createCatalog(stores.workflows, deps.cache, { mayLag });
+    const shared = { clock, cursors, catalog };
     const executions = {
       ...shared,
       executions: stores.executions,
@@ -88,7 +89,7 @@ export function createApi(deps: ApiDeps): ApiHandler {
     };
     return { shared, executions, handlers };
   };
-  const { shared, executions, handlers } = over(deps);
+  const { shared, executions, handlers } = over(deps, false);
   return serveApi(
     deps,
     routes,
@@ -123,7 +124,7 @@ export function createApi(deps: ApiDeps): ApiHandler {
     },
     {
       authenticateToken: (token) => authenticateToken(executions, token),
-      lagging: deps.readers === undefined ? null : over(deps.readers).handlers,
+      lagging: deps.readers === undefined ? null : over(deps.readers, true).handlers,
     },
   );
 }

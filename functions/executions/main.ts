@@ -30,7 +30,7 @@ const over = ({ pool, catalog }: Pick<typeof api, 'pool' | 'catalog'>) => ({
   catalog,
   hints,
   tokens,
-  programs: createPostgresPrograms(pool),
+  programs: createPostgresPrograms(pool, api.cache),
   bulk: createPostgresBulkOperations({ pool, codec: api.codec }),
   executions: createExecutionAccess({
     ...api,

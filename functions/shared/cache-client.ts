@@ -29,6 +29,8 @@ export interface CacheBasics {
   readonly metrics: Metrics;
   /** How long an answer may take, in real milliseconds; default: as TIME_LIMITS says. */
   readonly answerMs?: number;
+  /** Whether the host is one of a cluster; default: where IAM lets in. */
+  readonly cluster?: boolean;
 }
 
 export interface CacheClient {
@@ -47,7 +49,7 @@ export function connectCache(basics: CacheBasics, env: CacheEnv, keys: SealKeys)
   const redis = connectRedis(
     {
       url: env.CACHE_URL,
-      cluster: isIam,
+      cluster: basics.cluster ?? isIam,
       login: isIam
         ? {
             user: cacheUser,

@@ -54,6 +54,7 @@ export function openCache(
     }),
     cache: createLayeredCache({
       shared: () => client?.values ?? null,
+      alone: CACHE_URL === '',
       breaker: createBreaker('cache', { clock, metrics }),
       clock,
       metrics,
@@ -77,6 +78,7 @@ export function createOwnCache(basics: {
   return createLayeredCache({
     ...basics,
     shared: () => null,
+    alone: true,
     breaker: createBreaker('cache', basics),
   });
 }

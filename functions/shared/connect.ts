@@ -56,8 +56,8 @@ export function connectReaders(
   if (DATABASE_READER_URL === '') return null;
   const open = openPools(basics, { DATABASE_URL: DATABASE_READER_URL, DATABASE_AUTH });
   const pool = open('cloudflow_app', 2, READER_CONNECT_MS);
-  const workflows = createPostgresWorkflowStore(pool);
-  return { pool, workflows, catalog: createCatalog(workflows, basics.cache) };
+  const workflows = createPostgresWorkflowStore({ ...basics, pool });
+  return { pool, workflows, catalog: createCatalog(workflows, basics.cache, { mayLag: true }) };
 }
 
 /** A function serves one request at a time, so its pools are small. */
@@ -71,7 +71,7 @@ export async function connectApi(
   const { rateLimiter, cache } = openCache(basics, env, cursorKeys);
   const open = openPools(basics, env);
   const pool = open('cloudflow_app', 4);
-  const workflows = createPostgresWorkflowStore(pool);
+  const workflows = createPostgresWorkflowStore({ ...basics, pool });
   const login = open('cloudflow_login', 1);
   const issuer = () => env.PUBLIC_URL;
   // Without a sealer: tokens are verified here and none is made.

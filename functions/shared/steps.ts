@@ -86,7 +86,8 @@ export function connectSteps(
   });
   const http = createUndiciHttp({ guard });
   const databases = createPostgresDatabases({ guard, log });
-  const programs = createPostgresPrograms(app);
+  const cache = createOwnCache(basics);
+  const programs = createPostgresPrograms(app, cache);
   const ownership = createExecutionOwnership({ pool: engine, codec, partitions, log, metrics });
   const gate = createOutboundGate(clock, DEFAULT_GATE_LIMITS, metrics);
   const callbackTokens = createCallbackTokens();
@@ -99,7 +100,7 @@ export function connectSteps(
     partitions,
     adopter: null,
   });
-  const catalog = createCatalog(createPostgresWorkflowStore(app), createOwnCache(basics));
+  const catalog = createCatalog(createPostgresWorkflowStore({ pool: app, codec, ids }), cache);
   const runtimes = new Set(['engine', 'step_functions'] as const);
   return {
     ownership,

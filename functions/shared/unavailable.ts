@@ -6,7 +6,7 @@ import { NO_ANSWER } from '#adapters/aws/silence.ts';
  */
 export function isUnavailable(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
-  if (error.name === 'BatcherFull' || isAwsAway(error)) return true;
+  if (OURS.has(error.name) || isAwsAway(error)) return true;
   const code = 'code' in error && typeof error.code === 'string' ? error.code : '';
   if (NO_ANSWER.has(code) || SQL_CLASSES.test(code)) return true;
   // pg gives these no code.
@@ -16,6 +16,9 @@ export function isUnavailable(error: unknown): boolean {
     error.message.startsWith('timeout exceeded when trying to connect')
   );
 }
+
+/** Errors of ours that say so: full, or without an answer of the cache. */
+const OURS: ReadonlySet<string> = new Set(['BatcherFull', 'CacheAway']);
 
 /** A service of AWS that failed inside, asks us to slow down, or took the connection and said nothing. */
 function isAwsAway(error: Error): boolean {

@@ -1,5 +1,6 @@
 import { cacheNodes } from './alarms/cache.ts';
 import type { AwsMetricName } from './aws-metrics.ts';
+import { CACHES, cacheKindNames } from './caches.ts';
 import { type Chart, type Lines, line } from './charts.ts';
 import { aws, math, ours, type Statistic } from './signals.ts';
 import type { StageSettings } from './stage-settings.ts';
@@ -24,6 +25,30 @@ export function cacheCharts(settings: StageSettings): readonly Chart[] {
           [`misses${i}`]: aws('AWS/ElastiCache', 'CacheMisses', 'Sum', { CacheClusterId }),
         }),
       })),
+    },
+    {
+      title: 'Values kept besides: found without the database, %',
+      lines: cacheKindNames.map((Cache, i) => {
+        const of = (From: string) => ours(settings.stage, 'CacheReads', 'Sum', { Cache, From });
+        const [process, shared, source] = [`process${i}`, `shared${i}`, `source${i}`];
+        return {
+          label: CACHES[Cache].name,
+          signal: math(
+            `100 * (FILL(${process}, 0) + FILL(${shared}, 0)) / (FILL(${process}, 0) + FILL(${shared}, 0) + FILL(${source}, 0))`,
+            {
+              [process]: of('process'),
+              [shared]: of('shared'),
+              [source]: of('source'),
+            },
+          ),
+        };
+      }),
+    },
+    {
+      title: 'Values kept besides: without an answer of the cache',
+      lines: cacheKindNames.map((Cache) =>
+        line(Cache, ours(settings.stage, 'CacheFailures', 'Sum', { Cache })),
+      ),
     },
     { title: 'Cache: forgotten for want of room', lines: each('Evictions', 'Sum') },
     {

@@ -35,6 +35,19 @@ export const CACHE_CLASSES = {
 export const HELD_LIMITS = { entries: 1_000, bytes: 64_000_000 } as const;
 
 const declared = {
+  workflow: {
+    about:
+      'a workflow as lists and its versions are shown under: its current version, whether it is paused',
+    format: 1,
+    shared: CACHE_CLASSES.minutes,
+    heldMs: 2 * SECOND,
+    // Who finds nothing asks the writer, who has to look anyway.
+    absentMs: 0,
+    maxBytes: 100_000,
+    changes: 'with a revision',
+    filled: ['when it is read'],
+    forgottenOn: ['workflow.definition.changed'],
+  },
   'workflow-version': {
     about:
       'a version of a workflow: its definition, its program and what was found when it was checked',
@@ -46,7 +59,20 @@ const declared = {
     maxBytes: 2_000_000,
     changes: 'never',
     filled: ['when it is read', 'every hour'],
-    forgottenOn: ['workflow.changed'],
+    forgottenOn: ['workflow.definition.changed'],
+  },
+  program: {
+    about:
+      'what a version of a workflow was compiled to, under its hash, which executions are pinned to',
+    format: 1,
+    shared: CACHE_CLASSES.day,
+    heldMs: HOUR,
+    absentMs: 0,
+    maxBytes: 2_000_000,
+    changes: 'never',
+    filled: ['when it is read', 'every hour'],
+    // What runs keeps the program of a version that was deleted.
+    forgottenOn: [],
   },
 } as const satisfies Record<string, CacheSpec>;
 
@@ -62,6 +88,9 @@ export const CACHES = Object.fromEntries(
 ) as Catalogue;
 
 export const cacheKindNames = Object.keys(CACHES) as CacheKindName[];
+
+/** What is written into the cache every hour: the workflows that were started most in these days. */
+export const WARMING = { workflows: 1_000, days: 1, atATime: 8 } as const;
 
 /** How far a look through a node of the cache goes: keys a command, commands a node. */
 export const LOOK_THROUGH = { keys: 1_000, commands: 10_000 } as const;

@@ -28,6 +28,13 @@ export const CONSUMERS = {
     about: 'tells the audit trail what became of executions, which no call of the API does',
     critical: true,
   },
+  'cache-invalidation': {
+    group: 'cache-invalidation',
+    topic: 'cache.invalidation',
+    about: 'has the cache forget what has changed',
+    // What is forgotten late is at most as old as its kind may be.
+    critical: false,
+  },
   'dead-letters': {
     group: 'ops-team-alerts',
     topic: 'dead-letter-queue',

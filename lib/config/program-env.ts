@@ -13,7 +13,7 @@ const API = [
   'ALLOWED_ORIGINS',
   'PREFERRED_RUNTIME',
 ] as const;
-/** Windows of rate limits that all processes share. */
+/** What all processes share: windows of rate limits, and values that are kept. */
 const CACHE = ['CACHE_URL', 'CACHE_AUTH'] as const;
 const TENANT_SECRETS = [
   'TENANT_SECRETS_PREFIX',
@@ -75,7 +75,9 @@ export const FUNCTION_ENV = {
   analytics: EVENTS,
   billing: EVENTS,
   'audit-events': EVENTS,
+  'cache-invalidation': [...EVENTS, ...CACHE],
   'dead-letters': EVENTS,
+  'warm-caches': [...EVENTS, ...CACHE, 'CURSOR_KEY_SECRET'],
   'audit-sealer': ['STAGE', ...DATABASE, 'SIGNING_SEAL_KEY', 'AUDIT_BUCKET'],
   'make-tenant': ['STAGE', ...DATABASE],
   'signing-keys': ['STAGE', ...DATABASE, 'SIGNING_SEAL_KEY'],

@@ -3,7 +3,7 @@ export interface Topic {
   /** Those of a small stage may be fewer: `partitionsOf`. They can be added to, and never taken away. */
   readonly partitions: number;
   readonly retentionDays: number;
-  /** Who reads it, each at its own pace. One that ends in a star is one group for every process. */
+  /** Who reads it, each at its own pace. */
   readonly groups: readonly string[];
   /** How long a producer waits for more before it writes: what nobody waits for shares a request. */
   readonly lingerMs: number;
@@ -63,7 +63,7 @@ export const TOPICS = {
   'cache.invalidation': {
     partitions: 8,
     retentionDays: 1,
-    groups: ['cache-*'],
+    groups: ['cache-invalidation'],
     lingerMs: 0,
     about: 'what caches must forget',
   },

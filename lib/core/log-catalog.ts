@@ -71,6 +71,7 @@ export const LOG_EVENTS = {
   // The database and its upkeep
   READERS_AWAY: 'readers of the database do not answer; the writer answers what they would',
   CACHE_LOST: 'there is no connection to the cache; programs do without it',
+  CACHES_WARMED: 'what is started most was written into the cache',
   DATABASE_SESSION_LOST: 'a session with the database was lost',
   TARGET_SESSION_LOST: 'a session with a database of a tenant was lost',
   TARGET_STATEMENT_NOT_ENDED:

@@ -77,7 +77,8 @@ const guard = createEgressGuard({
 const http = createUndiciHttp({ guard });
 const databases = createPostgresDatabases({ guard, log });
 const tracer = openTracer(settings.traces ?? undefined, clock, (undo) => void closing.push(undo));
-const programs = createPostgresPrograms(app);
+const cache = createOwnCache({ clock, metrics });
+const programs = createPostgresPrograms(app, cache);
 const tokens = createCallbackTokens();
 const executions = createExecutionAccess({
   ...{ pool: app, readers: app, codec, ids, partitions },
@@ -85,7 +86,7 @@ const executions = createExecutionAccess({
 });
 const children = createChildren({
   executions,
-  catalog: createCatalog(createPostgresWorkflowStore(app), createOwnCache({ clock, metrics })),
+  catalog: createCatalog(createPostgresWorkflowStore({ pool: app, codec, ids }), cache),
   // What is started on either runtime is found by looking; here as well.
   hints: {
     accepted: (hint) => engine.hints.accepted(hint),

@@ -11,6 +11,7 @@ import { TOPICS, type TopicName, topicNames } from '#config/topics.ts';
 import { KAFKA_LIMITS } from '#config/triggers.ts';
 import { createConsumers } from '#functions/shared/consumers.ts';
 import { RELAY_POLL_MS } from '#functions/shared/relay.ts';
+import type { Cache } from '#ports/cache.ts';
 import type { Clock } from '#ports/clock.ts';
 import type { LogReader } from '#ports/event-log.ts';
 import type { Ids } from '#ports/ids.ts';
@@ -38,6 +39,8 @@ export async function startEvents(deps: {
   readonly pool: Pool;
   readonly brokers: readonly string[] | null;
   readonly codec: PayloadCodec;
+  /** What has changed is forgotten in. */
+  readonly cache: Cache;
   readonly clock: Clock;
   readonly ids: Ids;
   readonly log: Log;

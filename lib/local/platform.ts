@@ -237,8 +237,7 @@ async function start(
 
   const connections = createPostgresConnections(appPool);
   const secrets = await openFileSecrets(join(state.path, 'secrets'));
-  const programs = createPostgresPrograms(appPool);
-  const workflows = createPostgresWorkflowStore(appPool);
+  const workflows = createPostgresWorkflowStore({ pool: appPool, codec, ids });
   const opened = openCache(
     { name: 'platform', clock, log, metrics },
     { STAGE: 'local', CACHE_URL: options.redisUrl ?? '', CACHE_AUTH: 'url' },
@@ -247,6 +246,7 @@ async function start(
   onStop(() => opened.close());
   const { cache } = opened;
   const catalog = createCatalog(workflows, cache);
+  const programs = createPostgresPrograms(appPool, cache);
   const tokens = createCallbackTokens();
   const recorder = createExecutionRecorder({ pool: appPool, codec, partitions });
   const ownership = createExecutionOwnership({
@@ -481,6 +481,7 @@ async function start(
     pool: pool('cloudflow_relay', 'events', 6),
     brokers: kafkaBrokers,
     codec,
+    cache,
     clock,
     ids,
     log: log.with({ part: 'events' }),
@@ -560,10 +561,12 @@ async function start(
           },
         },
       ],
+      'warm-caches': 'one process holds what it has read itself',
       'platform-keys': 'its keys are its own, in a folder that nobody else reads',
       analytics: READS_EVENTS,
       billing: READS_EVENTS,
       'audit-events': READS_EVENTS,
+      'cache-invalidation': READS_EVENTS,
       'dead-letters': READS_EVENTS,
       'collect-machines': 'machines are compiled when they are needed and kept nowhere',
       authorizer: 'the API looks at every credential itself, here and deployed',

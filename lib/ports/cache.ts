@@ -53,13 +53,16 @@ export interface Cached<V> {
    * Answers whether all have forgotten it; if not, it is told again by what tells of changes.
    */
   forget(name: CacheName, revision?: number): Promise<boolean>;
-  /** All names that begin like this. Looks through everything there is, so for what happens seldom. */
-  forgetUnder(name: CacheName): Promise<Forgotten>;
+  /**
+   * All names that begin like this. Looks through everything there is, so for what happens seldom. Null:
+   * there was no answer.
+   */
+  forgetUnder(name: CacheName): Promise<Forgotten | null>;
 }
 
 export interface Forgotten {
   readonly count: number;
-  /** False: there may be more. */
+  /** False: there was more to look through than is looked through at a time. */
   readonly whole: boolean;
 }
 

@@ -6,6 +6,7 @@ import { listenToTopic } from '#constructs/kafka-source.ts';
 import { ServiceFunction, type Surroundings } from '#constructs/service-function.ts';
 import type { DataStack } from './data-stack.ts';
 import type { EventsStack } from './events-stack.ts';
+import type { Identity } from './identity.ts';
 import { StageStack } from './stage-stack.ts';
 
 /** What reads topics: one function and one group each, so that one which fails holds back no other. */
@@ -17,26 +18,42 @@ export class ConsumersStack extends StageStack {
       around,
       data,
       events,
+      identity,
     }: {
       readonly around: Surroundings;
       readonly data: DataStack;
       readonly events: EventsStack;
+      readonly identity: Identity;
     },
   ) {
-    super(scope, 'Consumers', settings, 'readers of events');
+    super(scope, 'Consumers', settings, 'readers of events, and what fills the cache');
+    const environment = {
+      STAGE: settings.stage,
+      DATABASE_URL: data.databaseUrl,
+      DATABASE_AUTH: 'iam',
+    };
+    const cache = { CACHE_URL: data.cacheUrl, CACHE_AUTH: 'iam' };
+    const { grants } = data;
     for (const name of consumerNames) {
-      const reader = new ServiceFunction(this, name, {
-        name,
-        around,
-        environment: {
-          STAGE: settings.stage,
-          DATABASE_URL: data.databaseUrl,
-          DATABASE_AUTH: 'iam',
-        },
-        grants: data.grants,
-      });
+      const reader =
+        name === 'cache-invalidation'
+          ? new ServiceFunction(this, name, {
+              ...{ name, around, grants },
+              environment: { ...environment, ...cache },
+            })
+          : new ServiceFunction(this, name, { name, around, environment, grants });
       const [trigger] = FUNCTIONS[name].triggers;
       listenToTopic(reader, events, trigger);
     }
+    new ServiceFunction(this, 'WarmCaches', {
+      name: 'warm-caches',
+      around,
+      environment: {
+        ...environment,
+        ...cache,
+        CURSOR_KEY_SECRET: identity.cursorKeySecret,
+      },
+      grants: { ...grants, ...identity.grants },
+    });
   }
 }

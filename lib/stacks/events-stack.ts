@@ -92,13 +92,10 @@ export class EventsStack extends StageStack implements TopicSource {
     this.grants = this.makeGrants();
   }
 
-  /**
-   * ARN of a consumer group. The id in it is that of this cluster, so it holds for no successor; a
-   * pattern has none, for the reason of a star is known by its text.
-   */
+  /** ARN of a consumer group. The id in it is that of this cluster, so it holds for no successor. */
   groupArn(group: string): string {
     const { region, account } = this.settings;
-    const id = group.endsWith('*') ? '*' : Fn.select(2, Fn.split('/', this.clusterArn));
+    const id = Fn.select(2, Fn.split('/', this.clusterArn));
     return `arn:aws:kafka:${region}:${account}:group/${this.clusterName}/${id}/${group}`;
   }
 

@@ -96,7 +96,7 @@ function buildPrograms(
   const realtime = new RealtimeStack(scope, settings, { around, data, stores, api });
   const workflows = new WorkflowsStack(scope, settings, { around, data, identity, api });
   const engine = new EngineStack(scope, settings, { around, data, identity, api, events });
-  const consumers = new ConsumersStack(scope, settings, { around, data, events });
+  const consumers = new ConsumersStack(scope, settings, { around, data, events, identity });
   const recovery = new RecoveryStack(scope, settings, { around, identity, data, events });
   const observability = new ObservabilityStack(scope, settings, {
     around,

@@ -33,9 +33,8 @@ import { createAccessTokens } from '#services/identity/access-tokens.ts';
 import { makeApiKey } from '#services/identity/api-key.ts';
 import { oneKey } from '#services/shared/key-ring.ts';
 import { createTestSigningKeys } from '#test/support/signing-keys.ts';
-import { describeMachine, untilQuiet } from './machine.ts';
-import { percentile } from './percentile.ts';
 import { startRedis } from './stores.ts';
+import { report, type Timed, timed as timedWhenQuiet } from './timed.ts';
 
 const { values: args } = parseArgs({
   options: {
@@ -45,35 +44,8 @@ const { values: args } = parseArgs({
   },
 });
 
-interface Timed {
-  readonly p50: number;
-  readonly p99: number;
-  /** Of this process for each call: user and system. */
-  readonly cpu: number;
-  readonly perSecond: number;
-}
-
-/** Microseconds of `count` calls, one after the other, when a tenth of them has warmed up. */
-async function timed(count: number, call: (i: number) => Promise<unknown>): Promise<Timed> {
-  for (let i = 0; i < count / 10; i++) await call(i);
-  await untilQuiet(Number(args['quiet-seconds']));
-  const taken: number[] = [];
-  const cpu = process.cpuUsage();
-  const begun = performance.now();
-  for (let i = 0; i < count; i++) {
-    const from = performance.now();
-    await call(i);
-    taken.push((performance.now() - from) * 1_000);
-  }
-  const seconds = (performance.now() - begun) / 1_000;
-  const { user, system } = process.cpuUsage(cpu);
-  return {
-    p50: percentile(taken, 50),
-    p99: percentile(taken, 99),
-    cpu: (user + system) / count,
-    perSecond: count / seconds,
-  };
-}
+const timed = (count: number, call: (i: number) => Promise<unknown>): Promise<Timed> =>
+  timedWhenQuiet(count, call, Number(args['quiet-seconds']));
 
 const clock = createSystemClock();
 const ids = createIds();
@@ -221,34 +193,7 @@ try {
     rounds.push({ ...(await tokens()), ...(await chains(opened.rateLimiter)) });
     process.stderr.write(`round ${i + 1} of ${args.rounds}\n`);
   }
-  const names = Object.keys(rounds[0] as object);
-  const median = (name: string, of: keyof Timed): number =>
-    percentile(
-      rounds.map((round) => (round[name] as Timed)[of]),
-      50,
-    );
-  const report = Object.fromEntries(
-    names.map((name) => [
-      name,
-      Object.fromEntries(
-        (['p50', 'p99', 'cpu', 'perSecond'] as const).map((of) => [of, median(name, of)]),
-      ),
-    ]),
-  );
-  if (args.json)
-    process.stdout.write(`${JSON.stringify({ machine: describeMachine(), report })}\n`);
-  else {
-    process.stdout.write(`${describeMachine()}; medians of ${args.rounds} rounds\n\n`);
-    process.stdout.write(
-      '| what | p50 µs | p99 µs | CPU µs | per second |\n|---|---|---|---|---|\n',
-    );
-    for (const name of names) {
-      const cells = (['p50', 'p99', 'cpu', 'perSecond'] as const).map((of) =>
-        median(name, of).toFixed(median(name, of) < 10 ? 2 : 0),
-      );
-      process.stdout.write(`| ${name} | ${cells.join(' | ')} |\n`);
-    }
-  }
+  process.stdout.write(report(rounds, args.json));
 } finally {
   await opened.close();
   await redis.close();

@@ -433,6 +433,7 @@ function catalogOf(
         runtime: { choice: 'auto', auto: runtime, reason: 'asked for', stepFunctionsProblems: [] },
       };
     },
+    changed: () => Promise.resolve(),
   };
 }
 

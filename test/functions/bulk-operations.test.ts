@@ -65,8 +65,8 @@ describeWithPostgres('bulk operations', () => {
           ...{ pool: app, readers: app, codec, ids, adopter: null },
           partitions: createPartitions(app),
         }),
-        programs: createPostgresPrograms(app),
-        catalog: createCatalog(createPostgresWorkflowStore(app), NO_CACHE),
+        programs: createPostgresPrograms(app, NO_CACHE),
+        catalog: createCatalog(createPostgresWorkflowStore({ pool: app, codec, ids }), NO_CACHE),
         hints: { accepted() {}, signalled() {} },
         auditor: createAuditor({
           ...{ clock, ids, log, randomBytes, metrics: NO_METRICS },

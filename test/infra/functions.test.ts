@@ -795,17 +795,7 @@ describeWithPostgres('the deployed functions, bundled', () => {
       "select tenant_id, payload from outbox where topic = 'workflow.events' order by xid, id",
     );
     expect(rows.length).toBeGreaterThan(0);
-    const bytes = (text: string) => [...Buffer.from(text)];
-    const records = rows.map(({ tenant_id, payload }, offset) => ({
-      topic: 'workflow.events',
-      partition: 3,
-      offset,
-      timestamp: 1_793_606_400_000,
-      timestampType: 'CREATE_TIME',
-      key: Buffer.from(`${tenant_id}:k`).toString('base64'),
-      value: Buffer.from(payload.slice(2)).toString('base64'),
-      headers: [{ tenant: bytes(tenant_id) }],
-    }));
+    const records = kafkaRecords('workflow.events', rows);
     const event = {
       eventSource: 'aws:kafka',
       records: {
@@ -833,6 +823,37 @@ describeWithPostgres('the deployed functions, bundled', () => {
       expect(await lambda(name).invoke(event)).toEqual({ batchItemFailures: [] });
     }
     expect(await counts()).toEqual(once);
+  });
+
+  it('fill the cache with what is started most, and forget there what an event says is gone', async () => {
+    await store('kept', [{ id: 'only', type: 'transform', config: { value: 1 } }]);
+    await database.admin.query(
+      `insert into execution_days (tenant_id, mode, day, workflow_id, runtime, created)
+       select tenant_id, mode, current_date, workflow_id, 'engine', 9 from workflows
+       where workflow_id = 'kept'`,
+    );
+    const removed = async () => {
+      expect(await workflows('DELETE', '/api/v1/workflows/kept')).toMatchObject({ status: 204 });
+      const { rows } = await database.admin.query<{ tenant_id: string; payload: string }>(
+        "select tenant_id, payload from outbox where topic = 'cache.invalidation' order by xid, id",
+      );
+      return { eventSource: 'aws:kafka', records: { c: kafkaRecords('cache.invalidation', rows) } };
+    };
+    if (redis === null) {
+      await expect(lambda('warm-caches').invoke(TICK)).rejects.toThrow('the cache is not there');
+      expect(await lambda('cache-invalidation').invoke(await removed())).toEqual({
+        batchItemFailures: [],
+      });
+      return;
+    }
+    const kept = () => redis?.admin('KEYS', '*:workflow-version:1:live:kept:*');
+    await redis.admin('FLUSHALL');
+    expect(await lambda('warm-caches').invoke(TICK)).toMatchObject({ failed: 0 });
+    expect(await kept()).toContain(':kept:');
+    expect(await lambda('cache-invalidation').invoke(await removed())).toEqual({
+      batchItemFailures: [],
+    });
+    expect(await kept()).toBe('*0');
   });
 
   it('tell what they measured in lines that CloudWatch makes metrics of', async () => {
@@ -899,3 +920,21 @@ describeWithPostgres('the deployed functions, bundled', () => {
     }
   });
 });
+
+/** What stood in the outbox, as Lambda gives it to readers of a topic. */
+function kafkaRecords(
+  topic: string,
+  rows: readonly { readonly tenant_id: string; readonly payload: string }[],
+) {
+  const bytes = (text: string) => [...Buffer.from(text)];
+  return rows.map(({ tenant_id, payload }, offset) => ({
+    topic,
+    partition: 3,
+    offset,
+    timestamp: 1_793_606_400_000,
+    timestampType: 'CREATE_TIME',
+    key: Buffer.from(`${tenant_id}:k`).toString('base64'),
+    value: Buffer.from(payload.slice(2)).toString('base64'),
+    headers: [{ tenant: bytes(tenant_id) }],
+  }));
+}

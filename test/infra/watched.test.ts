@@ -37,6 +37,7 @@ const SEEN: Readonly<Record<string, readonly string[]>> = {
     'CloudFlow BulkExecutionsSeen',
   ],
   'what the cache finds': ['AWS/ElastiCache CacheHits', 'AWS/ElastiCache CacheMisses'],
+  'what is found without the database': ['CloudFlow CacheReads', 'CloudFlow CacheFailures'],
   'how full pools are': [
     'CloudFlow PoolUse',
     'CloudFlow PoolWaiting',
@@ -89,6 +90,7 @@ const WAKES: readonly Wakes[] = [
   { alarm: 'database-readers', priority: 'P3', with: 'readers' },
   { alarm: 'database-readers-utilisation', priority: 'P3', with: 'readers' },
   { alarm: 'database-borrow-slow', priority: 'P3', with: 'proxy' },
+  { alarm: 'cache-foreign', priority: 'P2' },
   { alarm: 'cache-cpu', priority: 'P3' },
   { alarm: 'cache-memory', priority: 'P3' },
   { alarm: 'cache-nodes', priority: 'P3' },

@@ -18,10 +18,12 @@ const NOTHING: Counterparts = {
   measure: 'not here',
   authorizer: 'not here',
   'audit-sealer': 'not here',
+  'warm-caches': 'not here',
   'platform-keys': 'not here',
   analytics: 'not here',
   billing: 'not here',
   'audit-events': 'not here',
+  'cache-invalidation': 'not here',
   'dead-letters': 'not here',
 };
 

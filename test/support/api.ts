@@ -136,7 +136,8 @@ export async function startTestApi(
     partitions: createPartitions(enginePool),
     log,
   });
-  const programs = createPostgresPrograms(appPool);
+  const cache = options.cache ?? createOwnCache({ clock, metrics: options.metrics ?? NO_METRICS });
+  const programs = createPostgresPrograms(appPool, cache);
   const engine =
     options.performer === undefined
       ? null
@@ -224,7 +225,7 @@ export async function startTestApi(
       randomBytes,
     }),
     saml: createSamlAnswers({ clock, records: identity.records }),
-    workflows: createPostgresWorkflowStore(appPool),
+    workflows: createPostgresWorkflowStore({ pool: appPool, codec, ids }),
     definitionChecks: createDefinitionChecks(),
     connections: createPostgresConnections(appPool),
     secrets,
@@ -235,8 +236,8 @@ export async function startTestApi(
       ? {}
       : {
           readers: {
-            workflows: createPostgresWorkflowStore(readers),
-            programs: createPostgresPrograms(readers),
+            workflows: createPostgresWorkflowStore({ pool: readers, codec, ids }),
+            programs: createPostgresPrograms(readers, cache),
             executions: createExecutionAccess({
               pool: readers,
               readers,
@@ -262,7 +263,7 @@ export async function startTestApi(
     preferredRuntime: 'engine',
     checks: { postgres: async () => void (await appPool.query('select 1')) },
     rateLimiter: options.rateLimiter ?? createLocalRateLimiter(clock),
-    cache: options.cache ?? createOwnCache({ clock, metrics: options.metrics ?? NO_METRICS }),
+    cache,
     rates: options.rates ?? { caller: 1_000_000, tenant: 1_000_000 },
     allowedOrigins: options.allowedOrigins ?? [],
     checkResponses: true,

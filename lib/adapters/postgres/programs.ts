@@ -1,6 +1,7 @@
-import { LRUCache } from 'lru-cache';
 import type { Pool } from 'pg';
+import { CACHES } from '#config/caches.ts';
 import type { Program } from '#core/plan/program.ts';
+import type { Cache } from '#ports/cache.ts';
 import type { Programs } from '#ports/programs.ts';
 import { withTenant } from './pool.ts';
 
@@ -9,33 +10,18 @@ import { withTenant } from './pool.ts';
  * what was read once stays right; a miss is not kept, for a version may be stored a moment later.
  * `pool`: role `cloudflow_app`.
  */
-export function createPostgresPrograms(
-  pool: Pool,
-  options: { readonly max?: number } = {},
-): Programs {
-  const known = new LRUCache<string, Program>({ max: options.max ?? 1_000 });
-  const reading = new Map<string, Promise<Program | null>>();
-  const read = (tenant: string, hash: string): Promise<Program | null> =>
-    withTenant(pool, tenant, async (client) => {
-      const { rows } = await client.query<{ program: Program }>(
-        'select program from workflow_versions where tenant_id = $1 and program_hash = $2 limit 1',
-        [tenant, hash],
-      );
-      return rows[0]?.program ?? null;
-    });
+export function createPostgresPrograms(pool: Pool, cache: Cache): Programs {
+  const kept = cache.of<Program>(CACHES.program);
   return {
-    async find(tenant, programHash) {
-      const name = `${tenant}/${programHash}`;
-      const cached = known.get(name);
-      if (cached !== undefined) return cached;
-      let running = reading.get(name);
-      if (running === undefined) {
-        running = read(tenant, programHash).finally(() => reading.delete(name));
-        reading.set(name, running);
-      }
-      const program = await running;
-      if (program !== null) known.set(name, program);
-      return program;
-    },
+    find: (tenant, programHash) =>
+      kept.read({ tenant, parts: [programHash] }, () =>
+        withTenant(pool, tenant, async (client) => {
+          const { rows } = await client.query<{ program: Program }>(
+            'select program from workflow_versions where tenant_id = $1 and program_hash = $2 limit 1',
+            [tenant, programHash],
+          );
+          return rows[0]?.program ?? null;
+        }),
+      ),
   };
 }

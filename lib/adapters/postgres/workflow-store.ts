@@ -1,8 +1,11 @@
 import type { Pool, PoolClient } from 'pg';
+import type { WorkflowChanged } from '#core/events/schemas.ts';
 import type { ExecutionStatus } from '#core/execution/events.ts';
 import type { Json, JsonObject } from '#core/json.ts';
 import type { Program, RuntimeChoice } from '#core/plan/program.ts';
 import type { Mode, PageRequest } from '#ports/execution-store.ts';
+import type { Ids } from '#ports/ids.ts';
+import type { PayloadCodec } from '#ports/payload-codec.ts';
 import type {
   NewVersion,
   ResolvedRuntime,
@@ -12,16 +15,35 @@ import type {
   WorkflowRecord,
   WorkflowStore,
 } from '#ports/workflow-store.ts';
+import { createPartitions } from './partitions.ts';
 import { withTenant } from './pool.ts';
 import { seconds, secondsOrNull } from './rows.ts';
 import { createStartLimits, declareLimits } from './start-limits.ts';
+import { tellWorkflowChanged } from './tell-changes.ts';
 
 /** `pool`: role `cloudflow_app`. */
-export function createPostgresWorkflowStore(pool: Pool): WorkflowStore {
+export function createPostgresWorkflowStore(deps: {
+  readonly pool: Pool;
+  readonly codec: PayloadCodec;
+  readonly ids: Pick<Ids, 'random'>;
+}): WorkflowStore {
+  const { pool } = deps;
+  const partitions = createPartitions(pool);
+  /** A transaction that tells of what it changes. */
+  const change = async <T>(
+    tenant: string,
+    at: number,
+    act: (client: PoolClient, tell: Tell) => Promise<T>,
+  ): Promise<T> => {
+    if (!partitions.has(at)) await partitions.ensure(at);
+    return withTenant(pool, tenant, (client) =>
+      act(client, (payload) => tellWorkflowChanged(client, deps, { tenant, at, payload })),
+    );
+  };
   return {
     ...createStartLimits(pool),
     storeVersion: (version) =>
-      withTenant(pool, version.tenant, (client) => storeVersion(client, version)),
+      change(version.tenant, version.now, (client, tell) => storeVersion(client, tell, version)),
 
     async find(tenant, mode, workflowId) {
       const { rows } = await pool.query<WorkflowRow>({
@@ -89,7 +111,7 @@ export function createPostgresWorkflowStore(pool: Pool): WorkflowStore {
       }),
 
     remove: (tenant, mode, workflowId, revision, now) =>
-      withTenant(pool, tenant, async (client) => {
+      change(tenant, now, async (client, tell) => {
         const held = await lockWorkflow(client, tenant, mode, workflowId);
         if (held === null || held.deleted) return 'not_found';
         if (revision !== null && held.revision !== revision) return 'changed';
@@ -106,15 +128,19 @@ export function createPostgresWorkflowStore(pool: Pool): WorkflowStore {
            where tenant_id = $1 and mode = $2 and workflow_id = $3 and deleted_at is null`,
           [tenant, mode, workflowId, seconds(now)],
         );
+        await tell({
+          ...{ mode, workflow_id: workflowId },
+          ...{ revision: held.revision + 1, change: 'deleted' },
+        });
         return 'removed';
       }),
 
-    setPause: (tenant, mode, workflowId, change) =>
-      withTenant(pool, tenant, async (client) => {
+    setPause: (tenant, mode, workflowId, wanted) =>
+      change(tenant, wanted.now, async (client, tell) => {
         const held = await lockWorkflow(client, tenant, mode, workflowId);
         if (held === null || held.deleted) return 'not_found';
-        if (change.revision !== null && held.revision !== change.revision) return 'changed';
-        const { pause } = change;
+        if (wanted.revision !== null && held.revision !== wanted.revision) return 'changed';
+        const { pause } = wanted;
         if ((await isPaused(client, tenant, mode, workflowId)) === (pause !== null)) return 'same';
         await client.query(
           `insert into start_gates
@@ -135,8 +161,12 @@ export function createPostgresWorkflowStore(pool: Pool): WorkflowStore {
         await client.query(
           `update workflows set revision = revision + 1, updated_at = to_timestamp($4)
            where tenant_id = $1 and mode = $2 and workflow_id = $3`,
-          [tenant, mode, workflowId, seconds(change.now)],
+          [tenant, mode, workflowId, seconds(wanted.now)],
         );
+        await tell({
+          ...{ mode, workflow_id: workflowId },
+          ...{ revision: held.revision + 1, change: pause === null ? 'resumed' : 'paused' },
+        });
         return 'done';
       }),
 
@@ -188,7 +218,13 @@ async function searchIds(
   return rows.map(({ id }) => id);
 }
 
-async function storeVersion(client: PoolClient, version: NewVersion): Promise<StoreVersionAnswer> {
+type Tell = (payload: WorkflowChanged) => Promise<void>;
+
+async function storeVersion(
+  client: PoolClient,
+  tell: Tell,
+  version: NewVersion,
+): Promise<StoreVersionAnswer> {
   const { tenant, mode, workflowId, expectedRevision } = version;
   let held = await lockWorkflow(client, tenant, mode, workflowId);
   const isNew = held === null;
@@ -222,6 +258,8 @@ async function storeVersion(client: PoolClient, version: NewVersion): Promise<St
   else await insertVersion(client, version);
   const shown = await showHighest(client, version, held.deleted);
   await declareLimits(client, tenant, mode, workflowId, isNew, version.now);
+  const { revision } = shown;
+  await tell({ mode, workflow_id: workflowId, revision, change: 'stored' });
   const record = await readVersion(client, tenant, mode, workflowId, version.version, false);
   if (record === null) throw new Error('a version that was just stored is not there');
   return { kind: 'stored', record, ...shown };

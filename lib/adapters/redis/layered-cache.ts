@@ -31,6 +31,8 @@ interface Flight {
 export interface LayeredCacheDeps {
   /** Null: there are none, or none yet. */
   readonly shared: () => SharedValues | null;
+  /** There will never be any. */
+  readonly alone: boolean;
   readonly breaker: Breaker;
   readonly clock: Pick<Clock, 'monotonic'>;
   readonly metrics: Metrics;
@@ -77,7 +79,7 @@ export function createLayeredCache(deps: LayeredCacheDeps): Cache {
   }
 
   return {
-    of<V>(kind: CacheKind, revisionOf: (value: V) => number = () => 0): Cached<V> {
+    of<V>(kind: CacheKind, revisionOf?: (value: V) => number): Cached<V> {
       const Cache = kind.name;
 
       async function fromShared(name: CacheName, key: string, flight: Flight) {
@@ -89,7 +91,7 @@ export function createLayeredCache(deps: LayeredCacheDeps): Cache {
           metrics.add(METRICS.CacheUnusable, { Cache, Reason: 'foreign' });
           return null;
         }
-        if (flight.counts) hold(kind, key, { value, revision }, sizeOf(text));
+        if (flight.counts) hold(kind, key, { value, revision: revision ?? 0 }, sizeOf(text));
         return { value };
       }
 
@@ -100,9 +102,9 @@ export function createLayeredCache(deps: LayeredCacheDeps): Cache {
           metrics.add(METRICS.CacheUnusable, { Cache, Reason: 'large' });
           return;
         }
-        const revision = value === null ? 0 : revisionOf(value);
+        const revision = revisionOf === undefined ? null : value === null ? 0 : revisionOf(value);
         if (!flight.counts) return;
-        hold(kind, key, { value, revision }, bytes);
+        hold(kind, key, { value, revision: revision ?? 0 }, bytes);
         if (value !== null || kind.absentMs > 0) {
           await ask(kind, (shared) => shared.put(kind, name, { revision, text }));
         }
@@ -162,7 +164,7 @@ export function createLayeredCache(deps: LayeredCacheDeps): Cache {
           const key = keyOf(kind, name);
           interrupt((other) => other === key);
           held.delete(key);
-          if (deps.shared() === null) return true;
+          if (deps.shared() === null) return deps.alone;
           const told = await ask(kind, async (shared) => {
             await shared.forget(kind, name, revision ?? null);
             return true;
@@ -170,16 +172,15 @@ export function createLayeredCache(deps: LayeredCacheDeps): Cache {
           return told === true;
         },
 
-        async forgetUnder(name): Promise<Forgotten> {
+        async forgetUnder(name): Promise<Forgotten | null> {
           const prefix = `${keyOf(kind, name)}:`;
           interrupt((other) => other.startsWith(prefix));
           let count = 0;
           for (const key of held.keys()) {
             if (key.startsWith(prefix) && held.delete(key)) count += 1;
           }
-          if (deps.shared() === null) return { count, whole: true };
-          const told = await ask(kind, (shared) => shared.forgetUnder(kind, name));
-          return told ?? { count: 0, whole: false };
+          if (deps.shared() === null) return deps.alone ? { count, whole: true } : null;
+          return ask(kind, (shared) => shared.forgetUnder(kind, name));
         },
       };
     },

@@ -16,9 +16,10 @@ import { keyOf, patternUnder } from './keys.ts';
 import { defineScript } from './script.ts';
 import type { ValueSeal } from './seal-values.ts';
 
-/** `value` null: that there is nothing. */
 export interface SharedValue {
-  readonly revision: number;
+  /** Null: its kind has none, for its values never change. */
+  readonly revision: number | null;
+  /** Null: there is nothing. */
   readonly text: string | null;
 }
 
@@ -58,9 +59,12 @@ export function createSharedValues({
   /** From 0 to below 1. */
   readonly random: () => number;
 }): SharedValues {
-  const put = (kind: CacheKind, key: string, revision: number, text: string, ms: number) => {
-    const kept = Math.max(1, Math.round(ms * (1 - kind.shared.spread * random())));
-    return redis.run(PUT, [key], [String(revision), text, String(kept)]);
+  const put = (kind: CacheKind, key: string, revision: number | null, text: string, ms: number) => {
+    const kept = String(Math.max(1, Math.round(ms * (1 - kind.shared.spread * random()))));
+    // Without the script nothing is looked at, which a server counts as asked for and not there.
+    return revision === null
+      ? redis.send(key, ['SET', key, `0 ${text}`, 'PX', kept])
+      : redis.run(PUT, [key], [String(revision), text, kept]);
   };
 
   return {
@@ -83,7 +87,7 @@ export function createSharedValues({
         if (kind.absentMs > 0) await put(kind, key, revision, ABSENT, kind.absentMs);
         return;
       }
-      const sealed = seal.seal({ tenant: name.tenant, key, revision }, text);
+      const sealed = seal.seal({ tenant: name.tenant, key, revision: revision ?? 0 }, text);
       await put(kind, key, revision, sealed, kind.shared.ms);
     },
 

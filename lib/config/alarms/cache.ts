@@ -1,4 +1,5 @@
 import type { AwsMetricName } from '../aws-metrics.ts';
+import { cacheKindNames } from '../caches.ts';
 import { resourceNames } from '../resources.ts';
 import { aws, math, ours, type Series, series } from '../signals.ts';
 import type { StageSettings } from '../stage-settings.ts';
@@ -49,6 +50,26 @@ export function cacheAlarms(settings: StageSettings): readonly Alarm[] {
       periodSeconds: MINUTE,
       bad: 3,
       of: 5,
+    }),
+    metric({
+      name: 'cache-foreign',
+      priority: 'P2',
+      about: 'the cache holds values that nobody of ours has written: somebody else writes there',
+      runbook: 'cache',
+      signal: math(
+        'SUM(METRICS())',
+        Object.fromEntries(
+          cacheKindNames.map((Cache, i): [string, Series] => [
+            `kind${i + 1}`,
+            ours(stage, 'CacheUnusable', 'Sum', { Cache, Reason: 'foreign' }),
+          ]),
+        ),
+      ),
+      threshold: 0,
+      unit: '',
+      periodSeconds: 5 * MINUTE,
+      bad: 1,
+      of: 1,
     }),
     most('cache-cpu', 'processor', 'EngineCPUUtilization'),
     most('cache-memory', 'memory', 'DatabaseMemoryUsagePercentage'),

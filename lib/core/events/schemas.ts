@@ -36,6 +36,16 @@ const Ended = Type.Object({
   error: nullable(Type.Object({ code: Type.String(), message: Type.String() })),
   compensation: nullable(Type.String()),
 });
+/** That a workflow is another now; not what it is. */
+const WorkflowChange = Type.Object({
+  mode: oneOf(['live', 'test']),
+  workflow_id: Type.String(),
+  /** Of the workflow, which grows with every change. */
+  revision: Type.Integer({ minimum: 1 }),
+  change: oneOf(['stored', 'deleted', 'paused', 'resumed']),
+});
+export type WorkflowChanged = Type.Static<typeof WorkflowChange>;
+
 const Requested = Type.Object({ mode: oneOf(['live', 'test']) });
 
 /** Payloads by type of event. */
@@ -49,6 +59,7 @@ export const EVENT_PAYLOADS = {
   'workflow.execution.failed': Ended,
   'workflow.execution.cancelled': Ended,
   'workflow.execution.compensation_incomplete': Ended,
+  'workflow.definition.changed': WorkflowChange,
   'notifications.email.requested': Requested,
   'notifications.sms.requested': Requested,
   'notifications.webhook.requested': Requested,

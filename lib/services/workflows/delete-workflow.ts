@@ -25,4 +25,5 @@ export async function deleteWorkflow(
       `workflow ${workflowId} is paused, and what waits to begin would wait for ever; resume it first`,
     );
   }
+  await deps.catalog.changed(tenant, mode, workflowId, current.revision + 1);
 }

@@ -65,5 +65,6 @@ async function change(
       : new CloudFlowError('CONFLICT', `workflow ${workflowId} is paused already`);
   }
   const record = await deps.catalog.workflow(tenant, mode, workflowId);
+  await deps.catalog.changed(tenant, mode, workflowId, record.revision);
   return { etag: etagOf(record), body: presentWorkflow(record) };
 }

@@ -93,6 +93,10 @@ async function store(
     now,
     expectedRevision,
   });
+  if (answer.kind === 'stored') {
+    const { tenant, mode } = principal;
+    await deps.catalog.changed(tenant, mode, program.workflowId, answer.revision);
+  }
   switch (answer.kind) {
     case 'stored':
     case 'existing':

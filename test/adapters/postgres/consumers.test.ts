@@ -8,8 +8,10 @@ import { createPlainCodec } from '#adapters/postgres/payload-codec.ts';
 import { createProjections } from '#adapters/postgres/projections.ts';
 import { CONSUMERS, type ConsumerName, consumerNames, DUE_MS } from '#config/consumers.ts';
 import { isUnavailable } from '#functions/shared/unavailable.ts';
+import { NO_CACHE } from '#ports/cache.ts';
 import type { LogBatch } from '#ports/event-log.ts';
 import { NO_METRICS } from '#ports/metrics.ts';
+import { createForgetting } from '#services/caches/forget-changed.ts';
 import { createConsumer } from '#services/events/consume.ts';
 import {
   createTestDatabase,
@@ -43,7 +45,10 @@ describeWithPostgres('readers of events', () => {
       },
     };
     const pool = database.pool('cloudflow_relay');
-    const projections = createProjections({ pool, clock });
+    const projections = {
+      ...createProjections({ pool, clock }),
+      'cache-invalidation': createForgetting(NO_CACHE),
+    };
     const deadLetters = createDeadLetterBox({
       pool,
       codec: createPlainCodec(),

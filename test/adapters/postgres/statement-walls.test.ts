@@ -50,7 +50,7 @@ describeWithPostgres('statements, with row-level security switched off', () => {
     await withoutRowSecurity(database);
     await bothTenants(database.admin);
     const pool = database.pool('cloudflow_app');
-    workflows = createPostgresWorkflowStore(pool);
+    workflows = createPostgresWorkflowStore({ pool, codec: createPlainCodec(), ids });
     connections = createPostgresConnections(pool);
     access = createExecutionAccess({
       pool,

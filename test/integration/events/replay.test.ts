@@ -5,6 +5,7 @@ import { createSystemClock } from '#adapters/local/system-clock.ts';
 import { createPartitions } from '#adapters/postgres/partitions.ts';
 import { createPlainCodec } from '#adapters/postgres/payload-codec.ts';
 import { createConsumers } from '#functions/shared/consumers.ts';
+import { NO_CACHE } from '#ports/cache.ts';
 import { NO_METRICS } from '#ports/metrics.ts';
 import { replay } from '#services/events/replay.ts';
 import { openEventLog } from '#test/adapters/event-log/open.ts';
@@ -31,6 +32,7 @@ describeWithPostgres('a replay', () => {
     const partitions = createPartitions(pool);
     const { billing } = createConsumers({
       pool,
+      cache: NO_CACHE,
       partitions,
       codec: createPlainCodec(),
       clock,
