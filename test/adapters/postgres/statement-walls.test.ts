@@ -67,6 +67,22 @@ describeWithPostgres('statements, with row-level security switched off', () => {
     [OTHER_TENANT, TENANT],
   ] as const) {
     describe(ours < theirs ? 'of the first of two tenants' : 'of the second', () => {
+      it('workflows: one that the other has paused is paused for the other alone', async () => {
+        await store(theirs, '1.0.0');
+        await store(ours, '1.0.0');
+        const pause = { at: NOW, by: 'key:them', reason: null };
+        const held = { pause, revision: null, now: NOW };
+        const free = { ...held, pause: null };
+        expect(await workflows.setPause(theirs, MODE, 'chain', held)).toBe('done');
+        await untouched(database.admin, theirs, async () => {
+          expect(await workflows.setPause(ours, MODE, 'chain', free)).toBe('same');
+          expect(await workflows.setPause(ours, MODE, 'chain', held)).toBe('done');
+          expect(await workflows.setPause(ours, MODE, 'chain', free)).toBe('done');
+          expect(await workflows.remove(ours, MODE, 'chain', null, NOW)).toBe('removed');
+        });
+        expect(await workflows.remove(theirs, MODE, 'chain', null, NOW)).toBe('paused');
+      });
+
       it('workflows: nothing of the other is found, and nothing stands in the way', async () => {
         await store(theirs, '1.0.0');
         expect(await workflows.find(ours, MODE, 'chain')).toBeNull();
