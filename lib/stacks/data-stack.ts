@@ -72,9 +72,6 @@ export class DataStack extends StageStack {
       );
     }
     this.databaseGroupId = group.securityGroupId;
-    // From the proxy, which stands in the same group, to the cluster.
-    group.addIngressRule(group, Port.tcp(POSTGRES_PORT), 'proxy to cluster');
-    group.addEgressRule(group, Port.tcp(POSTGRES_PORT), 'proxy to cluster');
 
     const made =
       settings.takesOver === null

@@ -107,7 +107,7 @@ export function makeDatabase(
   const { secret } = cluster;
   if (secret === undefined) throw new TypeError('the owner has no secret');
   if (settings.standby !== null) {
-    rotateOwnerLogin(cluster, group, network, settings);
+    rotateOwnerLogin(cluster, network, settings);
     makeGlobal(stack, settings, cluster);
   }
   return {

@@ -164,6 +164,9 @@ export class EngineStack extends StageStack {
       availabilityZoneRebalancing: AvailabilityZoneRebalancing.ENABLED,
       enableECSManagedTags: true,
     });
+    // And on what tells the cluster its capacity providers: a service that names one before that is refused,
+    // and they are not taken from a cluster whose services still name them.
+    service.node.addDependency(cluster);
     this.scale(service, name);
   }
 

@@ -3,7 +3,7 @@ import { Credentials, type DatabaseCluster, DatabaseSecret } from 'aws-cdk-lib/a
 import { Duration, RemovalPolicy, type Stack } from 'aws-cdk-lib/core';
 import type { StageSettings } from '#config/stage-settings.ts';
 import type { Identity } from './identity.ts';
-import { type Network, POSTGRES_PORT } from './network-stack.ts';
+import type { Network } from './network-stack.ts';
 import { copySecret } from './standby-keys-stack.ts';
 
 const OWNER = 'cloudflow_owner';
@@ -39,7 +39,6 @@ export function ownerSecretName({ stage }: StageSettings): string {
 /** Of a secret that is ours. The program that changes it stands in a group of its own. */
 export function rotateOwnerLogin(
   cluster: DatabaseCluster,
-  database: SecurityGroup,
   network: Network,
   settings: StageSettings,
 ): void {
@@ -53,8 +52,7 @@ export function rotateOwnerLogin(
     ? Peer.ipv4(settings.network.cidr)
     : Peer.anyIpv4();
   group.addEgressRule(aws, Port.tcp(443), 'AWS');
-  group.addEgressRule(database, Port.tcp(POSTGRES_PORT), 'the database');
-  database.addIngressRule(group, Port.tcp(POSTGRES_PORT), 'what changes the owner’s password');
+  // The way to the database is opened by the rotation itself.
   cluster.addRotationSingleUser({
     automaticallyAfter: ROTATED_EVERY,
     vpcSubnets: { subnetType: SubnetType.PRIVATE_WITH_EGRESS },

@@ -4,7 +4,7 @@ import { RULES } from './rules/rules.ts';
 import { list, type Statement } from './rules/view.ts';
 import { type Resource, type Synthesised, synthesise, withResources } from './synth.ts';
 
-/** One thing taken away: what it was, where, and what some rule must name when it is gone. */
+/** One thing taken away, or spoilt: what it was, where, and what some rule must name when it is gone. */
 interface Mutation {
   readonly about: string;
   readonly id: string;
@@ -119,6 +119,15 @@ function ofMethods(id: string, resource: Resource): readonly Mutation[] {
   ];
 }
 
+/** What EC2 refuses: a letter that it does not know, and a rule that there is already. */
+function ofGroupRules(id: string, resource: Resource): readonly Mutation[] {
+  const Description = 'what changes the owner’s password';
+  return [
+    { about: 'letter', id, left: with_(resource, { Description }), named: 'owner’s' },
+    { about: 'rule, made twice', id: `${id}Again`, left: resource, named: 'is the same rule as' },
+  ];
+}
+
 function mutationsOf(id: string, resource: Resource): readonly Mutation[] {
   const whole = WHOLE[resource.Type];
   if (whole !== undefined) {
@@ -139,6 +148,13 @@ function mutationsOf(id: string, resource: Resource): readonly Mutation[] {
           ];
     case 'AWS::ECS::TaskDefinition':
       return ofContainers(id, resource);
+    case 'AWS::EC2::SecurityGroupIngress':
+    case 'AWS::EC2::SecurityGroupEgress':
+      return ofGroupRules(id, resource);
+    case 'AWS::ECS::Service': {
+      const { DependsOn: _, ...left } = resource;
+      return [{ about: 'order of a service', id, left, named: 'no capacity providers' }];
+    }
     default:
       return [];
   }
@@ -174,6 +190,9 @@ describe.each(STAGES)('what code uses, taken away from the templates of %s', (st
     'authorizer of a method',
     'model of a body',
     'validator of a body',
+    'letter',
+    'rule, made twice',
+    'order of a service',
     ...Object.keys(WHOLE),
   ])('%s: each one that is gone is noticed, by its name', (kind) => {
     const tried = mutations.filter(({ about }) => about === kind || about.startsWith(`${kind} `));

@@ -12,6 +12,7 @@ export interface Resource {
   readonly Type: string;
   readonly Properties: { readonly [key: string]: unknown };
   readonly DeletionPolicy?: string;
+  readonly DependsOn?: readonly string[];
 }
 
 /** What one stage deploys, as CloudFormation gets it. */

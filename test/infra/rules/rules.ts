@@ -1,10 +1,11 @@
 import { ALARMS, DASHBOARDS, SIGNALS, WHO_IS_WOKEN } from './alarms.ts';
+import { DESCRIBED, ONCE } from './groups.ts';
 import { NOTICES } from './notices.ts';
 import { PERMISSIONS } from './permissions.ts';
 import { FUNCTIONS, VARIABLES } from './programs.ts';
 import { DRILLS_STOP, PLATFORM_CLOCKS, PLATFORM_MACHINES } from './recovery.ts';
 import { DOOR, GATEWAY_PERMISSIONS, ROUTES } from './routes.ts';
-import { DISKS, SCALING } from './scaling.ts';
+import { DISKS, PROVIDERS, SCALING } from './scaling.ts';
 import { SECRETS } from './secrets.ts';
 import { SOCKETS } from './sockets.ts';
 import { TRANSPORT } from './transport.ts';
@@ -32,6 +33,9 @@ export const RULES: readonly Rule[] = [
   TOPICS_OF_THE_LOG,
   SCALING,
   DISKS,
+  PROVIDERS,
+  DESCRIBED,
+  ONCE,
   TRANSPORT,
   ALARMS,
   SIGNALS,

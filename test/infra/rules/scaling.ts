@@ -112,3 +112,20 @@ export const SCALING: Rule = {
     ];
   },
 };
+
+/** ECS takes no service that names a provider its cluster has not been told, and lets go of none in use. */
+export const PROVIDERS: Rule = {
+  name: 'tells the cluster its capacity providers before a service names one',
+  problems: (made) =>
+    entriesOf(made, 'AWS::ECS::Service')
+      .filter(([, { Properties }]) => Properties['CapacityProviderStrategy'] !== undefined)
+      .flatMap(([id, { DependsOn = [] }]) =>
+        DependsOn.some(
+          (each) =>
+            made.resources.get(`${stackOf(id)}/${each}`)?.Type ===
+            'AWS::ECS::ClusterCapacityProviderAssociations',
+        )
+          ? []
+          : [`${id} waits for no capacity providers`],
+      ),
+};
