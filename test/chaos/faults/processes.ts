@@ -165,10 +165,12 @@ const platformRestart = (how: 'kill' | 'stop'): Fault => ({
     const { platform } = world;
     const { pid } = platform;
     const from = Date.now();
-    const ended = how === 'kill' ? await platform.kill() : await platform.stop();
+    const act = how === 'kill' ? platform.kill : platform.stop;
+    const ended = await act().catch((error: unknown) => error as Error);
     if (isAlive(pid)) return missed(`${pid} is alive`);
     await platform.start();
     notes.absences.push({ from, to: Date.now() });
+    if (ended instanceof Error) return missed(ended.message);
     return hit(
       `${pid} ended (${how === 'kill' ? 'SIGKILL' : `SIGTERM, exit ${ended}`}), ${platform.pid} came`,
     );
