@@ -135,28 +135,28 @@ export const BUGS: readonly Bug[] = [
     kafka: true,
   },
   {
-    name: 'a cancel is written down and nothing is stopped',
+    name: 'a cancel of what runs is acknowledged and not heard',
     breaks: ['I15'],
     edits: [
       {
         file: 'lib/core/execution/decide.ts',
-        from: "stop(decision, 'the execution was cancelled');",
-        to: '',
+        from: 'cancel: (decision, signal) => {',
+        to: "cancel: (decision, signal) => { if (decision.state.status === 'RUNNING') return;",
       },
     ],
     faults: [],
   },
   {
-    name: 'an execution runs what the newest version does',
+    name: 'the log names another version than was asked for',
     breaks: ['I24'],
     edits: [
       {
-        file: 'lib/adapters/postgres/programs.ts',
-        from: "'select program from workflow_versions where tenant_id = $1 and program_hash = $2 limit 1'",
-        to: "'select n.program from workflow_versions v join workflow_versions n using (tenant_id, mode, workflow_id) where v.tenant_id = $1 and v.program_hash = $2 order by n.created_at desc limit 1'",
+        file: 'lib/adapters/postgres/accept.ts',
+        from: 'version: request.version,\n    program_hash',
+        to: "version: '1.0.0',\n    program_hash",
       },
     ],
-    faults: ['engine-kill'],
+    faults: [],
   },
   {
     name: 'a loop begins all its items at once',
