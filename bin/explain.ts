@@ -20,6 +20,7 @@ const HINTS: { readonly [code: string]: string } = {
     'the credential is --api-key, CLOUDFLOW_API_KEY, whoever `cloudflow login` signed in, or the key in stack.json in the folder of --data-dir',
   MFA_REQUIRED:
     'enrol with POST /api/v1/auth/mfa/totp (see docs/identity.md), then `cloudflow login --code`',
+  REAUTHENTICATION_REQUIRED: 'sign in again with `cloudflow login`, then repeat it',
 };
 
 /** Says why a command ended: one sentence for what a user can mend; a trace only for our mistakes. */

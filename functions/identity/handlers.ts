@@ -50,6 +50,7 @@ import {
   deactivateUser,
   getProfile,
   getUser,
+  inviteAgain,
   inviteUser,
   listUsers,
   resetSecondFactor,
@@ -93,8 +94,8 @@ export function identityHandlers(deps: IdentityHandlerDeps): Handlers<Operations
       await removeTotp(deps, principal, body.code);
       return NOTHING;
     },
-    stepUp: async ({ principal, body }) => {
-      await stepUp(deps, principal, body.code);
+    stepUp: async ({ principal, body, client }) => {
+      await stepUp(deps, principal, body, client);
       return NOTHING;
     },
     changePassword: async ({ principal, body, client }) => {
@@ -148,6 +149,7 @@ export function identityHandlers(deps: IdentityHandlerDeps): Handlers<Operations
       await removeIdentity(deps, principal, params.user_id, params.provider);
       return NOTHING;
     },
+    inviteAgain: ({ principal, params }) => inviteAgain(deps, principal, params.user_id),
     resetSecondFactor: ({ principal, params }) =>
       resetSecondFactor(deps, principal, params.user_id),
 

@@ -204,7 +204,7 @@ async function answer(
     about.rate = await takeRate(deps, principal);
     requireRoom(deps, about.rate);
     requireOrigin(request, about.origins);
-    requirePermission(principal, route.permission, deps.clock.now());
+    requirePermission(principal, route, deps.clock.now());
     const { workflow_id } = match.params;
     if (workflow_id !== undefined) requireWorkflow(principal, workflow_id);
   } else if (route.tenant === 'token') {

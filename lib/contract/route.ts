@@ -97,6 +97,11 @@ export type Route = Access &
      * data of people was shown, `nothing` where neither is. Refusals are told of every route.
      */
     readonly audit: 'change' | 'read' | 'nothing';
+    /**
+     * Of a route for users about themselves that changes something: a session of mode test may, since
+     * nothing changes but that session. Elsewhere it may not, for users are shared with mode live.
+     */
+    readonly inTestMode?: 'allowed';
     /** Codes beyond those that follow from the rest of the route (see `errorsOf`). */
     readonly errors: readonly ApiErrorCode[];
   };

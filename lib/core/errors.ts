@@ -19,6 +19,7 @@ export const API_ERRORS = {
   TOKEN_INVALID: { status: 401, retryable: false },
   SIGN_IN_REFUSED: { status: 401, retryable: false },
   MFA_REQUIRED: { status: 403, retryable: false },
+  REAUTHENTICATION_REQUIRED: { status: 403, retryable: false },
   PERMISSION_DENIED: { status: 403, retryable: false },
   NOT_FOUND: { status: 404, retryable: false },
   ROUTE_NOT_FOUND: { status: 404, retryable: false },

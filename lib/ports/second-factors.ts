@@ -19,6 +19,7 @@ export interface SecondFactors {
   /** Uses a recovery code up: true for one call of all that name it. */
   /** `digests`: of one code, under each key that it may have been made with; the one that is kept is used up. */
   useRecovery(tenant: string, user: string, digests: readonly Uint8Array[]): Promise<boolean>;
+  /** What it proved within sessions counts no more. */
   remove(tenant: string, user: string): Promise<void>;
 }
 

@@ -27,6 +27,12 @@ export interface SessionStore {
     methods: readonly string[],
     now: number,
   ): Promise<boolean>;
+  /** The password was given again, and is still this one. False: it is not, or the session is over. */
+  passwordProven(
+    of: Pick<NewSession, 'tenant' | 'user' | 'passwordRevision'>,
+    id: string,
+    now: number,
+  ): Promise<boolean>;
   /** False: no such session, or it is over. */
   end(tenant: string, id: string, because: EndReason, now: number): Promise<boolean>;
   /** Ends every session of a user but one; answers how many. */
@@ -49,7 +55,8 @@ export type EndReason =
   | 'mfa_changed'
   | 'code_reused'
   | 'provider_closed'
-  | 'identity_removed';
+  | 'identity_removed'
+  | 'roles_changed';
 
 export type Opening =
   | 'opened'
@@ -97,6 +104,8 @@ export interface SessionRecord {
   readonly methods: readonly string[];
   readonly provider: string | null;
   readonly signedInAt: number;
+  /** When how it began was last proven: signing in, or the password again. */
+  readonly provenAt: number;
   readonly secondFactorAt: number | null;
   readonly lastUsedAt: number;
   readonly expiresAt: number;

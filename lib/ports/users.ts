@@ -13,7 +13,7 @@ export interface UserStore {
   list(tenant: string, filter: UserFilter, page: PageRequest): Promise<Page<UserRecord>>;
   /**
    * `changed`: somebody was faster, where a revision was named. `last`: nobody else who is active would
-   * be left with the role that `keeps` names.
+   * be left with the role that `keeps` names. Where other roles follow, every session of the user ends.
    */
   update(
     tenant: string,
@@ -133,8 +133,12 @@ export interface RoleStore {
     revision: number | null,
     now: number,
   ): Promise<Replaced<RoleRecord>>;
-  /** `used`: users have it. */
-  remove(tenant: string, name: string, revision: number | null): Promise<Removed | 'used'>;
+  /** `used`: users have it. `given`: an identity provider gives it to whom it brings along. */
+  remove(
+    tenant: string,
+    name: string,
+    revision: number | null,
+  ): Promise<Removed | 'used' | 'given'>;
 }
 
 export interface RoleSpec {

@@ -87,6 +87,11 @@ export function createPostgresRoles(pool: Pool): RoleStore {
           [tenant, name],
         );
         if (used.rowCount !== 0) return 'used';
+        const given = await client.query(
+          'select 1 from identity_providers where tenant_id = $1 and default_roles @> array[$2] limit 1',
+          [tenant, name],
+        );
+        if (given.rowCount !== 0) return 'given';
         await client.query('delete from roles where tenant_id = $1 and name = $2', [tenant, name]);
         return 'removed';
       }),

@@ -72,10 +72,19 @@ export function createPostgresSecondFactors(pool: Pool): SecondFactors {
         [user, digests.map((each) => Buffer.from(each))],
       ),
 
-    async remove(tenant, user) {
-      await changes(tenant, 'delete from second_factors where tenant_id = $1 and user_id = $2', [
-        user,
-      ]);
-    },
+    remove: (tenant, user) =>
+      withTenant(pool, tenant, async (client) => {
+        await client.query('delete from second_factors where tenant_id = $1 and user_id = $2', [
+          tenant,
+          user,
+        ]);
+        await client.query(
+          `update sessions
+           set second_factor_at = null,
+               methods = array(select m from unnest(methods) m where m not in ('otp', 'kba', 'mfa'))
+           where tenant_id = $1 and user_id = $2 and ended_at is null`,
+          [tenant, user],
+        );
+      }),
   };
 }

@@ -27,6 +27,7 @@ interface Row {
   readonly methods: readonly string[];
   readonly provider_id: string | null;
   readonly signed_in_at: number;
+  readonly proven_at: number | null;
   readonly second_factor_at: number | null;
   readonly last_used_at: number;
   readonly expires_at: number;
@@ -55,7 +56,15 @@ interface TokenRow {
 
 const NAMES = [
   ...['tenant_id', 'id', 'user_id', 'mode', 'device', 'user_agent', 'source', 'methods'],
-  ...['provider_id', 'signed_in_at', 'second_factor_at', 'last_used_at', 'expires_at', 'ended_at'],
+  ...[
+    'provider_id',
+    'signed_in_at',
+    'second_factor_at',
+    'last_used_at',
+    'expires_at',
+    'ended_at',
+    'proven_at',
+  ],
 ];
 const COLUMNS = NAMES.join(', ');
 const of = (table: string) => NAMES.map((name) => `${table}.${name}`).join(', ');
@@ -71,7 +80,7 @@ export function createPostgresSessions(pool: Pool, lookups: Pool = pool): Sessio
           `with opened as (
              insert into sessions (${COLUMNS})
              values ($1, $2, $3, $4, $5, $6, $7, $8, $9, to_timestamp($10), to_timestamp($11),
-                     to_timestamp($10), to_timestamp($12), null)
+                     to_timestamp($10), to_timestamp($12), null, null)
            ), refresh as (
              insert into refresh_tokens (digest, tenant_id, session_id, issued_at, expires_at)
              values ($13, $1, $2, to_timestamp($10), to_timestamp($12))
@@ -152,6 +161,17 @@ export function createPostgresSessions(pool: Pool, lookups: Pool = pool): Sessio
           `update sessions set second_factor_at = to_timestamp($4), methods = $3
            where tenant_id = $1 and id = $2 and ended_at is null`,
           [tenant, id, methods, seconds(now)],
+        );
+        return rowCount === 1;
+      }),
+
+    passwordProven: (of, id, now) =>
+      withTenant(pool, of.tenant, async (client) => {
+        if (!(await isWhoTheyWere(client, of))) return false;
+        const { rowCount } = await client.query(
+          `update sessions set proven_at = to_timestamp($3)
+           where tenant_id = $1 and id = $2 and ended_at is null`,
+          [of.tenant, id, seconds(now)],
         );
         return rowCount === 1;
       }),
@@ -260,8 +280,10 @@ async function isOpen(
  * Locked against whoever deactivates the user or sets another password: a session is opened before that,
  * and ended by it, or not at all.
  */
-async function isWhoTheyWere(client: PoolClient, session: NewSession): Promise<boolean> {
-  const { tenant, user, passwordRevision } = session;
+async function isWhoTheyWere(
+  client: PoolClient,
+  { tenant, user, passwordRevision }: Pick<NewSession, 'tenant' | 'user' | 'passwordRevision'>,
+): Promise<boolean> {
   const { rowCount } = await client.query(
     `select from users
      where tenant_id = $1 and id = $2 and status = 'active'
@@ -310,6 +332,7 @@ function toSession(row: Row): SessionRecord {
     methods: row.methods,
     provider: row.provider_id,
     signedInAt: row.signed_in_at,
+    provenAt: row.proven_at ?? row.signed_in_at,
     secondFactorAt: row.second_factor_at,
     lastUsedAt: row.last_used_at,
     expiresAt: row.expires_at,

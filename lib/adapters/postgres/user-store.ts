@@ -100,6 +100,8 @@ export function createPostgresUsers(pool: Pool): UserStore {
         if (keeps !== undefined && (await isLast(client, tenant, id, change, keeps))) {
           return { kind: 'last' };
         }
+        const moves =
+          change.roles !== undefined && (await holdsOther(client, tenant, id, change.roles));
         const { rowCount } = await client.query(
           `update users
            set name = case when $4 then $5 else name end,
@@ -121,7 +123,11 @@ export function createPostgresUsers(pool: Pool): UserStore {
             seconds(now),
           ],
         );
-        if (rowCount === 1) return { kind: 'replaced', record: await read(client, tenant, id) };
+        if (rowCount === 1) {
+          const ending = { tenant, user: id, because: 'roles_changed', except: null, now } as const;
+          if (moves) await endSessionsOf(client, ending);
+          return { kind: 'replaced', record: await read(client, tenant, id) };
+        }
         const there = await client.query('select 1 from users where tenant_id = $1 and id = $2', [
           tenant,
           id,
@@ -223,6 +229,21 @@ async function isLast(
     [tenant, role],
   );
   return rows.length === 1 && rows[0]?.id === id;
+}
+
+/** Whether the user has other roles than these. Locked until the change is made. */
+async function holdsOther(
+  client: PoolClient,
+  tenant: string,
+  id: string,
+  roles: readonly string[],
+): Promise<boolean> {
+  const { rows } = await client.query<{ roles: readonly string[] }>(
+    'select roles from users where tenant_id = $1 and id = $2 for update',
+    [tenant, id],
+  );
+  const held = new Set(rows[0]?.roles);
+  return held.symmetricDifference(new Set(roles)).size > 0;
 }
 
 async function read(client: PoolClient, tenant: string, id: string): Promise<UserRecord> {

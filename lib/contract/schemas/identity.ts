@@ -92,6 +92,11 @@ export const VerifySecondFactorBody = closed({ mfa_token: ProofToken, code: Code
 
 export const SecondFactorBody = closed({ code: Code });
 
+export const StepUpBody = closed({
+  code: Type.Optional(Code),
+  password: Type.Optional(Type.String({ minLength: 1, maxLength: 1_024 })),
+});
+
 export const TotpEnrolment = closed({
   secret: Type.String({ description: 'in base32, for authenticators that take no picture' }),
   uri: Type.String({ description: 'an otpauth URI, to be shown as a QR code' }),

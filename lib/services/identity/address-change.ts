@@ -7,9 +7,9 @@ import { canonicalAddress } from './address.ts';
 import type { IdentityDeps } from './deps.ts';
 import { mailRequest, passwordGuess } from './guesses.ts';
 import { mailNotice, mailToken } from './mail.ts';
+import { isPassword } from './password-check.ts';
 import { type Principal, signedIn } from './principal.ts';
 import { digestOf } from './proof-token.ts';
-import { isPassword } from './sign-in.ts';
 
 /**
  * An address is whom mail of a lost password goes to, so it changes in two halves: who is signed in asks,
@@ -35,7 +35,7 @@ export async function changeAddress(
     throw new CloudFlowError('CREDENTIALS_INVALID', 'the current password is wrong');
   }
   await attempt.succeeded();
-  await mailRequest(deps, `${tenant} ${address}`, client.source);
+  if (!(await mailRequest(deps, `${tenant} ${address}`, client.source))) return;
   if ((await deps.users.findCredentials(tenant, address)) !== null) return;
   const email = body.email.trim();
   await mailToken(

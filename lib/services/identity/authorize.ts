@@ -5,6 +5,7 @@ import {
   isTenantWide,
   type Permission,
 } from '#contract/permissions.ts';
+import type { Route } from '#contract/route.ts';
 import { CloudFlowError } from '#core/errors.ts';
 import type { Principal, SignedInUser } from './principal.ts';
 
@@ -14,20 +15,27 @@ const SECOND_FACTOR_MS = 1_800_000;
 /** Throws PERMISSION_DENIED or MFA_REQUIRED unless the caller may. `self`: any signed-in user; `known`: anybody. */
 export function requirePermission(
   principal: Principal,
-  permission: Permission | 'self' | 'known',
+  route: {
+    readonly permission: Permission | 'self' | 'known';
+    readonly method: Route['method'];
+    readonly inTestMode?: Route['inTestMode'];
+  },
   now: number,
 ): void {
   const { user } = principal;
+  const { permission } = route;
   if (permission === 'known') return;
   if (permission === 'self') {
-    if (user !== null) return;
-    throw denied('this is for users; sign in as one');
+    if (user === null) throw denied('this is for users; sign in as one');
+    const changes = route.method !== 'GET' && route.inTestMode !== 'allowed';
+    if (principal.mode === 'test' && changes) throw sharedWithLive();
+    return;
   }
   if (!grants(principal.permissions, permission)) {
     throw denied(`this needs the permission ${permission}`);
   }
   if (principal.mode === 'test' && isTenantWide(permission)) {
-    throw denied('a credential of mode test touches nothing that mode live shares');
+    throw sharedWithLive();
   }
   if (principal.workflows !== null && isOfAllWorkflows(permission)) {
     throw denied('a key for certain workflows touches nothing that all of them share');
@@ -52,6 +60,10 @@ export function requireFreshFactor(user: SignedInUser, now: number): void {
       ? 'this needs a second factor; enrol an authenticator, or sign in with it'
       : 'the second factor was proven too long ago; prove it again',
   );
+}
+
+function sharedWithLive(): CloudFlowError {
+  return denied('a credential of mode test touches nothing that mode live shares');
 }
 
 function denied(message: string): CloudFlowError {

@@ -11,6 +11,9 @@ import type { IdentityDeps } from './deps.ts';
  *    more, so that neither spraying nor many sources get far;
  *  - on a device where the user has signed in before: 10 of its own, which nobody else can use up. So
  *    guesses from elsewhere do not keep the owner out.
+ *
+ * Codes of a second factor count alike: within a session, or on a device that is known, 5 of its own;
+ * else 5 towards one user from one source, and from everywhere as many as leave six digits unguessed.
  */
 export const GUESS_WINDOW_MS = 900_000;
 const PER_ACCOUNT_AND_SOURCE = 5;
@@ -18,6 +21,9 @@ const PER_SOURCE = 100;
 const PER_ACCOUNT = 100;
 const PER_DEVICE = 10;
 const PER_SECOND_FACTOR = 5;
+const PER_SECOND_FACTOR_FROM_EVERYWHERE = 20;
+/** Beyond that nothing is mailed, silently: what was mailed before is good for longer than the window. */
+const MAILS_PER_ACCOUNT = 10;
 const SIGN_INS_PER_SOURCE = 300;
 
 export interface Attempt {
@@ -47,25 +53,48 @@ export function passwordGuess(
   );
 }
 
-export function secondFactorGuess(deps: GuardDeps, user: string): Promise<Attempt> {
-  return reserve(deps, [keyOf(deps, PER_SECOND_FACTOR, 'second factor', user)], []);
+/** Where a code of a second factor comes from. */
+export interface CodeSource {
+  /** What nobody else can have: the session, or the device where the user has signed in before; null: neither. */
+  readonly known: string | null;
+  readonly source: string | null;
 }
 
-/** Mail that anyone may ask for: as many as guesses, whether the account exists or not. */
+export function secondFactorGuess(
+  deps: GuardDeps,
+  user: string,
+  { known, source }: CodeSource,
+): Promise<Attempt> {
+  if (known !== null) {
+    return reserve(deps, [keyOf(deps, PER_SECOND_FACTOR, 'second factor known', user, known)], []);
+  }
+  return reserve(
+    deps,
+    [keyOf(deps, PER_SECOND_FACTOR, 'second factor', user, networkOf(source))],
+    [keyOf(deps, PER_SECOND_FACTOR_FROM_EVERYWHERE, 'second factor from everywhere', user)],
+  );
+}
+
+/**
+ * Mail that anyone may ask for, whether the account exists or not. Throws LOCKED_OUT for what this source
+ * asked for alone; false where others have had enough mailed, which the answer must not tell.
+ */
 export async function mailRequest(
   deps: GuardDeps,
   account: string,
   source: string | null,
-): Promise<void> {
+): Promise<boolean> {
   const from = networkOf(source);
   await reserve(
     deps,
     [
-      keyOf(deps, PER_ACCOUNT_AND_SOURCE, 'mail', account),
+      keyOf(deps, PER_ACCOUNT_AND_SOURCE, 'mail', account, from),
       keyOf(deps, PER_SOURCE, 'mail from', from),
     ],
     [],
   );
+  const all = [keyOf(deps, MAILS_PER_ACCOUNT, 'mail to', account)];
+  return (await deps.guard.reserve(all, deps.clock.now(), GUESS_WINDOW_MS)) === null;
 }
 
 /** Sign-ins elsewhere that one source may begin: each is remembered here until it ends. */

@@ -15,6 +15,8 @@ export interface HalfSignIn {
   readonly through: Through | null;
   /** Of the password that was proven; null: none was. */
   readonly passwordRevision: number | null;
+  /** The digest of the text by which the device is known; null: it is not. Its guesses are its own. */
+  readonly knownDevice: string | null;
   /** The device needs no token: it has one, or none is of use to it. */
   readonly known: boolean;
 }

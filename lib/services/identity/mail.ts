@@ -11,6 +11,8 @@ export async function mailToken(
     readonly purpose: TokenPurpose;
     readonly kind: TokenKind;
     readonly goodMs: number;
+    /** Default: those of this purpose that were mailed before are good no more. */
+    readonly only?: boolean;
     /** Of the password that was proven for it. */
     readonly proven?: number;
   },
@@ -29,7 +31,7 @@ export async function mailToken(
     },
     now,
     expiresAt,
-    only: true,
+    only: token.only ?? true,
   });
   await mailNotice(deps, user, `identity.${token.purpose}`, {
     token: text,

@@ -1,9 +1,11 @@
 import { Secret, TOTP } from 'otpauth';
-import type { ResponseBody } from '#contract/routes.ts';
+import type { Body, ResponseBody } from '#contract/routes.ts';
 import { CloudFlowError } from '#core/errors.ts';
+import type { ClientInfo } from '#ports/sessions.ts';
 import type { IdentityDeps } from './deps.ts';
-import { secondFactorGuess } from './guesses.ts';
+import { type CodeSource, passwordGuess, secondFactorGuess } from './guesses.ts';
 import { NONCE_BYTES } from './identity-key.ts';
+import { isPassword } from './password-check.ts';
 import { type Principal, signedIn } from './principal.ts';
 
 const ISSUER = 'CloudFlow';
@@ -12,6 +14,8 @@ const PERIOD_SECONDS = 30;
 const SECRET_BYTES = 20;
 /** Clocks of phones may be one step off. */
 const WINDOW = 1;
+/** How long after signing in, or after the password was given again, an authenticator may be enrolled. */
+const LATELY_MS = 300_000;
 const RECOVERY_CODES = 10;
 const RECOVERY_ALPHABET = '23456789abcdefghjkmnpqrstuvwxyz';
 const RECOVERY_LENGTH = 10;
@@ -28,10 +32,11 @@ export async function checkSecondFactor(
   tenant: string,
   user: string,
   code: string,
+  from: CodeSource,
 ): Promise<SecondFactorMethod> {
   const factor = await deps.factors.find(tenant, user);
   if (factor === null || !factor.confirmed) throw notEnrolled();
-  const attempt = await secondFactorGuess(deps, user);
+  const attempt = await secondFactorGuess(deps, user, from);
   const step = stepOf(deps, openSecret(deps, tenant, user, factor.secret), code);
   const right = await attempt.judge(() =>
     step === null
@@ -47,10 +52,11 @@ export async function enrolTotp(
   deps: IdentityDeps,
   principal: Principal,
 ): Promise<ResponseBody<'enrolTotp'>> {
-  const { id } = signedIn(principal);
+  const { id, session } = signedIn(principal);
   const { tenant } = principal;
   const user = await deps.users.find(tenant, id);
   if (user === null) throw new TypeError('a signed-in user is gone');
+  await requireLatelyProven(deps, tenant, session);
   const secret = deps.randomBytes(SECRET_BYTES);
   const sealed = deps.key.seal(secret, boundTo(tenant, id), deps.randomBytes(NONCE_BYTES));
   const begun = await deps.factors.begin({ tenant, user: id, secret: sealed }, deps.clock.now());
@@ -71,7 +77,7 @@ export async function confirmTotp(
   const factor = await deps.factors.find(tenant, id);
   if (factor === null) throw notEnrolled();
   if (factor.confirmed) throw new CloudFlowError('CONFLICT', 'the authenticator is confirmed');
-  const attempt = await secondFactorGuess(deps, id);
+  const attempt = await secondFactorGuess(deps, id, within(session));
   const step = stepOf(deps, openSecret(deps, tenant, id, factor.secret), code);
   if (step === null) throw wrongCode();
   const codes = Array.from({ length: RECOVERY_CODES }, () => makeRecoveryCode(deps));
@@ -84,26 +90,73 @@ export async function confirmTotp(
   return { recovery_codes: codes };
 }
 
-/** With a last code, so that a session left open somewhere does not lose its owner the second factor. */
+/**
+ * Whoever holds a session for a while enrols no device of theirs, which its owner would then be asked for.
+ * Throws REAUTHENTICATION_REQUIRED.
+ */
+async function requireLatelyProven(
+  deps: IdentityDeps,
+  tenant: string,
+  session: string,
+): Promise<void> {
+  const found = await deps.sessions.find(tenant, session);
+  if (found !== null && deps.clock.now() - found.provenAt < LATELY_MS) return;
+  throw new CloudFlowError(
+    'REAUTHENTICATION_REQUIRED',
+    found?.provider == null
+      ? 'this needs your password of the last 5 minutes; send it to POST /api/v1/auth/mfa/step-up'
+      : 'this needs a sign-in of the last 5 minutes; sign in again',
+  );
+}
+
+/** With a last code; the session that goes on has proven no second factor from then on. So that a session left open somewhere does not lose its owner the second factor. */
 export async function removeTotp(
   deps: IdentityDeps,
   principal: Principal,
   code: string,
 ): Promise<void> {
   const { id, session } = signedIn(principal);
-  await checkSecondFactor(deps, principal.tenant, id, code);
+  await checkSecondFactor(deps, principal.tenant, id, code, within(session));
   await deps.factors.remove(principal.tenant, id);
   await deps.sessions.endAll(principal.tenant, id, 'mfa_changed', deps.clock.now(), session);
 }
 
+/** Proves one of both again, within a session: the second factor by a code, or the password. */
 export async function stepUp(
   deps: IdentityDeps,
   principal: Principal,
-  code: string,
+  { code, password }: Body<'stepUp'>,
+  client: ClientInfo,
 ): Promise<void> {
   const { id, session } = signedIn(principal);
-  const method = await checkSecondFactor(deps, principal.tenant, id, code);
-  await proven(deps, principal.tenant, session, method);
+  const { tenant } = principal;
+  if ((code === undefined) === (password === undefined)) throw oneOfBoth();
+  if (password !== undefined) return await passwordAgain(deps, principal, password, client);
+  const method = await checkSecondFactor(deps, tenant, id, code as string, within(session));
+  await proven(deps, tenant, session, method);
+}
+
+async function passwordAgain(
+  deps: IdentityDeps,
+  principal: Principal,
+  password: string,
+  client: ClientInfo,
+): Promise<void> {
+  const { id, session } = signedIn(principal);
+  const { tenant } = principal;
+  const user = await deps.users.credentialsOf(tenant, id);
+  if (user === null) throw new TypeError('a signed-in user is gone');
+  const attempt = await passwordGuess(deps, `change ${id}`, client.source, null);
+  const right = await attempt.judge(() => isPassword(deps, user, password));
+  if (!right) throw new CloudFlowError('CREDENTIALS_INVALID', 'the password is wrong');
+  await attempt.succeeded();
+  const { passwordRevision } = user;
+  const of = { tenant, user: id, passwordRevision };
+  if (!(await deps.sessions.passwordProven(of, session, deps.clock.now()))) throw ended();
+}
+
+function within(session: string): CodeSource {
+  return { known: session, source: null };
 }
 
 /** How the session began stays; how the second factor was proven is the latest. */
@@ -117,7 +170,7 @@ async function proven(
   const first = before.filter((each) => !['otp', 'kba', 'mfa'].includes(each));
   const methods = [...first, method, 'mfa'];
   if (!(await deps.sessions.secondFactor(tenant, session, methods, deps.clock.now()))) {
-    throw new CloudFlowError('UNAUTHENTICATED', 'the session has ended; sign in again');
+    throw ended();
   }
 }
 
@@ -173,6 +226,23 @@ function recoveryDigests(deps: IdentityDeps, user: string, code: string): readon
 
 function recoveryText(user: string, code: string): string {
   return `${user} ${code.toLowerCase().replaceAll('-', '')}`;
+}
+
+function ended(): CloudFlowError {
+  return new CloudFlowError('UNAUTHENTICATED', 'the session has ended; sign in again');
+}
+
+function oneOfBoth(): CloudFlowError {
+  return new CloudFlowError('REQUEST_INVALID', 'the request does not fit the contract', {
+    problems: [
+      {
+        code: 'REQUEST_INVALID',
+        pointer: '/body',
+        message: 'must hold one of both',
+        allowed: 'code, or password',
+      },
+    ],
+  });
 }
 
 function notEnrolled(): CloudFlowError {

@@ -1,5 +1,5 @@
 import type { Body, ResponseBody } from '#contract/routes.ts';
-import { CloudFlowError, hasErrorCode } from '#core/errors.ts';
+import { CloudFlowError } from '#core/errors.ts';
 import { isJsonObject } from '#core/json.ts';
 import type { RecordKey } from '#core/record.ts';
 import type { Mode } from '#ports/execution-store.ts';
@@ -10,7 +10,7 @@ import { canonicalAddress } from './address.ts';
 import type { IdentityDeps } from './deps.ts';
 import { passwordGuess } from './guesses.ts';
 import { askSecondFactor, type HalfSignIn } from './half-sign-in.ts';
-import { normalPassword } from './passwords.ts';
+import { isPassword } from './password-check.ts';
 import { digestOf, makeProofToken } from './proof-token.ts';
 import { checkSecondFactor } from './second-factor.ts';
 import { openSession, type TokenAnswer } from './sessions.ts';
@@ -52,7 +52,8 @@ export async function login(
   const signIn = { mode, device: body.device ?? null, ...how };
   if (account.secondFactor) {
     audit.note({ second_factor: 'asked for' });
-    return askSecondFactor(deps, account, { ...signIn, known: device !== null });
+    const knownDevice = device === null ? null : Buffer.from(digestOf(device)).toString('hex');
+    return askSecondFactor(deps, account, { ...signIn, knownDevice, known: device !== null });
   }
   const tokens = await finish(deps, account, signIn, client, false, device !== null);
   // Another password was set while this one was being looked at.
@@ -71,7 +72,9 @@ export async function verifySecondFactor(
   const pending = await deps.oneTime.find(digest, 'second_factor', deps.clock.now());
   if (pending === null) throw pendingGone();
   audit.know({ tenant: pending.tenant, target: `user:${pending.user}` });
-  const method = await checkSecondFactor(deps, pending.tenant, pending.user, body.code);
+  const half = pending.details as unknown as HalfSignIn;
+  const from = { known: half.knownDevice ?? null, source: client.source };
+  const method = await checkSecondFactor(deps, pending.tenant, pending.user, body.code, from);
   audit.know({ actor: `user:${pending.user}` });
   audit.note({ second_factor: method });
   await audit.begin();
@@ -81,7 +84,6 @@ export async function verifySecondFactor(
   }
   const user = await deps.users.credentialsOf(pending.tenant, pending.user);
   if (user === null || user.status !== 'active') throw pendingGone();
-  const half = pending.details as unknown as HalfSignIn;
   const { mode, device, methods, known, through = null } = half;
   if (through === null && !(await mayUsePassword(deps, user, audit))) throw pendingGone();
   const proven = through === null ? half.passwordRevision : null;
@@ -148,38 +150,6 @@ async function knownDevice(
 
 function deviceKey(tenant: string, digest: Uint8Array): RecordKey {
   return { tenant, kind: 'known_device', id: Buffer.from(digest).toString('hex') };
-}
-
-/** Whether it is the account's password; the same work is done where there is none to compare with. */
-export async function isPassword(
-  deps: Pick<IdentityDeps, 'hasher' | 'users'>,
-  account: UserCredentials | null,
-  password: string,
-): Promise<boolean> {
-  const normal = normalPassword(password);
-  const hash = account?.passwordHash ?? null;
-  if (account === null || hash === null) {
-    await deps.hasher.hash(normal);
-    return false;
-  }
-  if (!(await deps.hasher.verify(hash, normal))) return false;
-  if (deps.hasher.needsRehash(hash)) await renew(deps, account, hash, normal);
-  return true;
-}
-
-/** Written only over the hash that was verified: whoever set another password meanwhile keeps theirs. */
-async function renew(
-  deps: Pick<IdentityDeps, 'hasher' | 'users'>,
-  { tenant, id }: UserCredentials,
-  verified: string,
-  normal: string,
-): Promise<void> {
-  try {
-    await deps.users.rehash(tenant, id, { verified, renewed: await deps.hasher.hash(normal) });
-  } catch (error) {
-    // Too many wait for hashes: the next sign-in renews it, and this one was right.
-    if (!hasErrorCode(error, 'UNAVAILABLE')) throw error;
-  }
 }
 
 function wrong(): CloudFlowError {

@@ -12,6 +12,7 @@ import { notFound } from '../shared/problems.ts';
 import type { Tagged } from '../shared/tagged.ts';
 import { requireGrantable } from '../users/grantable.ts';
 import { callbackUrl, type SsoDeps } from './deps.ts';
+import { administer } from './sign-in-externally.ts';
 
 export interface ProviderDeps extends SsoDeps {
   readonly cursors: Cursors;
@@ -113,9 +114,18 @@ async function requireSound(
   principal: Principal,
   body: Body<'updateIdentityProvider'>,
 ): Promise<void> {
-  await requireGrantable(deps, principal, body.default_roles ?? [], '/body/default_roles');
-  refuse([...addressProblems(deps, body.protocol), ...certificateProblems(body.protocol)]);
+  const roles = body.default_roles ?? [];
+  await requireGrantable(deps, principal, roles, '/body/default_roles');
+  const administering = (await administer(deps, principal.tenant, roles)) ? [ADMINISTERING] : [];
+  const { protocol } = body;
+  refuse([...administering, ...addressProblems(deps, protocol), ...certificateProblems(protocol)]);
 }
+
+const ADMINISTERING = problem(
+  '/body/default_roles',
+  'let whoever the provider brings along change who may do what, and no provider makes an administrator',
+  'roles without permissions that are administrative (GET /api/v1/permissions); give those to users by name',
+);
 
 function addressProblems(deps: ProviderDeps, protocol: Protocol): Problem[] {
   return addressesOf(protocol).flatMap(([name, text]) => {

@@ -17,7 +17,7 @@ import type { SsoDeps } from './deps.ts';
  *  E3 such an address links to the user who has it, unless that user may change who may do what: they
  *     link it themselves, signed in here (`linkIdentity`), so that no provider makes an administrator;
  *  E4 such an address becomes a user where the provider may bring some along, with the roles that the
- *     tenant said, which whoever said so could give;
+ *     tenant said, which whoever said so could give, and none of which changes who may do what;
  *  E5 whoever is deactivated is refused, and every refusal is one answer.
  */
 export async function signInExternally(
@@ -80,7 +80,8 @@ async function link(
   const { tenant } = provider;
   audit.know({ target: `user:${user.id}` });
   if (user.status === 'deactivated') throw refused(audit, 'user_not_active');
-  if (await isAdministrator(deps, user)) throw refused(audit, 'administrators_link_themselves');
+  if (await administer(deps, tenant, user.roles))
+    throw refused(audit, 'administrators_link_themselves');
   audit.know({ actor: `user:${user.id}` });
   audit.note({ identity: 'linked by address' });
   await audit.begin();
@@ -102,7 +103,7 @@ async function link(
 
 /** E4. */
 async function bringAlong(
-  deps: Pick<SsoDeps, 'users' | 'identities' | 'clock' | 'ids'>,
+  deps: Pick<SsoDeps, 'users' | 'roles' | 'identities' | 'clock' | 'ids'>,
   provider: IdentityProviderRecord,
   identity: ExternalIdentity,
   address: string,
@@ -110,6 +111,9 @@ async function bringAlong(
 ): Promise<UserRecord | null> {
   const { tenant, defaultRoles } = provider;
   if (defaultRoles === null) throw refused(audit, 'nobody_is_brought_along');
+  // A role may have come to allow more since the provider was told to give it.
+  if (await administer(deps, tenant, defaultRoles))
+    throw refused(audit, 'default_roles_administer');
   const now = deps.clock.now();
   const id = deps.ids.next(now);
   audit.know({ actor: `user:${id}`, target: `user:${id}` });
@@ -140,10 +144,15 @@ export function vouchedAddress(
   return emailDomains.includes(address.slice(address.lastIndexOf('@') + 1)) ? address : null;
 }
 
-async function isAdministrator(deps: Pick<SsoDeps, 'roles'>, user: UserRecord): Promise<boolean> {
-  const own = await deps.roles.findAll(user.tenant, user.roles);
+/** Whether whoever has these roles may change who may do what. */
+export async function administer(
+  deps: Pick<SsoDeps, 'roles'>,
+  tenant: string,
+  roles: readonly string[],
+): Promise<boolean> {
+  const own = await deps.roles.findAll(tenant, roles);
   const scopes = permissionsOf(
-    user.roles,
+    roles,
     own.flatMap((role) => role.scopes),
   );
   return [...ADMINISTRATIVE].some((permission) => grants(scopes, permission));

@@ -94,6 +94,12 @@ export async function deleteRole(
   const answer = await deps.roles.remove(principal.tenant, name, current.revision);
   if (answer === 'not_found') throw notFound('role');
   if (answer === 'changed') throw changed();
+  if (answer === 'given') {
+    throw new CloudFlowError(
+      'CONFLICT',
+      `an identity provider gives the role '${name}' by default_roles; take it from there first`,
+    );
+  }
   if (answer === 'used') {
     throw new CloudFlowError('CONFLICT', `users have the role '${name}'; take it from them first`);
   }

@@ -59,6 +59,21 @@ export async function inviteUser(
   return present(user);
 }
 
+/** Also after the first has expired. Whoever invites again could have invited. */
+export async function inviteAgain(
+  deps: UserDeps,
+  principal: Principal,
+  id: string,
+): Promise<Tagged<UserBody>> {
+  const current = await requireUser(deps, principal, id);
+  await requireGrantable(deps, principal, current.roles, '/path/user_id');
+  if (current.status !== 'invited') {
+    throw new CloudFlowError('CONFLICT', `the user is ${current.status}; nobody is invited twice`);
+  }
+  await mailToken(deps, current, { purpose: 'invitation', kind: 'cfi', goodMs: INVITATION_MS });
+  return present(current);
+}
+
 export async function listUsers(
   deps: UserDeps,
   principal: Principal,
@@ -82,7 +97,7 @@ export async function getUser(
   return present(await requireUser(deps, principal, id));
 }
 
-/** Whoever gives or takes a role must hold all that it allows. */
+/** Whoever gives or takes a role must hold all that it allows. Other roles end the sessions of whose they are. */
 export async function updateUser(
   deps: UserDeps,
   principal: Principal,

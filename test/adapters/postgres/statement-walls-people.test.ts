@@ -108,6 +108,7 @@ describeWithPostgres('statements about people, with row-level security switched 
       it('roles: none of the other is found, changed, deleted or in the way', async () => {
         await roles.create(theirs, roleOf('theirs'), NOW);
         await join(theirs, ['auditing']);
+        await provider(theirs, 'auditing');
         expect(await roles.find(ours, 'auditing')).toBeNull();
         expect(await roles.findAll(ours, ['auditing'])).toEqual([]);
         expect((await roles.list(ours, PAGE)).items).toEqual([]);
@@ -118,7 +119,7 @@ describeWithPostgres('statements about people, with row-level security switched 
           expect(await roles.find(ours, 'auditing')).toMatchObject({ about: 'ours' });
           expect(await roles.findAll(ours, ['auditing'])).toHaveLength(1);
           expect((await roles.replace(ours, roleOf('new'), 1, LATER)).kind).toBe('replaced');
-          // somebody of the other has a role of this name
+          // somebody of the other has a role of this name, and a provider of theirs gives it
           expect(await roles.remove(ours, 'auditing', 2)).toBe('removed');
         });
       });
@@ -147,6 +148,8 @@ describeWithPostgres('statements about people, with row-level security switched 
           expect(await sessions.end(ours, session, 'logout', LATER)).toBe(false);
           expect(await sessions.endAll(ours, user, 'revoked', LATER)).toBe(0);
           await sessions.secondFactor(ours, session, ['otp'], LATER);
+          const nobody = { tenant: ours, user, passwordRevision: null };
+          expect(await sessions.passwordProven(nobody, session, LATER)).toBe(false);
         });
       });
 
@@ -157,6 +160,8 @@ describeWithPostgres('statements about people, with row-level security switched 
         const refresh = await open(ours);
         await untouched(database.admin, theirs, async () => {
           await sessions.secondFactor(ours, session, ['otp'], LATER);
+          const we = { tenant: ours, user, passwordRevision: null };
+          expect(await sessions.passwordProven(we, session, LATER)).toBe(true);
           const rotated = await sessions.rotate({
             ...{ digest: refresh, next: randomBytes(32), by: () => randomBytes(32), now: LATER },
             ...{ client: { userAgent: null, source: null }, expiresAt: NOW + 2e9, graceMs: 0 },
@@ -222,6 +227,8 @@ describeWithPostgres('statements about people, with row-level security switched 
           expect(await factors.confirm(ours, user, STEP, [code], LATER)).toBe(false);
         });
         await factors.confirm(theirs, user, STEP, [code], NOW);
+        await open(theirs);
+        await sessions.secondFactor(theirs, session, ['pwd', 'otp', 'mfa'], NOW);
         await untouched(database.admin, theirs, async () => {
           expect(await factors.useStep(ours, user, STEP + 1)).toBe(false);
           expect(await factors.useRecovery(ours, user, [code])).toBe(false);
@@ -239,6 +246,14 @@ describeWithPostgres('statements about people, with row-level security switched 
 
   const passwordOf = (hash: string, now: number, except: string | null = null) =>
     ({ hash, proven: null, because: 'password_reset', except, now }) as const;
+
+  const provider = (tenant: string, role: string) =>
+    database.admin.query(
+      `insert into identity_providers (tenant_id, id, name, kind, enabled, settings, email_domains,
+                                       default_roles, trusts_mfa, revision, created_at, updated_at)
+       values ($1, $2, 'okta', 'oidc', true, '{}', '{}', array[$3], false, 1, now(), now())`,
+      [tenant, ids.next(NOW), role],
+    );
 
   const mailed = (tenant: string) =>
     createPostgresOneTimeTokens(database.pool('cloudflow_app')).create({
