@@ -276,7 +276,7 @@ describe('the one registry', () => {
     )
       .flatMap((file) => [
         ...readFileSync(join(ROOT, file), 'utf8').matchAll(
-          /'((?:workflow|notifications|audit|cache)\.[a-z]+)'/g,
+          /'((?:workflow|notifications|audit|cache)\.[a-z]+|[a-z-]+-queue)'/g,
         ),
       ])
       .map(([, topic = '']) => topic);
