@@ -31,6 +31,7 @@ import { makeVault } from '#constructs/vault.ts';
 import { makeArchivist } from './archivist.ts';
 import type { DataStack } from './data-stack.ts';
 import { DATABASE_PARAMETERS, DATABASE_VERSION } from './database.ts';
+import { defaultOptions, groupsOfInstances, MAKE_INSTANCE } from './database-groups.ts';
 import type { EventsStack } from './events-stack.ts';
 import type { Identity } from './identity.ts';
 import { StageStack } from './stage-stack.ts';
@@ -245,10 +246,25 @@ export class RecoveryStack extends StageStack {
         allow(role, {
           sid: sidOf('recovery:copies'),
           actions: actionsOf('recovery:copies').filter(
-            (each) => !restores.includes(each) && !kms.includes(each),
+            (each) => ![...restores, ...kms, MAKE_INSTANCE].includes(each),
           ),
-          resources: [`${rds}:cluster:${prefix}*`, `${rds}:db:${prefix}*`],
+          resources: [
+            `${rds}:cluster:${prefix}*`,
+            `${rds}:db:${prefix}*`,
+            // IAM asks about a last snapshot, though none is made.
+            `${rds}:cluster-snapshot:${prefix}*`,
+          ],
           star: 'copies are named after the execution that makes them; nothing else begins so',
+        });
+        allow(role, {
+          sid: 'MakeCopies',
+          actions: [MAKE_INSTANCE],
+          resources: [
+            `${rds}:cluster:${prefix}*`,
+            `${rds}:db:${prefix}*`,
+            ...groupsOfInstances(rds, names.copies),
+          ],
+          star: 'copies are named after the execution that makes them, default groups by AWS',
         });
         allow(role, {
           sid: 'RestoreInto',
@@ -259,6 +275,7 @@ export class RecoveryStack extends StageStack {
             `${rds}:cluster-snapshot:awsbackup:*`,
             `${rds}:subgrp:${names.copies}`,
             `${rds}:cluster-pg:${names.copies}`,
+            defaultOptions(rds),
           ],
           star: 'backups are named by AWS Backup, copies after the execution that makes them',
         });

@@ -196,24 +196,30 @@ function servedBy(tag: Tag): FunctionName {
   return only;
 }
 
-/** A limit of its own for every route, so that a flood of one leaves room for the others. */
+/**
+ * A limit of its own for every method of the API, HEAD and OPTIONS too, so that a flood of one leaves room
+ * for the others. A HEAD is let through as its GET is, an OPTIONS as what anybody may ask.
+ */
 function throttles({ perSecond, atOnce }: RequestRates): Record<string, MethodDeploymentOptions> {
   return Object.fromEntries(
-    operationIds.map(routeOf).map((route) => {
-      const share = shareOf(route);
-      return [
-        `${route.path}/${route.method}`,
-        {
-          throttlingRateLimit: Math.ceil(perSecond * share),
-          throttlingBurstLimit: Math.ceil(atOnce * share),
-        },
-      ];
-    }),
+    endpoints().flatMap(({ path, methods }) =>
+      [...methods].map(([method, id]) => {
+        const share = id === null ? PUBLIC_SHARE : shareOf(routeOf(id));
+        return [
+          `${path}/${method}`,
+          {
+            throttlingRateLimit: Math.ceil(perSecond * share),
+            throttlingBurstLimit: Math.ceil(atOnce * share),
+          },
+        ];
+      }),
+    ),
   );
 }
 
 function shareOf({ tenant, method }: Route): number {
-  if (tenant === 'none') return PUBLIC_SHARE;
+  // Who is known by the path alone may be anybody.
+  if (tenant !== 'caller') return PUBLIC_SHARE;
   return method === 'GET' ? 1 : WRITE_SHARE;
 }
 

@@ -29,6 +29,7 @@ import { PlatformMachines } from '#constructs/platform-machine.ts';
 import { RecoveryStore } from '#constructs/recovery-store.ts';
 import { ServiceFunction, type Surroundings } from '#constructs/service-function.ts';
 import { makeVault } from '#constructs/vault.ts';
+import { groupsOfInstances, MAKE_INSTANCE } from './database-groups.ts';
 import { POSTGRES_PORT } from './network-stack.ts';
 import { StageStack } from './stage-stack.ts';
 import { StandbyDatabase } from './standby-database.ts';
@@ -217,16 +218,26 @@ export class StandbyStack extends StageStack {
           resources: [`${rds}:cluster:${names.cluster}`, `${rds}:db:*`],
           star: 'instances are asked for by their cluster; nothing is changed',
         }),
-      'takeover:database': (role) =>
+      'takeover:database': (role) => {
         allow(role, {
           sid: sidOf('takeover:database'),
-          actions: actionsOf('takeover:database'),
+          actions: actionsOf('takeover:database').filter((each) => each !== MAKE_INSTANCE),
           resources: [
             `arn:aws:rds::${account}:global-cluster:${names.global}`,
             `${rds}:cluster:${names.cluster}`,
-            `${rds}:db:${names.standbyInstance}`,
           ],
-        }),
+        });
+        allow(role, {
+          sid: 'TakeoverInstance',
+          actions: [MAKE_INSTANCE],
+          resources: [
+            `${rds}:cluster:${names.cluster}`,
+            `${rds}:db:${names.standbyInstance}`,
+            ...groupsOfInstances(rds, names.cluster),
+          ],
+          star: 'groups for which nobody names another are named by AWS',
+        });
+      },
       'takeover:name': (role) => {
         allow(role, {
           sid: sidOf('takeover:name'),

@@ -101,6 +101,14 @@ export class ZoneDrill extends Construct {
       ],
       star: 'an experiment is named by AWS when it begins',
     });
+    // The first experiment of an account makes the role that FIS itself needs, in the name of who starts it.
+    allow(clock, {
+      sid: 'FirstRehearsal',
+      actions: ['iam:CreateServiceLinkedRole'],
+      resources: [`arn:aws:iam::${account}:role/aws-service-role/fis.amazonaws.com/*`],
+      conditions: { StringEquals: { 'iam:AWSServiceName': 'fis.amazonaws.com' } },
+      star: 'its name is AWS’s own',
+    });
     allow(clock, {
       sid: 'CallPeople',
       actions: ['sns:Publish'],
@@ -130,7 +138,12 @@ export class ZoneDrill extends Construct {
       });
       schedule.node.addDependency(clock);
     };
-    call('zone', 'fis:startExperiment', { ExperimentTemplateId: template.ref });
+    call('zone', 'fis:startExperiment', {
+      // The same for this call and its repetitions, so that they are one experiment. FIS asks for it, and
+      // Scheduler fills in the time.
+      ClientToken: `cloudflow-${stage}-<aws.scheduler.scheduled-time>`,
+      ExperimentTemplateId: template.ref,
+    });
     for (const name of ['region', 'complete'] as const) {
       call(name, 'sns:publish', {
         TopicArn: store.topic.topicArn,

@@ -128,6 +128,22 @@ function ofGroupRules(id: string, resource: Resource): readonly Mutation[] {
   ];
 }
 
+/** Limits of methods that anybody may call: there are few enough to take each away. */
+function ofLimits(id: string, resource: Resource): readonly Mutation[] {
+  const settings = resource.Properties['MethodSettings'] as readonly {
+    readonly HttpMethod: string;
+    readonly ResourcePath: string;
+  }[];
+  return settings
+    .filter(({ HttpMethod }) => HttpMethod === 'OPTIONS' || HttpMethod === 'HEAD')
+    .map((gone) => ({
+      about: `limit of ${gone.HttpMethod}`,
+      id,
+      left: with_(resource, { MethodSettings: settings.filter((each) => each !== gone) }),
+      named: `${gone.HttpMethod} ${gone.ResourcePath.slice(1).replaceAll('~1', '/')} has no limit`,
+    }));
+}
+
 function mutationsOf(id: string, resource: Resource): readonly Mutation[] {
   const whole = WHOLE[resource.Type];
   if (whole !== undefined) {
@@ -148,6 +164,8 @@ function mutationsOf(id: string, resource: Resource): readonly Mutation[] {
           ];
     case 'AWS::ECS::TaskDefinition':
       return ofContainers(id, resource);
+    case 'AWS::ApiGateway::Stage':
+      return ofLimits(id, resource);
     case 'AWS::EC2::SecurityGroupIngress':
     case 'AWS::EC2::SecurityGroupEgress':
       return ofGroupRules(id, resource);
@@ -181,6 +199,18 @@ describe.each(STAGES)('what code uses, taken away from the templates of %s', (st
     expect(RULES.flatMap((rule) => rule.problems(made))).toEqual([]);
   });
 
+  it('a rehearsal without a token is noticed, where there are rehearsals', () => {
+    const clocks = [...made.resources].filter(([, { Properties }]) =>
+      JSON.stringify(Properties['Target'] ?? '').includes(':fis:startExperiment'),
+    );
+    expect(clocks.length).toBe(made.settings.rehearses ? 1 : 0);
+    for (const [id, resource] of clocks) {
+      const { Input: _, ...Target } = resource.Properties['Target'] as { Input: unknown };
+      const left = with_(resource, { Target });
+      expect(isNoticed({ about: 'token', id, left, named: 'no token of its own' })).toBe(true);
+    }
+  });
+
   it.each([
     'statement',
     'the resource of',
@@ -193,6 +223,7 @@ describe.each(STAGES)('what code uses, taken away from the templates of %s', (st
     'letter',
     'rule, made twice',
     'order of a service',
+    'limit of',
     ...Object.keys(WHOLE),
   ])('%s: each one that is gone is noticed, by its name', (kind) => {
     const tried = mutations.filter(({ about }) => about === kind || about.startsWith(`${kind} `));

@@ -66,6 +66,8 @@ const CURSOR_KEY = `(?:CursorKey|${WAITING}/cursor-key-[?]{6}")`;
 const IDENTITY_KEY = `(?:IdentityKey|${WAITING}/identity-key-[?]{6}")`;
 /** Of a bucket: its account, and there its region besides. */
 const OWNER = String.raw`\d{12}(?:-us-[a-z]+-\d)?`;
+/** Beside the instance: IAM's own example of the permission names its groups too. */
+const INSTANCE_GROUPS = /:og:default:.*:pg:default\..*:subgrp:/;
 const TENANT_SECRETS = /:secret:cloudflow\/[a-z]+\/tenants\/\*/;
 
 /** A topic in an ARN is a reference to the resource that makes it. */
@@ -254,9 +256,10 @@ export const STATEMENTS: { readonly [C in Capability]: readonly Wanted[] } = {
   'recovery:copies': [
     {
       sid: 'RecoveryCopies',
-      actions: actions('recovery:copies').filter((each) => !/Restore|kms/.test(each)),
-      on: /^\[("arn:aws:rds:[^"]*:(?:cluster|db):cloudflow-[a-z]+-restored-\*",?)+\]$/,
+      actions: actions('recovery:copies').filter((each) => !/Restore|kms|Create/.test(each)),
+      on: /^\[("arn:aws:rds:[^"]*:(?:cluster|db|cluster-snapshot):cloudflow-[a-z]+-restored-\*",?)+\]$/,
     },
+    { sid: 'MakeCopies', actions: ['rds:CreateDBInstance'], on: INSTANCE_GROUPS },
     {
       sid: 'RestoreInto',
       actions: actions('recovery:copies').filter((each) => each.includes('Restore')),
@@ -283,7 +286,12 @@ export const STATEMENTS: { readonly [C in Capability]: readonly Wanted[] } = {
     { sid: 'RecoveryTopics', actions: actions('recovery:topics'), on: /:topic\// },
   ],
   'takeover:database': [
-    { sid: 'TakeoverDatabase', actions: actions('takeover:database'), on: /:global-cluster:/ },
+    {
+      sid: 'TakeoverDatabase',
+      actions: without('takeover:database', 'rds:CreateDBInstance'),
+      on: /:global-cluster:/,
+    },
+    { sid: 'TakeoverInstance', actions: ['rds:CreateDBInstance'], on: INSTANCE_GROUPS },
   ],
   'takeover:name': [
     {
@@ -415,6 +423,11 @@ function platformClock(stack: string, made: Synthesised): readonly Wanted[] {
   return [
     starts,
     { sid: 'RehearseZone', actions: ['fis:StartExperiment'], on: /:experiment-template\// },
+    {
+      sid: 'FirstRehearsal',
+      actions: ['iam:CreateServiceLinkedRole'],
+      on: /:role\/aws-service-role\/fis\.amazonaws\.com\/\*"/,
+    },
     { sid: 'CallPeople', actions: ['sns:Publish'], on: /StoreTold|:cloudflow-[a-z]+-recovery"/ },
     recoveryKey('SealCalls', 'kms:Decrypt', 'kms:GenerateDataKey'),
   ];

@@ -98,3 +98,16 @@ export const PLATFORM_CLOCKS: Rule = {
     );
   },
 };
+
+export const DRILLS_ONCE: Rule = {
+  name: 'starts a rehearsal once, however often its clock has to ask',
+  problems: (made) =>
+    entriesOf(made, 'AWS::Scheduler::Schedule').flatMap(([id, { Properties }]) => {
+      const { Arn, Input } = Properties['Target'] as { Arn: unknown; Input?: unknown };
+      if (!JSON.stringify(Arn).includes(':fis:startExperiment')) return [];
+      // FIS refuses a call without one; that of an attempt would start another experiment at the next.
+      return JSON.stringify(Input ?? '').includes('<aws.scheduler.scheduled-time>')
+        ? []
+        : [`${id} gives FIS no token of its own`];
+    }),
+};

@@ -104,3 +104,34 @@ export const DOOR: Rule = {
       ];
     }),
 };
+
+export const THROTTLED: Rule = {
+  name: 'gives every method of the API a limit of its own, HEAD and OPTIONS too: a flood of one leaves room for the others',
+  problems: (made) => {
+    const settings = made
+      .ofType('AWS::ApiGateway::Stage')
+      .flatMap(
+        ({ Properties }) => (Properties['MethodSettings'] ?? []) as readonly MethodSetting[],
+      );
+    const limits = new Map(
+      settings.map(({ HttpMethod, ResourcePath, ThrottlingRateLimit = 0 }) => [
+        `${HttpMethod} ${ResourcePath.slice(1).replaceAll('~1', '/')}`,
+        ThrottlingRateLimit,
+      ]),
+    );
+    // A limit that lets through what the whole stage does is none, but for what a known caller reads.
+    const all = limits.get('* *') ?? 0;
+    return [...served(made)].flatMap(([route, { method }]) => {
+      const limit = limits.get(route) ?? 0;
+      if (limit === 0) return [`${route} has no limit of its own`];
+      const open = method.Properties['AuthorizationType'] === 'NONE';
+      return open && limit >= all ? [`${route} takes from anybody all that the stage does`] : [];
+    });
+  },
+};
+
+interface MethodSetting {
+  readonly HttpMethod: string;
+  readonly ResourcePath: string;
+  readonly ThrottlingRateLimit?: number;
+}

@@ -3,9 +3,10 @@ import { DESCRIBED, ONCE } from './groups.ts';
 import { NOTICES } from './notices.ts';
 import { PERMISSIONS } from './permissions.ts';
 import { FUNCTIONS, VARIABLES } from './programs.ts';
-import { DRILLS_STOP, PLATFORM_CLOCKS, PLATFORM_MACHINES } from './recovery.ts';
-import { DOOR, GATEWAY_PERMISSIONS, ROUTES } from './routes.ts';
+import { DRILLS_ONCE, DRILLS_STOP, PLATFORM_CLOCKS, PLATFORM_MACHINES } from './recovery.ts';
+import { DOOR, GATEWAY_PERMISSIONS, ROUTES, THROTTLED } from './routes.ts';
 import { DISKS, PROVIDERS, SCALING } from './scaling.ts';
+import { SEALED } from './sealed.ts';
 import { SECRETS } from './secrets.ts';
 import { SOCKETS } from './sockets.ts';
 import { TRANSPORT } from './transport.ts';
@@ -22,6 +23,7 @@ export const RULES: readonly Rule[] = [
   PERMISSIONS,
   ROUTES,
   DOOR,
+  THROTTLED,
   GATEWAY_PERMISSIONS,
   SOCKETS,
   TRIGGERS,
@@ -29,6 +31,7 @@ export const RULES: readonly Rule[] = [
   PLATFORM_MACHINES,
   PLATFORM_CLOCKS,
   DRILLS_STOP,
+  DRILLS_ONCE,
   QUEUES_WITH_DEAD_LETTERS,
   TOPICS_OF_THE_LOG,
   SCALING,
@@ -42,5 +45,6 @@ export const RULES: readonly Rule[] = [
   WHO_IS_WOKEN,
   NOTICES,
   SECRETS,
+  SEALED,
   DASHBOARDS,
 ];
