@@ -67,6 +67,8 @@ function about({ tenant, id, correlationId }: ExecutionHeader): LogFields {
 
 const MAX_WAKE_HINTS = 50_000;
 const SIGNALS_PER_LOOK = 2_000;
+/** Real milliseconds from an end to a look for what it made room for: bounds such looks to 40 a second. */
+const LET_IN_AFTER_MS = 25;
 /** Real milliseconds between looks at whether all is quiet. */
 const SETTLE_LOOK_MS = 2;
 
@@ -87,6 +89,7 @@ export function createEngine(deps: EngineDeps, given: Partial<EngineLimits> = {}
   let arriving = 0;
   /** Something waits to be let in: an execution that ends may have made room for it. */
   let startsWait = false;
+  let lettingIn: { cancel(): void } | null = null;
   let leaseUntil = 0;
   /** The tenant up to which the last pass of letting in went. */
   let letInAfter: string | null = null;
@@ -206,7 +209,7 @@ export function createEngine(deps: EngineDeps, given: Partial<EngineLimits> = {}
       actors.delete(id);
       room.give(tenant);
     }
-    if (why.kind === 'ended' && startsWait) polling.soon();
+    if (why.kind === 'ended' && startsWait) roomMade();
     if (why.kind === 'stranded') suspicious = true;
     if (why.kind === 'aside') tryLater(tenant, id);
     if (why.kind !== 'parked') return;
@@ -217,6 +220,15 @@ export function createEngine(deps: EngineDeps, given: Partial<EngineLimits> = {}
         clock.schedule(why.wakeAt, () => wake(tenant, id)),
       );
     }
+  }
+
+  /** Soon, and not after each of many: what waits may be paused, for days. */
+  function roomMade(): void {
+    if (lettingIn !== null) return;
+    lettingIn = clock.after(LET_IN_AFTER_MS, () => {
+      lettingIn = null;
+      polling.soon();
+    });
   }
 
   /** Others find it by its time, which is business time and may stand still: here it is tried again. */
@@ -425,6 +437,7 @@ export function createEngine(deps: EngineDeps, given: Partial<EngineLimits> = {}
       await Promise.all([polling.stop(), takingOver.stop()]);
       for (const hint of wakeHints.values()) hint.cancel();
       wakeHints.clear();
+      lettingIn?.cancel();
       let late: { cancel(): void } | null = null;
       const deadline = new Promise<void>((resolve) => {
         late = clock.after(limits.drainMs, resolve);
