@@ -147,18 +147,6 @@ export const BUGS: readonly Bug[] = [
     faults: [],
   },
   {
-    name: 'the log names another version than was asked for',
-    breaks: ['I24'],
-    edits: [
-      {
-        file: 'lib/adapters/postgres/accept.ts',
-        from: 'version: request.version,\n    program_hash',
-        to: "version: '1.0.0',\n    program_hash",
-      },
-    ],
-    faults: [],
-  },
-  {
     name: 'a loop begins all its items at once',
     breaks: ['I23'],
     edits: [
