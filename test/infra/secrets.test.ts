@@ -36,4 +36,5 @@ it('docs/secrets.md names every secret that any stage makes and no other, and sa
     expect([name, rows.get(name) === 'a copy']).toEqual([name, copied]);
   }
   expect(rows.get(TENANTS)).toBe('a copy');
-});
+  // Templates of three stages, each through every check.
+}, 400_000);
