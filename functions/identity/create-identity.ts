@@ -8,6 +8,7 @@ import { createPostgresSecondFactors } from '#adapters/postgres/second-factors.t
 import { createPostgresSessions } from '#adapters/postgres/session-store.ts';
 import { createPostgresTenants } from '#adapters/postgres/tenant-store.ts';
 import { createPostgresUsers } from '#adapters/postgres/user-store.ts';
+import type { Cache } from '#ports/cache.ts';
 import type { Clock } from '#ports/clock.ts';
 import type { KeyValue } from '#ports/key-value.ts';
 import type { Outbox } from '#ports/outbox.ts';
@@ -16,6 +17,7 @@ import type { SigningKeys } from '#ports/signing-keys.ts';
 import { boundHashing } from '#services/identity/bound-hashing.ts';
 import { createIdentityKey } from '#services/identity/identity-key.ts';
 import type { Keys } from '#services/shared/key-ring.ts';
+import { createProfiles } from '#services/users/profiles.ts';
 import type { IdentityHandlerDeps } from './handlers.ts';
 
 /** What the identity part of the API stands on, as every host wires it. */
@@ -29,12 +31,15 @@ export function createIdentity(deps: {
   readonly outbox: Outbox;
   readonly records: KeyValue;
   readonly clock: Clock;
+  readonly cache: Cache;
   readonly issuer: () => string;
   readonly randomBytes: (count: number) => Uint8Array;
 }): Omit<IdentityHandlerDeps, 'clock' | 'ids' | 'cursors' | 'accessTokens'> {
   const { app, login, signingKeys, outbox, issuer, randomBytes } = deps;
+  const users = createPostgresUsers(app);
   return {
-    users: createPostgresUsers(app),
+    users,
+    profiles: createProfiles(users, deps.cache),
     roles: createPostgresRoles(app),
     tenants: createPostgresTenants(app),
     sessions: createPostgresSessions(app, login),

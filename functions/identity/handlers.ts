@@ -27,6 +27,7 @@ import {
   removeIdentity,
   removeMyIdentity,
 } from '#services/users/identities.ts';
+import type { Profiles } from '#services/users/profiles.ts';
 import {
   createRole,
   deleteRole,
@@ -64,6 +65,7 @@ export interface IdentityHandlerDeps extends IdentityDeps {
   readonly identities: Pick<ExternalIdentities, 'list' | 'unlink'>;
   readonly signingKeys: SigningKeys;
   readonly cursors: Cursors;
+  readonly profiles: Profiles;
   /** Who issues tokens: where the API is reached from outside. */
   readonly issuer: () => string;
 }

@@ -45,6 +45,7 @@ const identity = createIdentity({
   issuer,
   records: openRecords(deps, env, pool),
   clock,
+  cache: deps.cache,
   randomBytes,
 });
 

@@ -74,6 +74,19 @@ const declared = {
     // What runs keeps the program of a version that was deleted.
     forgottenOn: [],
   },
+  'user-profile': {
+    about:
+      'who whoever calls is, as they are shown to themselves; held at every call against how new their row is',
+    format: 1,
+    shared: CACHE_CLASSES.minutes,
+    // Whoever changed theirs through one process sees it through the next.
+    heldMs: 0,
+    absentMs: 0,
+    maxBytes: 20_000,
+    changes: 'with a revision',
+    filled: ['when it is read', 'when it is written'],
+    forgottenOn: [],
+  },
 } as const satisfies Record<string, CacheSpec>;
 
 export type CacheKindName = keyof typeof declared;

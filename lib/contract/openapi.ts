@@ -1,16 +1,7 @@
 import { API_ERRORS, type ApiErrorCode } from '#core/errors.ts';
 import type { Json, JsonObject } from '#core/json.ts';
 import { CORRELATION_ID, IDEMPOTENCY_KEY } from './request-headers.ts';
-import {
-  answerType,
-  bodyType,
-  errorsOf,
-  MAY_LAG,
-  mayLag,
-  type Route,
-  TAGS,
-  type Tag,
-} from './route.ts';
+import { ageOf, answerType, bodyType, errorsOf, type Route, TAGS, type Tag } from './route.ts';
 import { type OperationId, operationIds, routeOf } from './routes.ts';
 import { ProblemDetails } from './schemas/common.ts';
 
@@ -98,7 +89,7 @@ function operation(id: OperationId, route: Route): JsonObject {
 }
 
 function described(route: Route): JsonObject {
-  const texts = [route.description, mayLag(route) ? MAY_LAG : undefined];
+  const texts = [route.description, ageOf(route) ?? undefined];
   const description = texts.filter((text) => text !== undefined).join(' ');
   return description === '' ? {} : { description };
 }

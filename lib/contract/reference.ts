@@ -2,7 +2,7 @@ import type { TSchema } from 'typebox';
 import { API_ERRORS, type ApiErrorCode } from '#core/errors.ts';
 import { EXAMPLES, type Example } from './examples.ts';
 import { PERMISSIONS } from './permissions.ts';
-import { bodyType, errorsOf, MAY_LAG, mayLag, type Route, TAGS, type Tag } from './route.ts';
+import { ageOf, bodyType, errorsOf, type Route, TAGS, type Tag } from './route.ts';
 import { type OperationId, operationIds, routeOf } from './routes.ts';
 import { answerWords, memberTable, shapesSection, typeWords } from './shapes.ts';
 
@@ -43,7 +43,8 @@ function operation(id: OperationId, route: Route): string {
     `**${route.summary}** · \`${id}\` · ${credential(route)}`,
   ];
   if (route.description !== undefined) lines.push('', route.description);
-  if (mayLag(route)) lines.push('', MAY_LAG);
+  const age = ageOf(route);
+  if (age !== null) lines.push('', age);
   lines.push(...parameters(route), ...body(route), ...answers(route));
   const own = errorsOf(route).filter((code) => !COMMON.has(code));
   if (own.length > 0) lines.push('', `Errors: ${own.map((code) => `\`${code}\``).join(', ')}.`);

@@ -49,11 +49,13 @@ export type Access =
  *
  *  - `current`: it shows all that was committed before it was asked. What callers decide on, what
  *    they change next with If-Match, and what they have just made.
+ *  - `of_caller`: what is told of whoever calls, about themselves, is as old as what they may do may be:
+ *    two seconds at most. A change is held against what is there, whatever was seen.
  *  - `may_lag`: it may be as old as a reader of the database is behind, usually far less than a second.
  *    A refusal is never of a reader: who is not found there is looked for where it is written.
  */
 export type Reads =
-  | { readonly method: 'GET'; readonly reads: 'current' | 'may_lag' }
+  | { readonly method: 'GET'; readonly reads: 'current' | 'of_caller' | 'may_lag' }
   | { readonly method: Exclude<Method, 'GET'> };
 
 export type TenantRule = Access['tenant'];
@@ -121,8 +123,15 @@ export function answerType(route: Route): string {
   return route.text ?? 'application/json';
 }
 
-/** What people are told of a route that may. */
-export const MAY_LAG =
+/** How old an answer may be, for people; null: it is current. */
+export function ageOf(route: Route): string | null {
+  if (mayLag(route)) return MAY_LAG;
+  return route.method === 'GET' && route.reads === 'of_caller' ? OF_CALLER : null;
+}
+
+const OF_CALLER = 'What it says of the user may be two seconds old.';
+
+const MAY_LAG =
   'The answer may lag behind what was just written, usually by far less than a second.';
 
 type PartOf<R extends Route, K extends 'params' | 'query' | 'body'> = R extends {

@@ -418,6 +418,7 @@ async function start(
     keys: oneKey(state.identity.identityKey),
     outbox: stepDeps.outbox,
     records: createPostgresKeyValue({ pool: appPool, clock, codec }),
+    cache,
     issuer,
     clock,
     randomBytes,

@@ -126,6 +126,15 @@ export interface SessionState {
   readonly secondFactorAt: number | null;
   readonly expiresAt: number;
   readonly endedAt: number | null;
+  readonly newest: UserNewest;
+}
+
+/** How new what is stored of a user is: nothing older may be told of them. */
+export interface UserNewest {
+  readonly revision: number;
+  readonly updatedAt: number;
+  /** Not a new revision. */
+  readonly lastSignedInAt: number | null;
 }
 
 export interface Rotation {

@@ -189,6 +189,7 @@ export async function startTestApi(
     partitions: createPartitions(enginePool),
     clock,
   });
+  const cache = options.cache ?? createOwnCache({ clock, metrics: options.metrics ?? NO_METRICS });
   const identity = createIdentity({
     app: appPool,
     login: loginPool,
@@ -197,6 +198,7 @@ export async function startTestApi(
     keys: options.keys?.identity ?? oneKey(randomBytes(32)),
     outbox,
     records: createPostgresKeyValue({ pool: appPool, clock, codec }),
+    cache,
     issuer,
     clock,
     randomBytes,

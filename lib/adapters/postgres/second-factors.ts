@@ -48,9 +48,9 @@ export function createPostgresSecondFactors(pool: Pool): SecondFactors {
     confirm: (tenant, user, step, recovery, now) =>
       changes(
         tenant,
-        `update second_factors
+        andUser(`update second_factors
          set confirmed_at = to_timestamp($5), last_step = $3, recovery = $4
-         where tenant_id = $1 and user_id = $2 and confirmed_at is null and last_step < $3`,
+         where tenant_id = $1 and user_id = $2 and confirmed_at is null and last_step < $3`),
         [user, step, recovery.map((digest) => Buffer.from(digest)), seconds(now)],
       ),
 
@@ -74,10 +74,8 @@ export function createPostgresSecondFactors(pool: Pool): SecondFactors {
 
     remove: (tenant, user) =>
       withTenant(pool, tenant, async (client) => {
-        await client.query('delete from second_factors where tenant_id = $1 and user_id = $2', [
-          tenant,
-          user,
-        ]);
+        const gone = 'delete from second_factors where tenant_id = $1 and user_id = $2';
+        await client.query(andUser(gone), [tenant, user]);
         await client.query(
           `update sessions
            set second_factor_at = null,
@@ -87,4 +85,11 @@ export function createPostgresSecondFactors(pool: Pool): SecondFactors {
         );
       }),
   };
+}
+
+/** Whether they have one is part of what is told of a user, so it is another revision of the user. */
+function andUser(change: string): string {
+  return `with changed as (${change} returning tenant_id, user_id)
+    update users u set revision = u.revision + 1
+    from changed c where u.tenant_id = c.tenant_id and u.id = c.user_id`;
 }

@@ -46,6 +46,9 @@ interface StateRow {
   readonly second_factor_at: number | null;
   readonly expires_at: number;
   readonly ended_at: number | null;
+  readonly user_revision: number;
+  readonly user_updated_at: number;
+  readonly last_signed_in_at: number | null;
 }
 
 interface TokenRow {
@@ -110,8 +113,8 @@ export function createPostgresSessions(pool: Pool, lookups: Pool = pool): Sessio
 
     async state(tenant, id) {
       const { rows } = await lookups.query<StateRow>({
-        name: 'find-session-state',
-        text: 'select * from find_session_state($1, $2)',
+        name: 'find-session-user',
+        text: 'select * from find_session_user($1, $2)',
         values: [tenant, id],
       });
       const row = rows[0];
@@ -129,6 +132,11 @@ export function createPostgresSessions(pool: Pool, lookups: Pool = pool): Sessio
             secondFactorAt: row.second_factor_at,
             expiresAt: row.expires_at,
             endedAt: row.ended_at,
+            newest: {
+              revision: row.user_revision,
+              updatedAt: row.user_updated_at,
+              lastSignedInAt: row.last_signed_in_at,
+            },
           };
     },
 

@@ -146,7 +146,7 @@ export const authRoutes = {
   },
   whoAmI: {
     method: 'GET',
-    reads: 'current',
+    reads: 'of_caller',
     path: '/api/v1/auth/me',
     tag: 'auth',
     tenant: 'caller',

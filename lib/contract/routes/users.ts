@@ -67,7 +67,7 @@ export const userRoutes = {
   },
   getProfile: {
     method: 'GET',
-    reads: 'current',
+    reads: 'of_caller',
     path: '/api/v1/users/me',
     tag: 'users',
     tenant: 'caller',

@@ -97,6 +97,7 @@ async function withToken(
       session: token.session,
       roles: state.roles,
       secondFactorAt: state.secondFactorAt,
+      newest: state.newest,
       mfa: state.settings.mfa,
     },
     admission: admissionBy(state.settings, null),

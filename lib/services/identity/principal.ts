@@ -1,5 +1,6 @@
 import type { Mode } from '#ports/execution-store.ts';
 import type { ByWindow } from '#ports/rate-limiter.ts';
+import type { UserNewest } from '#ports/sessions.ts';
 import type { TenantSettings } from '#ports/users.ts';
 
 /** Who calls, as the verified credential says, and nothing that the request says itself. */
@@ -39,6 +40,8 @@ export interface SignedInUser {
   readonly roles: readonly string[];
   /** When a second factor was last proven in this session; null: never. */
   readonly secondFactorAt: number | null;
+  /** How new their record is. */
+  readonly newest: UserNewest;
   /** Who needs one, as the tenant says. */
   readonly mfa: TenantSettings['mfa'];
 }

@@ -1,16 +1,17 @@
 import type { Query, ResponseBody } from '#contract/routes.ts';
 import type { Clock } from '#ports/clock.ts';
 import type { EndReason, SessionRecord, SessionStore } from '#ports/sessions.ts';
-import type { TenantStore, UserStore } from '#ports/users.ts';
+import type { TenantStore } from '#ports/users.ts';
 import { type Principal, signedIn } from '../identity/principal.ts';
 import type { Cursors } from '../shared/cursor.ts';
 import { iso, isoOrNull } from '../shared/present.ts';
 import { notFound } from '../shared/problems.ts';
+import type { Profiles } from './profiles.ts';
 import { presentUser } from './users.ts';
 
 export interface SessionDeps {
   readonly sessions: SessionStore;
-  readonly users: Pick<UserStore, 'find'>;
+  readonly profiles: Pick<Profiles, 'read'>;
   readonly tenants: Pick<TenantStore, 'find'>;
   readonly clock: Clock;
   readonly cursors: Cursors;
@@ -26,7 +27,7 @@ export async function whoAmI(
     user === null
       ? [null, null]
       : await Promise.all([
-          deps.users.find(principal.tenant, user.id),
+          deps.profiles.read(principal.tenant, user.id, user.newest),
           deps.sessions.find(principal.tenant, user.session),
         ]);
   return {

@@ -11,8 +11,10 @@ import { iso, isoOrNull } from '../shared/present.ts';
 import { notFound } from '../shared/problems.ts';
 import type { Tagged } from '../shared/tagged.ts';
 import { requireGrantable } from './grantable.ts';
+import type { Profiles } from './profiles.ts';
 
 export interface UserDeps extends IdentityDeps {
+  readonly profiles: Profiles;
   readonly cursors: Cursors;
 }
 
@@ -157,7 +159,10 @@ export async function getProfile(
   deps: UserDeps,
   principal: Principal,
 ): Promise<Tagged<ResponseBody<'getProfile'>>> {
-  return presentProfile(await requireUser(deps, principal, signedIn(principal).id));
+  const { id, newest } = signedIn(principal);
+  const user = await deps.profiles.read(principal.tenant, id, newest);
+  if (user === null) throw notFound('user');
+  return presentProfile(user);
 }
 
 export async function updateProfile(
@@ -202,6 +207,7 @@ async function change(
   );
   switch (answer.kind) {
     case 'replaced':
+      await deps.profiles.wrote(answer.record);
       return answer.record;
     case 'changed':
       throw changed();
