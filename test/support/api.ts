@@ -189,7 +189,6 @@ export async function startTestApi(
     partitions: createPartitions(enginePool),
     clock,
   });
-  const cache = options.cache ?? createOwnCache({ clock, metrics: options.metrics ?? NO_METRICS });
   const identity = createIdentity({
     app: appPool,
     login: loginPool,
