@@ -128,20 +128,22 @@ function ofGroupRules(id: string, resource: Resource): readonly Mutation[] {
   ];
 }
 
-/** Limits of methods that anybody may call: there are few enough to take each away. */
+/** Limits of all methods of one kind: the last of them must be missed too. */
 function ofLimits(id: string, resource: Resource): readonly Mutation[] {
   const settings = resource.Properties['MethodSettings'] as readonly {
     readonly HttpMethod: string;
     readonly ResourcePath: string;
   }[];
-  return settings
-    .filter(({ HttpMethod }) => HttpMethod === 'OPTIONS' || HttpMethod === 'HEAD')
-    .map((gone) => ({
-      about: `limit of ${gone.HttpMethod}`,
+  return ['HEAD', 'OPTIONS'].map((kind) => {
+    const last = settings.findLast(({ HttpMethod }) => HttpMethod === kind)?.ResourcePath ?? '';
+    const MethodSettings = settings.filter(({ HttpMethod }) => HttpMethod !== kind);
+    return {
+      about: `limit of ${kind}`,
       id,
-      left: with_(resource, { MethodSettings: settings.filter((each) => each !== gone) }),
-      named: `${gone.HttpMethod} ${gone.ResourcePath.slice(1).replaceAll('~1', '/')} has no limit`,
-    }));
+      left: with_(resource, { MethodSettings }),
+      named: `${kind} ${last.slice(1).replaceAll('~1', '/')} has no limit`,
+    };
+  });
 }
 
 function mutationsOf(id: string, resource: Resource): readonly Mutation[] {
