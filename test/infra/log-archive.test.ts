@@ -15,7 +15,7 @@ describe.each(STAGES)('the archive of logs of stage %s', (stage) => {
 
   it('takes every line of every log of the region that serves, and of no other', () => {
     const groups = [...made.resources]
-      .filter(([id, { Type }]) => Type === 'AWS::Logs::LogGroup' && !/^Standby/.test(id))
+      .filter(([id, { Type }]) => Type === 'AWS::Logs::LogGroup' && !/^(?:Standby|Probe)/.test(id))
       .map(([, { Properties }]) => Properties['LogGroupName']);
     const filters = [...made.resources].filter(
       ([, { Type }]) => Type === 'AWS::Logs::SubscriptionFilter',

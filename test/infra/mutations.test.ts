@@ -1,7 +1,9 @@
 import { beforeAll, describe, expect, inject, it } from 'vitest';
 import { STAGES } from '#config/stages.ts';
+import { WHO_IS_WOKEN } from './rules/alarms.ts';
+import { DOORS } from './rules/doors.ts';
 import { RULES } from './rules/rules.ts';
-import { list, type Statement } from './rules/view.ts';
+import { list, type Rule, type Statement } from './rules/view.ts';
 import { type Resource, type Synthesised, synthesise, withResources } from './synth.ts';
 
 /** One thing taken away, or spoilt: what it was, where, and what some rule must name when it is gone. */
@@ -11,6 +13,8 @@ interface Mutation {
   /** Null: the whole resource. */
   readonly left: Resource | null;
   readonly named: string;
+  /** Where those that could notice are few: all of them. */
+  readonly by?: readonly Rule[];
 }
 
 const with_ = (resource: Resource, properties: Readonly<Record<string, unknown>>): Resource => ({
@@ -146,6 +150,45 @@ function ofLimits(id: string, resource: Resource): readonly Mutation[] {
   });
 }
 
+/** What a policy at a resource says of one principal, taken away: whom it opens to, and what it is closed to. */
+function ofDoors(id: string, resource: Resource, at: string): readonly Mutation[] {
+  const document = resource.Properties[at] as { readonly Statement: readonly object[] };
+  const of = (statement: object): string => {
+    const { Effect, Principal } = statement as { Effect: string; Principal?: unknown };
+    const text = JSON.stringify(statement);
+    return Effect === 'Deny'
+      ? (/"aws:[A-Za-z]+"/.exec(text)?.[0] ?? '')
+      : JSON.stringify(Principal);
+  };
+  return [...new Set(document.Statement.map(of))]
+    .filter((who) => /amazonaws\.com|:root|SecureTransport/.test(who))
+    .map((who) => {
+      const Statement = document.Statement.filter((statement) => of(statement) !== who);
+      const left = with_(resource, { [at]: { ...document, Statement } });
+      return {
+        about: `door of ${resource.Type} to ${who}`,
+        id,
+        left,
+        named: '',
+        by: [...DOORS, WHO_IS_WOKEN],
+      };
+    });
+}
+
+/** Statements without a name are those of roles as which AWS begins what runs our programs. */
+function ofBeginnings(id: string, resource: Resource): readonly Mutation[] {
+  const document = resource.Properties['PolicyDocument'] as {
+    readonly Statement: readonly Statement[];
+  };
+  if (!/ExecutionRole|FlowLog/.test(id)) return [];
+  return document.Statement.map((statement) => {
+    const Statement = document.Statement.filter((each) => each !== statement);
+    const left = with_(resource, { PolicyDocument: { ...document, Statement } });
+    const [named = ''] = list(statement.Action);
+    return { about: `beginning ${named}`, id, left, named };
+  });
+}
+
 function mutationsOf(id: string, resource: Resource): readonly Mutation[] {
   const whole = WHOLE[resource.Type];
   if (whole !== undefined) {
@@ -156,7 +199,15 @@ function mutationsOf(id: string, resource: Resource): readonly Mutation[] {
   }
   switch (resource.Type) {
     case 'AWS::IAM::Policy':
-      return ofPolicies(id, resource);
+      return [...ofPolicies(id, resource), ...ofBeginnings(id, resource)];
+    case 'AWS::IAM::Role':
+      return ofDoors(id, resource, 'AssumeRolePolicyDocument');
+    case 'AWS::KMS::Key':
+    case 'AWS::KMS::ReplicaKey':
+      return ofDoors(id, resource, 'KeyPolicy');
+    case 'AWS::SNS::TopicPolicy':
+    case 'AWS::S3::BucketPolicy':
+      return ofDoors(id, resource, 'PolicyDocument');
     case 'AWS::Lambda::Function':
       return resource.Properties['FunctionName'] === undefined
         ? []
@@ -189,12 +240,12 @@ describe.each(STAGES)('what code uses, taken away from the templates of %s', (st
     mutations = [...made.resources].flatMap(([id, resource]) => mutationsOf(id, resource));
   });
   /** Rules are asked one after the other until one says its name. */
-  const isNoticed = ({ id, left, named }: Mutation): boolean => {
+  const isNoticed = ({ id, left, named, by = RULES }: Mutation): boolean => {
     const resources = new Map(made.resources);
     if (left === null) resources.delete(id);
     else resources.set(id, left);
     const mutated = withResources(made, resources);
-    return RULES.some((rule) => rule.problems(mutated).some((problem) => problem.includes(named)));
+    return by.some((rule) => rule.problems(mutated).some((problem) => problem.includes(named)));
   };
 
   it('is whole before', () => {
@@ -226,6 +277,8 @@ describe.each(STAGES)('what code uses, taken away from the templates of %s', (st
     'rule, made twice',
     'order of a service',
     'limit of',
+    'door of',
+    'beginning',
     ...Object.keys(WHOLE),
   ])('%s: each one that is gone is noticed, by its name', (kind) => {
     const tried = mutations.filter(({ about }) => about === kind || about.startsWith(`${kind} `));

@@ -89,7 +89,7 @@ const CHECKS: readonly Removal[] = [
   {
     name: 'permission of the route',
     file: 'functions/shared/pipeline.ts',
-    spoil: replacing('requirePermission(principal, route.permission, deps.clock.now());', ''),
+    spoil: replacing('requirePermission(principal, route, deps.clock.now());', ''),
     tests: [WALLS],
   },
   {
@@ -315,7 +315,7 @@ const SAML_LINES = [
   ['judge-answer', "if (!isForUs) return 'wrong_audience';"],
   ['judge-answer', "if (recipient !== expected.acsUrl) return 'wrong_recipient';"],
   ['judge-answer', "if (inResponseTo !== expected.requestId) return 'wrong_request';"],
-  ['saml-protocol', 'await takeOnce(deps, tenant, read);'],
+  ['saml-answers', 'await takeOnce(deps, tenant, read);'],
 ] as const;
 
 const samlChecks = SAML_LINES.map(

@@ -1,4 +1,5 @@
 import { ALARMS, DASHBOARDS, SIGNALS, WHO_IS_WOKEN } from './alarms.ts';
+import { DOORS } from './doors.ts';
 import { DESCRIBED, ONCE } from './groups.ts';
 import { NOTICES } from './notices.ts';
 import { PERMISSIONS } from './permissions.ts';
@@ -46,5 +47,6 @@ export const RULES: readonly Rule[] = [
   NOTICES,
   SECRETS,
   SEALED,
+  ...DOORS,
   DASHBOARDS,
 ];

@@ -9,6 +9,7 @@ import {
   entriesOf,
   functionOf,
   invokedBy,
+  list,
   nameOf,
   type Rule,
   referred,
@@ -105,9 +106,14 @@ const ends = (made: Synthesised): readonly string[] => {
       }),
       wanted.map(({ name, trigger }) => `${name} of ${trigger.statuses.join()}`),
     ),
-    ...wanted
-      .filter(({ name }) => !allowed.includes(name))
-      .map(({ name }) => `EventBridge may not invoke ${name}`),
+    ...entriesOf(made, 'AWS::Events::Rule')
+      .flatMap(([id, { Properties }]) =>
+        list((Properties['Targets'] ?? []) as readonly { readonly Arn: unknown }[]).map(({ Arn }) =>
+          invokedBy(made, stackOf(id), Arn),
+        ),
+      )
+      .filter((name) => name !== null && !allowed.includes(name))
+      .map((name) => `EventBridge may not invoke ${name}`),
   ];
 };
 
