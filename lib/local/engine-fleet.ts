@@ -3,7 +3,8 @@
  *
  *  F1 each owns what it claims under a lease of its own, as any engine anywhere: killing one loses
  *     nothing, for another takes over when the lease has run out;
- *  F2 one that ends is started again after a moment, unless it ends again and again at once;
+ *  F2 one that ends is started again after a moment, and after a longer one each time that it ends at once:
+ *     what it needs may be away, and comes back;
  *  F3 hints go round; a lost one costs time and never work.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
@@ -54,14 +55,17 @@ interface Member {
   /** Null: not ready yet, or not there. */
   port: number | null;
   early: number;
+  /** When it has ended: what starts the next in its place. */
+  again: { cancel(): void } | null;
 }
 
 const START_MS = 60_000;
 const STOP_MS = 15_000;
 const AGAIN_MS = 1_000;
-/** One that ends before this time has ended early; after so many in a row it is left. */
+/** The longest moment. */
+const MOST_AGAIN_MS = 30_000;
+/** One that ends before this time has ended early. */
 const EARLY_MS = 5_000;
-const MOST_EARLY = 5;
 const ENTRY = fileURLToPath(new URL('./engine-process.ts', import.meta.url));
 
 export async function startEngineFleet(deps: {
@@ -85,7 +89,7 @@ export async function startEngineFleet(deps: {
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
       env: { ...process.env, [ENGINE_SETTINGS]: JSON.stringify(settings) },
     });
-    const member: Member = { child, port: null, early };
+    const member: Member = { child, port: null, early, again: null };
     const begun = clock.monotonic();
     child.on('message', (message: FromEngine) => {
       member.port = message.port;
@@ -99,11 +103,13 @@ export async function startEngineFleet(deps: {
       deps.onChange();
       const endedEarly = clock.monotonic() - begun < EARLY_MS ? member.early + 1 : 0;
       log.warn('ENGINE_PROCESS_ENDED', { count: endedEarly });
-      if (endedEarly >= MOST_EARLY) return;
-      clock.after(AGAIN_MS, () => {
-        const at = members.indexOf(member);
-        if (!stopping && at >= 0) members[at] = launch(endedEarly);
-      });
+      member.again = clock.after(
+        Math.min(MOST_AGAIN_MS, AGAIN_MS * 2 ** Math.min(endedEarly, 10)),
+        () => {
+          const at = members.indexOf(member);
+          if (!stopping && at >= 0) members[at] = launch(endedEarly);
+        },
+      );
     });
     return member;
   }
@@ -136,7 +142,8 @@ export async function startEngineFleet(deps: {
   async function stop(): Promise<void> {
     stopping = true;
     await Promise.all(
-      members.map(async ({ child }) => {
+      members.map(async ({ child, again }) => {
+        again?.cancel();
         if (child.exitCode !== null || child.signalCode !== null) return;
         const ended = once(child, 'exit');
         child.kill('SIGTERM');
