@@ -77,4 +77,7 @@ export const TOPICS = {
 } as const satisfies Record<string, Topic>;
 
 export type TopicName = keyof typeof TOPICS;
+
+/** What wakes engines. */
+export const COMMANDS_TOPIC = 'workflow.commands' satisfies TopicName;
 export const topicNames = Object.keys(TOPICS) as TopicName[];

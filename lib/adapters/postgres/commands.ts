@@ -1,5 +1,5 @@
 import type { Pool } from 'pg';
-import type { TopicName } from '#config/topics.ts';
+import { COMMANDS_TOPIC } from '#config/topics.ts';
 import { eventEnvelope } from '#core/event-envelope.ts';
 import type { Clock } from '#ports/clock.ts';
 import type { Ids } from '#ports/ids.ts';
@@ -10,8 +10,6 @@ import { type Batcher, createBatcher } from './batcher.ts';
 import { isBatchPoison } from './errors.ts';
 import type { Partitions } from './partitions.ts';
 import { seconds } from './rows.ts';
-
-export const COMMANDS_TOPIC = 'workflow.commands' satisfies TopicName;
 
 export interface Commands {
   readonly hints: RuntimeHints;

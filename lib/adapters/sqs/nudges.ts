@@ -14,7 +14,7 @@ export interface Nudges {
 /**
  * Hints for the driver of Step Functions, as messages of a queue: the message says nothing, the driver
  * looks. Many hints at once are one message. One that cannot be sent is logged, and the driver finds
- * the work at its next look; the engine looks several times a second and is not told.
+ * the work at its next look. Engines are told by commands of their topic.
  */
 export function createNudges(deps: {
   readonly client: SQSClient;

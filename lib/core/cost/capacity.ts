@@ -9,10 +9,13 @@
 import { MONTH, PRICES } from './prices.ts';
 import { BUSY_SHARE, type Fleet, STEP_CPU_MS, usdOfTaskDay } from './runtimes.ts';
 
-/** Of one execution of 4 steps whose calls end at once; docs/performance.md has the runs. */
+/**
+ * Of one execution of 4 steps whose calls end at once: the first two by `npm run bench -- --only peers` (docs/performance.md), what is
+ * stored by `node test/bench/rows.ts --rows 50000`, events by `node test/bench/events.ts`. Bytes do not depend on how busy a machine is.
+ */
 export const MEASURED = {
   on: '2026-11-26',
-  machine: 'two cores of an Intel Xeon, PostgreSQL 17 beside it',
+  machine: 'processors on two cores of an AMD EPYC, PostgreSQL 17 beside it',
   steps: 4,
   /** CPU of the database's server. */
   databaseMs: 0.24,
@@ -22,7 +25,7 @@ export const MEASURED = {
   storedBytes: 5_500,
   /** On `workflow.events`, as they are by themselves. */
   events: 3,
-  eventBytes: 620,
+  eventBytes: 464,
 } as const;
 
 export const ASSUMED = {

@@ -1,7 +1,6 @@
-import type { TopicName } from '#config/topics.ts';
+import { COMMANDS_TOPIC } from '#config/topics.ts';
 import type { EventLog, LogSubscription } from '#ports/event-log.ts';
 
-const TOPIC = 'workflow.commands' satisfies TopicName;
 /** Engines of all processes read as one group, so each command wakes one of them. */
 export const ENGINE_GROUP = 'workflow-engine';
 /** A batch is one look, however many commands it holds. */
@@ -18,7 +17,7 @@ export function listenForCommands(
 ): LogSubscription {
   return log.subscribe({
     group: ENGINE_GROUP,
-    topic: TOPIC,
+    topic: COMMANDS_TOPIC,
     most: MOST,
     handle({ messages }) {
       engine.wake();

@@ -2,10 +2,11 @@ import { beforeEach, expect, it } from 'vitest';
 import { createIds } from '#adapters/local/ids.ts';
 import { createJsonLog } from '#adapters/local/json-log.ts';
 import { createSystemClock } from '#adapters/local/system-clock.ts';
-import { COMMANDS_TOPIC, createCommands } from '#adapters/postgres/commands.ts';
+import { createCommands } from '#adapters/postgres/commands.ts';
 import { createPartitions } from '#adapters/postgres/partitions.ts';
 import { createPlainCodec } from '#adapters/postgres/payload-codec.ts';
 import { createPool } from '#adapters/postgres/pool.ts';
+import { COMMANDS_TOPIC } from '#config/topics.ts';
 import { parseEvent } from '#core/events/parse.ts';
 import {
   createTestDatabase,
