@@ -19,7 +19,7 @@ const HINTS: { readonly [code: string]: string } = {
   UNAUTHENTICATED:
     'the credential is --api-key, CLOUDFLOW_API_KEY, whoever `cloudflow login` signed in, or the key in stack.json in the folder of --data-dir',
   MFA_REQUIRED:
-    'enrol with POST /api/v1/auth/mfa/totp (see docs/identity.md), then `cloudflow login --code`',
+    'prove it with `cloudflow mfa prove CODE`; whoever has no authenticator yet begins with `cloudflow mfa enrol`',
   REAUTHENTICATION_REQUIRED: 'sign in again with `cloudflow login`, then repeat it',
 };
 

@@ -553,6 +553,48 @@ export function createProgram(host: Host): Command {
     },
   );
 
+  add(
+    users,
+    'invite-again <user>',
+    'mail another invitation to who has not accepted theirs; the one before ends',
+    ['cloudflow users invite-again 0190b6f2-...'],
+    [],
+    async ([user], _, globals) => {
+      const commands = await import('./commands/identity.ts');
+      return commands.inviteAgain(terminal, await openSession(globals), user as string);
+    },
+  );
+
+  const mfa = program.command('mfa').description('your second factor: an authenticator');
+  add(
+    mfa,
+    'enrol',
+    'begin to enrol an authenticator: its secret and otpauth URI; at a terminal its first code is asked for',
+    ['cloudflow mfa enrol'],
+    [],
+    async (_, __, globals) => {
+      const { enrol } = await import('./commands/mfa.ts');
+      return enrol(terminal, await openSession(globals));
+    },
+  );
+  for (const [name, description, run] of [
+    ['confirm', 'let the authenticator count, and print its recovery codes, this once', 'confirm'],
+    ['prove', 'prove it again, for what is administrative in the next half hour', 'prove'],
+    ['remove', 'remove it, with a last code of it; ends your other sessions', 'remove'],
+  ] as const) {
+    add(
+      mfa,
+      `${name} <code>`,
+      description,
+      [`cloudflow mfa ${name} 123456`],
+      [],
+      async ([code], _, globals) => {
+        const commands = await import('./commands/mfa.ts');
+        return commands[run](terminal, await openSession(globals), code as string);
+      },
+    );
+  }
+
   const keys = program.command('keys').description('credentials of programs');
   add(
     keys,

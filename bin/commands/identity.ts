@@ -155,6 +155,13 @@ export async function invite(
   else terminal.out(`${printable(user.email)} is invited: user ${user.user_id}\n`);
 }
 
+/** Whoever has not accepted theirs, also after it has expired. */
+export async function inviteAgain(terminal: Terminal, client: Client, id: string): Promise<void> {
+  const user = await client.inviteAgain({ user_id: id });
+  if (terminal.json) terminal.document(user);
+  else terminal.out(`${printable(user.email)} is invited again\n`);
+}
+
 export async function keys(terminal: Terminal, client: Client): Promise<void> {
   const page = await client.listApiKeys();
   if (terminal.json) {

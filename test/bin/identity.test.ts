@@ -1,6 +1,7 @@
 import { mkdtemp, readFile, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { type TOTP, URI } from 'otpauth';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { type PlatformWorld, startWorld } from '#test/integration/platform-world.ts';
 import { createTestDatabase, describeWithPostgres } from '#test/support/database.ts';
@@ -78,6 +79,53 @@ describeWithPostgres('signing in on the command line', () => {
     expect(ended.stderr).toContain('XDG_CONFIG_HOME');
     expect(ended.stderr).not.toContain('    at ');
   });
+
+  it('enrols an authenticator, proves it and removes it, and signs in with a recovery code', async () => {
+    const { tenant, email, password } = world.platform.admin;
+    const who = ['--tenant', tenant, '--email', email, '--password-stdin'];
+    expect((await cli(['login', ...who], password)).status).toBe(0);
+    const begun = await cli(['mfa', 'enrol']);
+    const secret = /^secret {2}([A-Z2-7]{32})$/m.exec(begun.stdout)?.[1] ?? '';
+    const uri = /^URI {5}(otpauth:\S+)$/m.exec(begun.stdout)?.[1] ?? '';
+    const totp = URI.parse(uri) as TOTP;
+    expect(totp.secret.base32).toBe(secret);
+    expect(begun.stderr).toContain('cloudflow mfa confirm');
+    /** Each counts once, so the second is of the next half minute: clocks may differ by one. */
+    const codeAt = (steps: number) =>
+      totp.generate({ timestamp: world.clock.now() + steps * 30_000 });
+    expect((await cli(['mfa', 'confirm', '12345x'])).stderr).toContain('CREDENTIALS_INVALID');
+    const confirmed = await cli(['mfa', 'confirm', codeAt(0)]);
+    expect(confirmed.status).toBe(0);
+    const recovery = confirmed.stdout.trimEnd().split('\n');
+    expect(recovery).toHaveLength(10);
+    expect(confirmed.stderr).toContain('shown this once');
+    const again = await cli(['mfa', 'enrol']);
+    expect(again.stderr).toContain('CONFLICT');
+
+    expect(await cli(['mfa', 'prove', codeAt(1)])).toMatchObject({ stderr: '', status: 0 });
+    let invited = await cli(['users', 'list', '--json']);
+    // What was looked up less than two seconds ago may still be believed.
+    await expect
+      .poll(
+        async () => {
+          const one = ['users', 'invite', 'grace@example.com', '--role', 'viewer', '--json'];
+          invited = await cli(one);
+          return invited.status;
+        },
+        { timeout: 30_000 },
+      )
+      .toBe(0);
+    const { user_id } = invited.document as { user_id: string };
+    const mailed = await cli(['users', 'invite-again', user_id]);
+    expect(mailed).toMatchObject({ status: 0, stdout: 'grace@example.com is invited again\n' });
+
+    const signedIn = await cli(['login', ...who, '--code', recovery[0] as string], password);
+    expect(signedIn.stdout).toContain('proven at');
+    expect((await cli(['mfa', 'remove', recovery[1] as string, '--json'])).document).toEqual({
+      removed: true,
+    });
+    expect((await cli(['login', ...who], password)).stdout).toContain('not in this session');
+  }, 120_000);
 
   it('makes, lists, rotates and revokes keys with a key that may', async () => {
     const key = ['--api-key', world.platform.apiKey];
