@@ -10,7 +10,8 @@
  *     had been decided is decided anew;
  *  E4 a fenced execution is forgotten at once, with all it has going on;
  *  E5 a signal leaves the database in the same append that records what followed from it;
- *  E6 one that cannot be decided or written is laid aside for a while, never tried in a tight loop.
+ *  E6 one that cannot be decided or written is laid aside for a while, never tried in a tight loop;
+ *  E7 a timer that rang is due, whatever the clock of this host says when it is decided upon: it rings once.
  */
 import { METRICS } from '#config/metrics.ts';
 import type { Outcome } from '#core/execution/commands.ts';
@@ -115,10 +116,15 @@ export function createActor(
   let handingOver: (() => void) | null = null;
   let parking: { cancel(): void } | null = null;
   let signalCount = loaded.signalCount;
+  /** The latest time at which a timer rang (E7). */
+  let rangAt = Number.NEGATIVE_INFINITY;
   const knownSignals = new Set<string>();
   const errands = createErrands({
     clock,
-    ring: () => deliver({ kind: 'clock' }),
+    ring: (at) => {
+      rangAt = Math.max(rangAt, at);
+      deliver({ kind: 'clock' });
+    },
     failed: (command, error) =>
       // The rest of its id names a step, which is the tenant's word.
       log.warn('COMMAND_NOT_CARRIED_OUT', { kind: command.split(':')[0], error }),
@@ -172,7 +178,7 @@ export function createActor(
   async function turn(): Promise<void> {
     let decided: Turn;
     try {
-      decided = decideTogether(program, state, inbox, clock.now());
+      decided = decideTogether(program, state, inbox, Math.max(clock.now(), rangAt));
     } catch (error) {
       log.error('EXECUTION_UNDECIDABLE', { error });
       await layAside();
@@ -328,7 +334,10 @@ export function createActor(
       answer = await host.release(header, epoch, wakeAt, signalCount);
     } catch (error) {
       log.warn('EXECUTION_NOT_RELEASED', { error });
-      answer = 'signalled'; // still ours, as far as we know
+      // It may be nobody's by now. Who went on with it would do so beside every list of what is whose,
+      // and it would end with this process.
+      leave({ kind: 'stranded' });
+      return;
     }
     writing = false;
     if (gone) return;

@@ -12,7 +12,8 @@ export interface Alarm {
   readonly next: number | null;
 }
 
-export function createAlarm(clock: Clock, ring: () => void): Alarm {
+/** `ring` is told at what time it was that something was due. */
+export function createAlarm(clock: Clock, ring: (at: number) => void): Alarm {
   const timers = new Map<string, number>();
   let armed: { readonly at: number; cancel(): void } | null = null;
 
@@ -25,10 +26,10 @@ export function createAlarm(clock: Clock, ring: () => void): Alarm {
     if (at === Number.POSITIVE_INFINITY) return;
     const timer = clock.schedule(at, () => {
       armed = null;
-      const now = clock.now();
+      const now = Math.max(at, clock.now());
       for (const [id, dueAt] of timers) if (dueAt <= now) timers.delete(id);
       arm();
-      ring();
+      ring(now);
     });
     armed = { at, cancel: () => timer.cancel() };
   }

@@ -50,6 +50,8 @@ export interface EngineLimits {
   readonly leaseMs: number;
   /** Well below a third of the lease. */
   readonly heartbeatMs: number;
+  /** Between looks for what belongs to a name that no process has: each reads all that is active. */
+  readonly ownerlessMs: number;
   /** An execution that has nothing to do for this long is given up to the database... */
   readonly parkAfterMs: number;
   /** ... unless a timer is due sooner than this (business time). */
@@ -66,6 +68,7 @@ export const DEFAULT_LIMITS: EngineLimits = {
   pollMs: 250,
   leaseMs: 5_000,
   heartbeatMs: 1_500,
+  ownerlessMs: 45_000,
   parkAfterMs: 200,
   parkBeyondMs: 5_000,
   drainMs: 10_000,

@@ -13,7 +13,9 @@
  *  N4 hints and adoption only save time: whatever is due is found by looking, within `pollMs`;
  *  N5 what is ours in the database is here too, or is found: after every answer that may have been lost
  *     we look for executions that we own and do not have;
- *  N6 every loop is one timer after the other, never two at once, and ends with `stop`.
+ *  N6 what is nobody's who lives is somebody's within a minute: that of a process whose lease ran out at once,
+ *     and that of a name which no process has by a look now and then;
+ *  N7 every loop is one timer after the other, never two at once, and ends with `stop`.
  */
 import { METRICS } from '#config/metrics.ts';
 import { foldStored } from '#core/execution/fold.ts';
@@ -85,6 +87,8 @@ export function createEngine(deps: EngineDeps, given: Partial<EngineLimits> = {}
   /** Who is here, promised or arriving. */
   const room = createRoom(limits.maxActive);
   let reserved = 0;
+  /** Claims by name that are under way: a name is not given up before they have been answered. */
+  const claims = new Set<Promise<void>>();
   /** Claims and adoptions that are not actors yet. */
   let arriving = 0;
   /** Something waits to be let in: an execution that ends may have made room for it. */
@@ -96,6 +100,8 @@ export function createEngine(deps: EngineDeps, given: Partial<EngineLimits> = {}
   /** An answer may have been lost: look for what is ours and not here (N5). */
   let suspicious = false;
   let missing = new Set<string>();
+  /** When to look again for what is nobody's (N6). */
+  let ownerlessAt = 0;
   let watches: readonly { end(): void }[] = [];
 
   const isOurs = (): boolean =>
@@ -185,7 +191,10 @@ export function createEngine(deps: EngineDeps, given: Partial<EngineLimits> = {}
       .then((whole) => {
         if (whole !== null && whole.checkpoint === null) take(whole);
       })
-      .catch((error: unknown) => log.error('EXECUTION_UNREADABLE', { ...about(header), error }));
+      .catch((error: unknown) => {
+        suspicious = true; // ours, and nobody works on it
+        log.error('EXECUTION_UNREADABLE', { ...about(header), error });
+      });
   }
 
   /** It cannot run here now: whoever looks in a minute may do better. */
@@ -210,7 +219,8 @@ export function createEngine(deps: EngineDeps, given: Partial<EngineLimits> = {}
       room.give(tenant);
     }
     if (why.kind === 'ended' && startsWait) roomMade();
-    if (why.kind === 'stranded') suspicious = true;
+    // Fenced perhaps by a claim of ours whose answer was lost.
+    if (why.kind === 'stranded' || why.kind === 'lost') suspicious = true;
     if (why.kind === 'aside') tryLater(tenant, id);
     if (why.kind !== 'parked') return;
     if (why.again) claimOne(tenant, id);
@@ -255,7 +265,7 @@ export function createEngine(deps: EngineDeps, given: Partial<EngineLimits> = {}
   function claimOne(tenant: string, id: string): void {
     if (owner === null || !isOurs() || room.leftOf(tenant) <= 0 || actors.has(id)) return;
     arrives(tenant);
-    store
+    const claiming = store
       .claimOne(owner, tenant, id)
       .then((loaded) => {
         if (loaded !== null) take(loaded);
@@ -264,7 +274,11 @@ export function createEngine(deps: EngineDeps, given: Partial<EngineLimits> = {}
         suspicious = true;
         log.warn('EXECUTION_NOT_CLAIMED', { tenant, execution_id: id, error });
       })
-      .finally(() => arrived(tenant));
+      .finally(() => {
+        arrived(tenant);
+        claims.delete(claiming);
+      });
+    claims.add(claiming);
   }
 
   function signalled(tenant: string, executionId: string): void {
@@ -306,15 +320,22 @@ export function createEngine(deps: EngineDeps, given: Partial<EngineLimits> = {}
     const from = owner;
     await claimWith(async (limit) => {
       const full = room.below(1).map(([tenant]) => tenant);
-      const taken = await store.takeOver(from, limit, full);
-      if (taken.length > 0) {
-        metrics.add(METRICS.EngineTakeOvers, {}, taken.length);
-        log.warn('EXECUTIONS_TAKEN_OVER', { owner: from, count: taken.length });
-      }
-      return taken;
+      return told(from, await store.takeOver(from, limit, full));
     });
+    if (clock.monotonic() >= ownerlessAt) {
+      ownerlessAt = clock.monotonic() + limits.ownerlessMs;
+      await claimWith(async (limit) => told(from, await store.takeOwnerless(from, limit)));
+    }
     if (suspicious) await lookForMissing(from);
   });
+
+  function told(by: string, taken: readonly LoadedExecution[]): readonly LoadedExecution[] {
+    if (taken.length > 0) {
+      metrics.add(METRICS.EngineTakeOvers, {}, taken.length);
+      log.warn('EXECUTIONS_TAKEN_OVER', { owner: by, count: taken.length });
+    }
+    return taken;
+  }
 
   /** Missing twice in a row: what was merely on its way has arrived by then. */
   async function lookForMissing(from: string): Promise<void> {
@@ -443,7 +464,7 @@ export function createEngine(deps: EngineDeps, given: Partial<EngineLimits> = {}
         late = clock.after(limits.drainMs, resolve);
       });
       await Promise.race([
-        Promise.all([...actors.values()].map((actor) => actor.handOver())),
+        Promise.all([...claims, ...[...actors.values()].map((actor) => actor.handOver())]),
         deadline,
       ]);
       (late as { cancel(): void } | null)?.cancel();

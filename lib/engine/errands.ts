@@ -16,8 +16,8 @@ export interface Errands {
 }
 
 export interface ErrandsHost extends UndertakingsHost {
-  /** A timer is due. */
-  ring(): void;
+  /** A timer is due, at this time: the clock of the host may be back before it a moment later. */
+  ring(at: number): void;
   /** An approval is taken back: its step has ended without an answer. */
   approvalClosed(step: string): void;
 }
@@ -25,7 +25,7 @@ export interface ErrandsHost extends UndertakingsHost {
 const APPROVAL = 'approval:';
 
 export function createErrands(host: ErrandsHost): Errands {
-  const alarm = createAlarm(host.clock, () => host.ring());
+  const alarm = createAlarm(host.clock, (at) => host.ring(at));
   const undertakings = createUndertakings(host);
 
   function carryOut(commands: readonly Command[]): void {

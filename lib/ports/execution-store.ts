@@ -451,6 +451,11 @@ export interface ExecutionOwnership {
     limit: number,
     full?: readonly string[],
   ): Promise<readonly LoadedExecution[]>;
+  /**
+   * Takes executions of names that no process has any more, as a claim leaves them that was written after its
+   * process was forgotten. Expensive: for now and then. Nothing where another process just looks.
+   */
+  takeOwnerless(owner: string, limit: number): Promise<readonly LoadedExecution[]>;
   /** Everything that has not ended and is this owner's. Expensive: for when an answer was lost. */
   owned(
     owner: string,

@@ -1,8 +1,10 @@
 /**
  * `npm run chaos -- --minutes N --seed S`: the platform under faults, and an independent judge of what was left.
- * `--report FILE` writes what it found into the document, `--planted` runs with bugs that must be named.
+ * `--report FILE` writes what it found into the document, `--planted` runs with bugs that must be named. What
+ * did not end is explained in a folder under `.cloudflow/chaos`, or `--keep DIR`.
  * Ends with 1 where an invariant was violated, with 3 where too few faults came about to say anything.
  */
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { runPlanted, unnoticed } from './planted.ts';
@@ -20,6 +22,7 @@ const { values } = parseArgs({
     planted: { type: 'boolean', default: false },
     short: { type: 'boolean', default: false },
     report: { type: 'string' },
+    keep: { type: 'string' },
     json: { type: 'boolean', default: false },
     root: { type: 'string', default: fileURLToPath(new URL('../..', import.meta.url)) },
   },
@@ -39,7 +42,10 @@ if (values.planted) {
   say(`${results.length - missed.length} of ${results.length} planted bugs are noticed`);
   process.exit(missed.length > 0 ? 1 : 0);
 }
-const common = { seed: Number(values.seed), root: values.root, say };
+const seed = Number(values.seed);
+const begun = new Date().toISOString().replaceAll(':', '');
+const keep = values.keep ?? join(values.root, '.cloudflow/chaos', `${seed}-${begun}`);
+const common = { seed, root: values.root, keep, say };
 const scaled = values.short ? shortRun(common) : longRun(common, Number(values.minutes));
 const report = await run({
   ...scaled,

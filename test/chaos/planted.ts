@@ -63,7 +63,8 @@ async function runWith(bug: Bug, seed: number): Promise<PlantedResult> {
     if (linked.status !== 0) throw new Error(`packages were not linked: ${linked.stderr}`);
     for (const [file, text] of planted(bug)) writeFileSync(join(copy, file), text);
     const lines: string[] = [];
-    const base = shortRun({ seed, root: copy, say: (text) => lines.push(text) });
+    const keep = join(copy, '.cloudflow/chaos');
+    const base = shortRun({ seed, root: copy, keep, say: (text) => lines.push(text) });
     const report = await run({
       ...base,
       faults: bug.count ?? bug.faults.length,

@@ -24,7 +24,7 @@ export type FromProxy =
   | { readonly kind: 'passed on' };
 
 const WRITES =
-  /append_transitions|accept_executions|signal_execution|insert into effects|^\s*commit\b/i;
+  /append_transitions|accept_starts|signal_execution|answer_callback|release_executions|claim_|take_over|insert into effects|^\s*commit\b/i;
 const HOLDS = /append_transitions/i;
 const UNTYPED = new Set([80877102, 80877103, 80877104]);
 

@@ -6,6 +6,7 @@
  *  R3 what the checker is told, it is told by the ledger, the target and the store, and by nothing of ours.
  */
 import { setTimeout as pause } from 'node:timers/promises';
+import { autopsy } from './autopsy.ts';
 import { failures } from './checker/check.ts';
 import type { Footprint } from './checker/evidence.ts';
 import type { Invariant, Verdict } from './checker/tally.ts';
@@ -37,6 +38,8 @@ export interface RunOptions extends FaultTimes {
   readonly healMs: number;
   readonly readyBoundMs: number;
   readonly rateFloor: number;
+  /** Where what is needed to explain an execution that has not ended is kept; made when there is one. */
+  readonly keep: string;
   readonly say: (text: string) => void;
 }
 
@@ -107,6 +110,9 @@ export async function run(options: RunOptions): Promise<Report> {
     const end = await footprint(world);
     await watch.stop();
     say(ended ? 'all has ended: the checks' : 'not all has ended: the checks');
+    const stuck = ended ? [] : await autopsy(world, options.keep);
+    for (const one of stuck) say(`NOT ENDED ${one}`);
+    if (stuck.length > 0) say(`what is known of them is in ${options.keep}`);
     const rate = { calm, faults: faulty, after };
     const { verdicts, logs } = await judge(world, {
       ...{ notes, healed, rate, before, end, load, probes: watch.probes },

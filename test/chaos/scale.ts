@@ -1,7 +1,7 @@
 /** How large a run is: minutes for evidence, and one that every change can afford. */
 import type { RunOptions } from './run.ts';
 
-type Common = Pick<RunOptions, 'seed' | 'root' | 'say'>;
+type Common = Pick<RunOptions, 'seed' | 'root' | 'keep' | 'say'>;
 
 /** A fault every ten seconds of its second half. */
 export function longRun(common: Common, minutes: number): RunOptions {

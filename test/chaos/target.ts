@@ -63,14 +63,16 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
 async function answerToken(url: string, value: string): Promise<void> {
   for (let tries = 0; tries < ANSWER_TRIES; tries++) {
     try {
-      const { status, body } = await fetch(url, {
+      const response = await fetch(url, {
         method: 'POST',
         headers: { 'content-type': 'application/json', 'idempotency-key': `${url.slice(-40)}` },
         body: JSON.stringify({ result: { value } }),
         signal: AbortSignal.timeout(10_000),
       });
-      await body?.cancel();
-      if (status < 500 && status !== 429) return;
+      const { status } = response;
+      const { code } = (await response.json()) as { code?: string };
+      // With this code the first try of this key is under way, or its answer was never written down.
+      if (status < 500 && status !== 429 && code !== 'IDEMPOTENCY_IN_PROGRESS') return;
     } catch {
       // The platform is away at the moment.
     }

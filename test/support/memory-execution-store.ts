@@ -365,6 +365,12 @@ export function createMemoryExecutionStore(): MemoryExecutionStore {
       );
       return orphaned.slice(0, limit).map((row) => take(row, owner));
     },
+    async takeOwnerless(owner, limit) {
+      const ownerless = [...rows.values()].filter(
+        (row) => row.owner !== null && !leases.has(row.owner) && open(row),
+      );
+      return ownerless.slice(0, limit).map((row) => take(row, owner));
+    },
     async owned(owner) {
       return [...rows.values()]
         .filter((row) => row.owner === owner && open(row))

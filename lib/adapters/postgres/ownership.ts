@@ -130,6 +130,13 @@ export function createExecutionOwnership(deps: {
       });
       return load(owner, rows);
     },
+    async takeOwnerless(owner, limit) {
+      const { rows } = await pool.query<IdRow>('select * from take_ownerless($1, $2)', [
+        owner,
+        limit,
+      ]);
+      return load(owner, rows);
+    },
     async owned(owner) {
       const { rows } = await pool.query<IdRow>('select * from owned_executions($1)', [owner]);
       return rows.map((row) => ({ tenant: row.tenant_id, executionId: row.id }));

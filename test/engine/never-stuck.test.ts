@@ -1,0 +1,208 @@
+import { afterEach, beforeAll, expect, it } from 'vitest';
+import type { Program } from '#core/plan/program.ts';
+import type { StepPerformer } from '#engine/deps.ts';
+import { createVirtualClock } from '#local/virtual-clock.ts';
+import type { Clock } from '#ports/clock.ts';
+import type { ReleaseRequest } from '#ports/execution-store.ts';
+import {
+  createTestDatabase,
+  describeWithPostgres,
+  type TestDatabase,
+} from '#test/support/database.ts';
+import {
+  chainOf,
+  createTestPlatform,
+  programOf,
+  TENANT,
+  type TestPlatform,
+  type TestPlatformOptions,
+} from '#test/support/platform.ts';
+
+const START = Date.parse('2026-11-22T12:00:00Z');
+const SLOW = { timeout: 60_000, interval: 20 };
+const sleeps = (duration: string): Program =>
+  programOf({
+    workflow_id: 'sleeps',
+    version: '1.0.0',
+    steps: [{ id: 'nap', type: 'wait', config: { duration } }],
+  });
+
+describeWithPostgres('an execution that nobody would go on with', () => {
+  let database: TestDatabase;
+  const open: TestPlatform[] = [];
+
+  beforeAll(async () => {
+    database = await createTestDatabase();
+  });
+  afterEach(async () => {
+    await Promise.all(open.splice(0).map((platform) => platform.close()));
+  });
+
+  const answers: StepPerformer = {
+    call: () => Promise.resolve({ ok: true, output: 'done', compensation: null }),
+    compensate: () => Promise.resolve({ ok: true }),
+  };
+
+  function platformWith(
+    options: Omit<TestPlatformOptions, 'url' | 'performer'> & { performer?: StepPerformer },
+  ): TestPlatform {
+    const platform = createTestPlatform({ performer: answers, ...options, url: database.url });
+    open.push(platform);
+    return platform;
+  }
+
+  const rowOf = (platform: TestPlatform, id: string) => platform.access.getExecution(TENANT, id);
+
+  it('has timers that ring although the clock of its host goes back before they are heard', async () => {
+    const virtual = createVirtualClock({ start: START });
+    let backMs = 0;
+    const clock = Object.create(virtual, {
+      now: { value: () => virtual.now() - backMs },
+    }) as Clock;
+    let answer = (): void => undefined;
+    let write = (): void => undefined;
+    let isWriting = false;
+    const program = programOf({
+      workflow_id: 'both',
+      version: '1.0.0',
+      steps: [
+        { id: 'nap', type: 'wait', config: { duration: '2s' } },
+        { id: 'call', type: 'http_request', config: { url: 'https://example.com/' } },
+      ],
+    });
+    const platform = platformWith({
+      ...{ programs: [program], clock },
+      performer: {
+        ...answers,
+        call: () =>
+          new Promise((resolve) => {
+            answer = () => resolve({ ok: true, output: 'done', compensation: null });
+          }),
+      },
+      decorateStore: (store) => ({
+        ...store,
+        async append(request) {
+          if (request.events.some(({ event }) => event.type === 'step_succeeded') && !isWriting) {
+            isWriting = true;
+            await new Promise<void>((resolve) => {
+              write = resolve;
+            });
+          }
+          return store.append(request);
+        },
+      }),
+    });
+    await platform.engine.start();
+    const request = platform.request(program);
+    await platform.access.accept(request);
+    await expect.poll(() => platform.engine.stats.callsRunning, SLOW).toBe(1);
+    answer();
+    await expect.poll(() => isWriting, SLOW).toBe(true);
+    await virtual.advance(2_000); // it rings while the call's result is on its way to the log
+    backMs = 10_000;
+    write();
+    await expect
+      .poll(async () => (await rowOf(platform, request.id))?.status, SLOW)
+      .toBe('COMPLETED');
+  });
+
+  it.each([
+    ['was done', true],
+    ['was not done', false],
+  ])('is not kept by whoever gave it up and was not answered: it %s', async (_, done) => {
+    const program = sleeps('1d');
+    const releases: ReleaseRequest[] = [];
+    const platform = platformWith({
+      programs: [program],
+      limits: { leaseMs: 1_000, heartbeatMs: 100 },
+      decorateStore: (store) => ({
+        ...store,
+        async release(request) {
+          releases.push(request);
+          const isFirst = releases.length === 1;
+          if (isFirst && !done) throw new Error('the session was lost');
+          const answer = await store.release(request);
+          if (isFirst) throw new Error('the session was lost');
+          return answer;
+        },
+      }),
+    });
+    await platform.engine.start();
+    const request = platform.request(program);
+    await platform.access.accept(request);
+    await expect
+      .poll(async () => {
+        const { owner, wakeAt } = (await rowOf(platform, request.id)) ?? {};
+        return platform.engine.stats.active === 0 && owner === null && typeof wakeAt === 'number';
+      }, SLOW)
+      .toBe(true);
+    // What was not done is done under another epoch, so that nothing of before can write.
+    expect((await rowOf(platform, request.id))?.epoch).toBe(done ? 1 : releases[1]?.epoch);
+    expect(releases).toHaveLength(done ? 1 : 2);
+  });
+
+  it('is taken where it is of a name that no process has, and not where it is set aside', async () => {
+    const program = chainOf(1);
+    const platform = platformWith({
+      ...{ programs: [program], adopt: false },
+      limits: { leaseMs: 1_000, heartbeatMs: 100, ownerlessMs: 100 },
+    });
+    const [lost, aside] = [platform.request(program), platform.request(program)];
+    for (const [request, owner] of [
+      [lost, 'a process that is forgotten'],
+      [aside, 'quarantine'],
+    ] as const) {
+      await platform.access.accept(request);
+      await database.admin.query(
+        'update workflow_executions set owner = $2, epoch = 1, wake_at = null where id = $1',
+        [request.id, owner],
+      );
+    }
+    await platform.engine.start();
+    await expect.poll(async () => (await rowOf(platform, lost.id))?.status, SLOW).toBe('COMPLETED');
+    expect(await rowOf(platform, aside.id)).toMatchObject({
+      ...{ status: 'PENDING', owner: 'quarantine', epoch: 1 },
+    });
+  });
+
+  it('is not left to a name that is given up while a claim of it is under way', async () => {
+    const program = chainOf(1);
+    const told: string[] = [];
+    let answer = (): void => undefined;
+    const platform = platformWith({
+      ...{ programs: [program], adopt: false },
+      decorateStore: (store) => ({
+        ...store,
+        claim: () => Promise.resolve([]),
+        async claimOne(owner, tenant, id) {
+          told.push('claims');
+          await new Promise<void>((resolve) => {
+            answer = resolve;
+          });
+          const claimed = await store.claimOne(owner, tenant, id);
+          told.push('claimed');
+          return claimed;
+        },
+        async resign(owner) {
+          told.push('resigns');
+          await store.resign(owner);
+        },
+      }),
+    });
+    await platform.engine.start();
+    const request = platform.request(program);
+    await platform.access.accept(request);
+    const { id: executionId } = request;
+    platform.engine.hints.accepted({ tenant: TENANT, executionId, runtime: 'engine' });
+    const stopping = platform.engine.stop();
+    await expect.poll(() => told, SLOW).toEqual(['claims']);
+    answer();
+    await stopping;
+    expect(told).toEqual(['claims', 'claimed', 'resigns']);
+    const another = platformWith({ programs: [program] });
+    await another.engine.start();
+    await expect
+      .poll(async () => (await rowOf(another, executionId))?.status, SLOW)
+      .toBe('COMPLETED');
+  });
+});
