@@ -330,12 +330,16 @@ function checkResponse(checks: Checks, id: OperationId, body: unknown): void {
 }
 
 function finish(
-  { method, etag: kind }: Route,
+  { method, etag: kind, keptSeconds }: Route,
   request: ApiRequest,
   response: ApiResponse,
   about: About,
 ): ApiResponse {
-  const headers = { ...commonHeaders(request, about), ...response.headers };
+  const headers = {
+    ...commonHeaders(request, about),
+    ...(keptSeconds === undefined ? {} : { 'cache-control': `public, max-age=${keptSeconds}` }),
+    ...response.headers,
+  };
   const etag = response.headers['etag'];
   if (
     method === 'GET' &&

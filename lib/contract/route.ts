@@ -104,6 +104,11 @@ export type Route = Access &
      * nothing changes but that session. Elsewhere it may not, for users are shared with mode live.
      */
     readonly inTestMode?: 'allowed';
+    /**
+     * How many seconds anybody may keep the answer, caches on its way too; left out: nobody may. For what is
+     * told to everybody alike, and so of routes that are about no tenant alone.
+     */
+    readonly keptSeconds?: number;
     /** Codes beyond those that follow from the rest of the route (see `errorsOf`). */
     readonly errors: readonly ApiErrorCode[];
   };

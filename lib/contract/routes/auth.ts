@@ -21,6 +21,10 @@ import {
   VerifySecondFactorBody,
 } from '../schemas/identity.ts';
 
+/** Shorter than any key is published before it signs, also where its making came late. */
+const KEYS_KEPT_SECONDS = 300;
+const KEPT = `May be kept for ${KEYS_KEPT_SECONDS} seconds, as Cache-Control says.`;
+
 export const authRoutes = {
   login: {
     method: 'POST',
@@ -255,6 +259,8 @@ export const authRoutes = {
     permission: 'public',
     audit: 'nothing',
     summary: 'get the keys that access tokens are signed with',
+    description: KEPT,
+    keptSeconds: KEYS_KEPT_SECONDS,
     query: closed({}),
     response: Jwks,
     status: 200,
@@ -271,6 +277,8 @@ export const authRoutes = {
     permission: 'public',
     audit: 'nothing',
     summary: 'get who issues access tokens and where their keys are',
+    description: KEPT,
+    keptSeconds: KEYS_KEPT_SECONDS,
     query: closed({}),
     response: Discovery,
     status: 200,
