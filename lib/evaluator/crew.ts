@@ -1,7 +1,8 @@
 import type { EvaluatorProcess, Failure, ProcessOptions } from '#evaluator/evaluator-process.ts';
 import { startEvaluatorProcess } from '#evaluator/evaluator-process.ts';
 import type { ByLane, Lane } from '#evaluator/lanes.ts';
-import { LANES, PRIORITIES } from '#evaluator/lanes.ts';
+import { LANES } from '#evaluator/lanes.ts';
+import type { Priority } from '#evaluator/spawn-limited.ts';
 import type { EvaluationResult } from '#ports/evaluator.ts';
 
 // The processes of the pool, by lane: started, kept up, replaced when they end.
@@ -61,6 +62,7 @@ const MAX_FAILED_STARTS = 3;
 export function createCrew<Job>(
   options: ProcessOptions & {
     readonly sizes: ByLane<number>;
+    readonly priorities: ByLane<Priority>;
     readonly recycleAfter: number;
   },
   listener: CrewListener<Job>,
@@ -73,7 +75,7 @@ export function createCrew<Job>(
   let closing: PromiseWithResolvers<void> | null = null;
 
   function start(lane: Lane): void {
-    const process = startEvaluatorProcess(options, PRIORITIES[lane], {
+    const process = startEvaluatorProcess(options, options.priorities[lane], {
       onReady(cpuMs) {
         failedStarts[lane] = 0;
         worker.state = 'idle';

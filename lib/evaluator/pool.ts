@@ -19,8 +19,9 @@ import {
   unavailable,
 } from '#evaluator/job.ts';
 import type { ByLane, Lane } from '#evaluator/lanes.ts';
-import { LANES, runsOf, STAND_IN } from '#evaluator/lanes.ts';
+import { LANES, PRIORITIES, runsOf, STAND_IN } from '#evaluator/lanes.ts';
 import { createSlowSources } from '#evaluator/slow-sources.ts';
+import type { Priority } from '#evaluator/spawn-limited.ts';
 import type { Clock } from '#ports/clock.ts';
 import type { Evaluator } from '#ports/evaluator.ts';
 import { type Metrics, NO_METRICS } from '#ports/metrics.ts';
@@ -56,6 +57,8 @@ export interface EvaluatorPoolOptions {
   readonly maxQueued?: number;
   readonly maxQueuedPerTenant?: number;
   readonly metrics?: Metrics;
+  /** What the system is told of each lane's processes; a test that shares a full machine gives all the same. */
+  readonly priorities?: ByLane<Priority>;
   /** Who is on probation, and for how long. */
   readonly conduct?: Conduct;
   /** Hears which process begins whose work, for tests and for metrics. */
@@ -116,6 +119,7 @@ export function createEvaluatorPool(options: EvaluatorPoolOptions): EvaluatorPoo
       rssBytes: (options.rssMegabytes ?? 300) * 1_048_576,
       recycleAfter: options.recycleAfter ?? 5_000,
       sizes: { quick: options.processes, heavy: 1, probation: 1 },
+      priorities: options.priorities ?? PRIORITIES,
     },
     { onReady, onResult, onUnfinished, onLost, onHopeless },
   );
@@ -207,19 +211,18 @@ export function createEvaluatorPool(options: EvaluatorPoolOptions): EvaluatorPoo
       const why = failure ?? STRAYED_TWICE;
       killed += 1;
       metrics.add(METRICS.EvaluatorKills, {});
-      // a quick run gives no verdict on time: what cost it is still the first offence
+      // L5: a quick run gives no verdict on time, and on a full machine anything may be late there
       const undecided = job.lane === 'quick' && why.reason === 'wall_clock';
-      const next = undecided ? laneOf(tenant, 'heavy') : 'probation';
-      strike(tenant);
       if (undecided) gaveUp(job);
       else {
+        strike(tenant);
         job.results[answered(job)] = why;
         job.kills += 1;
       }
       if (isOver(job)) {
         leave(job);
         conclude(job);
-      } else moveOn(job, next);
+      } else moveOn(job, undecided ? laneOf(tenant, 'heavy') : 'probation');
     }
     pump();
   }

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createInProcessEvaluator } from '#evaluator/in-process.ts';
-import { createEvaluatorPool } from '#evaluator/pool.ts';
 import type { EvaluationRequest, Evaluator } from '#ports/evaluator.ts';
+import { startPool } from '../support/evaluator-pool.ts';
 
 const clock = { now: () => 86_400_000 };
 
@@ -10,7 +10,7 @@ describe('the evaluator inside this process', () => {
   let here: Evaluator;
 
   beforeAll(() => {
-    pool = createEvaluatorPool({ processes: 1, clock });
+    pool = startPool({ clock });
     here = createInProcessEvaluator({ clock });
   });
   afterAll(() => pool.close());

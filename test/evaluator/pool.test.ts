@@ -1,19 +1,20 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { build } from 'esbuild';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Lane } from '#evaluator/lanes.ts';
+import { LANES, PRIORITIES } from '#evaluator/lanes.ts';
 import type { EvaluatorPool, EvaluatorPoolOptions } from '#evaluator/pool.ts';
-import { createEvaluatorPool } from '#evaluator/pool.ts';
 import type { EvaluationRequest } from '#ports/evaluator.ts';
+import { startPool } from '../support/evaluator-pool.ts';
 
 // One comparison of two values that hold the same parts 2^30 times: only a kill ends it.
 const HANGS = `($f := function($n) { $reduce([1..30], function($a, $i) { {"l": $a, "r": $a} }, $n) }; $f(1) = $f(1))`;
 
 const pools: EvaluatorPool[] = [];
 function start(options: Partial<EvaluatorPoolOptions> = {}): EvaluatorPool {
-  const pool = createEvaluatorPool({ processes: 1, ...options });
+  const pool = startPool(options);
   pools.push(pool);
   return pool;
 }
@@ -34,6 +35,12 @@ function isAlive(pid: number): boolean {
   } catch {
     return false;
   }
+}
+
+/** The nineteenth field of what Linux says of a process; the name in parentheses may hold blanks. */
+function niceness(pid: number): number {
+  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+  return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[16]);
 }
 
 describe('the evaluator pool', () => {
@@ -84,12 +91,13 @@ describe('the evaluator pool', () => {
 
   it('gives a slow expression all its time, and remembers that it is slow', async () => {
     const lanes: Lane[] = [];
-    const pool = start({ limitMs: 1_000, onRun: ({ lane }) => lanes.push(lane) });
+    const pool = start({ limitMs: 4_000, onRun: ({ lane }) => lanes.push(lane) });
     // until all are up they stand in for each other
     while (pool.stats().starting > 0) await new Promise((resolve) => setTimeout(resolve, 5));
-    const slow = '$sum($map([1..60000], function($i) { $i }))';
+    // far from both ends, on a fast machine as on a full one: a quick run ends after 200 ms
+    const slow = Array(6).fill('$sum($map([1..60000], function($i) { $i }))').join(' + ');
     for (let i = 0; i < 2; i++) {
-      expect(await pool.evaluate(request([slow]))).toEqual([{ ok: true, value: 1_800_030_000 }]);
+      expect(await pool.evaluate(request([slow]))).toEqual([{ ok: true, value: 10_800_180_000 }]);
     }
     await pool.evaluate(request(['1']));
     expect(lanes).toEqual(['quick', 'heavy', 'heavy', 'quick']);
@@ -122,7 +130,8 @@ describe('the evaluator pool', () => {
   });
 
   it('lets a tenant have one evaluation at a time, and others go ahead', async () => {
-    const pool = start({ processes: 2 });
+    // so long that nothing leaves the quick lane, where this holds
+    const pool = start({ processes: 2, limitMs: 60_000 });
     await pool.evaluate(request(['1']));
     const order: string[] = [];
     const slow = '$sum($map([1..200], function($i) { $i }))';
@@ -166,7 +175,7 @@ describe('the evaluator pool', () => {
   });
 
   it('replaces a process after so many requests', async () => {
-    const pool = start({ recycleAfter: 3 });
+    const pool = start({ recycleAfter: 3, limitMs: 60_000 });
     await pool.evaluate(request(['1']));
     const before = pool.stats().lanes.quick;
     for (let i = 0; i < 12; i++) {
@@ -182,6 +191,19 @@ describe('the evaluator pool', () => {
     for (const pid of pool.stats().pids) process.kill(pid, 'SIGKILL');
     expect(await pool.evaluate(request(['7']))).toMatchObject([{ ok: true, value: 7 }]);
   });
+
+  it.runIf(existsSync('/proc/self/stat'))(
+    'starts the processes of heavy work and of probation behind all others',
+    async () => {
+      const { lanes } = start({ priorities: PRIORITIES }).stats();
+      const isAt = async (pid: number, nice: number): Promise<void> => {
+        while (niceness(pid) !== nice) await new Promise((resolve) => setTimeout(resolve, 5));
+      };
+      const at = { quick: 0, heavy: 10, probation: 19 };
+      for (const lane of LANES) for (const pid of lanes[lane]) await isAt(pid, at[lane]);
+      expect(LANES.map((lane) => lanes[lane].length)).toEqual([1, 1, 1]);
+    },
+  );
 
   it('says why no process starts, and recovers nothing by waiting', async () => {
     const pool = start({ entry: '/nonexistent/evaluator.js' });
