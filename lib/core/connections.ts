@@ -1,4 +1,5 @@
 import * as Type from 'typebox';
+import { naming } from './naming.ts';
 
 /**
  * What a tenant registers so that steps can reach the outside: a connection (where, and with which
@@ -33,9 +34,18 @@ function byName<V extends Type.TSchema>(
 }
 
 const NAMED = 'up to 63 of a-z, 0-9, `_` and `-`, a letter first';
-export const ConnectionName = Type.String({ pattern: NAME, description: NAMED });
-export const OperationName = Type.String({ pattern: NAME, description: NAMED });
-export const SecretName = Type.String({ pattern: NAME, description: 'the name of a secret' });
+export const ConnectionName = naming(
+  'connection',
+  Type.String({ pattern: NAME, description: NAMED }),
+);
+export const OperationName = naming(
+  'connection_operation',
+  Type.String({ pattern: NAME, description: NAMED }),
+);
+export const SecretName = naming(
+  'secret',
+  Type.String({ pattern: NAME, description: 'the name of a secret' }),
+);
 
 /** A field name of HTTP (RFC 9110 token), lower or upper case. */
 const HeaderName = Type.String({ pattern: "^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}$" });

@@ -1,4 +1,5 @@
 import * as Type from 'typebox';
+import { naming } from './naming.ts';
 
 /**
  * What a tenant registers so that its people sign in elsewhere: how to ask the identity provider who
@@ -23,10 +24,13 @@ function address(description: string) {
   });
 }
 
-export const ProviderName = Type.String({
-  pattern: '^[a-z](?:[a-z0-9-]{0,38}[a-z0-9])?$',
-  description: 'the name of the provider: up to 40 of a-z, 0-9 and `-`, a letter first',
-});
+export const ProviderName = naming(
+  'provider',
+  Type.String({
+    pattern: '^[a-z](?:[a-z0-9-]{0,38}[a-z0-9])?$',
+    description: 'the name of the provider: up to 40 of a-z, 0-9 and `-`, a letter first',
+  }),
+);
 
 const ClientId = Type.String({ minLength: 1, maxLength: 256, pattern: '^[\\x21-\\x7e]+$' });
 

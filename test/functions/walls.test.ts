@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { isTenantWide, PERMISSIONS, type Permission } from '#contract/permissions.ts';
 import { bodyType } from '#contract/route.ts';
-import { type OperationId, operationIds, type Routes, routeOf, routes } from '#contract/routes.ts';
+import { type OperationId, operationIds, routeOf, routes } from '#contract/routes.ts';
 import { createChecks } from '#contract/validate.ts';
 import type { Json } from '#core/json.ts';
 import { makeApiKey } from '#services/identity/api-key.ts';
@@ -12,90 +12,22 @@ import {
   withoutRowSecurity,
 } from '#test/support/database.ts';
 import { layDeadLetter } from '#test/support/events.ts';
+import {
+  BODIES,
+  bodyText,
+  CONNECTION,
+  PROVIDER,
+  pathOf,
+  QUERIES,
+  STATEMENT,
+} from '#test/support/example-requests.ts';
 import { createPeople, type People } from '#test/support/people.ts';
 
 /**
  * Who may do what, generated from the contract: a new route is covered the day it appears, and one
  * that takes a body does not compile until it has an example here.
  */
-type OfBodies = {
-  [Id in OperationId]: Routes[Id] extends { readonly body: unknown } ? Id : never;
-}[OperationId];
-
 const checks = createChecks(routes);
-const CONNECTION = {
-  type: 'postgres',
-  host: 'db.example.com',
-  database: 'shop',
-  login: { username: 'cloudflow', secret: 'shop-password' },
-} as const;
-const PROOF = `cfx_${'A'.repeat(43)}`;
-const PROVIDER = {
-  enabled: true,
-  protocol: {
-    kind: 'oidc',
-    issuer: 'https://id.example.com',
-    client_id: 'cloudflow',
-    client_auth: 'client_secret_basic',
-  },
-  email_domains: ['example.com'] as string[],
-  default_roles: null,
-  trusts_mfa: false,
-} as const;
-const STATEMENT = { access: 'read', statement: 'select 1 as one' } as const;
-
-const BODIES: { readonly [Id in OfBodies]: Json } = {
-  createWorkflow: aDefinition({ workflow_id: 'mine' }),
-  validateWorkflow: aDefinition(),
-  updateWorkflow: aDefinition({ version: '1.0.1' }),
-  executeWorkflow: { input: 1 },
-  pauseWorkflow: { reason: 'x' },
-  setWorkflowLimits: { concurrency: 1 },
-  setLimits: { concurrency: 1 },
-  startBulkOperation: { action: 'cancel', dry_run: true },
-  cancelExecution: {},
-  retryExecution: {},
-  answerApproval: { decision: 'approved' },
-  redriveDeadLetter: {},
-  discardDeadLetter: { reason: 'seen' },
-  completeCallback: { result: 1 },
-  failCallback: {},
-  createConnection: { name: 'mine', connection: CONNECTION, secrets: { 'shop-password': 'x' } },
-  updateConnection: { connection: CONNECTION },
-  createOperation: { name: 'mine', ...STATEMENT },
-  updateOperation: STATEMENT,
-  login: { tenant: 'nowhere', email: 'ada@example.com', password: 'x' },
-  verifySecondFactor: { mfa_token: PROOF, code: '123456' },
-  confirmTotp: { code: '123456' },
-  removeTotp: { code: '123456' },
-  stepUp: { code: '123456' },
-  refreshTokens: { refresh_token: PROOF },
-  changePassword: { current_password: 'x', new_password: 'y' },
-  changeAddress: { email: 'ada@example.com', current_password: 'x' },
-  confirmAddress: { token: PROOF },
-  forgotPassword: { tenant: 'nowhere', email: 'ada@example.com' },
-  resetPassword: { token: PROOF, new_password: 'a long walk in the rain' },
-  acceptInvitation: { token: PROOF, password: 'a long walk in the rain' },
-  inviteUser: { email: 'grace@example.com', roles: [] },
-  updateUser: { name: null, roles: [] },
-  updateProfile: { name: null, preferences: {} },
-  createRole: { name: 'mine', about: '', scopes: [] },
-  updateRole: { about: '', scopes: [] },
-  updateTenant: { name: 'mine', settings: { mfa: 'off' } },
-  createApiKey: { name: 'mine', mode: 'test', scopes: ['workflow:read'] },
-  rotateApiKey: {},
-  createIdentityProvider: { name: 'mine', ...PROVIDER, client_secret: 'x' },
-  updateIdentityProvider: PROVIDER,
-  finishSamlSignIn: { SAMLResponse: 'bm90aGluZw==', RelayState: 'nothing' },
-  exchangeSignIn: { code: PROOF, code_verifier: 'v'.repeat(43) },
-  linkIdentity: { code: PROOF, code_verifier: 'v'.repeat(43) },
-};
-
-/** Queries of those that ask for one. */
-const QUERIES: { readonly [Id in OperationId]?: string } = {
-  beginSignIn: `?return_to=http://127.0.0.1:1/callback&code_challenge=${'c'.repeat(43)}`,
-  finishSignIn: '?state=nothing',
-};
 /** What browsers and strangers are told who prove nothing: where it is not 401, for nothing is refused. */
 const UNPROVEN: { readonly [Id in OperationId]?: number } = {
   // Whoever forgot a password is told nothing at all.
@@ -117,25 +49,14 @@ const REAL: Record<string, string> = {
   provider: 'okta',
 };
 
-function bodyText(id: OperationId, body: Json): string {
-  if (routeOf(id).form !== true) return JSON.stringify(body);
-  return new URLSearchParams(body as Record<string, string>).toString();
-}
-
-function pathOf(id: OperationId, values: Readonly<Record<string, string>>): string {
-  return routeOf(id).path.replace(/\{(\w+)\}/g, (_, name: string) => {
-    const value = values[name];
-    if (value === undefined) throw new Error(`no example for the path parameter ${name}`);
-    return value;
-  });
-}
-
 const ofCallers = operationIds.filter((id) => routeOf(id).tenant === 'caller');
 const guarded = ofCallers.filter((id) => !['self', 'known'].includes(routeOf(id).permission));
 const aboutSelf = ofCallers.filter((id) => routeOf(id).permission === 'self');
 const proven = operationIds.filter((id) => routeOf(id).tenant === 'proof');
-/** What a key is enough for, or not needed: whatever is wrong with a request is told. */
-const open = [...guarded, ...proven];
+const ofNobody = operationIds.filter((id) => routeOf(id).tenant === 'none');
+/** Whatever is wrong with a request is told, where who calls is known or need not be. */
+const open = [...ofCallers, ...proven, ...ofNobody];
+const isForUsers = (id: OperationId) => routeOf(id).permission === 'self';
 /** Their bodies have a check and a code of their own. */
 const DEFINITIONS: ReadonlySet<OperationId> = new Set([
   'createWorkflow',
@@ -154,6 +75,7 @@ describe.each(['with row-level security', 'by what statements ask for alone'])('
     let one: string;
     let oneTest: string;
     let two: string;
+    let token: string;
     let keysWithout: Map<Permission, string>;
     let people: People;
 
@@ -198,6 +120,7 @@ describe.each(['with row-level security', 'by what statements ask for alone'])('
       REAL['tenant_id'] = tenant;
       REAL['key_id'] = one.slice(9, 17);
       REAL['session_id'] = await people.session(tenant, user.id);
+      token = await people.signIn(tenant);
       await client.createIdentityProvider({
         body: { name: 'okta', ...PROVIDER, client_secret: 'secret' },
       });
@@ -318,7 +241,7 @@ describe.each(['with row-level security', 'by what statements ask for alone'])('
         ['nothing', () => null],
       ] as const)('refuses %s for a body, before anything is done', async (_, spoil) => {
         const body = spoil((BODIES as Record<string, Json>)[id] as Json) as Json;
-        const response = await call(id, one, REAL, body);
+        const response = await call(id, isForUsers(id) ? token : one, REAL, body);
         if (!DEFINITIONS.has(id)) {
           expect(response.status).toBe(400);
           expect(await problemOf(response)).toMatchObject({ code: 'REQUEST_INVALID' });
@@ -334,7 +257,32 @@ describe.each(['with row-level security', 'by what statements ask for alone'])('
     // Identity providers add parameters of their own.
     const strict = open.filter((id) => id !== 'finishSignIn');
     it.each(strict)('%s refuses a query parameter that it does not know', async (id) => {
-      const response = await call(id, one, REAL, undefined, '?tenant_id=other');
+      const response = await call(
+        id,
+        isForUsers(id) ? token : one,
+        REAL,
+        undefined,
+        '?tenant_id=other',
+      );
+      expect(response.status).toBe(400);
+      expect(await problemOf(response)).toMatchObject({ code: 'REQUEST_INVALID' });
+    });
+
+    // No client sends a body with a GET.
+    const without = ofCallers.filter(
+      (id) => routeOf(id).body === undefined && routeOf(id).method !== 'GET',
+    );
+    it.each(without)('%s refuses a body, for it takes none', async (id) => {
+      const { method } = routeOf(id);
+      const response = await fetch(api.server.url + pathOf(id, REAL), {
+        method,
+        headers: {
+          authorization: `Bearer ${isForUsers(id) ? token : one}`,
+          'content-type': 'application/json',
+          'if-match': '*',
+        },
+        body: '{"tenant_id":"other"}',
+      });
       expect(response.status).toBe(400);
       expect(await problemOf(response)).toMatchObject({ code: 'REQUEST_INVALID' });
     });
@@ -345,20 +293,6 @@ describe.each(['with row-level security', 'by what statements ask for alone'])('
         await call('getConnection', two, { ...REAL, connection: 'nothing' }),
       );
       expect({ ...foreign, request_id: '' }).toEqual({ ...nothing, request_id: '' });
-    });
-
-    it('lists show a tenant and mode only what is its own', async () => {
-      for (const key of [two, oneTest]) {
-        const client = api.client(key);
-        for (const list of [
-          await client.listWorkflows(),
-          await client.listExecutions(),
-          await client.listApprovals(),
-          await client.listConnections(),
-        ]) {
-          expect(list.items).toEqual([]);
-        }
-      }
     });
 
     it('callbacks answer 404 to a token that nobody handed out, and need no key', async () => {

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { createPlainCodec } from '#adapters/postgres/payload-codec.ts';
 import type { TestApi } from './api.ts';
 import type { TestDatabase } from './database.ts';
+import { postingTo } from './posting.ts';
 import { createQuickHasher } from './quick-hasher.ts';
 
 /** Tenants and users that are simply there, and the mail that they would have got. */
@@ -10,6 +11,8 @@ export interface People {
   user(tenant: string, more?: NewPerson): Promise<{ readonly id: string; readonly email: string }>;
   /** Where the user is signed in; answers the session's id. */
   session(tenant: string, user: string): Promise<string>;
+  /** An access token of a user of theirs who has just signed in with a password; default: an owner. */
+  signIn(tenant: string, more?: NewPerson): Promise<string>;
   /** What the newest mail of a template says. */
   lastMail(tenant: string, template: string): Promise<{ readonly token: string }>;
 }
@@ -23,7 +26,7 @@ export interface NewPerson {
 export function createPeople(api: TestApi, database: TestDatabase): People {
   const hasher = createQuickHasher();
   const codec = createPlainCodec();
-  return {
+  const people: People = {
     async tenant() {
       const tenant = await api.createTenant();
       const slug = `t-${tenant.slice(0, 13)}`;
@@ -55,6 +58,20 @@ export function createPeople(api: TestApi, database: TestDatabase): People {
       return id;
     },
 
+    async signIn(tenant, more = {}) {
+      const password = 'a long walk in the rain';
+      const { email } = await people.user(tenant, { roles: ['owner'], password, ...more });
+      const { rows } = await database.admin.query<{ slug: string }>(
+        'select slug from tenants where id = $1',
+        [tenant],
+      );
+      const { body } = await postingTo(api.server.url)('/auth/login', {
+        ...{ tenant: rows[0]?.slug ?? '', email },
+        password: more.password ?? password,
+      });
+      return String(body['access_token']);
+    },
+
     async lastMail(tenant, template) {
       const { rows } = await database.admin.query<{ payload: string }>(
         `select payload from outbox where tenant_id = $1 and topic = 'notifications.email'`,
@@ -68,6 +85,7 @@ export function createPeople(api: TestApi, database: TestDatabase): People {
       return last.payload.data;
     },
   };
+  return people;
 }
 
 interface Envelope {

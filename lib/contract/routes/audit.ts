@@ -1,4 +1,5 @@
 import * as Type from 'typebox';
+import { naming } from '#core/naming.ts';
 import type { Route } from '../route.ts';
 import { AuditEvent, AuditHead, AuditName, AuditOutcomeName } from '../schemas/audit.ts';
 import { Cursor, closed, oneOf, PageSize, page, Timestamp } from '../schemas/common.ts';
@@ -18,9 +19,9 @@ export const auditRoutes = {
     description:
       'An event appears when it is sealed into the chain of the tenant: within a minute, on a laptop within seconds.',
     query: closed({
-      actor: Type.Optional(AuditName),
+      actor: Type.Optional(naming('audit_name', AuditName)),
       operation: Type.Optional(AuditName),
-      target: Type.Optional(AuditName),
+      target: Type.Optional(naming('audit_name', AuditName)),
       outcome: Type.Optional(AuditOutcomeName),
       from: Type.Optional(Timestamp),
       to: Type.Optional(Timestamp),

@@ -1,9 +1,9 @@
 import * as Type from 'typebox';
 import type { Route } from '../route.ts';
 import { BulkBody, BulkOperation } from '../schemas/bulk-operations.ts';
-import { Cursor, closed, PageSize, page, Uuid } from '../schemas/common.ts';
+import { Cursor, closed, idOf, PageSize, page } from '../schemas/common.ts';
 
-const ById = closed({ operation_id: Uuid });
+const ById = closed({ operation_id: idOf('bulk_operation') });
 
 export const bulkRoutes = {
   startBulkOperation: {

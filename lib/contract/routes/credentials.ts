@@ -1,6 +1,6 @@
 import * as Type from 'typebox';
 import type { Route } from '../route.ts';
-import { Cursor, closed, PageSize, page, Uuid } from '../schemas/common.ts';
+import { Cursor, closed, idOf, PageSize, page } from '../schemas/common.ts';
 import {
   ApiKey,
   ApiKeyId,
@@ -11,7 +11,7 @@ import {
 } from '../schemas/identity.ts';
 
 const ByKey = closed({ key_id: ApiKeyId });
-const BySession = closed({ session_id: Uuid });
+const BySession = closed({ session_id: idOf('session') });
 const Page = { limit: Type.Optional(PageSize), cursor: Type.Optional(Cursor) };
 
 export const apiKeyRoutes = {
@@ -144,7 +144,7 @@ export const sessionRoutes = {
     permission: 'session:read',
     audit: 'read',
     summary: 'list who is signed in, newest first',
-    query: closed({ user_id: Type.Optional(Uuid), ...Page }),
+    query: closed({ user_id: Type.Optional(idOf('user')), ...Page }),
     response: page(Session),
     status: 200,
     idempotent: 'natural',

@@ -1,6 +1,6 @@
 import * as Type from 'typebox';
 import type { Route } from '../route.ts';
-import { Cursor, closed, PageSize, page, Uuid } from '../schemas/common.ts';
+import { Cursor, closed, idOf, PageSize, page } from '../schemas/common.ts';
 import {
   DeadLetter,
   DeadLetterPattern,
@@ -11,7 +11,7 @@ import {
   RedriveBody,
 } from '../schemas/dead-letters.ts';
 
-const ById = closed({ dead_letter_id: Uuid });
+const ById = closed({ dead_letter_id: idOf('dead_letter') });
 
 export const deadLetterRoutes = {
   listDeadLetters: {

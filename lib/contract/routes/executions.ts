@@ -1,14 +1,15 @@
 import * as Type from 'typebox';
+import { naming } from '#core/naming.ts';
 import type { Route } from '../route.ts';
 import {
   Cursor,
   closed,
+  idOf,
   LabelFilter,
   oneOf,
   PageSize,
   page,
   Timestamp,
-  Uuid,
   WorkflowId,
   WorkflowVersion,
 } from '../schemas/common.ts';
@@ -30,13 +31,16 @@ import {
   StateMachine,
 } from '../schemas/executions.ts';
 
-const ById = closed({ execution_id: Uuid });
+const ById = closed({ execution_id: idOf('execution') });
 const ByToken = closed({
-  token: Type.String({
-    pattern: '^[A-Za-z0-9_-]{16,256}$',
-    writeOnly: true,
-    description: 'the token that the callback step handed out',
-  }),
+  token: naming(
+    'callback_token',
+    Type.String({
+      pattern: '^[A-Za-z0-9_-]{16,256}$',
+      writeOnly: true,
+      description: 'the token that the callback step handed out',
+    }),
+  ),
 });
 const Page = { limit: Type.Optional(PageSize), cursor: Type.Optional(Cursor) };
 
@@ -59,12 +63,15 @@ export const executionRoutes = {
       to: Type.Optional({ ...Timestamp, description: 'created before this instant' }),
       label: Type.Optional(LabelFilter),
       text: Type.Optional(
-        Type.String({
-          minLength: 1,
-          maxLength: 200,
-          description:
-            'whole words, all of them, in the names and values of labels; a page may be short while `next_cursor` goes on',
-        }),
+        naming(
+          'words',
+          Type.String({
+            minLength: 1,
+            maxLength: 200,
+            description:
+              'whole words, all of them, in the names and values of labels; a page may be short while `next_cursor` goes on',
+          }),
+        ),
       ),
       ...Page,
     }),
@@ -260,7 +267,7 @@ export const approvalRoutes = {
       status: Type.Optional(
         oneOf(['pending', 'approved', 'rejected', 'closed'], 'all of them when left out'),
       ),
-      execution_id: Type.Optional(Uuid),
+      execution_id: Type.Optional(idOf('execution')),
       ...Page,
     }),
     response: page(Approval),
@@ -277,7 +284,7 @@ export const approvalRoutes = {
     audit: 'change',
     summary: 'approve or reject',
     description: 'The first answer wins; a later one is refused.',
-    params: closed({ approval_id: Uuid }),
+    params: closed({ approval_id: idOf('approval') }),
     body: AnswerBody,
     response: Approval,
     status: 200,

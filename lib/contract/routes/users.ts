@@ -1,6 +1,7 @@
 import * as Type from 'typebox';
+import { naming } from '#core/naming.ts';
 import type { Route } from '../route.ts';
-import { Cursor, closed, PageSize, page, Uuid } from '../schemas/common.ts';
+import { Cursor, closed, idOf, PageSize, page } from '../schemas/common.ts';
 import {
   CreateRoleBody,
   InviteUserBody,
@@ -18,9 +19,9 @@ import {
 } from '../schemas/identity.ts';
 import { ByProvider, Identities, ProviderName } from '../schemas/sso.ts';
 
-const ByUser = closed({ user_id: Uuid });
+const ByUser = closed({ user_id: idOf('user') });
 const ByRole = closed({ role: RoleName });
-const ByTenant = closed({ tenant_id: Uuid });
+const ByTenant = closed({ tenant_id: idOf('tenant') });
 const Page = { limit: Type.Optional(PageSize), cursor: Type.Optional(Cursor) };
 
 export const userRoutes = {
@@ -52,11 +53,14 @@ export const userRoutes = {
       status: Type.Optional(UserStatus),
       role: Type.Optional(RoleName),
       text: Type.Optional(
-        Type.String({
-          minLength: 1,
-          maxLength: 100,
-          description: 'a part of the address or of the name',
-        }),
+        naming(
+          'words',
+          Type.String({
+            minLength: 1,
+            maxLength: 100,
+            description: 'a part of the address or of the name',
+          }),
+        ),
       ),
       ...Page,
     }),
@@ -234,7 +238,7 @@ export const userRoutes = {
       'let a user sign in through a provider no more; ends their sessions that came through it',
     description:
       'The last way in cannot be removed: deactivate the user instead. Where the provider links by address, their next sign-in there links them again.',
-    params: closed({ user_id: Uuid, provider: ProviderName }),
+    params: closed({ user_id: idOf('user'), provider: ProviderName }),
     response: null,
     status: 204,
     idempotent: 'natural',

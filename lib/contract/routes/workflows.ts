@@ -1,4 +1,5 @@
 import * as Type from 'typebox';
+import { naming } from '#core/naming.ts';
 import type { Route } from '../route.ts';
 import { Cursor, closed, PageSize, page, WorkflowId, WorkflowVersion } from '../schemas/common.ts';
 import { Accepted, ExecuteBody, ExecutionSummary } from '../schemas/executions.ts';
@@ -48,7 +49,14 @@ export const workflowRoutes = {
     summary: 'list and search workflows',
     query: closed({
       text: Type.Optional(
-        Type.String({ minLength: 1, maxLength: 200, description: 'words in ids and descriptions' }),
+        naming(
+          'words',
+          Type.String({
+            minLength: 1,
+            maxLength: 200,
+            description: 'words in ids and descriptions',
+          }),
+        ),
       ),
       step_type: Type.Optional(
         Type.String({

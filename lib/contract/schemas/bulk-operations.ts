@@ -1,4 +1,5 @@
 import * as Type from 'typebox';
+import { naming } from '#core/naming.ts';
 import {
   closed,
   LabelFilter,
@@ -31,11 +32,14 @@ export const BulkBody = closed({
         to: Type.Optional({ ...Timestamp, description: 'created before this instant' }),
         label: Type.Optional(LabelFilter),
         text: Type.Optional(
-          Type.String({
-            minLength: 1,
-            maxLength: 200,
-            description: 'as in the list of executions',
-          }),
+          naming(
+            'words',
+            Type.String({
+              minLength: 1,
+              maxLength: 200,
+              description: 'as in the list of executions',
+            }),
+          ),
         ),
       },
       { description: 'as in the list of executions; without it, all' },

@@ -1,6 +1,7 @@
 import * as Type from 'typebox';
 import { VERSION_PATTERN, WORKFLOW_ID_PATTERN } from '#core/dsl/parts.ts';
 import type { Json } from '#core/json.ts';
+import { naming, type Thing } from '#core/naming.ts';
 
 /** An object that refuses what it does not name. */
 export function closed<P extends Type.TProperties>(
@@ -41,27 +42,41 @@ export const Timestamp = Type.String({
   description: 'RFC 3339 in UTC with milliseconds',
 });
 
-export const WorkflowId = Type.String({
-  pattern: WORKFLOW_ID_PATTERN,
-  description:
-    "a workflow's id: 1 to 63 lower-case letters, digits, `-` and `_`, beginning with a letter or digit",
-});
+export const WorkflowId = naming(
+  'workflow',
+  Type.String({
+    pattern: WORKFLOW_ID_PATTERN,
+    description:
+      "a workflow's id: 1 to 63 lower-case letters, digits, `-` and `_`, beginning with a letter or digit",
+  }),
+);
 
-export const WorkflowVersion = Type.String({
-  pattern: VERSION_PATTERN,
-  description: 'a version such as 2.1.0',
-});
+export const WorkflowVersion = naming(
+  'version',
+  Type.String({
+    pattern: VERSION_PATTERN,
+    description: 'a version such as 2.1.0',
+  }),
+);
 
 export const Uuid = Type.String({
   pattern: '^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$',
   description: 'a UUID in lower case',
 });
 
+/** The UUID of a thing of this kind. */
+export function idOf(thing: Thing) {
+  return naming(thing, Uuid);
+}
+
 /** An id chosen by a client carries its own time, so that it finds its partition alone. */
-export const ClientExecutionId = Type.String({
-  pattern: '^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$',
-  description: 'a UUID version 7 in lower case, made by the client at the time of the call',
-});
+export const ClientExecutionId = naming(
+  'execution',
+  Type.String({
+    pattern: '^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$',
+    description: 'a UUID version 7 in lower case, made by the client at the time of the call',
+  }),
+);
 
 export const Labels = Type.Unsafe<{ readonly [name: string]: string }>({
   type: 'object',
@@ -72,15 +87,18 @@ export const Labels = Type.Unsafe<{ readonly [name: string]: string }>({
 });
 
 export const LabelFilter = Type.Array(
-  Type.String({ pattern: '^[a-z0-9][a-z0-9_.-]{0,62}:[\\s\\S]{0,128}$' }),
+  naming('label', Type.String({ pattern: '^[a-z0-9][a-z0-9_.-]{0,62}:[\\s\\S]{0,128}$' })),
   { maxItems: 5, description: '`name:value`; may be repeated, all must match' },
 );
 
-export const Cursor = Type.String({
-  minLength: 1,
-  maxLength: 1024,
-  description: 'the `next_cursor` of the page before; opaque, and good for the same query only',
-});
+export const Cursor = naming(
+  'cursor',
+  Type.String({
+    minLength: 1,
+    maxLength: 1024,
+    description: 'the `next_cursor` of the page before; opaque, and good for the same query only',
+  }),
+);
 
 export const PageSize = Type.Integer({
   minimum: 1,

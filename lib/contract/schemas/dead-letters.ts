@@ -1,5 +1,6 @@
 import * as Type from 'typebox';
 import { DEAD_LETTER_STATUS_WORDS } from '#core/events/dead-letter-status.ts';
+import { naming } from '#core/naming.ts';
 import { closed, nullable, oneOf, Timestamp, Uuid } from './common.ts';
 
 export const DeadLetterStatus = oneOf(
@@ -10,10 +11,13 @@ export const GroupName = Type.String({
   pattern: '^[a-z][a-z0-9-]{0,62}$',
   description: 'a group of readers of a topic',
 });
-export const Fingerprint = Type.String({
-  pattern: '^[0-9a-f]{16}$',
-  description: 'the same for messages that failed for one cause',
-});
+export const Fingerprint = naming(
+  'fingerprint',
+  Type.String({
+    pattern: '^[0-9a-f]{16}$',
+    description: 'the same for messages that failed for one cause',
+  }),
+);
 
 const ErrorShape = closed({
   name: Type.String(),

@@ -1,4 +1,5 @@
 import * as Type from 'typebox';
+import { naming } from '#core/naming.ts';
 import {
   MOST_REQUESTS_PER_MINUTE,
   REQUESTS_PER_MINUTE,
@@ -7,11 +8,14 @@ import {
 import { PERMISSIONS, SCOPES } from '../permissions.ts';
 import { closed, nullable, oneOf, Timestamp, Uuid, WorkflowId } from './common.ts';
 
-export const Email = Type.String({
-  pattern: '^[^\\s@<>"]{1,64}@[^\\s@<>"]{1,190}$',
-  maxLength: 254,
-  description: 'an address; two spellings of one address are one account',
-});
+export const Email = naming(
+  'address',
+  Type.String({
+    pattern: '^[^\\s@<>"]{1,64}@[^\\s@<>"]{1,190}$',
+    maxLength: 254,
+    description: 'an address; two spellings of one address are one account',
+  }),
+);
 
 /** Bounds only what is hashed; what makes a password unsuitable is told by its own code. */
 const Password = Type.String({
@@ -24,17 +28,23 @@ const Password = Type.String({
 const PersonName = Type.String({ minLength: 1, maxLength: 120, pattern: '^[^\\x00-\\x1f\\x7f]+$' });
 
 export const TENANT_SLUG = '^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$';
-export const TenantSlug = Type.String({
-  pattern: TENANT_SLUG,
-  description: 'the short name of the tenant',
-});
+export const TenantSlug = naming(
+  'tenant_name',
+  Type.String({
+    pattern: TENANT_SLUG,
+    description: 'the short name of the tenant',
+  }),
+);
 
 export const Mode = oneOf(['live', 'test'], 'what is of one mode never sees the other');
 
-export const RoleName = Type.String({
-  pattern: '^[a-z](?:[a-z0-9-]{0,38}[a-z0-9])?$',
-  description: 'the name of a role',
-});
+export const RoleName = naming(
+  'role',
+  Type.String({
+    pattern: '^[a-z](?:[a-z0-9-]{0,38}[a-z0-9])?$',
+    description: 'the name of a role',
+  }),
+);
 
 export const ScopeName = oneOf(SCOPES, 'a permission, all of an area, or everything');
 
@@ -57,7 +67,7 @@ export const LoginBody = closed({
   mode: Type.Optional({ ...Mode, default: 'live' }),
   device: Type.Optional(DeviceName),
   device_token: Type.Optional({
-    ...ProofToken,
+    ...naming('device_token', ProofToken),
     description:
       'what an earlier sign-in on this device answered: guesses of others then lock this one out no more',
   }),
@@ -88,7 +98,10 @@ const Code = Type.String({
   description: 'six digits of the authenticator, or a recovery code',
 });
 
-export const VerifySecondFactorBody = closed({ mfa_token: ProofToken, code: Code });
+export const VerifySecondFactorBody = closed({
+  mfa_token: naming('mfa_token', ProofToken),
+  code: Code,
+});
 
 export const SecondFactorBody = closed({ code: Code });
 
@@ -106,20 +119,23 @@ export const RecoveryCodes = closed({
   recovery_codes: Type.Array(Type.String(), { description: 'each good once; shown this once' }),
 });
 
-export const RefreshBody = closed({ refresh_token: ProofToken });
+export const RefreshBody = closed({ refresh_token: naming('refresh_token', ProofToken) });
 
 export const ChangePasswordBody = closed({ current_password: Password, new_password: Password });
 
 export const ChangeAddressBody = closed({ email: Email, current_password: Password });
 
-export const ConfirmAddressBody = closed({ token: ProofToken });
+export const ConfirmAddressBody = closed({ token: naming('address_token', ProofToken) });
 
 export const ForgotPasswordBody = closed({ tenant: TenantSlug, email: Email });
 
-export const ResetPasswordBody = closed({ token: ProofToken, new_password: Password });
+export const ResetPasswordBody = closed({
+  token: naming('reset_token', ProofToken),
+  new_password: Password,
+});
 
 export const AcceptInvitationBody = closed({
-  token: ProofToken,
+  token: naming('invitation_token', ProofToken),
   password: Password,
   name: Type.Optional(PersonName),
 });
@@ -260,7 +276,7 @@ export const UpdateTenantBody = closed({
 
 const KeyName = Type.String({ minLength: 1, maxLength: 80, description: 'what it is for' });
 
-export const ApiKeyId = Type.String({ pattern: '^[0-9A-Za-z]{8}$' });
+export const ApiKeyId = naming('api_key', Type.String({ pattern: '^[0-9A-Za-z]{8}$' }));
 
 export const ApiKey = closed({
   key_id: ApiKeyId,

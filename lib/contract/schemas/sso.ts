@@ -1,5 +1,6 @@
 import * as Type from 'typebox';
 import { PROTOCOLS, type Protocol, ProviderName } from '#core/identity-providers.ts';
+import { naming } from '#core/naming.ts';
 import { closed, nullable, oneOf, Timestamp, toldApartBy, Uuid } from './common.ts';
 import { DeviceName, Mode, RoleNames, TenantSlug } from './identity.ts';
 
@@ -20,11 +21,14 @@ const settings = {
   enabled: Type.Boolean({ description: 'nobody signs in through one that is not' }),
   protocol: Spec,
   email_domains: Type.Array(
-    Type.String({
-      pattern: '^(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\\.){1,8}[a-z0-9-]{2,63}$',
-      maxLength: 253,
-      description: 'a domain in lower case and ASCII; it speaks for this one and none below it',
-    }),
+    naming(
+      'email_domain',
+      Type.String({
+        pattern: '^(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\\.){1,8}[a-z0-9-]{2,63}$',
+        maxLength: 253,
+        description: 'a domain in lower case and ASCII; it speaks for this one and none below it',
+      }),
+    ),
     {
       maxItems: 50,
       uniqueItems: true,
@@ -91,7 +95,7 @@ export const BeginSignInQuery = closed({
 
 /** Providers add members of their own, which mean nothing here. */
 export const FinishSignInQuery = Type.Object({
-  state: Type.String({ minLength: 1, maxLength: 128 }),
+  state: naming('sign_in_state', Type.String({ minLength: 1, maxLength: 128 })),
   code: Type.Optional(Type.String({ minLength: 1, maxLength: 2_048 })),
   iss: Type.Optional(Type.String({ maxLength: 1_024 })),
   error: Type.Optional(Type.String({ maxLength: 256 })),
@@ -103,17 +107,23 @@ export const SamlAnswerForm = Type.Object({
     minLength: 1,
     description: 'in base64; up to 256 KiB of XML, of up to 1,000 elements',
   }),
-  RelayState: Type.String({
-    minLength: 1,
-    maxLength: 128,
-    description: 'as it was sent to the provider; it is never an address',
-  }),
+  RelayState: naming(
+    'sign_in_state',
+    Type.String({
+      minLength: 1,
+      maxLength: 128,
+      description: 'as it was sent to the provider; it is never an address',
+    }),
+  ),
 });
 
 export const SamlMetadata = Type.String({ description: 'an EntityDescriptor of SAML 2.0' });
 
 export const ExchangeSignInBody = closed({
-  code: Type.String({ pattern: '^[A-Za-z0-9_-]{20,128}$', writeOnly: true }),
+  code: naming(
+    'sign_in_code',
+    Type.String({ pattern: '^[A-Za-z0-9_-]{20,128}$', writeOnly: true }),
+  ),
   code_verifier: Verifier,
   mode: Type.Optional({ ...Mode, default: 'live' }),
   device: Type.Optional(DeviceName),

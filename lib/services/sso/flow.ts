@@ -76,7 +76,7 @@ export async function exchangeSignIn(
   audit: AuditNotes,
 ): Promise<ResponseBody<'exchangeSignIn'>> {
   const mode: Mode = body.mode ?? 'live';
-  const { provider, identity } = await trade(deps, body, audit);
+  const { provider, identity } = await trade(deps, body, null, audit);
   audit.know({ mode });
   const user = await signInExternally(deps, provider, identity, audit);
   const now = deps.clock.now();
@@ -114,8 +114,7 @@ export async function linkIdentity(
 ): Promise<ResponseBody<'linkIdentity'>> {
   const user = signedIn(principal);
   requireFreshFactor(user, deps.clock.now());
-  const { provider, identity } = await trade(deps, body, audit);
-  if (provider.tenant !== principal.tenant) throw gone();
+  const { provider, identity } = await trade(deps, body, principal.tenant, audit);
   requireUsable(identity, audit);
   const { tenant } = provider;
   const linked = await deps.identities.link({
@@ -133,17 +132,23 @@ export async function linkIdentity(
   return { provider: provider.name, kind: provider.protocol.kind };
 }
 
-/** Uses a code up (F2, F3). Throws TOKEN_INVALID, SIGN_IN_REFUSED or IDENTITY_PROVIDER_AWAY. */
+/**
+ * Uses a code up (F2, F3). `of`: the tenant of whoever calls, where that is known: a code of another is as
+ * good as none, and nothing of the call is told there. Throws TOKEN_INVALID, SIGN_IN_REFUSED or
+ * IDENTITY_PROVIDER_AWAY.
+ */
 async function trade(
   deps: SsoDeps,
   { code, code_verifier }: Body<'linkIdentity'>,
+  of: string | null,
   audit: AuditNotes,
 ) {
   const signIn = await take(deps, 'answered', code);
   if (signIn === null) {
-    await endIfUsed(deps, code, audit);
+    await endIfUsed(deps, code, of, audit);
     throw gone();
   }
+  if (of !== null && signIn.tenant !== of) throw gone();
   const { provider: name, challenge, result } = signIn.content;
   audit.know({ tenant: signIn.tenant });
   audit.note({ provider: name });
@@ -157,9 +162,14 @@ async function trade(
   throw away(deps, provider, result.reason);
 }
 
-async function endIfUsed(deps: SsoDeps, code: string, audit: AuditNotes): Promise<void> {
+async function endIfUsed(
+  deps: SsoDeps,
+  code: string,
+  of: string | null,
+  audit: AuditNotes,
+): Promise<void> {
   const used = await take(deps, 'used', code);
-  if (used === null) return;
+  if (used === null || (of !== null && used.tenant !== of)) return;
   const { session } = used.content;
   audit.know({ tenant: used.tenant, target: `session:${session}` });
   audit.note({ code: 'reused', session: 'ended' });
