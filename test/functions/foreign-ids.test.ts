@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type OperationId, routeOf } from '#contract/routes.ts';
+import { type OperationId, operationIds, routeOf } from '#contract/routes.ts';
 import type { Thing } from '#core/naming.ts';
 import { startTestApi, type TestApi } from '#test/support/api.ts';
 import {
@@ -21,7 +21,7 @@ import {
 import { type Furnished, furnish, type Names, PERFORMER } from '#test/support/furnished-tenant.ts';
 import { allMembers, type Member, nameOf } from '#test/support/named-members.ts';
 import { createPeople } from '#test/support/people.ts';
-import { untouched } from '#test/support/two-tenants.ts';
+import { rowsOf, untouched } from '#test/support/two-tenants.ts';
 
 /**
  * Every place of every request that names something, with the name of something of another tenant there:
@@ -63,7 +63,11 @@ const named = allMembers.filter(
 const found = named.filter((member) => !CHOSEN.has(nameOf(member)));
 const chosen = named.filter((member) => CHOSEN.has(nameOf(member)));
 
+const byName = (members: readonly Member[]) =>
+  members.map((member) => [nameOf(member), member] as const);
+
 describe.each(['with row-level security', 'by what statements ask for alone'])('%s', (walls) => {
+  const both = walls === 'with row-level security';
   describeWithPostgres('what another tenant has', () => {
     let database: TestDatabase;
     let api: TestApi;
@@ -73,7 +77,7 @@ describe.each(['with row-level security', 'by what statements ask for alone'])('
 
     beforeAll(async () => {
       database = await createTestDatabase();
-      if (walls !== 'with row-level security') await withoutRowSecurity(database);
+      if (!both) await withoutRowSecurity(database);
       api = await startTestApi(database, { performer: PERFORMER });
       const deps = { api, database, people: createPeople(api, database) };
       ours = await furnish(deps, 'ourzz');
@@ -115,34 +119,133 @@ describe.each(['with row-level security', 'by what statements ask for alone'])('
       return foreign;
     }
 
-    /** What changes for a tenant by its own ways in: a failed sign-in is in its audit trail. */
-    const isTheirWayIn = ({ operation, thing }: Member) =>
-      (!isOfCallers(operation) && thing === 'tenant_name') || GOOD_ONCE.has(thing as Thing);
-
-    async function leavesThemAlone(member: Member, act: () => Promise<void>): Promise<void> {
-      if (isTheirWayIn(member)) await act();
-      else await untouched(database.admin, theirs.tenant, act);
-    }
-
-    it.each(found.map((member) => [nameOf(member), member] as const))('%s', async (_, member) => {
-      await leavesThemAlone(member, async () => {
+    describe('in requests of callers', () => {
+      let before: string[];
+      beforeAll(async () => {
+        before = await rowsOf(database.admin, theirs.tenant);
+        expect(before.length).toBeGreaterThan(40);
+      });
+      const members = found.filter(({ operation }) => isOfCallers(operation));
+      it.each(byName(members))('%s', async (_, member) => {
         for (const credential of credentials(member.operation)) {
           const { status, code } = await asForNothing(member, credential);
-          if (member.place === 'params' && credential !== null) {
-            expect([status, code]).toEqual([404, 'NOT_FOUND']);
-          }
+          if (member.place === 'params') expect([status, code]).toEqual([404, 'NOT_FOUND']);
+        }
+      });
+
+      it('and none of them has changed anything of theirs', async () => {
+        const used = (row: string) => row.startsWith('sign_ins ');
+        const after = await rowsOf(database.admin, theirs.tenant);
+        expect(after.filter((row) => !used(row))).toEqual(before.filter((row) => !used(row)));
+      });
+    });
+
+    describe('in requests of whoever proves who they are', () => {
+      const members = found.filter(({ operation }) => !isOfCallers(operation));
+      it.each(byName(members))('%s', async (_, member) => {
+        const ask = async () => void (await asForNothing(member, null));
+        // A failed sign-in is in the audit trail of the tenant that it was for.
+        if (member.thing === 'tenant_name' || GOOD_ONCE.has(member.thing as Thing)) await ask();
+        else await untouched(database.admin, theirs.tenant, ask);
+      });
+    });
+
+    const OF_A_COLLEAGUE = {
+      revokeMySession: () => ours.colleague.session,
+      removeMyIdentity: () => ours.colleague.provider,
+    } as const;
+    const aboutSelf = named.filter(({ operation }) => routeOf(operation).permission === 'self');
+    const inPaths = aboutSelf.filter(({ place }) => place === 'params');
+
+    it.each(byName(inPaths))(
+      '%s of another user of the same tenant is not there',
+      async (_, member) => {
+        const id = member.operation as keyof typeof OF_A_COLLEAGUE;
+        const asked = naming(askedBy(id, ours), member, OF_A_COLLEAGUE[id]());
+        await untouched(database.admin, theirs.tenant, async () => {
+          expect(await call(asked, ours.token)).toMatchObject({ status: 404, code: 'NOT_FOUND' });
+        });
+        expect((await call(askedBy('whoAmI', ours), ours.colleague.token)).status).toBe(200);
+        const { text } = await call(askedBy('listMyIdentities', ours), ours.colleague.token);
+        expect(text).toContain(ours.colleague.provider);
+      },
+    );
+
+    const proofs = allMembers.filter(({ thing }) => PROOFS.has(thing as Thing));
+    it.each(byName(proofs))('%s takes no proof of another kind', async (_, member) => {
+      const credential = credentials(member.operation)[0] ?? null;
+      await untouched(database.admin, theirs.tenant, async () => {
+        for (const kind of [...PROOFS, 'device_token', 'sign_in_state'] as (keyof Names)[]) {
+          if (kind === member.thing) continue;
+          const asked = (name: string) => naming(askedBy(member.operation, ours), member, name);
+          const wrong = await call(asked(theirs.names[kind]), credential);
+          const none = await call(asked(NOWHERE[kind]()), credential);
+          expect([kind, wrong.status, wrong.code]).toEqual([kind, none.status, none.code]);
+          expect(wrong.status).toBeGreaterThanOrEqual(400);
         }
       });
     });
 
-    it.each(chosen.map((member) => [nameOf(member), member] as const))(
+    it.each(both ? operationIds.filter(isOfCallers) : [])(
+      '%s takes no proof for a credential',
+      async (id) => {
+        for (const kind of [...PROOFS, ...GOOD_ONCE, 'device_token'] as (keyof Names)[]) {
+          const { status } = await call(askedBy(id, theirs), theirs.names[kind]);
+          expect([kind, status]).toEqual([kind, 401]);
+        }
+      },
+    );
+
+    /** What names a tenant, a user or a mode elsewhere. Here the verified credential alone does. */
+    const headersOf = ({ names, cookie }: Furnished) => ({
+      'x-tenant-id': names.tenant,
+      'x-tenant': names.tenant_name,
+      'x-user-id': names.user,
+      'x-amzn-oidc-identity': names.user,
+      'x-forwarded-user': names.address,
+      'x-original-url': `/api/v1/tenants/${names.tenant}`,
+      'x-api-key': theirs.key,
+      'x-mode': 'test',
+      cookie,
+      'x-correlation-id': names.execution,
+      'if-none-match': `"${names.tenant}"`,
+    });
+    const gets = operationIds.filter((id) => isOfCallers(id) && routeOf(id).method === 'GET');
+    it.each(gets)('%s answers the same, whoever is named in headers', async (id) => {
+      const [credential = null] = credentials(id);
+      const plain = await call(askedBy(id, ours), credential);
+      const dressed = await call(askedBy(id, ours), credential, headersOf(theirs));
+      expect([plain.status, without(dressed, '')]).toEqual([200, without(plain, '')]);
+      expect(told(dressed, words)).toEqual([]);
+    });
+
+    it.each(byName(chosen))(
       '%s, a name that is given, may be one that they have given',
       async (_, member) => {
-        await leavesThemAlone(member, async () => {
+        await untouched(database.admin, theirs.tenant, async () => {
           const [credential = null] = credentials(member.operation);
           expect((await asForNothing(member, credential)).status).toBeLessThan(300);
         });
       },
     );
+
+    it('an Idempotency-Key that they have used gives back no answer of theirs', async () => {
+      const kept = operationIds.filter((id) => isOfCallers(id) && routeOf(id).idempotent === 'key');
+      let replayed = 0;
+      for (const id of kept) {
+        const headers = { 'idempotency-key': `of-both-${id}` };
+        const first = askedBy(id, theirs);
+        await call(first, theirs.key, headers);
+        const again = await call(first, theirs.key, headers);
+        if (again.headers.has('idempotency-replayed')) replayed += 1;
+        const own = await call({ ...first, params: askedBy(id, ours).params }, ours.key, headers);
+        expect([id, own.headers.get('idempotency-replayed')]).toEqual([id, null]);
+        expect([id, own.code]).not.toEqual([id, 'IDEMPOTENCY_KEY_REUSED']);
+        // What it says again was sent.
+        const news = told(own, words).filter((word) => !JSON.stringify(first).includes(word));
+        expect([id, news]).toEqual([id, []]);
+      }
+      expect(replayed).toBeGreaterThan(5);
+    });
   });
 });
