@@ -1,7 +1,8 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import { TOTP } from 'otpauth';
 import { createIds } from '#adapters/local/ids.ts';
 import { createQuarantine } from '#adapters/postgres/quarantine.ts';
-import type { Client } from '#client/client.ts';
+import { type Client, createClient } from '#client/client.ts';
 import { bodyType } from '#contract/route.ts';
 import {
   type Body,
@@ -110,9 +111,9 @@ export async function startPlatformOfChanges(
         type === 'application/json'
           ? JSON.stringify(call.body)
           : new URLSearchParams(call.body as Record<string, string>).toString();
-      const response = await fetch(`${api.server.url}${filled}${query === '' ? '' : `?${query}`}`, {
+      const sent = {
         method,
-        redirect: 'manual',
+        redirect: 'manual' as const,
         headers: {
           ...(credential === null ? {} : { authorization: `Bearer ${credential}` }),
           ...(call.body === undefined ? {} : { 'content-type': type }),
@@ -120,7 +121,15 @@ export async function startPlatformOfChanges(
           ...(call.cookie === undefined ? {} : { cookie: call.cookie }),
         },
         ...(call.body === undefined ? {} : { body: text }),
-      });
+      };
+      const url = `${api.server.url}${filled}${query === '' ? '' : `?${query}`}`;
+      let response = await fetch(url, sent);
+      // A busy machine: nothing was done.
+      for (let again = 0; response.status === 503 && again < 5; again += 1) {
+        await response.arrayBuffer();
+        await pause(1_000);
+        response = await fetch(url, sent);
+      }
       const answer = await response.text();
       const isJson = response.headers.get('content-type')?.includes('json') === true;
       return {
@@ -151,7 +160,8 @@ export class Home {
     this.tenant = tenant;
     this.slug = slug;
     this.key = key;
-    this.owner = platform.api.client(key);
+    // It comes again where a busy machine answers UNAVAILABLE.
+    this.owner = createClient({ baseUrl: platform.api.server.url, credential: key });
   }
 
   person(more: { readonly roles?: readonly string[]; readonly email?: string } = {}) {
