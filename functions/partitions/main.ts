@@ -1,6 +1,7 @@
 import { makePartitions } from '#adapters/postgres/partitions.ts';
 import { letGo, type Upkeep } from '#adapters/postgres/upkeep.ts';
 import { readEnv } from '#config/env.ts';
+import { RELAY_READS } from '#services/events/relay.ts';
 import { openPools } from '../shared/database.ts';
 import { invoked } from '../shared/invoked.ts';
 import { createBasics } from '../shared/process.ts';
@@ -14,7 +15,7 @@ const pools = { engine: open('cloudflow_engine', 1), relay: open('cloudflow_rela
 export const handler = invoked(basics, async (): Promise<Upkeep & { readonly made: number }> => {
   const now = basics.clock.now();
   const made = await makePartitions(pools.engine, now);
-  const gone = await letGo({ relay: pools.relay, codec: basics.codec, ids: basics.ids }, now);
+  const gone = await letGo({ ...basics, relay: pools.relay, readers: RELAY_READS }, now);
   basics.log.info('UPKEEP_DONE', { count: made });
   return { made, ...gone };
 });

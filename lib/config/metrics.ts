@@ -273,6 +273,13 @@ const declared = {
     kind: 'level',
     dimensions: ['Topic'],
   },
+  OutboxDaysKept: {
+    about:
+      'days of the outbox that are older than it is kept and stay, since not all of them was read',
+    unit: 'Count',
+    kind: 'count',
+    dimensions: [],
+  },
   EventsRelayed: {
     about: 'messages that were relayed to their topic',
     unit: 'Count',

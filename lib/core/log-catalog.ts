@@ -86,6 +86,7 @@ export const LOG_EVENTS = {
   PLATFORM_KEYS_KEPT: 'keys of the platform could not be read anew; those that are known go on',
   SIGNING_KEY_MADE: 'the next key that signs tokens was made',
   SIGNING_KEYS_NOT_ROTATED: 'keys that sign tokens could not be rotated; the newest goes on',
+  OUTBOX_DAYS_KEPT: 'days of the outbox are older than it is kept, and were not relayed: they stay',
   UPKEEP_DONE: 'partitions are made, rows that expired are gone',
   REGION_UNANSWERED: 'the API of the region that serves gave no answer to the one that waits',
   UPKEEP_FAILED: 'what has expired could not be deleted',

@@ -5,6 +5,7 @@ import { reconcileTopics } from '#adapters/kafka/topics.ts';
 import { createDeadLetterBox } from '#adapters/postgres/dead-letters.ts';
 import { watchEventBacklog } from '#adapters/postgres/event-backlog.ts';
 import { createPostgresEventLog, POSTGRES_LOG_TIMES } from '#adapters/postgres/event-log.ts';
+import type { OutboxGroup } from '#adapters/postgres/outbox.ts';
 import { createPartitions } from '#adapters/postgres/partitions.ts';
 import { CONSUMERS, consumerNames } from '#config/consumers.ts';
 import { TOPICS, type TopicName, topicNames } from '#config/topics.ts';
@@ -18,13 +19,15 @@ import type { Ids } from '#ports/ids.ts';
 import type { Log } from '#ports/log.ts';
 import type { Metrics } from '#ports/metrics.ts';
 import type { PayloadCodec } from '#ports/payload-codec.ts';
-import { RELAY_GROUP, startRelay } from '#services/events/relay.ts';
+import { RELAY_GROUP, RELAY_READS, startRelay } from '#services/events/relay.ts';
 
 /** A laptop's brokers have no use for the partitions of production. */
 const MOST_PARTITIONS = 12;
 const MOST_COPIES = 3;
 
 export interface LocalEvents {
+  /** Who reads the outbox, and what of it. */
+  readonly reads: readonly OutboxGroup[];
   /** Looks how much waits, for the metrics. */
   look(now: number): Promise<void>;
   close(): Promise<void>;
@@ -73,16 +76,18 @@ export async function startEvents(deps: {
           metrics,
         });
   const consumers = createConsumers({ ...deps, partitions });
-  for (const name of consumerNames) {
-    const { group, topic } = CONSUMERS[name];
-    const reader = { group, topic, most: KAFKA_LIMITS.batchSize, handle: consumers[name] };
-    (kafka ?? outbox).subscribe(reader);
-  }
-  (kafka ?? outbox).subscribe({
-    ...{ group: 'local-mail', topic: 'notifications.email' satisfies TopicName },
-    ...{ most: KAFKA_LIMITS.batchSize, handle: deps.mail },
-  });
+  const most = KAFKA_LIMITS.batchSize;
+  const mail: TopicName = 'notifications.email';
+  const readers: readonly LogReader[] = [
+    ...consumerNames.map((name) => {
+      const { group, topic } = CONSUMERS[name];
+      return { group, topic, most, handle: consumers[name] };
+    }),
+    { group: 'local-mail', topic: mail, most, handle: deps.mail },
+  ];
+  for (const reader of readers) (kafka ?? outbox).subscribe(reader);
   return {
+    reads: kafka === null ? readers.map(({ group, topic }) => ({ group, topic })) : RELAY_READS,
     look: watchEventBacklog(metrics, pool, kafka === null ? null : RELAY_GROUP),
     async close() {
       await relay?.close();

@@ -524,7 +524,13 @@ async function start(
           everyMs: LET_GO_MS,
           async act() {
             try {
-              await letGo({ relay: relayPool, codec, ids }, clock.now());
+              await letGo(
+                {
+                  ...{ relay: relayPool, codec, ids, metrics, readers: events.reads },
+                  log: log.with({ part: 'events' }),
+                },
+                clock.now(),
+              );
             } catch (error) {
               // It is still there the next time.
               log.warn('UPKEEP_FAILED', { error });

@@ -31,8 +31,23 @@ export interface OutboxReader {
   offset(group: string, topic: string): Promise<OutboxPlace | null>;
   /** Moves a group's place; also back, which is how a topic is read again. */
   commit(group: string, topic: string, place: OutboxPlace): Promise<void>;
-  /** Drops whole days that ended before `before`. Answers how many. */
-  dropBefore(before: number): Promise<number>;
+  /**
+   * Drops whole days that ended before `before` and hold nothing that one of `readers` has not passed: at least
+   * one is named, or it throws. Messages of topics that none of them reads are of no use to anybody.
+   */
+  dropBefore(before: number, readers: readonly OutboxGroup[]): Promise<OutboxDays>;
+}
+
+/** A group, and a topic that it reads out of the outbox. */
+export interface OutboxGroup {
+  readonly group: string;
+  readonly topic: string;
+}
+
+export interface OutboxDays {
+  readonly dropped: number;
+  /** As old, and not read yet. */
+  readonly kept: number;
 }
 
 export function createOutboxReader(deps: {
@@ -85,12 +100,12 @@ export function createOutboxReader(deps: {
         values: [group, topic, place.xid, place.id],
       });
     },
-    async dropBefore(before) {
-      const { rows } = await pool.query<{ dropped: number }>(
-        'select drop_outbox_days(to_timestamp($1)) as dropped',
-        [seconds(before)],
+    async dropBefore(before, readers) {
+      const { rows } = await pool.query<OutboxDays>(
+        'select dropped, kept from drop_read_outbox_days(to_timestamp($1), $2, $3)',
+        [seconds(before), readers.map(({ group }) => group), readers.map(({ topic }) => topic)],
       );
-      return rows[0]?.dropped ?? 0;
+      return rows[0] ?? { dropped: 0, kept: 0 };
     },
   };
 }

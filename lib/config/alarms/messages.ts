@@ -29,6 +29,19 @@ export function messageAlarms({ stage }: StageSettings): readonly Alarm[] {
       of: 3,
     }),
     metric({
+      name: 'outbox-days-kept',
+      priority: 'P2',
+      about:
+        'a day of the outbox is a week old and was not relayed: it is kept, and the database grows',
+      runbook: 'outbox-lag',
+      signal: series(ours(stage, 'OutboxDaysKept', 'Maximum', {})),
+      threshold: 0,
+      unit: '',
+      periodSeconds: 5 * MINUTE,
+      bad: 1,
+      of: 1,
+    }),
+    metric({
       name: 'events-laid-aside',
       priority: 'P2',
       about: 'readers of events have laid messages aside that they could not use',

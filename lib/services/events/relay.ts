@@ -9,6 +9,7 @@
  */
 
 import { METRICS } from '#config/metrics.ts';
+import { topicNames } from '#config/topics.ts';
 import { parseEvent } from '#core/events/parse.ts';
 import type { Clock } from '#ports/clock.ts';
 import {
@@ -23,6 +24,9 @@ import type { Log } from '#ports/log.ts';
 import { type LayAsideDeps, layAside } from './lay-aside.ts';
 
 export const RELAY_GROUP = 'relay';
+
+/** What the relay reads: everything that has a topic. */
+export const RELAY_READS = topicNames.map((topic) => ({ group: RELAY_GROUP, topic }));
 
 export interface RelayDeps extends LayAsideDeps {
   /** The log in the database. */

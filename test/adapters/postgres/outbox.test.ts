@@ -79,9 +79,50 @@ describeWithPostgres('the outbox', () => {
       codec: createPlainCodec(),
     });
     await database.admin.query(insert, ['old', 'k', '0:1']);
-    expect(await reader.dropBefore(Date.parse('2026-11-02T23:00:00Z'))).toBe(1);
-    expect(await readSoon(reader, 'old', 1)).toHaveLength(1);
-    expect(await reader.dropBefore(Date.parse('2026-11-03T01:00:00Z'))).toBe(1);
+    const [entry] = await readSoon(reader, 'old', 1);
+    await reader.commit('g', 'old', entry!);
+    const readers = [{ group: 'g', topic: 'old' }];
+    const drop = (before: string) => reader.dropBefore(Date.parse(before), readers);
+    expect(await drop('2026-11-02T23:00:00Z')).toEqual({ dropped: 1, kept: 0 });
+    expect(await reader.read('old', null, 10)).toHaveLength(1);
+    expect(await drop('2026-11-03T01:00:00Z')).toEqual({ dropped: 1, kept: 0 });
     expect(await reader.read('old', null, 10)).toEqual([]);
+  });
+
+  it('keeps a day of which somebody has not read everything, however old it is, and says so', async () => {
+    const reader = createOutboxReader({
+      pool: database.pool('cloudflow_relay'),
+      codec: createPlainCodec(),
+    });
+    const pool = database.pool('cloudflow_engine');
+    await pool.query(`select ensure_partitions('2026-11-02', '2026-11-02')`);
+    for (const [topic, key] of [
+      ['read', 'a'],
+      ['waits', 'b'],
+      ['waits', 'c'],
+    ]) {
+      await database.admin.query(insert, [topic, key, '0:1']);
+    }
+    const [a] = await readSoon(reader, 'read', 1);
+    const [b, c] = await readSoon(reader, 'waits', 2);
+    const drop = (...groups: readonly (readonly [string, string])[]) =>
+      reader.dropBefore(
+        Date.parse('2027-11-02T00:00:00Z'),
+        groups.map(([group, topic]) => ({ group, topic })),
+      );
+    const all = [
+      ['relay', 'read'],
+      ['relay', 'waits'],
+    ] as const;
+    // Days of before and after hold nothing, and go.
+    expect(await drop(...all)).toMatchObject({ kept: 1 });
+    await reader.commit('relay', 'read', a!);
+    await reader.commit('relay', 'waits', b!);
+    expect(await drop(...all)).toEqual({ dropped: 0, kept: 1 });
+    expect(await drop(...all, ['another', 'read'])).toEqual({ dropped: 0, kept: 1 });
+    expect(await reader.read('waits', b!, 10)).toEqual([c]);
+    await expect(drop()).rejects.toThrow('name for each topic a group');
+    await reader.commit('relay', 'waits', c!);
+    expect(await drop(...all)).toEqual({ dropped: 1, kept: 0 });
   });
 });
