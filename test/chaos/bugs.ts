@@ -190,6 +190,18 @@ export const BUGS: readonly Bug[] = [
     faults: [],
   },
   {
+    name: 'programs are kept by their workflow, whatever their version',
+    breaks: ['I24'],
+    edits: [
+      {
+        file: 'lib/engine/program-cache.ts',
+        from: /header\.programHash(?=\}`;)/,
+        to: 'header.workflowId',
+      },
+    ],
+    faults: [],
+  },
+  {
     name: 'it is ready whether its database is there or not',
     breaks: ['L6'],
     edits: [
