@@ -112,7 +112,7 @@ describeWithPostgres('signing in on the command line', () => {
           invited = await cli(one);
           return invited.status;
         },
-        { timeout: 30_000 },
+        { timeout: 120_000 },
       )
       .toBe(0);
     const { user_id } = invited.document as { user_id: string };
@@ -125,7 +125,7 @@ describeWithPostgres('signing in on the command line', () => {
       removed: true,
     });
     expect((await cli(['login', ...who], password)).stdout).toContain('not in this session');
-  }, 120_000);
+  }, 300_000);
 
   it('makes, lists, rotates and revokes keys with a key that may', async () => {
     const key = ['--api-key', world.platform.apiKey];
