@@ -13,7 +13,8 @@ export interface UserStore {
   list(tenant: string, filter: UserFilter, page: PageRequest): Promise<Page<UserRecord>>;
   /**
    * `changed`: somebody was faster, where a revision was named. `last`: nobody else who is active would
-   * be left with the role that `keeps` names. Where other roles follow, every session of the user ends.
+   * be left with the role that `keeps` names. Where other roles follow, every session of the user ends; whoever
+   * is deactivated also loses what was mailed to them.
    */
   update(
     tenant: string,

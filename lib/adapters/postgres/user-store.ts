@@ -126,6 +126,7 @@ export function createPostgresUsers(pool: Pool): UserStore {
         if (rowCount === 1) {
           const ending = { tenant, user: id, because: 'roles_changed', except: null, now } as const;
           if (moves) await endSessionsOf(client, ending);
+          if (change.status === 'deactivated') await shutOut(client, tenant, id, now);
           return { kind: 'replaced', record: await read(client, tenant, id) };
         }
         const there = await client.query('select 1 from users where tenant_id = $1 and id = $2', [
@@ -210,6 +211,16 @@ export async function insertUser(client: PoolClient, user: NewUser): Promise<boo
     ],
   );
   return rowCount === 1;
+}
+
+/** With what was mailed to them too: nothing of it is good once they are let in again. */
+async function shutOut(client: PoolClient, tenant: string, id: string, now: number): Promise<void> {
+  const ending = { tenant, user: id, because: 'deactivated', except: null, now } as const;
+  await endSessionsOf(client, ending);
+  await client.query('delete from one_time_tokens where tenant_id = $1 and user_id = $2', [
+    tenant,
+    id,
+  ]);
 }
 
 /** Locks whoever has the role, so that the last two cannot both go at the same moment. */

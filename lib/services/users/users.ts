@@ -124,9 +124,7 @@ export async function deactivateUser(
 ): Promise<Tagged<UserBody>> {
   const current = await requireUser(deps, principal, id);
   await requireGrantable(deps, principal, current.roles, '/path/user_id');
-  const user = await change(deps, current, { status: 'deactivated' }, false);
-  await deps.sessions.endAll(principal.tenant, id, 'deactivated', deps.clock.now());
-  return present(user);
+  return present(await change(deps, current, { status: 'deactivated' }, false));
 }
 
 export async function activateUser(

@@ -103,6 +103,12 @@ describeWithPostgres('statements about people, with row-level security switched 
         // the last owner of ours is the last, however many the other has
         const gone = { status: 'deactivated' } as const;
         expect((await users.update(ours, user, gone, null, LATER, 'owner')).kind).toBe('last');
+        await mailed(ours);
+        await untouched(database.admin, theirs, async () => {
+          expect((await users.update(ours, user, gone, null, LATER)).kind).toBe('replaced');
+        });
+        const { rows } = await database.admin.query('select tenant_id from one_time_tokens');
+        expect(new Set(rows.map(({ tenant_id }) => tenant_id))).toEqual(new Set([theirs]));
       });
 
       it('roles: none of the other is found, changed, deleted or in the way', async () => {
