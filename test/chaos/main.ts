@@ -59,8 +59,13 @@ else {
     say(`${id}: ${looked} looked at, ${violations} wrong`);
   for (const log of report.logs) say(log);
   for (const failure of report.failures) say(`FAILED ${failure}`);
+  for (const { name, times, lostSeconds, standstillMs } of report.costs) {
+    const lost = `${lostSeconds.toFixed(1)} s of the calm rate are missing`;
+    say(`${name} x ${times}: ${lost}, nothing for ${standstillMs} ms at the longest`);
+  }
   const { calm, faults, after } = report.rate;
   say(`${report.executions} executions, ${report.faults.length} faults in ${report.seconds} s`);
+  say(`the checks took ${(report.judgedMs / 1_000).toFixed(1)} s`);
   say(
     `${calm.toFixed(1)} executions a second, ${faults.toFixed(1)} under faults, ${after.toFixed(1)} after them`,
   );

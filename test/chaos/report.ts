@@ -33,6 +33,7 @@ export function reportText(report: Report, at: Date): string {
     `- ${rate.calm.toFixed(1)} executions a second ended in the calm phase, ${rate.faults.toFixed(1)} under faults (${held.toFixed(0)} %; 75 % is the aim), ${rate.after.toFixed(1)} after them.`,
     `- ${number(report.requests)} requests for starts and cancels, ${number(report.acknowledged)} starts acknowledged; ${number(answered)} requests were answered at once (${((100 * answered) / Math.max(1, report.requests)).toFixed(1)} %), the others when they were repeated.`,
     `- Take-over of what a dead or stopped engine had: ${times.length} times, median ${middle(times)} ms, longest ${times.at(-1) ?? 0} ms.`,
+    `- The checks took ${seconds(report.judgedMs)}. What is lost is laid to the last fault before it, by what the target was called; a negative figure means that more than in the calm was done.`,
     `- Handles ${before.handles} before the faults and ${end.handles} at the end, sessions ${before.sessions} and ${end.sessions}, memory ${before.memoryMb} and ${end.memoryMb} MB.`,
     '',
     '| | what holds | looked at | violations |',
@@ -42,12 +43,15 @@ export function reportText(report: Report, at: Date): string {
         `| ${id} | ${INVARIANTS[id]} | ${looked === 0 ? 'nothing' : number(looked)} | ${wrong} |`,
     ),
     '',
-    '| fault | came about | for instance |',
-    '|---|---|---|',
+    '| fault | came about | lost, in seconds of the calm rate | longest without a call | for instance |',
+    '|---|---|---|---|---|',
     ...[...Map.groupBy(faults, ({ name }) => name)].sort().map(([name, own]) => {
       const came = own.filter((fault) => fault.hit);
       const shown = came[0] ?? own[0];
-      return `| \`${name}\` | ${came.length} of ${own.length} | ${shown?.evidence ?? ''} |`;
+      const cost = report.costs.find((each) => each.name === name);
+      const lost =
+        cost === undefined ? '|' : `${cost.lostSeconds.toFixed(1)} | ${seconds(cost.standstillMs)}`;
+      return `| \`${name}\` | ${came.length} of ${own.length} | ${lost} | ${shown?.evidence ?? ''} |`;
     }),
     ...(report.failures.length === 0
       ? []
@@ -70,6 +74,10 @@ export function plantedText(results: readonly PlantedResult[], at: Date): string
 
 function number(n: number): string {
   return n.toLocaleString('en-US');
+}
+
+function seconds(ms: number): string {
+  return `${(ms / 1_000).toFixed(1)} s`;
 }
 
 function middle(sorted: readonly number[]): number {

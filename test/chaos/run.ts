@@ -12,11 +12,14 @@ import type { Footprint } from './checker/evidence.ts';
 import type { Invariant, Verdict } from './checker/tally.ts';
 import { createDice } from './dice.ts';
 import type { FaultContext, FaultResult, FaultTimes, Notes } from './faults/fault.ts';
+import { readLines } from './files.ts';
 import { judge } from './judge.ts';
 import { type Lags, lags } from './lags.ts';
 import { type Load, startLoad } from './load.ts';
 import { FAULTS, planFaults } from './plan.ts';
+import type { Call } from './records.ts';
 import { endedIn, footprint, startWatch } from './watch.ts';
+import { type Cost, whereTimeGoes } from './where-time-goes.ts';
 import { until } from './world/children.ts';
 import { openWorld, type World } from './world/world.ts';
 
@@ -32,6 +35,8 @@ export interface RunOptions extends FaultTimes {
   readonly engines: number;
   readonly kafka: boolean;
   readonly diskMb: number | null;
+  /** Starts that must have been acknowledged before the load ends; it goes on for one phase more at the most. */
+  readonly leastStarts: number;
   /** Starts at a time, and executions under way at the most. */
   readonly places: number;
   readonly mostActive: number;
@@ -47,6 +52,9 @@ export interface FaultTold extends FaultResult {
   readonly name: string;
   /** Milliseconds after the first fault could come. */
   readonly atMs: number;
+  /** Real time: from, until. */
+  readonly from: number;
+  readonly until: number;
   readonly active: number;
 }
 
@@ -65,6 +73,9 @@ export interface Report {
   readonly unknown: number;
   readonly rate: { readonly calm: number; readonly faults: number; readonly after: number };
   readonly takeOvers: Notes['takeOvers'];
+  readonly costs: readonly Cost[];
+  /** What the checks took. */
+  readonly judgedMs: number;
   readonly before: Footprint;
   readonly end: Footprint;
   readonly seconds: number;
@@ -92,16 +103,21 @@ export async function run(options: RunOptions): Promise<Report> {
     });
     await pause(WARM_UP_MS);
     say('the calm phase');
+    const calmFrom = Date.now();
     const calm = await rateOver(world, () => pause(options.phaseMs));
+    const calmUntil = Date.now();
     const before = await footprint(world);
     say('the phase with faults');
     const faults: FaultTold[] = [];
     const faulty = await rateOver(world, () =>
       strike({ world, dice, times: options, notes }, options, () => watch.active, faults),
     );
+    const faultsUntil = Date.now();
     say('faults are over: the phase after');
     await until(options.healMs, () => world.platform.engines().length >= options.engines);
     const after = await rateOver(world, () => pause(options.afterMs));
+    const loaded = load;
+    await until(options.phaseMs, () => loaded.acknowledged >= options.leastStarts, 250);
     await load.stop();
     say('nothing new begins: everything is to end');
     const ended = await until(options.healMs, async () => watch.active === 0, 250);
@@ -114,11 +130,22 @@ export async function run(options: RunOptions): Promise<Report> {
     for (const one of stuck) say(`NOT ENDED ${one}`);
     if (stuck.length > 0) say(`what is known of them is in ${options.keep}`);
     const rate = { calm, faults: faulty, after };
+    const judging = performance.now();
     const { verdicts, logs } = await judge(world, {
       ...{ notes, healed, rate, before, end, load, probes: watch.probes },
       ...{ ...options, longestMs: options.pauseMs, interruptions: faults.length },
     });
+    const judgedMs = Math.round(performance.now() - judging);
+    const calls = (await readLines<Call>(world.files.calls)).map(({ to }) => to);
+    const inCalm = calls.filter((at) => at >= calmFrom && at < calmUntil).length;
+    const costs = whereTimeGoes(
+      calls,
+      (inCalm * 1_000) / (calmUntil - calmFrom),
+      faults.filter(({ name }) => FAULTS[name]?.beside !== true),
+      faultsUntil,
+    );
     return {
+      ...{ costs, judgedMs },
       ...{
         seed: options.seed,
         verdicts,
@@ -176,14 +203,14 @@ async function strike(
   let beside: Promise<void> | null = null;
 
   async function one(name: string): Promise<void> {
-    const atMs = Math.round(performance.now() - begun);
+    const [atMs, from] = [Math.round(performance.now() - begun), Date.now()];
     const before = active();
     const fault = FAULTS[name];
     if (fault === undefined) throw new TypeError(`there is no fault ${name}`);
     const result = await fault
       .run(context)
       .catch((error: unknown): FaultResult => ({ hit: false, evidence: `it failed: ${error}` }));
-    told.push({ name, atMs, active: before, ...result });
+    told.push({ name, atMs, from, until: Date.now(), active: before, ...result });
     options.say(
       `${(atMs / 1000).toFixed(1)} s ${name}: ${result.hit ? '' : 'NOT HIT, '}${result.evidence}`,
     );

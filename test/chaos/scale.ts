@@ -3,6 +3,8 @@ import type { RunOptions } from './run.ts';
 
 type Common = Pick<RunOptions, 'seed' | 'root' | 'keep' | 'say'>;
 
+const LEAST_OF_HALF_AN_HOUR = 51_000;
+
 /** A fault every ten seconds of its second half. */
 export function longRun(common: Common, minutes: number): RunOptions {
   const phaseMs = (minutes * 60_000) / 2;
@@ -11,6 +13,7 @@ export function longRun(common: Common, minutes: number): RunOptions {
     phaseMs,
     afterMs: 30_000,
     faults: Math.max(8, Math.round(phaseMs / 10_000)),
+    leastStarts: Math.round((LEAST_OF_HALF_AN_HOUR * minutes) / 30),
     only: null,
     engines: 2,
     kafka: true,
@@ -34,6 +37,7 @@ export function shortRun(common: Common): RunOptions {
   return {
     ...longRun(common, 1),
     phaseMs: 5_000,
+    leastStarts: 0,
     afterMs: 3_000,
     faults: 5,
     only: ['engine-kill', 'engine-pause', 'postgres-stop', 'lost-answers', 'clock-jump'],

@@ -1,12 +1,24 @@
-/** Reads a topic of Kafka from its beginning to the end it has now, as a reader of nobody's group. */
+/** Reads a topic of Kafka up to the end it has now, as a reader of nobody's group. */
 import { Admin, Consumer, ListOffsetTimestamps } from '@platformatic/kafka';
 import type { TopicRecord } from './evidence.ts';
 
 const MOST_MS = 180_000;
 
-export async function readTopic(broker: string, topic: string): Promise<TopicRecord[]> {
+/** `newest`: so many of each partition; absent: all that was ever written. */
+export async function readTopic(
+  broker: string,
+  topic: string,
+  newest = Number.MAX_SAFE_INTEGER,
+): Promise<TopicRecord[]> {
   const ends = await endsOf(broker, topic);
-  const wanted = [...ends.values()].reduce((sum, end) => sum + Number(end), 0);
+  const offsets = [...ends].map(([partition, end]) => ({
+    ...{ topic, partition },
+    offset: end > BigInt(newest) ? end - BigInt(newest) : 0n,
+  }));
+  const wanted = offsets.reduce(
+    (sum, { partition, offset }) => sum + Number((ends.get(partition) ?? 0n) - offset),
+    0,
+  );
   const consumer = new Consumer({
     clientId: 'checker',
     bootstrapBrokers: [broker],
@@ -16,7 +28,7 @@ export async function readTopic(broker: string, topic: string): Promise<TopicRec
   });
   const records: TopicRecord[] = [];
   try {
-    const stream = await consumer.consume({ topics: [topic], mode: 'earliest' });
+    const stream = await consumer.consume({ topics: [topic], mode: 'manual', offsets });
     const late = setTimeout(() => void stream.close(), MOST_MS);
     const open = new Set([...ends].filter(([, end]) => end > 0n).map(([partition]) => partition));
     if (open.size > 0) {

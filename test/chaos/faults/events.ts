@@ -10,6 +10,8 @@ import { type Fault, type FaultContext, hit, missed } from './fault.ts';
 const TOPIC = 'workflow.events';
 export const GROUPS = ['analytics-pipeline', 'audit-processor', 'billing'] as const;
 const SENT_AGAIN = 200;
+/** Of each partition, out of which they are drawn: the whole topic of a long run takes too long to read. */
+const DRAWN_FROM = 200;
 /** How keys of records begin that are none of the platform's. */
 const SPOILT = 'spoilt-';
 const MEMBER_MS = 40_000;
@@ -61,7 +63,7 @@ async function send(
 const duplicates: Fault = {
   needs: 'kafka',
   async run({ world, dice }) {
-    const records = await readTopic(brokerOf(world), TOPIC);
+    const records = await readTopic(brokerOf(world), TOPIC, DRAWN_FROM);
     const chosen = dice
       .shuffled(records.filter(({ key, tenant }) => tenant !== null && !key.includes(SPOILT)))
       .slice(0, SENT_AGAIN);
