@@ -61,7 +61,7 @@ interface Member {
 
 const START_MS = 60_000;
 const STOP_MS = 15_000;
-const AGAIN_MS = 1_000;
+const AGAIN_MS = 250;
 /** The longest moment. */
 const MOST_AGAIN_MS = 30_000;
 /** One that ends before this time has ended early. */

@@ -452,8 +452,8 @@ export interface ExecutionOwnership {
     full?: readonly string[],
   ): Promise<readonly LoadedExecution[]>;
   /**
-   * Takes executions of names that no process has any more, as a claim leaves them that was written after its
-   * process was forgotten. Expensive: for now and then. Nothing where another process just looks.
+   * Forgets processes that are dead for a minute and have nothing left, then takes executions of names that no
+   * process has any more, as a claim leaves them that was written after its process was forgotten. Expensive: for now and then. Nothing where another process just looks.
    */
   takeOwnerless(owner: string, limit: number): Promise<readonly LoadedExecution[]>;
   /** Everything that has not ended and is this owner's. Expensive: for when an answer was lost. */

@@ -165,6 +165,30 @@ describeWithPostgres('an execution that nobody would go on with', () => {
     });
   });
 
+  it('costs no look at all that is active for a process that is long dead and has nothing left', async () => {
+    const program = chainOf(1);
+    const before = platformWith({ programs: [program], adopt: false });
+    const request = before.request(program);
+    await before.access.accept(request);
+    await database.admin.query(
+      `insert into engine_processes (owner, lease_until) values
+         ('dead', clock_timestamp() - interval '2 minutes'), ('dying', clock_timestamp() - interval '5 seconds'),
+         ('dead with work', clock_timestamp() - interval '2 minutes')`,
+    );
+    await database.admin.query(
+      `update workflow_executions set owner = 'dead with work', epoch = 1, wake_at = null where id = $1`,
+      [request.id],
+    );
+    const store = before.deps.store;
+    expect(await store.takeOwnerless('me', 10)).toEqual([]);
+    const { rows } = await database.admin.query<{ owner: string }>(
+      `select owner from engine_processes where owner like 'd%' order by 1`,
+    );
+    expect(rows.map(({ owner }) => owner)).toEqual(['dead with work', 'dying']);
+    await store.heartbeat('me', 5_000);
+    expect(await store.takeOver('me', 10)).toHaveLength(1);
+  });
+
   it('is not left to a name that is given up while a claim of it is under way', async () => {
     const program = chainOf(1);
     const told: string[] = [];

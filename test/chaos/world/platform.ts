@@ -6,6 +6,8 @@ import { isAlive, kill, until } from './children.ts';
 
 const START_MS = 180_000;
 const STOP_MS = 120_000;
+/** As often as whoever looks after it starts one that has ended while it started: others keep the machine busy. */
+const START_TRIES = 3;
 
 export interface Process {
   readonly pid: number;
@@ -86,37 +88,15 @@ export function createPlatform(settings: PlatformSettings): RunningPlatform {
     },
     engines,
     async start() {
-      const { DATABASE_URL: _, NODE_OPTIONS = '', ...own } = process.env;
-      const launched = spawn(
-        process.execPath,
-        [
-          join(root, 'bin/cli.ts'),
-          ...['dev', '--data-dir', folder, '--port', String(port), '--no-example'],
-          ...['--engines', String(settings.engines)],
-          ...(settings.kafka === null ? [] : ['--kafka', settings.kafka]),
-        ],
-        {
-          stdio: ['ignore', 'pipe', 'pipe'],
-          cwd: root,
-          env: {
-            ...own,
-            ...settings.env,
-            NODE_OPTIONS: `${NODE_OPTIONS} --import ${settings.preload}`.trim(),
-            DATABASE_URL: settings.databaseUrl,
-            EGRESS_ALLOW: settings.egress.join(','),
-            ...(settings.redisUrl === null ? {} : { REDIS_URL: settings.redisUrl }),
-          },
-        },
-      );
-      child = launched;
-      for (const stream of [launched.stdout, launched.stderr]) {
-        stream?.on('data', (chunk) => log.write(chunk));
-      }
-      const ended = (): boolean => launched.exitCode !== null || launched.signalCode !== null;
-      const ready = await until(START_MS, async () => ended() || (await isReady()), 250);
-      if (!ready || ended()) {
-        const told = readFileSync(logFile, 'utf8').slice(-3_000);
-        throw new Error(`the platform is not ready (exit ${launched.exitCode}): ${told}`);
+      for (let tries = 1; ; tries++) {
+        try {
+          await startOnce();
+          return;
+        } catch (error) {
+          if (child !== null) await kill(child);
+          if (tries === START_TRIES) throw error;
+          log.write(`started again: ${error}\n`);
+        }
       }
     },
     async kill() {
@@ -136,4 +116,39 @@ export function createPlatform(settings: PlatformSettings): RunningPlatform {
       return stopping.exitCode;
     },
   };
+
+  async function startOnce(): Promise<void> {
+    const { DATABASE_URL: _, NODE_OPTIONS = '', ...own } = process.env;
+    const launched = spawn(
+      process.execPath,
+      [
+        join(root, 'bin/cli.ts'),
+        ...['dev', '--data-dir', folder, '--port', String(port), '--no-example'],
+        ...['--engines', String(settings.engines)],
+        ...(settings.kafka === null ? [] : ['--kafka', settings.kafka]),
+      ],
+      {
+        stdio: ['ignore', 'pipe', 'pipe'],
+        cwd: root,
+        env: {
+          ...own,
+          ...settings.env,
+          NODE_OPTIONS: `${NODE_OPTIONS} --import ${settings.preload}`.trim(),
+          DATABASE_URL: settings.databaseUrl,
+          EGRESS_ALLOW: settings.egress.join(','),
+          ...(settings.redisUrl === null ? {} : { REDIS_URL: settings.redisUrl }),
+        },
+      },
+    );
+    child = launched;
+    for (const stream of [launched.stdout, launched.stderr]) {
+      stream?.on('data', (chunk) => log.write(chunk));
+    }
+    const ended = (): boolean => launched.exitCode !== null || launched.signalCode !== null;
+    const ready = await until(START_MS, async () => ended() || (await isReady()), 250);
+    if (!ready || ended()) {
+      const told = readFileSync(logFile, 'utf8').slice(-3_000);
+      throw new Error(`the platform is not ready (exit ${launched.exitCode}): ${told}`);
+    }
+  }
 }
