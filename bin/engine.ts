@@ -10,6 +10,7 @@ import { openKafka } from '#functions/shared/relay.ts';
 import { connectSteps } from '#functions/shared/steps.ts';
 import type { LogSubscription } from '#ports/event-log.ts';
 import { listenForCommands } from '#services/events/commands.ts';
+import { createObedience } from '#services/events/obey-commands.ts';
 
 // The container of the hot path: one engine, and a port that says whether it lives.
 //
@@ -87,7 +88,10 @@ await engine.start();
 const bulkWorker = startBulkWorker({ ...steps.bulk, clock, ids, log, metrics });
 if (env.KAFKA_CLUSTER_ARN !== '') {
   kafka = openKafka(basics, env);
-  commands = listenForCommands(kafka.kafka, engine);
+  const replies = kafka.kafka;
+  const { signals } = steps;
+  const obedience = createObedience({ signals, hints: engine.hints, replies, clock, log });
+  commands = listenForCommands(kafka.kafka, engine, obedience);
 }
 await new Promise<void>((resolve, reject) => {
   health.once('error', reject);

@@ -17,6 +17,7 @@ export interface Bundle {
 export const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const EVALUATOR = 'lib/evaluator/child.ts';
 const CACHE = 'functions/shared/cache-client.ts';
+const KAFKA = 'functions/shared/kafka-client.ts';
 const LAMBDA_CREDENTIALS = join(ROOT, 'functions/shared/lambda-credentials.ts');
 const SAML_LEFT_OUT = join(ROOT, 'lib/adapters/saml/left-out.ts');
 const MIGRATIONS = 'lib/adapters/postgres/migrations';
@@ -108,13 +109,14 @@ async function bundle(
       ...names.flatMap((name) => [
         ...(has(name, 'evaluator') ? [{ in: EVALUATOR, out: `${name}/evaluator` }] : []),
         ...(has(name, 'cache') ? [{ in: CACHE, out: `${name}/cache-client` }] : []),
+        ...(has(name, 'kafka') ? [{ in: KAFKA, out: `${name}/kafka-client` }] : []),
       ]),
     ],
   });
   return metafile;
 }
 
-function has(name: ProgramName, what: 'evaluator' | 'migrations' | 'cache'): boolean {
+function has(name: ProgramName, what: 'evaluator' | 'migrations' | 'cache' | 'kafka'): boolean {
   return (PROGRAMS[name].beside as readonly string[]).includes(what);
 }
 

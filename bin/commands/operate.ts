@@ -8,6 +8,9 @@ import { follow } from './follow.ts';
 
 type Summary = Awaited<ReturnType<Client['cancelExecution']>>;
 
+/** Whoever typed a command looks next, and should see what became of it. */
+const HEARD = { wait: true } as const;
+
 export interface CancelOptions {
   readonly compensate?: boolean;
   readonly reason?: string;
@@ -23,15 +26,16 @@ export async function cancel(
     ...(compensate === undefined ? {} : { compensate }),
     ...(reason === undefined ? {} : { reason }),
   };
-  say(terminal, await client.cancelExecution({ execution_id: id, body }), 'cancel asked for');
+  const summary = await client.cancelExecution({ execution_id: id, body, query: HEARD });
+  say(terminal, summary, 'cancel asked for');
 }
 
 export async function pause(terminal: Terminal, client: Client, id: string): Promise<void> {
-  say(terminal, await client.pauseExecution({ execution_id: id }), 'pause asked for');
+  say(terminal, await client.pauseExecution({ execution_id: id, query: HEARD }), 'pause asked for');
 }
 
 export async function resume(terminal: Terminal, client: Client, id: string): Promise<void> {
-  say(terminal, await client.resumeExecution({ execution_id: id }), 'resumed');
+  say(terminal, await client.resumeExecution({ execution_id: id, query: HEARD }), 'resumed');
 }
 
 export async function release(terminal: Terminal, client: Client, id: string): Promise<void> {

@@ -7,6 +7,7 @@ import type { CallbackTokens } from '#ports/callback-tokens.ts';
 import type { ConnectionStore } from '#ports/connection-store.ts';
 import type { DeadLetters } from '#ports/dead-letters.ts';
 import type { DefinitionChecks } from '#ports/definition-checks.ts';
+import type { EngineControl } from '#ports/engine-control.ts';
 import type { ExecutionAccess } from '#ports/execution-store.ts';
 import type { SamlAnswers } from '#ports/identity-providers.ts';
 import type { Programs } from '#ports/programs.ts';
@@ -49,6 +50,8 @@ export interface ApiDeps extends ServeDeps {
   readonly readers?: Pick<ApiDeps, 'workflows' | 'executions' | 'programs'>;
   readonly tokens: Pick<CallbackTokens, 'hashOf'>;
   readonly hints: RuntimeHints;
+  /** Absent or null: there are no engines elsewhere that could be asked. */
+  readonly control?: EngineControl | null;
   /** What cursors are sealed with: the same in every process behind one address. */
   readonly cursorKeys: Keys;
   /** The runtimes of this installation, and what `auto` means where both can do it. */
@@ -75,6 +78,7 @@ export function createApi(deps: ApiDeps): ApiHandler {
       bulk: deps.bulk,
       tokens: deps.tokens,
       hints: deps.hints,
+      control: deps.control ?? null,
       ids: deps.ids,
       runtimes: deps.runtimes,
     };

@@ -54,14 +54,14 @@ export function executionHandlers(
         ...(execution_id === null ? {} : { location: `/api/v1/executions/${execution_id}` }),
       };
     },
-    cancelExecution: async ({ principal, params, body }) => ({
-      body: await cancelExecution(deps, principal, params.execution_id, body),
+    cancelExecution: async ({ principal, params, query, body }) => ({
+      body: await cancelExecution(deps, principal, params.execution_id, body, query),
     }),
-    pauseExecution: async ({ principal, params }) => ({
-      body: await pauseExecution(deps, principal, params.execution_id),
+    pauseExecution: async ({ principal, params, query }) => ({
+      body: await pauseExecution(deps, principal, params.execution_id, query),
     }),
-    resumeExecution: async ({ principal, params }) => ({
-      body: await resumeExecution(deps, principal, params.execution_id),
+    resumeExecution: async ({ principal, params, query }) => ({
+      body: await resumeExecution(deps, principal, params.execution_id, query),
     }),
     releaseExecution: async ({ principal, params }) => ({
       body: await releaseExecution(deps, principal, params.execution_id),

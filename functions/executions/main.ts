@@ -12,6 +12,7 @@ import { startRoutes } from '#contract/routes/workflows.ts';
 import { authenticateToken } from '#services/executions/callbacks.ts';
 import { serveApi } from '../api/serve-api.ts';
 import type { ServedBy } from '../shared/api.ts';
+import { openEngineControl } from '../shared/ask-engines.ts';
 import { connectApi, connectReaders } from '../shared/connect.ts';
 import { deadLetterHandlers } from '../shared/dead-letter-handlers.ts';
 import { openHints } from '../shared/hints.ts';
@@ -24,11 +25,13 @@ const api = await connectApi('executions-api', env);
 const readers = connectReaders(api, env);
 const partitions = createPartitions(api.pool);
 const { hints, settled } = openHints(api, env, { pool: api.pool, partitions });
+const control = openEngineControl(api, env, { pool: api.pool, hints });
 const tokens = createCallbackTokens();
 const over = ({ pool, catalog }: Pick<typeof api, 'pool' | 'catalog'>) => ({
   ...api,
   catalog,
   hints,
+  control,
   tokens,
   programs: createPostgresPrograms(pool, api.cache),
   bulk: createPostgresBulkOperations({ pool, codec: api.codec }),

@@ -4,24 +4,15 @@ import { guarded } from '#adapters/aws/guarded.ts';
 import { createCommands } from '#adapters/postgres/commands.ts';
 import type { Partitions } from '#adapters/postgres/partitions.ts';
 import { createNudges } from '#adapters/sqs/nudges.ts';
-import type { RuntimeHints } from '#ports/runtime-hints.ts';
+import type { SentHints } from '#ports/runtime-hints.ts';
 import type { Basics } from './process.ts';
-
-export interface Hints {
-  readonly hints: RuntimeHints;
-  /**
-   * Resolves when nothing is on its way. A function must wait for it before it answers: afterwards it
-   * is frozen, and what it was sending with it.
-   */
-  settled(): Promise<void>;
-}
 
 /** Wakes the driver of Step Functions by its queue, and engines by their topic. */
 export function openHints(
   basics: Pick<Basics, 'clock' | 'ids' | 'log' | 'metrics' | 'codec'>,
   env: { readonly NUDGES_QUEUE_URL: string },
   store: { readonly pool: Pool; readonly partitions: Partitions },
-): Hints {
+): SentHints {
   const nudges = createNudges({
     client: guarded('queues', new SQSClient({}), basics),
     queueUrl: env.NUDGES_QUEUE_URL,

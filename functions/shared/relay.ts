@@ -5,7 +5,7 @@ import { createMskLogin } from '#adapters/kafka/msk-login.ts';
 import { createDeadLetterBox } from '#adapters/postgres/dead-letters.ts';
 import { createPostgresEventLog, POSTGRES_LOG_TIMES } from '#adapters/postgres/event-log.ts';
 import { createPartitions } from '#adapters/postgres/partitions.ts';
-import { topicNames } from '#config/topics.ts';
+import { relayedTopics } from '#config/topics.ts';
 import type { EventLog } from '#ports/event-log.ts';
 import { startRelay } from '#services/events/relay.ts';
 import { openPools } from './database.ts';
@@ -46,7 +46,7 @@ export function openKafka(
     { clock, log, metrics },
   );
   const deadLetters = createDeadLetterBox({ pool, codec, partitions, ids });
-  const relay = startRelay({ from, to, topics: topicNames, deadLetters, clock, log, metrics });
+  const relay = startRelay({ from, to, topics: relayedTopics, deadLetters, clock, log, metrics });
   return {
     kafka: to,
     async close() {

@@ -8,6 +8,7 @@ import { createRealDeadlines } from '#adapters/local/real-deadlines.ts';
 import { createExecutionAccess } from '#adapters/postgres/access.ts';
 import { createPostgresAuditTrail } from '#adapters/postgres/audit-trail.ts';
 import { createBulkWork } from '#adapters/postgres/bulk-operations.ts';
+import { createCommandedSignals } from '#adapters/postgres/commanded-signals.ts';
 import { createPostgresConnections } from '#adapters/postgres/connection-store.ts';
 import { createOutboxPublisher } from '#adapters/postgres/outbox-publisher.ts';
 import { createExecutionOwnership } from '#adapters/postgres/ownership.ts';
@@ -23,6 +24,7 @@ import { readEgressPolicy } from '#config/egress.ts';
 import type { ProgramEnv } from '#config/env.ts';
 import { METRICS } from '#config/metrics.ts';
 import { createEvaluatorPool, type EvaluatorPool } from '#evaluator/pool.ts';
+import type { CommandedSignals } from '#ports/engine-control.ts';
 import type { ExecutionOwnership } from '#ports/execution-store.ts';
 import type { StepFunctionsWork } from '#ports/step-functions-work.ts';
 import { createChildren } from '#services/executions/children.ts';
@@ -48,6 +50,8 @@ export interface StepProcessOptions {
 
 /** What a program has that does the work of steps: the engine, the step runner and their kin. */
 export interface StepProcess {
+  /** What engines are asked to do to executions. */
+  readonly signals: CommandedSignals;
   readonly runner: RunnerDeps;
   readonly ownership: ExecutionOwnership;
   readonly work: StepFunctionsWork;
@@ -103,6 +107,7 @@ export function connectSteps(
   const catalog = createCatalog(createPostgresWorkflowStore({ pool: app, codec, ids }), cache);
   const runtimes = new Set(['engine', 'step_functions'] as const);
   return {
+    signals: createCommandedSignals({ pool: app, codec }),
     ownership,
     bulk: {
       ...{ executions, programs, catalog, runtimes, hints },

@@ -43,12 +43,20 @@ export const KAFKA_ACTIONS = {
     topic: ['kafka-cluster:DescribeTopic', 'kafka-cluster:ReadData'],
     group: ['kafka-cluster:DescribeGroup', 'kafka-cluster:AlterGroup'],
   },
+  /** Without a group: what is read is for whoever happens to wait. */
+  watch: {
+    account: ['kafka:GetBootstrapBrokers'],
+    cluster: ['kafka-cluster:Connect'],
+    topic: ['kafka-cluster:DescribeTopic', 'kafka-cluster:ReadData'],
+    group: [],
+  },
 } as const satisfies Record<
   string,
   Record<'account' | 'cluster' | 'topic' | 'group', readonly string[]>
 >;
 
 export type KafkaUse = keyof typeof KAFKA_ACTIONS;
+export const kafkaUses = Object.keys(KAFKA_ACTIONS) as KafkaUse[];
 export type KafkaCapability = `kafka:${TopicName}:${KafkaUse}`;
 
 function kafkaRules(): { readonly [C in KafkaCapability]: Rule } {
@@ -62,6 +70,13 @@ function kafkaRules(): { readonly [C in KafkaCapability]: Rule } {
       {
         about: `read ${topic}, in the groups that it names`,
         actions: Object.values(KAFKA_ACTIONS.consume).flat(),
+      },
+    ],
+    [
+      `kafka:${topic}:watch`,
+      {
+        about: `read ${topic}, in no group`,
+        actions: Object.values(KAFKA_ACTIONS.watch).flat(),
       },
     ],
   ];

@@ -23,7 +23,7 @@ interface Program {
   readonly env: readonly EnvKey[];
   readonly can: readonly Capability[];
   /** Bundled beside `index.mjs`. */
-  readonly beside: readonly ('evaluator' | 'migrations' | 'cache')[];
+  readonly beside: readonly ('evaluator' | 'migrations' | 'cache' | 'kafka')[];
   /** Of `index.mjs`, without its source map. */
   readonly maxBundleBytes: number;
 }
@@ -136,8 +136,14 @@ export const FUNCTIONS = {
     entry: 'functions/executions/main.ts',
     triggers: [{ kind: 'http', tags: ['executions', 'approvals', 'callbacks', 'dead-letters'] }],
     env: FUNCTION_ENV['executions-api'],
-    can: [...API_CAN, 'cache', 'queue:step-functions-nudges:send'],
-    beside: ['cache'],
+    can: [
+      ...API_CAN,
+      'cache',
+      'queue:step-functions-nudges:send',
+      'kafka:workflow.commands:publish',
+      'kafka:workflow.replies:watch',
+    ],
+    beside: ['cache', 'kafka'],
     memoryMb: 1_024,
     timeoutSeconds: HTTP_SECONDS,
     reservedConcurrency: null,

@@ -48,7 +48,13 @@ const EVENTS = ['STAGE', ...DATABASE] as const;
 
 export const FUNCTION_ENV = {
   'workflows-api': [...API, ...CACHE, 'DATABASE_READER_URL'],
-  'executions-api': [...API, ...CACHE, 'DATABASE_READER_URL', 'NUDGES_QUEUE_URL'],
+  'executions-api': [
+    ...API,
+    ...CACHE,
+    'DATABASE_READER_URL',
+    'NUDGES_QUEUE_URL',
+    'KAFKA_CLUSTER_ARN',
+  ],
   'connections-api': [...API, ...CACHE, ...TENANT_SECRETS],
   'identity-api': [...API, ...CACHE, 'IDENTITY_KEY_SECRET', 'SIGNING_SEAL_KEY', 'RECORDS_TABLE'],
   'sso-api': [

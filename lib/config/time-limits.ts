@@ -19,6 +19,8 @@ export const TIME_LIMITS = {
   connection: 10_000,
   /** A statement of what nobody waits for: engine, upkeep, audit. */
   longStatement: 30_000,
+  /** An engine that was asked over Kafka; then whoever asked does it by itself. */
+  reply: 5_000,
   /** The cache: longer than any answer of one that is well, and no delay that somebody would notice. */
   cache: 50,
 } as const;

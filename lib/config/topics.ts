@@ -18,6 +18,14 @@ export const TOPICS = {
     lingerMs: 0,
     about: 'what wakes the engine',
   },
+  'workflow.replies': {
+    partitions: 8,
+    retentionDays: 1,
+    // A process reads its own partition for as long as it waits for an answer.
+    groups: [],
+    lingerMs: 0,
+    about: 'what engines answer to who asked them',
+  },
   'workflow.events': {
     partitions: 32,
     retentionDays: 7,
@@ -80,4 +88,8 @@ export type TopicName = keyof typeof TOPICS;
 
 /** What wakes engines. */
 export const COMMANDS_TOPIC = 'workflow.commands' satisfies TopicName;
+/** What engines answer, to who asked through the topic of commands. */
+export const REPLIES_TOPIC = 'workflow.replies' satisfies TopicName;
 export const topicNames = Object.keys(TOPICS) as TopicName[];
+/** Those that the outbox may hold messages for. */
+export const relayedTopics = topicNames.filter((name) => name !== REPLIES_TOPIC);

@@ -11,7 +11,12 @@ export interface EventEnvelope {
   readonly correlation_id: string | null;
   readonly tenant_id: string;
   readonly payload: JsonObject;
-  readonly metadata: { readonly source_service: string; readonly schema_version: '1.0' };
+  readonly metadata: {
+    readonly source_service: string;
+    readonly schema_version: '1.0';
+    /** Where what caused it stands in a trace, as `trace.ts` writes it. */
+    readonly trace?: string;
+  };
 }
 
 export function eventEnvelope(event: {
@@ -21,6 +26,8 @@ export function eventEnvelope(event: {
   readonly correlationId: string | null;
   readonly tenant: string;
   readonly source: string;
+  /** Null or absent: in none. */
+  readonly trace?: string | null | undefined;
   readonly payload: JsonObject;
 }): Json {
   return {
@@ -30,6 +37,10 @@ export function eventEnvelope(event: {
     correlation_id: event.correlationId,
     tenant_id: event.tenant,
     payload: event.payload,
-    metadata: { source_service: event.source, schema_version: '1.0' },
+    metadata: {
+      source_service: event.source,
+      schema_version: '1.0',
+      ...(event.trace === null || event.trace === undefined ? {} : { trace: event.trace }),
+    },
   } satisfies EventEnvelope & JsonObject;
 }

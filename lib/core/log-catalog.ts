@@ -63,6 +63,11 @@ export const LOG_EVENTS = {
   DRIVER_LOOK_FAILED: 'looking for work of Step Functions failed',
   DRIVER_RECONCILE_FAILED: 'comparing what runs with what has ended failed',
   NUDGE_NOT_SENT: 'the driver of Step Functions was not woken; its schedule looks instead',
+  REPLIES_NOT_READ: 'what engines answer cannot be read; who asked does it by itself',
+  QUESTION_NOT_ASKED: 'an engine could not be asked; who wanted to does it by itself',
+  ENGINE_NOT_HEARD:
+    'no engine answered in time; who asked did it by itself, under the same command',
+  COMMAND_NOT_OBEYED: 'an engine could not do what it was asked; who asked does it by itself',
   COMMAND_NOT_SENT: 'an engine was not woken; it looks several times a second',
   TASK_FAILED_OUTSIDE: 'the platform failed a task of a machine, which takes it for a failed step',
   TASK_NOT_RUN: 'a task of a machine could not be run and is repeated',

@@ -18,6 +18,7 @@ import { createRealDeadlines } from '#adapters/local/real-deadlines.ts';
 import { createSystemClock } from '#adapters/local/system-clock.ts';
 import { createLocalMetrics } from '#adapters/metrics/local-metrics.ts';
 import { createExecutionAccess } from '#adapters/postgres/access.ts';
+import { createCommandedSignals } from '#adapters/postgres/commanded-signals.ts';
 import { createPostgresConnections } from '#adapters/postgres/connection-store.ts';
 import { createOutboxPublisher } from '#adapters/postgres/outbox-publisher.ts';
 import { createExecutionOwnership } from '#adapters/postgres/ownership.ts';
@@ -33,7 +34,9 @@ import { createStepPerformer } from '#engine/step-performer.ts';
 import { createEvaluatorPool } from '#evaluator/pool.ts';
 import { createOwnCache } from '#functions/shared/cache.ts';
 import { closeHealth, createEngineHealth } from '#functions/shared/engine-health.ts';
+import type { LogSubscription } from '#ports/event-log.ts';
 import { listenForCommands } from '#services/events/commands.ts';
+import { createObedience } from '#services/events/obey-commands.ts';
 import { createChildren } from '#services/executions/children.ts';
 import { createCatalog } from '#services/workflows/catalog.ts';
 import {
@@ -119,11 +122,13 @@ const tell = (message: FromEngine): void => void process.send?.(message);
 /** Real milliseconds that are left to an engine whose platform is gone. */
 const ORPHAN_MS = 12_000;
 
+let commands: LogSubscription | null = null;
 let ending = false;
 async function end(): Promise<void> {
   if (ending) return;
   ending = true;
   try {
+    await commands?.close();
     await kafka?.close();
     await engine.stop();
     await Promise.all([evaluator.close(), http.close(), databases.close()]);
@@ -155,7 +160,12 @@ process.on('message', (message: ToEngine) => {
 });
 
 await engine.start();
-if (kafka !== null) listenForCommands(kafka, engine);
+if (kafka !== null) {
+  const signals = createCommandedSignals({ pool: app, codec });
+  const { hints } = engine;
+  const obedience = createObedience({ signals, hints, replies: kafka, clock, log });
+  commands = listenForCommands(kafka, engine, obedience);
+}
 await new Promise<void>((resolve, reject) => {
   health.once('error', reject);
   health.listen(0, '127.0.0.1', resolve);

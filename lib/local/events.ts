@@ -1,24 +1,30 @@
 import type { Pool } from 'pg';
 import type { KafkaAccess } from '#adapters/kafka/connection.ts';
 import { createKafkaEventLog } from '#adapters/kafka/event-log.ts';
+import { createKafkaRequests } from '#adapters/kafka/requests.ts';
 import { reconcileTopics } from '#adapters/kafka/topics.ts';
+import { createCommandedSignals } from '#adapters/postgres/commanded-signals.ts';
 import { createDeadLetterBox } from '#adapters/postgres/dead-letters.ts';
 import { watchEventBacklog } from '#adapters/postgres/event-backlog.ts';
 import { createPostgresEventLog, POSTGRES_LOG_TIMES } from '#adapters/postgres/event-log.ts';
 import type { OutboxGroup } from '#adapters/postgres/outbox.ts';
 import { createPartitions } from '#adapters/postgres/partitions.ts';
 import { CONSUMERS, consumerNames } from '#config/consumers.ts';
-import { TOPICS, type TopicName, topicNames } from '#config/topics.ts';
+import { TIME_LIMITS } from '#config/time-limits.ts';
+import { relayedTopics, TOPICS, type TopicName, topicNames } from '#config/topics.ts';
 import { KAFKA_LIMITS } from '#config/triggers.ts';
 import { createConsumers } from '#functions/shared/consumers.ts';
 import { RELAY_POLL_MS } from '#functions/shared/relay.ts';
 import type { Cache } from '#ports/cache.ts';
 import type { Clock } from '#ports/clock.ts';
+import type { EngineControl } from '#ports/engine-control.ts';
 import type { LogReader } from '#ports/event-log.ts';
 import type { Ids } from '#ports/ids.ts';
 import type { Log } from '#ports/log.ts';
 import type { Metrics } from '#ports/metrics.ts';
 import type { PayloadCodec } from '#ports/payload-codec.ts';
+import type { RuntimeHints } from '#ports/runtime-hints.ts';
+import { createEngineControl } from '#services/events/ask-engines.ts';
 import { RELAY_GROUP, RELAY_READS, startRelay } from '#services/events/relay.ts';
 
 /** A laptop's brokers have no use for the partitions of production. */
@@ -69,7 +75,7 @@ export async function startEvents(deps: {
       : startRelay({
           from: outbox,
           to: kafka,
-          topics: topicNames,
+          topics: relayedTopics,
           deadLetters: createDeadLetterBox({ ...deps, partitions }),
           clock,
           log,
@@ -121,4 +127,28 @@ async function openKafka(
     deps.log.info('TOPICS_RECONCILED', { applied: [...made, ...grown, ...changed] });
   }
   return createKafkaEventLog(access, deps);
+}
+
+/** Asks engines in other processes over Kafka; nothing is connected before the first question. */
+export function openEngineControl(
+  brokers: readonly string[],
+  deps: {
+    /** Role `cloudflow_app`. */
+    readonly pool: Pool;
+    readonly codec: PayloadCodec;
+    readonly hints: RuntimeHints;
+    readonly clock: Clock;
+    readonly ids: Ids;
+    readonly log: Log;
+    readonly metrics: Metrics;
+    readonly onStop: (undo: () => Promise<void>) => void;
+  },
+): EngineControl {
+  const requests = createKafkaRequests(kafkaAccess(brokers), {
+    ...deps,
+    random: Math.random,
+    timeoutMs: TIME_LIMITS.reply,
+  });
+  deps.onStop(() => requests.close());
+  return createEngineControl({ ...deps, requests, signals: createCommandedSignals(deps) });
 }

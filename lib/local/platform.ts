@@ -88,7 +88,7 @@ import { createStateMachineRuntime } from './asl/runtime.ts';
 import { startCounterparts } from './counterparts.ts';
 import { type EmbeddedPostgres, startEmbeddedPostgres } from './embedded-postgres.ts';
 import { type EngineFleet, startEngineFleet } from './engine-fleet.ts';
-import { startEvents } from './events.ts';
+import { openEngineControl, startEvents } from './events.ts';
 import { ensureFirstPeople, type FirstPeople } from './first-people.ts';
 import { type HttpServer, startHttpServer } from './http-server.ts';
 import { withLocalRoutes } from './local-routes.ts';
@@ -424,6 +424,14 @@ async function start(
     randomBytes,
   });
   const auditTrail = createPostgresAuditTrail(appPool);
+  // With engines elsewhere alone: the one of this process hears what is stored here by itself.
+  const control =
+    kafkaBrokers === null || engines === 0
+      ? null
+      : openEngineControl(kafkaBrokers, {
+          ...{ pool: appPool, codec, hints, clock, ids, metrics, onStop },
+          log: log.with({ part: 'api' }),
+        });
   const handler = createApi({
     ...createVerifier({ app: appPool, login: loginPool, signingKeys, clock, ids, issuer }),
     identity,
@@ -451,6 +459,7 @@ async function start(
     idempotency: createPostgresIdempotencyStore({ pool: appPool, codec }),
     tokens,
     hints,
+    control,
     clock,
     ids,
     log: log.with({ part: 'api' }),

@@ -29,6 +29,8 @@ export interface NewMessage {
   readonly value: string;
   /** Short ASCII texts by name. */
   readonly headers: Readonly<Record<string, string>>;
+  /** Absent: the one of its key. A topic that has but one takes no notice. */
+  readonly partition?: number;
 }
 
 export interface LogMessage {

@@ -11,6 +11,16 @@ export interface RuntimeHints {
   signalled(hint: ExecutionHint & { readonly signal: Signal }): void;
 }
 
+/** Hints that leave the process. */
+export interface SentHints {
+  readonly hints: RuntimeHints;
+  /**
+   * Resolves when nothing is on its way. A function must wait for it before it answers: afterwards it
+   * is frozen, and what it was sending with it.
+   */
+  settled(): Promise<void>;
+}
+
 export interface ExecutionHint {
   readonly tenant: string;
   readonly executionId: string;

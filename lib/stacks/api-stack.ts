@@ -23,6 +23,7 @@ import { answerWithProblems } from '#constructs/gateway-problems.ts';
 import { reachable } from '#constructs/grants.ts';
 import { ServiceFunction, type Surroundings } from '#constructs/service-function.ts';
 import type { DataStack } from './data-stack.ts';
+import type { EventsStack } from './events-stack.ts';
 import type { Identity } from './identity.ts';
 import { StageStack } from './stage-stack.ts';
 import type { StoresStack } from './stores-stack.ts';
@@ -30,6 +31,7 @@ import type { StoresStack } from './stores-stack.ts';
 interface ApiStackProps {
   readonly around: Surroundings;
   readonly data: DataStack;
+  readonly events: EventsStack;
   readonly stores: StoresStack;
   readonly identity: Identity;
 }
@@ -49,7 +51,7 @@ export class ApiStack extends StageStack {
   constructor(
     scope: Construct,
     settings: StageSettings,
-    { around, data, stores, identity }: ApiStackProps,
+    { around, data, events, stores, identity }: ApiStackProps,
   ) {
     super(scope, 'Api', settings, 'REST API and its functions');
     const { stage, region } = settings;
@@ -113,8 +115,9 @@ export class ApiStack extends StageStack {
           ...cache,
           DATABASE_READER_URL: data.readerUrl,
           NUDGES_QUEUE_URL: data.queues['step-functions-nudges'].queueUrl,
+          KAFKA_CLUSTER_ARN: events.clusterArn,
         },
-        grants,
+        grants: { ...grants, ...events.grants },
       }),
       'connections-api': new ServiceFunction<'connections-api'>(this, 'Connections', {
         name: 'connections-api',

@@ -5,7 +5,12 @@ import { CfnCluster, CfnConfiguration, CfnTopic } from 'aws-cdk-lib/aws-msk';
 import { Fn, RemovalPolicy } from 'aws-cdk-lib/core';
 import type { Construct } from 'constructs';
 import { BROKER_TYPES, partitionsOf, replicationOf } from '#config/brokers.ts';
-import { KAFKA_ACTIONS, type KafkaCapability, type KafkaUse } from '#config/capabilities.ts';
+import {
+  KAFKA_ACTIONS,
+  type KafkaCapability,
+  type KafkaUse,
+  kafkaUses,
+} from '#config/capabilities.ts';
 import type { StageSettings } from '#config/stage-settings.ts';
 import { TOPICS, type TopicName, topicNames } from '#config/topics.ts';
 import { allow, type Grant, sidOf } from '#constructs/grants.ts';
@@ -14,7 +19,7 @@ import type { Identity } from './identity.ts';
 import { KAFKA_PORT, type Network } from './network-stack.ts';
 import { StageStack } from './stage-stack.ts';
 
-/** The last line of Kafka that kafkajs was written for, with its own consensus and no ZooKeeper. */
+/** What the tests run against, with its own consensus and no ZooKeeper. */
 const KAFKA_VERSION = '3.9.x.kraft';
 const DAY_MS = 86_400_000;
 /** Full enough to grow: what a broker has written while it grows must still fit. */
@@ -229,10 +234,9 @@ export class EventsStack extends StageStack implements TopicSource {
         });
       };
     return Object.fromEntries(
-      topicNames.flatMap((topic) => [
-        [`kafka:${topic}:publish`, grant(topic, 'publish')],
-        [`kafka:${topic}:consume`, grant(topic, 'consume')],
-      ]),
+      topicNames.flatMap((topic) =>
+        kafkaUses.map((use) => [`kafka:${topic}:${use}`, grant(topic, use)]),
+      ),
     ) as { [C in KafkaCapability]: Grant };
   }
 }

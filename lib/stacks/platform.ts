@@ -91,7 +91,7 @@ function buildPrograms(
     outsideGroup: network.outsideGroup,
   };
   const schema = new SchemaStack(scope, settings, { around, data, identity });
-  const api = new ApiStack(scope, settings, { around, data, stores, identity });
+  const api = new ApiStack(scope, settings, { around, data, events, stores, identity });
   const routes = new RoutesStack(scope, settings, { around, api });
   const realtime = new RealtimeStack(scope, settings, { around, data, stores, api });
   const workflows = new WorkflowsStack(scope, settings, { around, data, identity, api });

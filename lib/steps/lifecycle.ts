@@ -46,6 +46,7 @@ export function lifecycleMessages(
       correlationId: header.correlationId,
       tenant: header.tenant,
       source: 'workflow-engine',
+      trace: state.trace,
       payload: {
         workflow_id: header.workflowId,
         version: header.version,

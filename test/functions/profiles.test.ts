@@ -14,15 +14,18 @@ import {
   type TestDatabase,
 } from '#test/support/database.ts';
 import { createPeople, type People } from '#test/support/people.ts';
-import { hasRedis, type RedisServer, startRedis } from '#test/support/redis-server.ts';
+import { describeWithRedis, type RedisServer, startRedis } from '#test/support/redis-server.ts';
 
 const PASSWORD = 'a long walk in the rain';
 
-describeWithPostgres('profiles, over two processes and a cache', () => {
-  if (!hasRedis) {
-    it.skip('there is no redis-server on the path', () => undefined);
-    return;
-  }
+/** With either missing it says which, and fails where services are required. */
+function describeWithBoth(name: string, body: () => void): void {
+  describeWithPostgres(name, () => {
+    describeWithRedis('kept in Redis', body);
+  });
+}
+
+describeWithBoth('profiles, over two processes and a cache', () => {
   let database: TestDatabase;
   let redis: RedisServer;
   let people: People;

@@ -1,7 +1,7 @@
 import { GetBootstrapBrokersCommand, type KafkaClient } from '@aws-sdk/client-kafka';
 import { generateAuthTokenFromCredentialsProvider } from 'aws-msk-iam-sasl-signer-js';
 
-/** How a program enters a cluster of MSK: what kafkajs asks for as `brokers` and `oauthBearerProvider`. */
+/** How a program enters a cluster of MSK: where it is, and a token for each connection. */
 export interface MskLogin {
   /**
    * `host:port` of brokers in every zone, for clients with a token of IAM over TLS. CloudFormation does

@@ -204,11 +204,12 @@ function inParts(messages: readonly NewMessage[]): { messages: NewMessage[]; byt
 
 function toRecord(
   topic: string,
-  { tenant, key, value, headers }: NewMessage,
+  { tenant, key, value, headers, partition }: NewMessage,
 ): MessageToProduce<Buffer, Buffer, Buffer, Buffer> {
   const entries = Object.entries({ ...headers, [TENANT_HEADER]: tenant });
   return {
     topic,
+    ...(partition === undefined ? {} : { partition }),
     key: Buffer.from(`${tenant}:${key}`),
     value: Buffer.from(value),
     headers: new Map(entries.map(([name, text]) => [Buffer.from(name), Buffer.from(text)])),

@@ -229,6 +229,7 @@ function createdMessage(request: AcceptRequest, eventId: string) {
     correlationId: request.correlationId,
     tenant: request.tenant,
     source: 'workflow-service',
+    trace: request.trace,
     payload: {
       workflow_id: request.workflowId,
       version: request.version,

@@ -22,6 +22,7 @@ import {
   type HeaderRow,
   type LoadedRow,
   seconds,
+  signalAnswer,
   toHeader,
   toLoaded,
 } from './rows.ts';
@@ -48,10 +49,7 @@ export function createExecutionAccess(deps: ExecutionAccessDeps): ExecutionAcces
       text: 'select signal_execution($1, $2, to_timestamp($3), $4) as found',
       values: [tenant, executionId, seconds(now), codec.encode(signal as unknown as Json, tenant)],
     });
-    const found = rows[0]?.found;
-    if (found === 'stored') return { kind: 'stored' };
-    if (found === 'not_found' || found === undefined) return { kind: 'not_found' };
-    return { kind: 'finished', status: found as ExecutionStatus };
+    return signalAnswer(rows[0]?.found);
   }
 
   return {

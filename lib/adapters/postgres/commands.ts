@@ -5,17 +5,11 @@ import type { Clock } from '#ports/clock.ts';
 import type { Ids } from '#ports/ids.ts';
 import type { Log } from '#ports/log.ts';
 import type { PayloadCodec } from '#ports/payload-codec.ts';
-import type { ExecutionHint, RuntimeHints } from '#ports/runtime-hints.ts';
+import type { ExecutionHint, SentHints } from '#ports/runtime-hints.ts';
 import { type Batcher, createBatcher } from './batcher.ts';
 import { isBatchPoison } from './errors.ts';
 import type { Partitions } from './partitions.ts';
 import { seconds } from './rows.ts';
-
-export interface Commands {
-  readonly hints: RuntimeHints;
-  /** Resolves when nothing is on its way. */
-  settled(): Promise<void>;
-}
 
 interface Command {
   readonly hint: ExecutionHint;
@@ -34,7 +28,7 @@ export function createCommands(deps: {
   readonly clock: Clock;
   readonly ids: Ids;
   readonly log: Log;
-}): Commands {
+}): SentHints {
   const { pool, codec, partitions, clock, ids, log } = deps;
   const writing: Batcher<Command, undefined> = createBatcher({
     lanes: 1,

@@ -1,6 +1,6 @@
 import type { Pool } from 'pg';
 import { METRICS } from '#config/metrics.ts';
-import { type TopicName, topicNames } from '#config/topics.ts';
+import { relayedTopics, type TopicName } from '#config/topics.ts';
 import type { Metrics } from '#ports/metrics.ts';
 import { seconds } from './rows.ts';
 
@@ -21,7 +21,7 @@ export async function readEventBacklog(
   now: number,
 ): Promise<EventBacklog> {
   const lagSeconds = new Map<TopicName, number>();
-  for (const topic of group === null ? [] : topicNames) {
+  for (const topic of group === null ? [] : relayedTopics) {
     const { rows } = await pool.query<{ at: number }>({
       name: 'outbox_lag',
       text: `select o.at from outbox o
@@ -54,7 +54,7 @@ export function watchEventBacklog(
 ): (now: number) => Promise<void> {
   let seen: EventBacklog | null = null;
   if (group !== null) {
-    for (const Topic of topicNames) {
+    for (const Topic of relayedTopics) {
       metrics.watch(METRICS.OutboxLag, { Topic }, () => seen?.lagSeconds.get(Topic) ?? 0);
     }
   }

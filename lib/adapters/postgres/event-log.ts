@@ -81,10 +81,11 @@ export function createPostgresEventLog(deps: {
     async append(topic, messages) {
       checkMessages(topic, messages);
       if (messages.length === 0) return;
-      const rows = messages.map(({ value, headers, ...message }) => ({
-        ...message,
+      const rows = messages.map(({ tenant, key, value, headers }) => ({
+        tenant,
+        key,
         topic,
-        payload: codec.encode(JSON.parse(value) as Json, message.tenant),
+        payload: codec.encode(JSON.parse(value) as Json, tenant),
         headers: JSON.stringify(headers),
       }));
       try {

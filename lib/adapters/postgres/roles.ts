@@ -149,6 +149,13 @@ export const TABLES: Readonly<Record<string, TableRule>> = {
       cloudflow_engine: ['select', 'insert', 'delete'],
     },
   },
+  execution_commands: {
+    tenant: true,
+    grants: {
+      cloudflow_app: ['select', 'insert', 'update'],
+      cloudflow_relay: ['select', 'delete'],
+    },
+  },
   execution_search: {
     tenant: true,
     grants: { cloudflow_app: ['select', 'insert'], cloudflow_lookup: ['select'] },

@@ -1,6 +1,6 @@
 import type { StepError } from '#core/errors.ts';
 import type { Signal } from '#core/execution/commands.ts';
-import type { ExecutionEvent, RecordedEvent } from '#core/execution/events.ts';
+import type { ExecutionEvent, ExecutionStatus, RecordedEvent } from '#core/execution/events.ts';
 import type { Json } from '#core/json.ts';
 import type { Runtime } from '#core/plan/program.ts';
 import type {
@@ -8,6 +8,7 @@ import type {
   Labels,
   LoadedExecution,
   Mode,
+  SignalAnswer,
   StoredSignal,
 } from '#ports/execution-store.ts';
 import type { PayloadCodec } from '#ports/payload-codec.ts';
@@ -149,4 +150,11 @@ export function toLoaded(codec: PayloadCodec, row: LoadedRow): LoadedExecution {
     ),
     signalCount: row.signals,
   };
+}
+
+/** What the functions that store a signal say. */
+export function signalAnswer(found: string | undefined): SignalAnswer {
+  if (found === 'stored') return { kind: 'stored' };
+  if (found === 'not_found' || found === undefined) return { kind: 'not_found' };
+  return { kind: 'finished', status: found as ExecutionStatus };
 }

@@ -1,15 +1,6 @@
 import { SendMessageCommand, type SQSClient } from '@aws-sdk/client-sqs';
 import type { Log } from '#ports/log.ts';
-import type { RuntimeHints } from '#ports/runtime-hints.ts';
-
-export interface Nudges {
-  readonly hints: RuntimeHints;
-  /**
-   * Resolves when nothing is on its way. A function must wait for it before it answers: afterwards it
-   * is frozen, and what it was sending with it.
-   */
-  settled(): Promise<void>;
-}
+import type { SentHints } from '#ports/runtime-hints.ts';
 
 /**
  * Hints for the driver of Step Functions, as messages of a queue: the message says nothing, the driver
@@ -20,7 +11,7 @@ export function createNudges(deps: {
   readonly client: SQSClient;
   readonly queueUrl: string;
   readonly log: Log;
-}): Nudges {
+}): SentHints {
   let sending: Promise<void> | null = null;
   let again = false;
 

@@ -1,7 +1,7 @@
 import { CONSUMERS, consumerNames } from '../consumers.ts';
 import { math, ours, series } from '../signals.ts';
 import type { StageSettings } from '../stage-settings.ts';
-import { topicNames } from '../topics.ts';
+import { relayedTopics } from '../topics.ts';
 import { type Alarm, MINUTE, metric } from './alarm.ts';
 
 /** What becomes of single messages: that they leave the outbox, and that readers can use them. */
@@ -16,7 +16,7 @@ export function messageAlarms({ stage }: StageSettings): readonly Alarm[] {
       signal: math(
         'MAX(METRICS())',
         Object.fromEntries(
-          topicNames.map((Topic, i) => [
+          relayedTopics.map((Topic, i) => [
             `topic${i}`,
             ours(stage, 'OutboxLag', 'Maximum', { Topic }),
           ]),

@@ -42,6 +42,14 @@ const ByToken = closed({
     }),
   ),
 });
+const Waiting = closed({
+  wait: Type.Optional(
+    Type.Boolean({
+      description:
+        'true: answers when an engine has heard it, and so with what has become of the execution; after five seconds without one, or where engines cannot be asked, with what is stored',
+    }),
+  ),
+});
 const Page = { limit: Type.Optional(PageSize), cursor: Type.Optional(Cursor) };
 
 export const executionRoutes = {
@@ -151,6 +159,7 @@ export const executionRoutes = {
     audit: 'change',
     summary: 'cancel an execution',
     params: ById,
+    query: Waiting,
     body: CancelBody,
     bodyOptional: true,
     response: ExecutionSummary,
@@ -169,6 +178,7 @@ export const executionRoutes = {
     description:
       'Once the engine has heard it (within half a second) no new step, attempt or child starts until it is resumed; what runs ends and is recorded. Only the engine can: on Step Functions the answer is RUNTIME_CANNOT_PAUSE and names it.',
     params: ById,
+    query: Waiting,
     response: ExecutionSummary,
     status: 202,
     idempotent: 'key',
@@ -183,6 +193,7 @@ export const executionRoutes = {
     audit: 'change',
     summary: 'resume a paused execution',
     params: ById,
+    query: Waiting,
     response: ExecutionSummary,
     status: 202,
     idempotent: 'key',

@@ -98,6 +98,8 @@ export const EventEnvelopeSchema = Type.Object({
   metadata: Type.Object({
     source_service: Type.String(),
     schema_version: Type.String({ pattern: '^1\\.\\d+$' }),
+    /** As X-Ray writes it: `Root=...;Parent=...;Sampled=...`. */
+    trace: Type.Optional(Type.String({ maxLength: 256 })),
   }),
 });
 

@@ -1,5 +1,6 @@
 import { COMMANDS_TOPIC } from '#config/topics.ts';
 import type { EventLog, LogSubscription } from '#ports/event-log.ts';
+import type { Obedience } from './obey-commands.ts';
 
 /** Engines of all processes read as one group, so each command wakes one of them. */
 export const ENGINE_GROUP = 'workflow-engine';
@@ -7,21 +8,29 @@ export const ENGINE_GROUP = 'workflow-engine';
 const MOST = 500;
 
 /**
- * Wakes an engine when there is something to do. A command says no more than that: the engine looks in the
- * database, which decides who gets what and in which order. So commands may be late, lost, twice or nonsense,
- * and those that somebody else's look has settled already cost one look.
+ * Wakes an engine when there is something to do, and has done what a command asks for beside that. Most ask for
+ * nothing: the engine looks in the database, which decides who gets what and in which order. So commands may be
+ * late, lost, twice or nonsense, and those that somebody else's look has settled already cost one look.
  */
 export function listenForCommands(
   log: EventLog,
   engine: { readonly wake: () => void },
+  obedience: Obedience,
 ): LogSubscription {
-  return log.subscribe({
+  const reading = log.subscribe({
     group: ENGINE_GROUP,
     topic: COMMANDS_TOPIC,
     most: MOST,
-    handle({ messages }) {
+    async handle({ messages }) {
+      await obedience.obey(messages);
       engine.wake();
-      return Promise.resolve(messages.length);
+      return messages.length;
     },
   });
+  return {
+    async close() {
+      await reading.close();
+      await obedience.settled();
+    },
+  };
 }

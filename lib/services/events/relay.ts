@@ -9,7 +9,7 @@
  */
 
 import { METRICS } from '#config/metrics.ts';
-import { topicNames } from '#config/topics.ts';
+import { relayedTopics } from '#config/topics.ts';
 import { parseEvent } from '#core/events/parse.ts';
 import type { Clock } from '#ports/clock.ts';
 import {
@@ -26,7 +26,7 @@ import { type LayAsideDeps, layAside } from './lay-aside.ts';
 export const RELAY_GROUP = 'relay';
 
 /** What the relay reads: everything that has a topic. */
-export const RELAY_READS = topicNames.map((topic) => ({ group: RELAY_GROUP, topic }));
+export const RELAY_READS = relayedTopics.map((topic) => ({ group: RELAY_GROUP, topic }));
 
 export interface RelayDeps extends LayAsideDeps {
   /** The log in the database. */

@@ -1,9 +1,9 @@
 import type { Body, ResponseBody } from '#contract/routes.ts';
 import { type ApiErrorCode, CloudFlowError } from '#core/errors.ts';
-import type { Signal } from '#core/execution/commands.ts';
 import { isFinal } from '#core/execution/events.ts';
 import { refusal } from '#core/execution/refusal.ts';
 import type { ExecutionState } from '#core/execution/state.ts';
+import type { ControlSignal } from '#ports/engine-control.ts';
 import { type ExecutionRecord, QUEUED_PHASE, type StoredSignal } from '#ports/execution-store.ts';
 import type { Principal } from '../identity/principal.ts';
 import { notFound } from '../shared/problems.ts';
@@ -11,9 +11,12 @@ import type { ExecutionDeps } from './deps.ts';
 import { loadState, requireExecution } from './load-state.ts';
 import { presentExecution } from './present.ts';
 
-type OperatingDeps = Pick<ExecutionDeps, 'executions' | 'programs' | 'hints' | 'clock'>;
+type OperatingDeps = Pick<ExecutionDeps, 'executions' | 'programs' | 'hints' | 'control' | 'clock'>;
 
-type Control = Extract<Signal, { kind: 'cancel' | 'pause' | 'resume' }>;
+/** Whether the answer waits until an engine has heard it, as long as engines may take to say so. */
+export interface Waiting {
+  readonly wait?: boolean;
+}
 
 /**
  * Cancel, pause and resume: a signal that is stored when this resolves. Whether it is refused is
@@ -24,35 +27,35 @@ export async function cancelExecution(
   principal: Principal,
   executionId: string,
   body: Body<'cancelExecution'>,
+  waiting: Waiting = {},
 ): Promise<ResponseBody<'cancelExecution'>> {
   const record = await requireExecution(deps, principal, executionId);
-  return control(deps, principal, record, {
-    kind: 'cancel',
-    by: principal.subject,
-    compensate: body.compensate ?? null,
-    reason: body.reason ?? null,
-  });
+  const { compensate = null, reason = null } = body;
+  const signal = { kind: 'cancel', by: principal.subject, compensate, reason } as const;
+  return control(deps, principal, record, signal, waiting);
 }
 
 export async function pauseExecution(
   deps: OperatingDeps,
   principal: Principal,
   executionId: string,
+  waiting: Waiting = {},
 ): Promise<ResponseBody<'pauseExecution'>> {
   const record = await requireExecution(deps, principal, executionId);
   requireEngine(record);
   requireBegun(record);
-  return control(deps, principal, record, { kind: 'pause', by: principal.subject });
+  return control(deps, principal, record, { kind: 'pause', by: principal.subject }, waiting);
 }
 
 export async function resumeExecution(
   deps: OperatingDeps,
   principal: Principal,
   executionId: string,
+  waiting: Waiting = {},
 ): Promise<ResponseBody<'resumeExecution'>> {
   const record = await requireExecution(deps, principal, executionId);
   requireEngine(record);
-  return control(deps, principal, record, { kind: 'resume', by: principal.subject });
+  return control(deps, principal, record, { kind: 'resume', by: principal.subject }, waiting);
 }
 
 /** Lets one go that was set aside: whoever asks has looked at it. */
@@ -93,7 +96,8 @@ async function control(
   deps: OperatingDeps,
   principal: Principal,
   record: ExecutionRecord,
-  signal: Control,
+  signal: ControlSignal,
+  { wait = false }: Waiting,
 ): Promise<ResponseBody<'cancelExecution'>> {
   const { tenant } = principal;
   if (isFinal(record.status)) throw refused('EXECUTION_FINISHED', record);
@@ -101,10 +105,16 @@ async function control(
   const { program, state, loaded } = await loadState(deps, tenant, record.id);
   const code = refusal(program, heard(state, loaded.signals), signal);
   if (code !== null) throw refused(code, record);
-  const answer = await deps.executions.signal(tenant, record.id, signal, deps.clock.now());
+  const asked = wait && record.runtime === 'engine' ? (deps.control ?? null) : null;
+  const answer =
+    asked === null
+      ? await deps.executions.signal(tenant, record.id, signal, deps.clock.now())
+      : await asked.signal(tenant, record.id, signal);
   if (answer.kind === 'not_found') throw notFound('execution');
   if (answer.kind === 'finished') throw refused('EXECUTION_FINISHED', record);
-  deps.hints.signalled({ tenant, executionId: record.id, runtime: record.runtime, signal });
+  if (asked === null) {
+    deps.hints.signalled({ tenant, executionId: record.id, runtime: record.runtime, signal });
+  }
   return presentExecution(await requireExecution(deps, principal, record.id));
 }
 

@@ -144,6 +144,32 @@ export function eventLogContract(
       expect(seen[2]).toEqual(seen[1]);
     });
 
+    it('a group that never gets on holds back no other', async () => {
+      const topic = await log.topic();
+      const one = client();
+      await one.append(
+        topic,
+        [1, 2, 3].map((n) => numbered(n)),
+      );
+      let tries = 0;
+      one.subscribe({
+        ...{ group: `${topic}-stuck`, topic, most: 10 },
+        async handle() {
+          tries += 1;
+          throw new Error('never');
+        },
+      });
+      await expect.poll(() => tries, { timeout: 50_000 }).toBeGreaterThan(0);
+      const { got, until } = collect(client(), `${topic}-well`, topic);
+      await until(3);
+      await one.append(topic, [numbered(4)]);
+      await until(4);
+      const before = tries;
+      expect(got.map(numberOf).sort()).toEqual([1, 2, 3, 4]);
+      // And it has not been given up.
+      await expect.poll(() => tries, { timeout: 50_000 }).toBeGreaterThan(before);
+    });
+
     it('goes on where a group stood, after a close that waits for the batch under way', async () => {
       const topic = await log.topic();
       const one = client();

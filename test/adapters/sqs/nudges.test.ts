@@ -1,14 +1,15 @@
 import { SQSClient } from '@aws-sdk/client-sqs';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { createJsonLog } from '#adapters/local/json-log.ts';
-import { createNudges, type Nudges } from '#adapters/sqs/nudges.ts';
+import { createNudges } from '#adapters/sqs/nudges.ts';
 import { createQueueService, QUEUES } from '#local/aws-endpoint/queue-service.ts';
 import { type AwsEndpoint, startAwsEndpoint } from '#local/aws-endpoint/server.ts';
+import type { SentHints } from '#ports/runtime-hints.ts';
 import { clientConfig } from '#test/support/aws.ts';
 
 let aws: AwsEndpoint;
 let client: SQSClient;
-let nudges: Nudges;
+let nudges: SentHints;
 let sent: string[];
 let logged: string[];
 beforeEach(async () => {

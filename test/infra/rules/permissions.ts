@@ -13,6 +13,8 @@ import {
   DATABASE_ROLES,
   KAFKA_ACTIONS,
   type KafkaCapability,
+  type KafkaUse,
+  kafkaUses,
 } from '#config/capabilities.ts';
 import { CONTAINERS, type FunctionName, functionSpec, functionsOf } from '#config/functions.ts';
 import { DEAD_TICKS } from '#config/queues.ts';
@@ -73,7 +75,7 @@ const TENANT_SECRETS = /:secret:cloudflow\/[a-z]+\/tenants\/\*/;
 /** A topic in an ARN is a reference to the resource that makes it. */
 const topicOf = (topic: TopicName): RegExp => new RegExp(`Topic${topic.replaceAll(/[^a-z]/g, '')}`);
 
-function kafka(topic: TopicName, use: 'publish' | 'consume'): readonly Wanted[] {
+function kafka(topic: TopicName, use: KafkaUse): readonly Wanted[] {
   const sid = sidOf(`kafka:${topic}:${use}`);
   const { account, cluster, topic: own, group } = KAFKA_ACTIONS[use];
   return [
@@ -85,10 +87,9 @@ function kafka(topic: TopicName, use: 'publish' | 'consume'): readonly Wanted[] 
 }
 
 const KAFKA = Object.fromEntries(
-  topicNames.flatMap((topic) => [
-    [`kafka:${topic}:publish`, kafka(topic, 'publish')],
-    [`kafka:${topic}:consume`, kafka(topic, 'consume')],
-  ]),
+  topicNames.flatMap((topic) =>
+    kafkaUses.map((use) => [`kafka:${topic}:${use}`, kafka(topic, use)]),
+  ),
 ) as { readonly [C in KafkaCapability]: readonly Wanted[] };
 
 function bucket(name: BucketName, use: BucketUse): readonly Wanted[] {

@@ -4,6 +4,7 @@ import { reconcileTopics } from '#adapters/kafka/topics.ts';
 import { createIds } from '#adapters/local/ids.ts';
 import { createSilentLog } from '#adapters/local/json-log.ts';
 import { createSystemClock } from '#adapters/local/system-clock.ts';
+import { createCommandedSignals } from '#adapters/postgres/commanded-signals.ts';
 import { createCommands } from '#adapters/postgres/commands.ts';
 import { createPartitions } from '#adapters/postgres/partitions.ts';
 import { createPlainCodec } from '#adapters/postgres/payload-codec.ts';
@@ -11,6 +12,7 @@ import { COMMANDS_TOPIC } from '#config/topics.ts';
 import type { Program } from '#core/plan/program.ts';
 import { NO_METRICS } from '#ports/metrics.ts';
 import { listenForCommands } from '#services/events/commands.ts';
+import { createObedience } from '#services/events/obey-commands.ts';
 import { createTestDatabase, type TestDatabase } from '#test/support/database.ts';
 import { describeWithKafka, type KafkaBroker, startKafka } from '#test/support/kafka.ts';
 import {
@@ -65,7 +67,13 @@ describeWithKafka('commands through Kafka', () => {
       { brokers: async () => [broker.address], login: null, clientId: 'engine' },
       { clock: createSystemClock(), log: createSilentLog(), metrics: NO_METRICS },
     );
-    listenForCommands(kafka, platform.engine);
+    const pool = database.pool('cloudflow_app');
+    const obedience = createObedience({
+      signals: createCommandedSignals({ pool, codec: createPlainCodec() }),
+      ...{ hints: platform.engine.hints, replies: kafka },
+      ...{ clock: createSystemClock(), log: createSilentLog() },
+    });
+    listenForCommands(kafka, platform.engine, obedience);
     closers.push(async () => {
       await kafka.close();
       await platform.close();
