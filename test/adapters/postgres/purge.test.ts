@@ -80,6 +80,11 @@ describeWithPostgres('what has expired', () => {
         expires,
       ]);
       await admin.query(
+        `insert into execution_commands (tenant_id, command_id, execution_id, answer, until)
+         values ($1, gen_random_uuid(), gen_random_uuid(), 'stored', $2)`,
+        [tenant, expires],
+      );
+      await admin.query(
         `insert into dead_letters (id, tenant_id, mode, consumer_group, topic, key, event_id,
            error_name, fingerprint, attempts, critical, status, first_at, last_at, due_at, closed_at)
          select gen_random_uuid(), $1, 'live', 'billing', 't', 'k', gen_random_uuid(), 'e', 'f', 4,
@@ -107,6 +112,7 @@ describeWithPostgres('what has expired', () => {
               (select count(*)::integer from sign_ins) as sign_ins,
               (select count(*)::integer from login_guesses) as login_guesses,
               (select count(*)::integer from processed_events) as processed_events,
+              (select count(*)::integer from execution_commands) as execution_commands,
               (select count(*)::integer from dead_letters where status <> 'open') as dead_letters,
               (select count(*)::integer from published_messages) as published_messages,
               (select count(*)::integer from bulk_operations) as bulk_operations`,
@@ -122,6 +128,7 @@ describeWithPostgres('what has expired', () => {
     sign_ins: count,
     login_guesses: count,
     processed_events: count,
+    execution_commands: count,
     dead_letters: count,
     published_messages: count,
     bulk_operations: count,

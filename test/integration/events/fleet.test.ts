@@ -48,6 +48,44 @@ describeWithKafka('engines in processes of their own, and Kafka', () => {
     });
   }
 
+  it('whoever operates an execution is answered when an engine has heard it, and without brokers too', {
+    timeout: 400_000,
+  }, async () => {
+    const platform = await folder.start([
+      ...['--engines', '2', '--kafka', broker.address, '--no-example'],
+    ]);
+    const { client } = platform;
+    await client.createWorkflow({
+      body: {
+        workflow_id: 'pausing',
+        version: '1.0.0',
+        steps: [{ id: 'long', type: 'wait', config: { duration: '30d' } }],
+      } as never,
+    });
+    const [one, two] = (await begin(platform, 2)) as [string, string];
+    const runs = async (execution_id: string) =>
+      (await client.getExecution({ execution_id })).status === 'RUNNING';
+    await within('both to run', LONG_MS, async () => (await runs(one)) && (await runs(two)));
+    // Groups come together for the first time, which takes Kafka seconds, and neighbours may make it more.
+    const wait = { execution_id: one, query: { wait: true } } as const;
+    await within('an answer of an engine', LONG_MS, async () => {
+      const { phase } = await client.pauseExecution(wait);
+      if (phase === 'paused') return true;
+      await client.resumeExecution(wait);
+      return false;
+    });
+    await broker.kill();
+    const asked = await client.cancelExecution({ execution_id: two, query: { wait: true } });
+    expect(asked.id).toBe(two);
+    await within('an end', LONG_MS, async () => {
+      const { status } = await client.getExecution({ execution_id: two });
+      return status === 'CANCELLED';
+    });
+    await broker.start();
+    platform.signal('SIGTERM');
+    expect(await platform.ended).toMatchObject({ code: 0 });
+  });
+
   it('with the broker and an engine killed, what was acknowledged ends, and is told once the broker is back', {
     timeout: 400_000,
   }, async () => {
