@@ -4,8 +4,9 @@
  * that the trace moves itself: the same reads have the same answers on every machine.
  */
 import { createBreaker } from '#adapters/breaker/breaker.ts';
+import { keyOf } from '#adapters/redis/keys.ts';
 import { createLayeredCache } from '#adapters/redis/layered-cache.ts';
-import type { SharedValues } from '#adapters/redis/shared-values.ts';
+import type { SharedValue, SharedValues } from '#adapters/redis/shared-values.ts';
 import { CACHES } from '#config/caches.ts';
 import { NO_METRICS } from '#ports/metrics.ts';
 import { seeded } from './processes.ts';
@@ -113,6 +114,40 @@ export async function replayTrace(
   }
   return { from, stale, oldestMs };
 }
+
+/** Shared values in the trace's own time, which is hours: what Redis makes of the same reads is compared with it. */
+export function inTraceTime(clock: TraceClock): SharedValues {
+  const values = new Map<string, SharedValue & { readonly until: number }>();
+  return {
+    async get(kind, name) {
+      const found = values.get(keyOf(kind, name));
+      if (found === undefined || found.until <= clock.now || found.text === '') {
+        return { kind: 'nothing' };
+      }
+      return { kind: 'found', value: found };
+    },
+    async put(kind, name, value) {
+      const key = keyOf(kind, name);
+      const held = values.get(key);
+      const older = held !== undefined && held.until > clock.now;
+      if (older && (held.revision ?? 0) > (value.revision ?? 0)) return;
+      values.set(key, {
+        ...value,
+        until: clock.now + kind.shared.ms * (1 - kind.shared.spread / 2),
+      });
+    },
+    async forget(kind, name, revision) {
+      await this.put(kind, name, { revision, text: '' });
+    },
+    async forgetUnder() {
+      return { count: 0, whole: true };
+    },
+  };
+}
+
+/** The part of all reads that did not ask the source. */
+export const hits = ({ from: { process, shared, source } }: Replayed): number =>
+  (process + shared) / (process + shared + source);
 
 /** Ranks from 0 on, each as often as its law says. */
 function zipf(count: number, exponent: number, random: () => number): () => number {

@@ -9,6 +9,7 @@ import { createSharedValues, type SharedValues } from '#adapters/redis/shared-va
 import { CACHE_ACCESS } from '#config/cache.ts';
 import type { CacheKind } from '#ports/cache.ts';
 import { NO_METRICS } from '#ports/metrics.ts';
+import { DAYS_TRACE, hits, inTraceTime, replayTrace } from '#test/support/cache-trace.ts';
 import {
   describeWithRedis,
   type RedisServer,
@@ -152,6 +153,17 @@ for (const [where, start] of Object.entries(WHERE)) {
       expect(await values.forgetUnder(KIND, at('order'))).toEqual({ count: 300, whole: true });
       expect((await sizes()).reduce((sum, size) => sum + size, 0)).toBe(others.length - 1);
     });
+
+    it('of a minute’s reads by Zipf’s law as many come out of them as must, and no other', async () => {
+      const trace = { ...DAYS_TRACE, reads: 10_000, workflows: 500, seconds: 60 };
+      for (const kind of ['workflow-version', 'workflow'] as const) {
+        // Nothing ends within a minute, so both must find the same, read by read.
+        const wanted = await replayTrace(trace, kind, inTraceTime);
+        const found = await replayTrace(trace, kind, () => values);
+        expect(found).toEqual(wanted);
+        if (kind === 'workflow-version') expect(hits(found)).toBeGreaterThan(0.942);
+      }
+    }, 180_000);
 
     it('what somebody else wrote, moved or changed is nothing that can be used', async () => {
       await put('mine', '"mine"', 3);
