@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { createIds } from '#adapters/local/ids.ts';
 import { createPartitions } from '#adapters/postgres/partitions.ts';
 import { createPlainCodec } from '#adapters/postgres/payload-codec.ts';
+import { createQuarantine } from '#adapters/postgres/quarantine.ts';
 import { createExecutionRecorder } from '#adapters/postgres/recorder.ts';
 import type { ExecutionEvent } from '#core/execution/events.ts';
 import type { ExecutionRecorder, Recording } from '#ports/execution-store.ts';
@@ -64,6 +66,32 @@ describeWithPostgres('recording from outside', () => {
     await platform.access.signal(TENANT, id, { kind: 'pause', by: null }, 0);
     expect((await platform.access.getExecution(TENANT, id))?.wakeAt).toBeNull();
     expect(await platform.deps.store.claimOne('a', TENANT, id)).toBeNull();
+  });
+
+  it('is refused while the execution is set aside, and goes on when it is released', async () => {
+    const id = await accept();
+    const quarantine = createQuarantine({
+      ...{ pool: database.pool('cloudflow_auditor'), ids: createIds() },
+    });
+    const found = { code: 'FOLD_DIFFERS', reason: 'it contradicts itself', at: Date.now() };
+    expect(await quarantine.setAside({ tenant: TENANT, executionId: id }, found)).toBe(true);
+    const started = () =>
+      recorder.record(TENANT, id, Date.now(), 0, () => only({ type: 'execution_started' }));
+    await expect(started()).rejects.toMatchObject({ code: 'EXECUTION_QUARANTINED' });
+    const length = async () => {
+      const page = await platform.access.listEvents(TENANT, id, { limit: 9, after: null });
+      return page.items.length;
+    };
+    expect(await length()).toBe(1);
+    // Its neighbours of the same moment are none of its business.
+    const other = await accept();
+    const reports = [started(), recorder.record(TENANT, other, Date.now(), 0, () => only())];
+    expect((await Promise.allSettled(reports)).map(({ status }) => status)).toEqual([
+      ...['rejected', 'fulfilled'],
+    ]);
+    expect(await platform.access.releaseQuarantined(TENANT, id, Date.now())).toBe(true);
+    expect(await started()).toHaveLength(1);
+    expect(await length()).toBe(2);
   });
 
   it('gives numbers without gaps to reports that come all at once, each once', async () => {
