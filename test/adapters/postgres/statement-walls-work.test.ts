@@ -169,6 +169,7 @@ describeWithPostgres('statements about work, with row-level security switched of
         }
         await queue(theirs, same, 'other');
         expect(await access.heldStart(ours, same, NOW)).toBeNull();
+        expect(await limits.startGate(ours, MODE, null)).toMatchObject({ waiting: 0 });
         await queue(ours, same);
         expect(await limits.startGate(ours, MODE, 'chain')).toMatchObject({ waiting: 1 });
         const pause = { at: NOW, by: 'key:them', reason: null };
@@ -258,7 +259,7 @@ describeWithPostgres('statements about work, with row-level security switched of
         await untouched(database.admin, theirs, async () => {
           await withTenant(pool, ours, async (client) => {
             await takeSecrets(client, { tenant: ours, mode: MODE }, names, 'connection:ours');
-            await leaveSecrets(client, { tenant: ours, mode: MODE }, names, NOW);
+            await leaveSecrets(client, { tenant: ours, mode: MODE }, names, NOW + 1_000);
           });
         });
         const deleted: string[] = [];
