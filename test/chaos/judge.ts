@@ -13,6 +13,8 @@ import type { Lags } from './lags.ts';
 import type { Load } from './load.ts';
 import type { Call, LedgerLine, Probe } from './records.ts';
 import { definitions, pinnedDefinition } from './workload.ts';
+import { isKnown, type Outcome } from './world/api.ts';
+import { until } from './world/children.ts';
 import type { World } from './world/world.ts';
 
 /** Executions that the API is asked for, besides those which are not in the store. */
@@ -21,6 +23,8 @@ const AT_ONCE = 16;
 /** Of one call: longer than the time that a step gives it. */
 const CALL_MS = 15_000;
 const MOST_LOGGED = 5;
+/** For so long one execution is asked for. */
+const ANSWER_MS = 60_000;
 
 export async function judge(
   world: World,
@@ -110,7 +114,13 @@ async function askApi(
     for (let i = next++; i < chosen.length; i = next++) {
       const id = chosen[i] as string;
       const tenant = world.tenants.find((each) => each.id === tenantOf.get(id));
-      const answer = await tenant?.api.call('GET', `/api/v1/executions/${id}`);
+      let answer: Outcome = null;
+      // No answer leaves open what it would have been: it is asked again, as any client would.
+      await until(ANSWER_MS, async () => {
+        answer = (await tenant?.api.call('GET', `/api/v1/executions/${id}`)) ?? null;
+        return answer !== null && isKnown(answer);
+      });
+      answer = answer as Outcome;
       const { status, output = null } = (answer?.body ?? {}) as {
         status?: string;
         output?: unknown;

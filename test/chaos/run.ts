@@ -156,7 +156,7 @@ export async function run(options: RunOptions): Promise<Report> {
         end,
         takeOvers: notes.takeOvers,
       },
-      failures: failures(verdicts, beyond(options, world)),
+      failures: failures(verdicts, beyond(faults)),
       void: voidness(faults),
       executions: await endedIn(world),
       ...{ acknowledged: load.acknowledged, requests: load.requests, unknown: load.unknown },
@@ -259,13 +259,11 @@ function voidness(faults: readonly FaultTold[]): string | null {
 }
 
 /** What this run had nothing to look at for. */
-function beyond({ only, faults }: RunOptions, world: World): Invariant[] {
-  const without: Invariant[] = [];
-  if (world.kafka === null || (only !== null && !only.includes('poison')) || faults === 0) {
-    without.push('I20');
-  }
+function beyond(faults: readonly FaultTold[]): Invariant[] {
+  const had = new Set(faults.filter(({ hit }) => hit).map(({ name }) => name));
   const kills = ['engine-kill', 'engines-kill', 'engine-pause', 'engine-pause-in-transaction'];
-  if (faults === 0 || (only !== null && !only.some((name) => kills.includes(name))))
-    without.push('L1');
-  return without;
+  return [
+    ...(had.has('poison') ? [] : (['I20'] as const)),
+    ...(kills.some((name) => had.has(name)) ? [] : (['L1'] as const)),
+  ];
 }
