@@ -57,11 +57,16 @@ export async function autopsy(world: World, folder: string): Promise<readonly st
     await writeFile(join(folder, `${one.id}.json`), JSON.stringify(found, null, 1));
   }
   await writeFile(join(folder, 'around.json'), JSON.stringify(await around(world), null, 1));
-  await copyFile(world.platform.logFile, join(folder, 'platform.log'));
   return stuck.map(
     ({ id, workflow, runtime, status, phase, owner, wakeAt, epoch }) =>
       `${workflow} ${id} on ${runtime}: ${status} ${phase ?? ''}, owner ${owner}, wakes ${wakeAt}, epoch ${epoch}`,
   );
+}
+
+/** What the platform wrote, of a run in which something is wrong. */
+export async function keepLog({ platform }: World, folder: string): Promise<void> {
+  await mkdir(folder, { recursive: true });
+  await copyFile(platform.logFile, join(folder, 'platform.log'));
 }
 
 /** Every table that names executions in a column of its own. */

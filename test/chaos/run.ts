@@ -6,7 +6,7 @@
  *  R3 what the checker is told, it is told by the ledger, the target and the store, and by nothing of ours.
  */
 import { setTimeout as pause } from 'node:timers/promises';
-import { autopsy } from './autopsy.ts';
+import { autopsy, keepLog } from './autopsy.ts';
 import { failures } from './checker/check.ts';
 import type { Footprint } from './checker/evidence.ts';
 import type { Invariant, Verdict } from './checker/tally.ts';
@@ -144,6 +144,11 @@ export async function run(options: RunOptions): Promise<Report> {
       faults.filter(({ name }) => FAULTS[name]?.beside !== true),
       faultsUntil,
     );
+    const failed = failures(verdicts, beyond(faults));
+    if (failed.length > 0) {
+      await keepLog(world, options.keep);
+      say(`what the platform wrote is in ${options.keep}`);
+    }
     return {
       ...{ costs, judgedMs },
       ...{
@@ -156,7 +161,7 @@ export async function run(options: RunOptions): Promise<Report> {
         end,
         takeOvers: notes.takeOvers,
       },
-      failures: failures(verdicts, beyond(faults)),
+      failures: failed,
       void: voidness(faults),
       executions: await endedIn(world),
       ...{ acknowledged: load.acknowledged, requests: load.requests, unknown: load.unknown },
