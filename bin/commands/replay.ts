@@ -15,7 +15,7 @@ import { CONSUMERS, type ConsumerName } from '#config/consumers.ts';
 import { METRICS } from '#config/metrics.ts';
 import { KAFKA_LIMITS } from '#config/triggers.ts';
 import { openCache } from '#functions/shared/cache.ts';
-import { createConsumers } from '#functions/shared/consumers.ts';
+import { createConsumers, NO_MAIL } from '#functions/shared/consumers.ts';
 import { NO_CACHE } from '#ports/cache.ts';
 import { type Metrics, NO_METRICS } from '#ports/metrics.ts';
 import { replay } from '#services/events/replay.ts';
@@ -89,6 +89,7 @@ export async function replayTopic(
   const handle = createConsumers({
     pool,
     cache: opened?.cache ?? NO_CACHE,
+    mail: NO_MAIL,
     codec,
     partitions,
     clock,

@@ -1,4 +1,4 @@
-import { type ConsumerName, consumerNames } from '#config/consumers.ts';
+import { type ConsumerName, replayedNames } from '#config/consumers.ts';
 import { AUDIT_OUTCOMES } from '#core/audit-chain.ts';
 import { DEAD_LETTER_STATUS_WORDS } from '#core/events/dead-letter-status.ts';
 import { openSession } from '../session.ts';
@@ -122,7 +122,7 @@ export function records({ program, terminal, add }: Cli): void {
     ],
     [
       option('--reader <reader>', 'who gets them')
-        .choices([...consumerNames])
+        .choices([...replayedNames])
         .makeOptionMandatory(),
       option('--from <instant>', 'not before, or earliest').makeOptionMandatory(),
     ],

@@ -11,14 +11,15 @@ import { within } from '../shared/within.ts';
 const CONNECT_MS = 10_000;
 
 const env = readEnv('cache-invalidation', process.env);
-const { basics, cache, answer } = connectConsumer('cache-invalidation', (basics) =>
+const { basics, opened, answer } = connectConsumer('cache-invalidation', (basics) => {
   // Nothing is sealed or opened here.
-  openCache(basics, env, oneKey(randomBytes(32))),
-);
+  const opened = openCache(basics, env, oneKey(randomBytes(32)));
+  return { opened, cache: opened.cache };
+});
 
 /** Has the cache forget what has changed. */
 export const handler = invoked(basics, async (event: KafkaEvent) => {
   const late = () => new Error(`the cache is not there after ${CONNECT_MS} ms`);
-  await within(basics.clock, CONNECT_MS, cache.connected(), late).catch(() => undefined);
+  await within(basics.clock, CONNECT_MS, opened.connected(), late).catch(() => undefined);
   return answer(event);
 });

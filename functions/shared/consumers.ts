@@ -8,8 +8,10 @@ import type { Clock } from '#ports/clock.ts';
 import type { LogBatch } from '#ports/event-log.ts';
 import type { Ids } from '#ports/ids.ts';
 import type { Log } from '#ports/log.ts';
+import { MailError } from '#ports/mail.ts';
 import type { Metrics } from '#ports/metrics.ts';
 import type { PayloadCodec } from '#ports/payload-codec.ts';
+import type { Projection } from '#ports/projections.ts';
 import { createForgetting } from '#services/caches/forget-changed.ts';
 import { createConsumer } from '#services/events/consume.ts';
 import { isUnavailable } from './unavailable.ts';
@@ -19,6 +21,8 @@ export interface ConsumersDeps {
   readonly pool: Pool;
   /** What has changed is forgotten in. */
   readonly cache: Cache;
+  /** Sends what is asked for: services/notifications. */
+  readonly mail: Projection;
   readonly codec: PayloadCodec;
   readonly partitions: Partitions;
   readonly clock: Clock;
@@ -32,11 +36,20 @@ export type Consumers = {
   readonly [Name in ConsumerName]: (batch: LogBatch) => Promise<number>;
 };
 
+/** For a program that reads other topics. */
+export const NO_MAIL: Projection = {
+  apply: () => Promise.reject(new TypeError('this program sends no mail')),
+};
+
+const isFinal = (error: unknown): boolean =>
+  error instanceof MailError && error.outcome === 'refused';
+
 /** What reads topics, the same in functions and in the local platform. */
 export function createConsumers(deps: ConsumersDeps): Consumers {
   const projections = {
     ...createProjections(deps),
     'cache-invalidation': createForgetting(deps.cache),
+    mail: deps.mail,
   };
   const deadLetters = createDeadLetterBox(deps);
   return Object.fromEntries(
@@ -47,6 +60,7 @@ export function createConsumers(deps: ConsumersDeps): Consumers {
         projection: projections[name],
         deadLetters,
         isUnavailable,
+        isFinal,
         clock: deps.clock,
         log: deps.log,
         metrics: deps.metrics,

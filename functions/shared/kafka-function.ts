@@ -1,20 +1,27 @@
+import type { Pool } from 'pg';
 import { createPartitions } from '#adapters/postgres/partitions.ts';
 import type { ConsumerName } from '#config/consumers.ts';
 import { readEnv } from '#config/env.ts';
 import { type Cache, NO_CACHE } from '#ports/cache.ts';
 import type { LogBatch } from '#ports/event-log.ts';
-import { createConsumers } from './consumers.ts';
+import type { Projection } from '#ports/projections.ts';
+import { createConsumers, NO_MAIL } from './consumers.ts';
 import { openPools } from './database.ts';
 import { type KafkaEvent, type KafkaFailures, readKafkaEvent } from './kafka-event.ts';
 import { type Basics, createBasics } from './process.ts';
 
-/** What a function has that Lambda starts for batches of a topic. `open`: the cache, for one that needs it. */
-export function connectConsumer<C extends { readonly cache: Cache }>(
+/** What only some readers have. */
+interface Parts {
+  readonly cache?: Cache;
+  readonly mail?: Projection;
+}
+
+/** What a function has that Lambda starts for batches of a topic. `open`: what its reader needs besides. */
+export function connectConsumer<P extends Parts>(
   name: ConsumerName,
-  open: (basics: Basics) => C,
-): {
+  open: (basics: Basics, pool: Pool) => P,
+): P & {
   readonly basics: Basics;
-  readonly cache: C;
   readonly answer: (event: KafkaEvent) => Promise<KafkaFailures>;
 };
 export function connectConsumer(name: ConsumerName): {
@@ -23,20 +30,20 @@ export function connectConsumer(name: ConsumerName): {
 };
 export function connectConsumer(
   name: ConsumerName,
-  open: (basics: Basics) => { readonly cache: Cache } = () => ({ cache: NO_CACHE }),
+  open: (basics: Basics, pool: Pool) => Parts = () => ({}),
 ): object {
   const env = readEnv(name, process.env);
   const basics = createBasics(name, env);
   const pool = openPools(basics, env)('cloudflow_relay', 2);
-  const cache = open(basics);
+  const parts = open(basics, pool);
   const consumers = createConsumers({
     ...basics,
-    ...cache,
+    ...{ cache: NO_CACHE, mail: NO_MAIL, ...parts },
     pool,
     partitions: createPartitions(pool),
   });
   const consume = consumers[name];
-  return { basics, cache, answer: (event: KafkaEvent) => answerKafka(event, consume) };
+  return { ...parts, basics, answer: (event: KafkaEvent) => answerKafka(event, consume) };
 }
 
 /**

@@ -17,8 +17,8 @@ export function isUnavailable(error: unknown): boolean {
   );
 }
 
-/** Errors of ours that say so: full, or without an answer of the cache. */
-const OURS: ReadonlySet<string> = new Set(['BatcherFull', 'CacheAway']);
+/** Errors of ours that say so: full, without an answer of the cache, or mail that has not left. */
+const OURS: ReadonlySet<string> = new Set(['BatcherFull', 'CacheAway', 'MailAway']);
 
 /** A service of AWS that failed inside, asks us to slow down, or took the connection and said nothing. */
 function isAwsAway(error: Error): boolean {

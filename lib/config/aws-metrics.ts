@@ -42,6 +42,11 @@ export const AWS_METRICS = {
       'ReplicationLatency',
     ],
   },
+  /** What became of mail, as the configuration set counts it. */
+  'AWS/SES': {
+    dimensions: ['ses:configuration-set'],
+    names: ['Send', 'Bounce', 'Complaint'],
+  },
   'AWS/SQS': {
     dimensions: ['QueueName'],
     names: ['ApproximateNumberOfMessagesVisible', 'ApproximateAgeOfOldestMessage'],

@@ -42,6 +42,7 @@ export const BREAKERS = {
   records: aws('DynamoDBClient', 'small records'),
   sockets: aws('ApiGatewayManagementApiClient', 'WebSockets that API Gateway holds'),
   announcements: aws('SNSClient', 'topics that tell operators'),
+  mail: aws('SESv2Client', 'mail'),
   functions: aws('LambdaClient', 'functions that functions ask'),
   databases: aws('RDSClient', 'clusters of the database, as operations see them'),
   backups: aws('BackupClient', 'backups'),

@@ -195,6 +195,10 @@ export const CAPABILITIES = {
     about: 'send over WebSockets that API Gateway holds, and end them',
     actions: ['execute-api:ManageConnections'],
   },
+  'mail:send': {
+    about: 'send mail from the domain of the stage',
+    actions: ['ses:SendEmail'],
+  },
   'signing-keys:make': {
     about: 'seal keys that sign tokens, and open them again to see that they can be opened',
     actions: ['kms:Encrypt', 'kms:Decrypt'],

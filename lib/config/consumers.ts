@@ -7,6 +7,11 @@ export interface ConsumerSpec {
   readonly about: string;
   /** What it loses track of is money, evidence or work: its dead letters are due within hours. */
   readonly critical: boolean;
+  /**
+   * What it does cannot be taken back by the database, so a batch is never tried as a whole: each message is, alone.
+   * Default: a transaction has all of it.
+   */
+  readonly alone?: true;
 }
 
 export const CONSUMERS = {
@@ -35,6 +40,14 @@ export const CONSUMERS = {
     // What is forgotten late is at most as old as its kind may be.
     critical: false,
   },
+  mail: {
+    group: 'notification-service',
+    topic: 'notifications.email',
+    about: 'sends mail: invitations, new passwords and confirmations of addresses',
+    // Somebody cannot come in without it.
+    critical: true,
+    alone: true,
+  },
   'dead-letters': {
     group: 'ops-team-alerts',
     topic: 'dead-letter-queue',
@@ -46,8 +59,14 @@ export const CONSUMERS = {
 export type ConsumerName = keyof typeof CONSUMERS;
 export const consumerNames = Object.keys(CONSUMERS) as ConsumerName[];
 
+/** Those that may be handed everything again, for the database knows what it has taken in. */
+export const replayedNames = consumerNames.filter((name) => !('alone' in CONSUMERS[name]));
+
 /** Tries after the first, and real milliseconds before each. */
 export const RETRY_PAUSES_MS = [250, 1_000, 4_000] as const;
+
+/** Of a mail that may have left without our hearing of it, over all its deliveries and crashes. */
+export const MOST_MAIL_TRIES = 1 + RETRY_PAUSES_MS.length;
 
 /** Within which somebody must have handled a dead letter. */
 export const DUE_MS = { critical: 4 * 3_600_000, other: 24 * 3_600_000 } as const;

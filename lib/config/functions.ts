@@ -396,6 +396,7 @@ export const FUNCTIONS = {
     can: ['postgres:cloudflow_relay', 'cache'],
     beside: ['cache'],
   },
+  mail: { ...consumer('mail'), can: ['postgres:cloudflow_relay', 'mail:send'] },
   'dead-letters': consumer('dead-letters'),
   'warm-caches': {
     about: 'writes into the cache what is started most',

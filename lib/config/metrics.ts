@@ -298,6 +298,24 @@ const declared = {
     kind: 'count',
     dimensions: ['Group'],
   },
+  MailSent: {
+    about: 'mails that were handed over to be delivered',
+    unit: 'Count',
+    kind: 'count',
+    dimensions: [],
+  },
+  MailDelay: {
+    about: 'from the wish for a mail to its being handed over',
+    unit: 'Milliseconds',
+    kind: 'values',
+    dimensions: [],
+  },
+  MailNotSent: {
+    about: 'mails that are sent to nobody, by why: expired, no_template, test_mode, no_sender',
+    unit: 'Count',
+    kind: 'count',
+    dimensions: ['Reason'],
+  },
   DeadLettersOpen: {
     about: 'messages laid aside that nobody has seen to (as many as were looked at)',
     unit: 'Count',

@@ -82,6 +82,7 @@ export const FUNCTION_ENV = {
   billing: EVENTS,
   'audit-events': EVENTS,
   'cache-invalidation': [...EVENTS, ...CACHE],
+  mail: [...EVENTS, 'PUBLIC_URL', 'MAIL_FROM', 'MAIL_CONFIGURATION_SET'],
   'dead-letters': EVENTS,
   'warm-caches': [...EVENTS, ...CACHE, 'CURSOR_KEY_SECRET'],
   'audit-sealer': ['STAGE', ...DATABASE, 'SIGNING_SEAL_KEY', 'AUDIT_BUCKET'],

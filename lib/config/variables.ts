@@ -37,6 +37,8 @@ export const VARIABLES = {
   CACHE_AUTH:
     'iam: a cluster that is logged in to with a token signed by IAM; url: one server, as the URL says',
   SOCKETS_URL: 'where API Gateway is told what to send over WebSockets: https, host and stage',
+  MAIL_FROM: 'the address that mail comes from; empty: the stage sends none',
+  MAIL_CONFIGURATION_SET: 'by which rules SES sends it; empty only where MAIL_FROM is',
   SIGNING_SEAL_KEY: 'id of the KMS key under which keys that sign tokens are sealed',
   EGRESS_ALLOW: 'private host:port pairs that steps may reach, for development; may be empty',
   EGRESS_PORTS: 'ports for HTTP besides 80, 443 and 8443, separated by commas; may be empty',

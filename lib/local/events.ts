@@ -7,11 +7,12 @@ import { createCommandedSignals } from '#adapters/postgres/commanded-signals.ts'
 import { createDeadLetterBox } from '#adapters/postgres/dead-letters.ts';
 import { watchEventBacklog } from '#adapters/postgres/event-backlog.ts';
 import { createPostgresEventLog, POSTGRES_LOG_TIMES } from '#adapters/postgres/event-log.ts';
+import { createMailTries } from '#adapters/postgres/mail-tries.ts';
 import type { OutboxGroup } from '#adapters/postgres/outbox.ts';
 import { createPartitions } from '#adapters/postgres/partitions.ts';
 import { CONSUMERS, consumerNames } from '#config/consumers.ts';
 import { TIME_LIMITS } from '#config/time-limits.ts';
-import { relayedTopics, TOPICS, type TopicName, topicNames } from '#config/topics.ts';
+import { relayedTopics, TOPICS, topicNames } from '#config/topics.ts';
 import { KAFKA_LIMITS } from '#config/triggers.ts';
 import { createConsumers } from '#functions/shared/consumers.ts';
 import { RELAY_POLL_MS } from '#functions/shared/relay.ts';
@@ -21,11 +22,13 @@ import type { EngineControl } from '#ports/engine-control.ts';
 import type { LogReader } from '#ports/event-log.ts';
 import type { Ids } from '#ports/ids.ts';
 import type { Log } from '#ports/log.ts';
+import type { Mailer } from '#ports/mail.ts';
 import type { Metrics } from '#ports/metrics.ts';
 import type { PayloadCodec } from '#ports/payload-codec.ts';
 import type { RuntimeHints } from '#ports/runtime-hints.ts';
 import { createEngineControl } from '#services/events/ask-engines.ts';
 import { RELAY_GROUP, RELAY_READS, startRelay } from '#services/events/relay.ts';
+import { createMailSender } from '#services/notifications/send-mail.ts';
 
 /** A laptop's brokers have no use for the partitions of production. */
 const MOST_PARTITIONS = 12;
@@ -54,8 +57,9 @@ export async function startEvents(deps: {
   readonly ids: Ids;
   readonly log: Log;
   readonly metrics: Metrics;
-  /** What is done with mail, which nobody delivers here. */
-  readonly mail: LogReader['handle'];
+  /** Where mail goes, which nobody delivers here. */
+  readonly mailer: Mailer;
+  readonly publicUrl: () => string;
 }): Promise<LocalEvents> {
   const { pool, brokers, codec, clock, log, metrics } = deps;
   const partitions = createPartitions(pool);
@@ -81,16 +85,12 @@ export async function startEvents(deps: {
           log,
           metrics,
         });
-  const consumers = createConsumers({ ...deps, partitions });
-  const most = KAFKA_LIMITS.batchSize;
-  const mail: TopicName = 'notifications.email';
-  const readers: readonly LogReader[] = [
-    ...consumerNames.map((name) => {
-      const { group, topic } = CONSUMERS[name];
-      return { group, topic, most, handle: consumers[name] };
-    }),
-    { group: 'local-mail', topic: mail, most, handle: deps.mail },
-  ];
+  const mail = createMailSender({ ...deps, tries: createMailTries(pool) });
+  const consumers = createConsumers({ ...deps, mail, partitions });
+  const readers = consumerNames.map((name): LogReader => {
+    const { group, topic } = CONSUMERS[name];
+    return { group, topic, most: KAFKA_LIMITS.batchSize, handle: consumers[name] };
+  });
   for (const reader of readers) (kafka ?? outbox).subscribe(reader);
   return {
     reads: kafka === null ? readers.map(({ group, topic }) => ({ group, topic })) : RELAY_READS,

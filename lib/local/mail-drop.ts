@@ -4,70 +4,47 @@
  *
  *  M1 a mail that comes again is the same file;
  *  M2 at most MOST_KEPT are kept, the newest: a workflow that mails for ever fills no disk;
- *  M3 what cannot be read as a mail is passed over: it is in the log of events, as it came.
+ *  M3 what would be sent to nobody elsewhere is a file too, without words of ours.
  */
 import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { routes } from '#contract/routes.ts';
-import { parseEvent } from '#core/events/parse.ts';
-import { isJsonObject, type Json, type JsonObject } from '#core/json.ts';
-import type { LogReader } from '#ports/event-log.ts';
+import type { Json } from '#core/json.ts';
+import type { Letter, Mailer, RequestedMail } from '#ports/mail.ts';
 
 const MOST_KEPT = 500;
 
-/** What whoever got the mail does with its token. */
-const ANSWERS: Readonly<Record<string, { readonly path: string; readonly more: JsonObject }>> = {
-  'identity.invitation': {
-    path: routes.acceptInvitation.path,
-    more: { password: 'choose a long one' },
-  },
-  'identity.reset_password': {
-    path: routes.resetPassword.path,
-    more: { new_password: 'choose a long one' },
-  },
-  'identity.confirm_address': { path: routes.confirmAddress.path, more: {} },
-};
-
-export function createMailDrop(folder: string, baseUrl: () => string): LogReader['handle'] {
-  return async ({ messages }) => {
+export function createMailDrop(folder: string): Mailer {
+  async function drop(mail: RequestedMail, words: Pick<Letter, 'subject' | 'text'> | null) {
     await mkdir(folder, { recursive: true, mode: 0o700 });
-    for (const { value } of messages) {
-      const parsed = parseEvent(value);
-      if (parsed.kind !== 'event') continue;
-      const { event_id, timestamp, payload } = parsed.event;
-      // `20261126T120000123Z-<id>`: names sort by time, and hold nothing that a tenant wrote.
-      const name = `${timestamp.replaceAll(/[^0-9TZ]/g, '')}-${event_id}.txt`;
-      const text = letterOf(payload as unknown as JsonObject, timestamp, baseUrl());
-      await writeFile(join(folder, name), text, { mode: 0o600 });
-    }
+    // `20261126T120000123Z-<id>`: names sort by time, and hold nothing that a tenant wrote.
+    const name = `${mail.at.replaceAll(/[^0-9TZ]/g, '')}-${mail.id}.txt`;
+    await writeFile(join(folder, name), fileOf(mail, words), { mode: 0o600 });
     await forgetOldest(folder);
-    return messages.length;
+  }
+  return {
+    canSend: true,
+    send: (letter) => drop(letter, letter),
+    keep: (mail) => drop(mail, null),
   };
 }
 
-function letterOf(payload: JsonObject, at: string, baseUrl: string): string {
+function fileOf(
+  { payload, at }: RequestedMail,
+  words: Pick<Letter, 'subject' | 'text'> | null,
+): string {
   const { to = null, template = null, mode = null, data = null } = payload;
-  const lines = [
+  return [
     `To: ${oneLine(to)}`,
     `About: ${oneLine(template)}`,
     `Date: ${at}`,
     ...(mode === 'test' ? ['Mode: test'] : []),
+    ...(words === null ? [] : [`Subject: ${words.subject}`]),
     '',
+    ...(words === null ? [] : [words.text, '']),
+    'What was asked for:',
     JSON.stringify(data, null, 2),
     '',
-  ];
-  const answer = typeof template === 'string' ? ANSWERS[template] : undefined;
-  const token = isJsonObject(data) ? data['token'] : undefined;
-  if (answer !== undefined && typeof token === 'string') {
-    const body = JSON.stringify({ token, ...answer.more });
-    lines.push(
-      'Whoever got this mail would now send:',
-      '',
-      `curl -s ${baseUrl}${answer.path} -H 'Content-Type: application/json' -d '${body}'`,
-      '',
-    );
-  }
-  return lines.join('\n');
+  ].join('\n');
 }
 
 /** What others wrote begins no line of its own. */

@@ -496,7 +496,8 @@ async function start(
     ids,
     log: log.with({ part: 'events' }),
     metrics,
-    mail: createMailDrop(join(state.path, 'mail'), issuer),
+    mailer: createMailDrop(join(state.path, 'mail')),
+    publicUrl: issuer,
   });
   onStop(() => events.close());
 
@@ -583,6 +584,7 @@ async function start(
       billing: READS_EVENTS,
       'audit-events': READS_EVENTS,
       'cache-invalidation': READS_EVENTS,
+      mail: READS_EVENTS,
       'dead-letters': READS_EVENTS,
       'collect-machines': 'machines are compiled when they are needed and kept nowhere',
       authorizer: 'the API looks at every credential itself, here and deployed',

@@ -1,12 +1,14 @@
 import type { Construct } from 'constructs';
-import { consumerNames } from '#config/consumers.ts';
+import { type ConsumerName, consumerNames } from '#config/consumers.ts';
 import { FUNCTIONS } from '#config/functions.ts';
 import type { StageSettings } from '#config/stage-settings.ts';
 import { listenToTopic } from '#constructs/kafka-source.ts';
 import { ServiceFunction, type Surroundings } from '#constructs/service-function.ts';
+import type { ApiStack } from './api-stack.ts';
 import type { DataStack } from './data-stack.ts';
 import type { EventsStack } from './events-stack.ts';
 import type { Identity } from './identity.ts';
+import type { NotificationsStack } from './notifications-stack.ts';
 import { StageStack } from './stage-stack.ts';
 
 /** What reads topics: one function and one group each, so that one which fails holds back no other. */
@@ -19,11 +21,15 @@ export class ConsumersStack extends StageStack {
       data,
       events,
       identity,
+      api,
+      notifications,
     }: {
       readonly around: Surroundings;
       readonly data: DataStack;
       readonly events: EventsStack;
       readonly identity: Identity;
+      readonly api: Pick<ApiStack, 'publicUrl'>;
+      readonly notifications: NotificationsStack;
     },
   ) {
     super(scope, 'Consumers', settings, 'readers of events, and what fills the cache');
@@ -34,16 +40,31 @@ export class ConsumersStack extends StageStack {
     };
     const cache = { CACHE_URL: data.cacheUrl, CACHE_AUTH: 'iam' };
     const { grants } = data;
+    const mail = {
+      PUBLIC_URL: api.publicUrl,
+      MAIL_FROM: notifications.from,
+      MAIL_CONFIGURATION_SET: notifications.configurationSetName,
+    };
+    const reader = (name: ConsumerName): ServiceFunction<ConsumerName> => {
+      switch (name) {
+        case 'cache-invalidation':
+          return new ServiceFunction(this, name, {
+            ...{ name, around, grants },
+            environment: { ...environment, ...cache },
+          });
+        case 'mail':
+          return new ServiceFunction(this, name, {
+            ...{ name, around },
+            environment: { ...environment, ...mail },
+            grants: { ...grants, ...notifications.grants },
+          });
+        default:
+          return new ServiceFunction(this, name, { name, around, environment, grants });
+      }
+    };
     for (const name of consumerNames) {
-      const reader =
-        name === 'cache-invalidation'
-          ? new ServiceFunction(this, name, {
-              ...{ name, around, grants },
-              environment: { ...environment, ...cache },
-            })
-          : new ServiceFunction(this, name, { name, around, environment, grants });
       const [trigger] = FUNCTIONS[name].triggers;
-      listenToTopic(reader, events, trigger);
+      listenToTopic(reader(name), events, trigger);
     }
     new ServiceFunction(this, 'WarmCaches', {
       name: 'warm-caches',

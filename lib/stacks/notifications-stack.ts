@@ -1,4 +1,5 @@
 import { EventBus } from 'aws-cdk-lib/aws-events';
+import type { Role } from 'aws-cdk-lib/aws-iam';
 import { PublicHostedZone, TxtRecord } from 'aws-cdk-lib/aws-route53';
 import {
   CloudWatchDimensionSource,
@@ -18,10 +19,13 @@ import {
 import { CfnOutput, Duration } from 'aws-cdk-lib/core';
 import type { Construct } from 'constructs';
 import type { MailSettings, StageSettings } from '#config/stage-settings.ts';
+import { actionsOf, allow, type Grant, sidOf } from '#constructs/grants.ts';
 import { StageStack } from './stage-stack.ts';
 
 /** Receivers who find neither SPF nor DKIM of ours put the mail aside. */
 const DMARC = 'v=DMARC1; p=quarantine; adkim=r; aspf=r';
+/** Before the domain. Nobody reads what is sent there. */
+const SENDER = 'no-reply';
 /** Mail that nobody could take for so long is told as undeliverable, well within what retries it. */
 const GIVE_UP_AFTER = Duration.hours(4);
 /** What becomes of a message; whether people open it is their own business. */
@@ -41,6 +45,9 @@ const EVENTS = [
 export class NotificationsStack extends StageStack {
   /** What every message names, so that its fate is told and counted. */
   readonly configurationSetName: string;
+  /** Address that mail comes from; empty: the stage sends none. */
+  readonly from: string;
+  readonly grants: { readonly 'mail:send': Grant };
 
   constructor(scope: Construct, settings: StageSettings) {
     super(scope, 'Notifications', settings, 'mail');
@@ -72,6 +79,24 @@ export class NotificationsStack extends StageStack {
       events: EVENTS,
     });
     if (mail !== null) this.domain(mail, configurationSet);
+    this.from = mail === null ? '' : `${SENDER}@${mail.domain}`;
+    this.grants = { 'mail:send': (role) => this.allowSending(role) };
+  }
+
+  /** From this one address, and by the rules of the stage. */
+  private allowSending(role: Role): void {
+    const { region, account, mail, stage } = this.settings;
+    const of = `arn:aws:ses:${region}:${account}`;
+    allow(role, {
+      sid: sidOf('mail:send'),
+      actions: actionsOf('mail:send'),
+      resources: [
+        // Nobody can own a name that ends so: where there is no domain there is nothing to send from.
+        `${of}:identity/${mail?.domain ?? `${stage}.invalid`}`,
+        `${of}:configuration-set/cloudflow-${stage}`,
+      ],
+      conditions: { StringEquals: { 'ses:FromAddress': this.from } },
+    });
   }
 
   private pool(): DedicatedIpPool {

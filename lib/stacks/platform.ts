@@ -81,7 +81,7 @@ function buildPrograms(
   dist: string,
   { identity, network, data, events, stores, waits }: Ground,
 ): void {
-  new NotificationsStack(scope, settings);
+  const notifications = new NotificationsStack(scope, settings);
   const around: Surroundings = {
     settings,
     dist,
@@ -96,7 +96,14 @@ function buildPrograms(
   const realtime = new RealtimeStack(scope, settings, { around, data, stores, api });
   const workflows = new WorkflowsStack(scope, settings, { around, data, identity, api });
   const engine = new EngineStack(scope, settings, { around, data, identity, api, events });
-  const consumers = new ConsumersStack(scope, settings, { around, data, events, identity });
+  const consumers = new ConsumersStack(scope, settings, {
+    around,
+    data,
+    events,
+    identity,
+    api,
+    notifications,
+  });
   const recovery = new RecoveryStack(scope, settings, { around, identity, data, events });
   const observability = new ObservabilityStack(scope, settings, {
     around,

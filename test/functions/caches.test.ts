@@ -10,7 +10,7 @@ import { createPlainCodec } from '#adapters/postgres/payload-codec.ts';
 import { createPostgresWorkflowStore } from '#adapters/postgres/workflow-store.ts';
 import { CONSUMERS } from '#config/consumers.ts';
 import { type OpenedCache, openCache } from '#functions/shared/cache.ts';
-import { createConsumers } from '#functions/shared/consumers.ts';
+import { createConsumers, NO_MAIL } from '#functions/shared/consumers.ts';
 import { NO_METRICS } from '#ports/metrics.ts';
 import { oneKey } from '#services/shared/key-ring.ts';
 import { aDefinition, startTestApi, type TestApi } from '#test/support/api.ts';
@@ -317,6 +317,7 @@ describeWithPostgres('the API over what is kept besides', () => {
         const consumers = createConsumers({
           ...{ pool: relay, codec, partitions, clock, ids, log },
           cache: two.opened.cache,
+          mail: NO_MAIL,
           metrics: NO_METRICS,
         });
         const handle = consumers['cache-invalidation'];

@@ -55,6 +55,7 @@ import {
 import { hasRedis, type RedisServer, startRedis } from '#test/support/redis-server.ts';
 import { startS3, type TestS3 } from '#test/support/s3.ts';
 import { startIdp, visit } from '#test/support/saml/idp.ts';
+import { startSes, type TestSes } from '#test/support/ses.ts';
 import { type Synthesised, synthesise, synthesiseParts } from './synth.ts';
 
 /**
@@ -91,6 +92,7 @@ describeWithPostgres('the deployed functions, bundled', () => {
   let certificates: string;
   let aws: TestAws;
   let sockets: GatewaySockets;
+  let ses: TestSes;
   let s3: TestS3;
   let redis: RedisServer | null;
   let database: TestDatabase;
@@ -136,6 +138,7 @@ describeWithPostgres('the deployed functions, bundled', () => {
       },
     });
     sockets = await startGatewaySockets();
+    ses = await startSes();
     redis = hasRedis ? await startRedis() : null;
     s3 = await startS3();
     s3.createBucket('audit');
@@ -167,6 +170,8 @@ describeWithPostgres('the deployed functions, bundled', () => {
       CACHE_URL: redis?.url ?? '',
       CACHE_AUTH: 'url',
       SOCKETS_URL: sockets.url,
+      MAIL_FROM: 'no-reply@mail.example',
+      MAIL_CONFIGURATION_SET: 'cloudflow-dev',
       AUDIT_BUCKET: 'audit',
       RECOVERY_FACTS: '',
       RECOVERY_BUCKET: 'recovery',
@@ -196,6 +201,7 @@ describeWithPostgres('the deployed functions, bundled', () => {
     await api?.close();
     await aws?.close();
     await sockets?.close();
+    await ses?.close();
     await recovery?.close();
     expect(aws?.faults).toEqual([]);
     expect(recovery?.unknown).toEqual([]);
@@ -223,6 +229,7 @@ describeWithPostgres('the deployed functions, bundled', () => {
     return {
       ...Object.fromEntries(own),
       ...aws.env,
+      ...(name === 'mail' ? ses.env : {}),
       ...(operates ? { AWS_ENDPOINT_URL: recovery.url } : { AWS_ENDPOINT_URL_S3: s3.url }),
     };
   }
@@ -823,6 +830,38 @@ describeWithPostgres('the deployed functions, bundled', () => {
       expect(await lambda(name).invoke(event)).toEqual({ batchItemFailures: [] });
     }
     expect(await counts()).toEqual(once);
+  });
+
+  it('send the mail that a platform is asked for, once, and write no token into a log', async () => {
+    const email = 'grace@mail.example';
+    const invited = await ask(lambda('identity-api'), 'POST', '/api/v1/users', {
+      apiKey,
+      body: { email, roles: ['viewer'] },
+    });
+    expect(invited.status).toBe(201);
+    const { rows } = await database.admin.query<{ tenant_id: string; payload: string }>(
+      "select tenant_id, payload from outbox where topic = 'notifications.email' and payload like '%' || $1 || '%'",
+      [email],
+    );
+    const event = {
+      eventSource: 'aws:kafka',
+      records: { m: kafkaRecords('notifications.email', rows) },
+    };
+    expect(await lambda('mail').invoke(event)).toEqual({ batchItemFailures: [] });
+    expect(await lambda('mail').invoke(event)).toEqual({ batchItemFailures: [] });
+    expect(ses.taken).toMatchObject([
+      {
+        FromEmailAddress: 'CloudFlow <no-reply@mail.example>',
+        Destination: { ToAddresses: [email] },
+      },
+    ]);
+    const text = ses.taken[0]?.Content.Simple.Body.Text.Data ?? '';
+    const token = /\n(cfi_\S+)\n/.exec(text)?.[1] ?? '';
+    expect(lambda('mail').lines.join('\n')).not.toContain(token);
+    const accepted = await ask(lambda('identity-api'), 'POST', '/api/v1/auth/invitations/accept', {
+      body: { token, password: 'a long walk in the rain' },
+    });
+    expect(accepted.status).toBe(204);
   });
 
   it('fill the cache with what is started most, and forget there what an event says is gone', async () => {

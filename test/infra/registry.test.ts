@@ -202,6 +202,7 @@ describe('the one registry', () => {
       'client-sfn': 'states',
       'client-secrets-manager': 'secretsmanager',
       'client-sqs': 'sqs',
+      'client-sesv2': 'ses',
       'client-kafka': 'kafka',
       'client-dynamodb': 'dynamodb',
       'client-kms': 'kms',

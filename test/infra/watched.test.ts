@@ -62,7 +62,7 @@ interface Wakes {
   readonly alarm: string;
   readonly priority: Priority;
   /** Without it a stage has no such alarm. */
-  readonly with?: 'readers' | 'proxy' | 'disks' | 'standby';
+  readonly with?: 'readers' | 'proxy' | 'disks' | 'standby' | 'mail';
 }
 
 const WAKES: readonly Wakes[] = [
@@ -71,6 +71,8 @@ const WAKES: readonly Wakes[] = [
   { alarm: 'api-latency', priority: 'P2' },
   { alarm: 'cache-hits', priority: 'P2' },
   { alarm: 'sockets-errors', priority: 'P2' },
+  { alarm: 'mail-bounces', priority: 'P2', with: 'mail' },
+  { alarm: 'mail-complaints', priority: 'P2', with: 'mail' },
   ...consumerNames.map((name) => ({ alarm: `${name}-lag`, priority: 'P2' as const })),
   { alarm: 'outbox-lag', priority: 'P2' },
   { alarm: 'events-laid-aside', priority: 'P2' },
@@ -125,6 +127,7 @@ describe.each(STAGES)('in stage %s', (stage) => {
       proxy: settings.database.proxy,
       disks: settings.events.storage !== null,
       standby: settings.standby !== null,
+      mail: settings.mail !== null,
     };
     const found = [...alarmsOf(settings), ...standbyAlarmsOf(settings)].find(
       ({ name }) => name === alarm,

@@ -24,6 +24,7 @@ const NOTHING: Counterparts = {
   billing: 'not here',
   'audit-events': 'not here',
   'cache-invalidation': 'not here',
+  mail: 'not here',
   'dead-letters': 'not here',
 };
 

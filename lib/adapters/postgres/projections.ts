@@ -12,7 +12,7 @@ import { seconds } from './rows.ts';
 
 /** What each reader of a topic makes of events. `pool`: role `cloudflow_relay`. */
 export function createProjections(deps: { readonly pool: Pool; readonly clock: Clock }): {
-  readonly [Name in Exclude<ConsumerName, 'cache-invalidation'>]: Projection;
+  readonly [Name in Exclude<ConsumerName, 'cache-invalidation' | 'mail'>]: Projection;
 } {
   const of = (
     name: ConsumerName,

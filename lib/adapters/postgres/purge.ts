@@ -17,6 +17,7 @@ const EXPIRED = {
   login_guesses: 'until <= to_timestamp($1)',
   processed_events: 'until <= to_timestamp($1)',
   execution_commands: 'until <= to_timestamp($1)',
+  mail_tries: 'until <= to_timestamp($1)',
   dead_letters: `status <> 'open' and closed_at <= to_timestamp($1) - interval '${CLOSED_LETTERS_MS} milliseconds'`,
   published_messages: `at <= to_timestamp($1) - interval '${REMEMBERED_MS} milliseconds'`,
   bulk_operations: `ended_at <= to_timestamp($1) - interval '30 days'`,

@@ -194,6 +194,7 @@ export const TABLES: Readonly<Record<string, TableRule>> = {
   outbox_offsets: { tenant: false, grants: { cloudflow_relay: all } },
   outbox_leases: { tenant: false, grants: { cloudflow_relay: all } },
   processed_events: { tenant: false, grants: { cloudflow_relay: ['select', 'insert', 'delete'] } },
+  mail_tries: { tenant: false, grants: { cloudflow_relay: all } },
   execution_days: {
     tenant: true,
     grants: { cloudflow_app: ['select'], cloudflow_relay: ['select', 'insert', 'update'] },

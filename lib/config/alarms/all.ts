@@ -8,6 +8,7 @@ import { eventAlarms } from './events.ts';
 import { executionAlarms } from './executions.ts';
 import { functionAlarms } from './functions.ts';
 import { keyAlarms } from './keys.ts';
+import { mailAlarms } from './mail.ts';
 import { messageAlarms } from './messages.ts';
 import { recoveryAlarms } from './recovery.ts';
 import { socketAlarms } from './sockets.ts';
@@ -25,6 +26,7 @@ export function alarmsOf(settings: StageSettings): readonly Alarm[] {
     ...eventAlarms(settings),
     ...messageAlarms(settings),
     ...socketAlarms(settings),
+    ...mailAlarms(settings),
     ...keyAlarms(settings),
     ...recoveryAlarms(settings),
   ];

@@ -6,7 +6,9 @@
  *  C2 what fails is tried again three times, after pauses; then it is laid aside and the reader goes on;
  *  C3 while a part of ours is away nothing is laid aside: the batch comes again, from where it failed;
  *  C4 what is no event as its schema says is laid aside at once, and what is of an unknown type is not
- *     for this reader.
+ *     for this reader;
+ *  C5 whose effect the database cannot take back (`alone`) gets one message at a time, so that a neighbour's
+ *     failure repeats nothing.
  */
 import { type ConsumerSpec, RETRY_PAUSES_MS } from '#config/consumers.ts';
 import { METRICS } from '#config/metrics.ts';
@@ -22,6 +24,8 @@ export interface ConsumeDeps extends LayAsideDeps {
   readonly projection: Projection;
   /** Whether an error says that a part of ours is away, and nothing of the event. */
   readonly isUnavailable: (error: unknown) => boolean;
+  /** Whether no further try can succeed. Default: one may. */
+  readonly isFinal?: (error: unknown) => boolean;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -33,7 +37,7 @@ interface Item {
 
 /** Handles a batch; answers how many from the first on need not come again. */
 export function createConsumer(deps: ConsumeDeps): (batch: LogBatch) => Promise<number> {
-  const { spec, projection, clock, log, metrics } = deps;
+  const { spec, projection, clock, log, metrics, isFinal = () => false } = deps;
   const Group = spec.group;
 
   async function apply(items: readonly Item[]): Promise<void> {
@@ -67,7 +71,7 @@ export function createConsumer(deps: ConsumeDeps): (batch: LogBatch) => Promise<
         return true;
       } catch (error) {
         if (deps.isUnavailable(error)) return false;
-        const pause = RETRY_PAUSES_MS[attempt - 1];
+        const pause = isFinal(error) ? undefined : RETRY_PAUSES_MS[attempt - 1];
         if (pause === undefined) {
           await giveUp(batch, item, error, attempt);
           return true;
@@ -77,11 +81,17 @@ export function createConsumer(deps: ConsumeDeps): (batch: LogBatch) => Promise<
     }
   }
 
+  async function oneByOne(batch: LogBatch, items: readonly Item[]): Promise<number> {
+    for (const [done, item] of items.entries()) if (!(await alone(batch, item))) return done;
+    return items.length;
+  }
+
   /** How many from the first on are dealt with. */
   async function handle(batch: LogBatch, items: readonly Item[]): Promise<number> {
     const [first] = items;
     if (first === undefined) return 0;
     if (items.length === 1) return (await alone(batch, first)) ? 1 : 0;
+    if (spec.alone === true) return oneByOne(batch, items);
     if (items.every(({ parsed }) => parsed.kind !== 'invalid')) {
       try {
         await apply(items);

@@ -1,3 +1,4 @@
+import type { MailTemplate } from '#ports/mail.ts';
 import type { TokenPurpose } from '#ports/one-time-tokens.ts';
 import type { UserRecord } from '#ports/users.ts';
 import type { IdentityDeps } from './deps.ts';
@@ -8,7 +9,7 @@ export async function mailToken(
   deps: Pick<IdentityDeps, 'oneTime' | 'outbox' | 'tenants' | 'clock' | 'ids' | 'randomBytes'>,
   user: UserRecord,
   token: {
-    readonly purpose: TokenPurpose;
+    readonly purpose: Exclude<TokenPurpose, 'second_factor'>;
     readonly kind: TokenKind;
     readonly goodMs: number;
     /** Default: those of this purpose that were mailed before are good no more. */
@@ -43,7 +44,7 @@ export async function mailToken(
 export async function mailNotice(
   deps: Pick<IdentityDeps, 'outbox' | 'tenants' | 'clock' | 'ids'>,
   user: UserRecord,
-  template: string,
+  template: MailTemplate,
   data: Readonly<Record<string, string>>,
 ): Promise<void> {
   const tenant = await deps.tenants.find(user.tenant);

@@ -21,6 +21,7 @@ import { DescribeDBClustersCommand, RDSClient } from '@aws-sdk/client-rds';
 import { ListHostedZonesCommand, Route53Client } from '@aws-sdk/client-route-53';
 import { ListBucketsCommand, S3Client } from '@aws-sdk/client-s3';
 import { ListSecretsCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
+import { ListEmailIdentitiesCommand, SESv2Client } from '@aws-sdk/client-sesv2';
 import { ListStateMachinesCommand, SFNClient } from '@aws-sdk/client-sfn';
 import { ListTopicsCommand, SNSClient } from '@aws-sdk/client-sns';
 import { ListQueuesCommand, SQSClient } from '@aws-sdk/client-sqs';
@@ -58,6 +59,10 @@ const ASK: {
   states: (config, deps) => {
     const client = guarded('states', new SFNClient(config), deps);
     return () => client.send(new ListStateMachinesCommand({}));
+  },
+  mail: (config, deps) => {
+    const client = guarded('mail', new SESv2Client(config), deps);
+    return () => client.send(new ListEmailIdentitiesCommand({}));
   },
   queues: (config, deps) => {
     const client = guarded('queues', new SQSClient(config), deps);

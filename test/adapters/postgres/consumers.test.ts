@@ -7,6 +7,7 @@ import { createPartitions } from '#adapters/postgres/partitions.ts';
 import { createPlainCodec } from '#adapters/postgres/payload-codec.ts';
 import { createProjections } from '#adapters/postgres/projections.ts';
 import { CONSUMERS, type ConsumerName, consumerNames, DUE_MS } from '#config/consumers.ts';
+import { NO_MAIL } from '#functions/shared/consumers.ts';
 import { isUnavailable } from '#functions/shared/unavailable.ts';
 import { NO_CACHE } from '#ports/cache.ts';
 import type { LogBatch } from '#ports/event-log.ts';
@@ -48,6 +49,7 @@ describeWithPostgres('readers of events', () => {
     const projections = {
       ...createProjections({ pool, clock }),
       'cache-invalidation': createForgetting(NO_CACHE),
+      mail: NO_MAIL,
     };
     const deadLetters = createDeadLetterBox({
       pool,

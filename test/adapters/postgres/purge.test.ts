@@ -79,6 +79,9 @@ describeWithPostgres('what has expired', () => {
       await admin.query("insert into processed_events values ('billing', gen_random_uuid(), $1)", [
         expires,
       ]);
+      await admin.query('insert into mail_tries values (gen_random_uuid(), 1, $1, null, $1)', [
+        expires,
+      ]);
       await admin.query(
         `insert into execution_commands (tenant_id, command_id, execution_id, answer, until)
          values ($1, gen_random_uuid(), gen_random_uuid(), 'stored', $2)`,
@@ -113,6 +116,7 @@ describeWithPostgres('what has expired', () => {
               (select count(*)::integer from login_guesses) as login_guesses,
               (select count(*)::integer from processed_events) as processed_events,
               (select count(*)::integer from execution_commands) as execution_commands,
+              (select count(*)::integer from mail_tries) as mail_tries,
               (select count(*)::integer from dead_letters where status <> 'open') as dead_letters,
               (select count(*)::integer from published_messages) as published_messages,
               (select count(*)::integer from bulk_operations) as bulk_operations`,
@@ -129,6 +133,7 @@ describeWithPostgres('what has expired', () => {
     login_guesses: count,
     processed_events: count,
     execution_commands: count,
+    mail_tries: count,
     dead_letters: count,
     published_messages: count,
     bulk_operations: count,

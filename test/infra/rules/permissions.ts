@@ -211,6 +211,13 @@ export const STATEMENTS: { readonly [C in Capability]: readonly Wanted[] } = {
     },
     key('SealPlatformKeys', 'kms:Decrypt', 'kms:GenerateDataKey'),
   ],
+  'mail:send': [
+    {
+      sid: 'MailSend',
+      actions: actions('mail:send'),
+      on: /(?=.*:configuration-set\/cloudflow-[a-z]+")(?=.*:identity\/[a-z.]+")/,
+    },
+  ],
   'signing-keys:make': [
     { sid: 'SigningKeysMake', actions: actions('signing-keys:make'), on: /SigningKey/ },
   ],

@@ -5,7 +5,7 @@ import { createSilentLog } from '#adapters/local/json-log.ts';
 import { createSystemClock } from '#adapters/local/system-clock.ts';
 import { createPartitions } from '#adapters/postgres/partitions.ts';
 import { createPlainCodec } from '#adapters/postgres/payload-codec.ts';
-import { createConsumers } from '#functions/shared/consumers.ts';
+import { createConsumers, NO_MAIL } from '#functions/shared/consumers.ts';
 import { NO_CACHE } from '#ports/cache.ts';
 import { NO_METRICS } from '#ports/metrics.ts';
 import { replay } from '#services/events/replay.ts';
@@ -57,7 +57,7 @@ describe.each(Object.keys(LOGS) as (keyof typeof LOGS)[])('a replay, %s', (where
       const log = await start(database.url);
       const partitions = createPartitions(pool);
       const consumers = createConsumers({
-        ...{ pool, cache: NO_CACHE, partitions, codec: createPlainCodec() },
+        ...{ pool, cache: NO_CACHE, mail: NO_MAIL, partitions, codec: createPlainCodec() },
         ...{ clock, ids: createIds(), log: createSilentLog(), metrics: NO_METRICS },
       });
       const events = Array.from({ length: 40 }, () =>
