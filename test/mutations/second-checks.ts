@@ -69,7 +69,7 @@ export const SECOND_CHECKS: readonly Removal[] = [
     name: 'a second factor that was never confirmed',
     file: FACTORS,
     spoil: replacing('confirmed_at is not null and last_step < $3', 'last_step < $3'),
-    tests: [IDENTITY, DOORS],
+    tests: ['test/adapters/postgres/second-factors.test.ts'],
   },
   {
     name: 'the lock on the owners who are counted',
