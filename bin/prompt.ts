@@ -6,13 +6,17 @@ import { CliError } from './cli-error.ts';
 /** Asks on stderr, so that stdout stays a document; what is typed at `hidden` is not shown. */
 export async function ask(
   question: string,
-  options: { readonly hidden: boolean },
+  options: {
+    readonly hidden: boolean;
+    /** What to type where there is nobody to ask. */
+    readonly instead: string;
+  },
 ): Promise<string> {
   if (!process.stdin.isTTY) {
     throw new CliError(
       'usage',
       'USAGE',
-      `there is no terminal to ask for the ${question}; give it as an option or on stdin`,
+      `there is no terminal to ask for the ${question}; use ${options.instead}`,
     );
   }
   let quiet = false;

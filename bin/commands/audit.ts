@@ -91,7 +91,8 @@ export async function verify(
   if (terminal.json) {
     terminal.document({ ok: problem === null, events, signed_to: signedTo, problem });
   } else if (problem === null) {
-    const more = unsigned === 0 ? '' : `, the last ${count(unsigned, 'event')} not yet signed`;
+    const not = options.archive === undefined ? 'not yet signed' : 'not signed in this copy';
+    const more = unsigned === 0 ? '' : `, the last ${count(unsigned, 'event')} ${not}`;
     terminal.out(`${count(events, 'event')}, each as it was sealed${more}\n`);
   } else {
     terminal.out(
@@ -139,21 +140,38 @@ async function* headsOf(client: Client, tenant: string): AsyncGenerator<SignedHe
   } while (cursor !== null);
 }
 
-/** `folder` holds what the archive holds: `<tenant>/heads/<place>.json`. */
+/** A head as the archive names it; a laptop's ends with what ends its files. */
+const HEAD = /^\d{12}\.json~?$/;
+
+/**
+ * `folder` holds what the archive holds: `<tenant>/heads/<place>.json`. Without a head there is nothing
+ * to hold anything against, so none is as bad as a wrong one.
+ */
 async function* archived(folder: string, tenant: string): AsyncGenerator<SignedHead> {
   const heads = join(folder, tenant, 'heads');
   let names: string[];
   try {
-    names = (await readdir(heads)).filter((name) => /^\d{12}\.json$/.test(name)).sort();
+    names = (await readdir(heads)).filter((name) => HEAD.test(name)).sort();
   } catch (error) {
-    const { message } = error as Error;
-    throw new CliError(
-      'usage',
-      'FILE_UNREADABLE',
-      `no heads of ${tenant} in ${folder}: ${message}`,
-    );
+    throw unreadable(`no heads of ${tenant} in ${folder}: ${(error as Error).message}`);
   }
-  for (const name of names) {
-    yield JSON.parse(await readFile(join(heads, name), 'utf8')) as SignedHead;
+  if (names.length === 0) throw unreadable(`no heads of ${tenant} in ${folder}: ${heads} has none`);
+  for (const name of names) yield await headIn(join(heads, name));
+}
+
+async function headIn(file: string): Promise<SignedHead> {
+  const text = await readFile(file, 'utf8');
+  // the first line of a laptop's file is its type
+  const json = file.endsWith('~') ? text.slice(text.indexOf('\n') + 1) : text;
+  try {
+    const head = JSON.parse(json) as SignedHead | null;
+    if (head !== null && typeof head === 'object' && Number.isInteger(head.seq)) return head;
+  } catch {
+    // said below
   }
+  throw unreadable(`${file} holds no signed head: it was altered, or copied in part`);
+}
+
+function unreadable(message: string): CliError {
+  return new CliError('usage', 'FILE_UNREADABLE', message);
 }

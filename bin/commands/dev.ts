@@ -6,6 +6,7 @@ import { readEgressPolicy } from '#config/egress.ts';
 import { type DemoResult, openDemo } from '#local/demo.ts';
 import { EmbeddedPostgresUnavailable } from '#local/embedded-postgres.ts';
 import { FolderInUse } from '#local/folder-lock.ts';
+import { checkPort } from '#local/http-server.ts';
 import { type Platform, startPlatform } from '#local/platform.ts';
 import { FolderUnusable, StateDamaged } from '#local/state-folder.ts';
 import { CliError } from '../cli-error.ts';
@@ -45,6 +46,9 @@ export async function dev(terminal: Terminal, options: DevOptions): Promise<bool
   // Heard from the first moment on: a start that is told to stop ends in order as well.
   const stopped = untilSignal();
   if (!terminal.json) terminal.out('starting PostgreSQL, the API and both runtimes ...\n');
+  await checkPort(options.port).catch((error: unknown) => {
+    throw explained(error, options.port);
+  });
   const platform = await startPlatform({
     folder,
     fresh: options.fresh === true,

@@ -24,11 +24,15 @@ export async function login(
 ): Promise<void> {
   const client = createClient({ baseUrl });
   const known = options.email === undefined && options.tenant === undefined ? stack?.admin : null;
-  const tenant = options.tenant ?? known?.tenant ?? (await ask('tenant', { hidden: false }));
-  const email = options.email ?? known?.email ?? (await ask('address', { hidden: false }));
+  const tenant =
+    options.tenant ??
+    known?.tenant ??
+    (await ask('tenant', { hidden: false, instead: '--tenant' }));
+  const email =
+    options.email ?? known?.email ?? (await ask('address', { hidden: false, instead: '--email' }));
   const password = options.passwordStdin
     ? await secretFromStdin()
-    : (known?.password ?? (await ask('password', { hidden: true })));
+    : (known?.password ?? (await ask('password', { hidden: true, instead: '--password-stdin' })));
   const deviceToken = await readDeviceToken(baseUrl);
   const answer = await client.login({
     body: {
@@ -41,6 +45,11 @@ export async function login(
     },
   });
   await finishLogin(terminal, baseUrl, answer, { ...options, tenant });
+  if (known !== null && known !== undefined && options.mode === 'live' && !terminal.json) {
+    terminal.out(
+      '\nWhat `npm start` ran is in mode test: `cloudflow login --mode test` shows it.\n',
+    );
+  }
 }
 
 /** The second factor, where one is asked for; then it is remembered, and said who signed in. */
@@ -55,7 +64,9 @@ export async function finishLogin(
       ? await createClient({ baseUrl }).verifySecondFactor({
           body: {
             mfa_token: answer.mfa_token,
-            code: of.code ?? (await ask('code of the authenticator', { hidden: false })),
+            code:
+              of.code ??
+              (await ask('code of the authenticator', { hidden: false, instead: '--code' })),
           },
         })
       : answer;

@@ -16,7 +16,11 @@ export async function enrol(terminal: Terminal, client: Client): Promise<void> {
   terminal.out(`${terminal.style('bold', 'secret')}  ${enrolment.secret}\n`);
   terminal.out(`${terminal.style('bold', 'URI')}     ${enrolment.uri}\n`);
   if (process.stdin.isTTY) {
-    await confirm(terminal, client, await ask('code of the authenticator', { hidden: false }));
+    await confirm(
+      terminal,
+      client,
+      await ask('code of the authenticator', { hidden: false, instead: '`cloudflow mfa confirm`' }),
+    );
     return;
   }
   terminal.err(

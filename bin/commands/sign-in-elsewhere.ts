@@ -30,7 +30,10 @@ export async function loginElsewhere(
   { baseUrl, stack }: Place,
   options: ElsewhereOptions,
 ): Promise<void> {
-  const tenant = options.tenant ?? stack?.admin?.tenant ?? (await ask('tenant', { hidden: false }));
+  const tenant =
+    options.tenant ??
+    stack?.admin?.tenant ??
+    (await ask('tenant', { hidden: false, instead: '--tenant' }));
   const verifier = randomBytes(32).toString('base64url');
   const state = randomBytes(32).toString('base64url');
   const server = createServer();

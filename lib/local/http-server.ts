@@ -43,6 +43,13 @@ export interface HttpServerLimits {
   readonly checkEveryMs: number;
 }
 
+/** Rejects as `listen` does when the port cannot be had: to be known before anything else is made. */
+export async function checkPort(port: number, host = '127.0.0.1'): Promise<void> {
+  const probe = createServer();
+  await listen(probe, port, host);
+  await promisify(probe.close.bind(probe))();
+}
+
 export async function startHttpServer(options: HttpServerOptions): Promise<HttpServer> {
   const limits = {
     ...API_LIMITS,

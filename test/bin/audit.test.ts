@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
@@ -25,6 +25,15 @@ describeWithPostgres('the audit trail on the command line', () => {
       env: { XDG_CONFIG_HOME: config },
       ...(stdin === undefined ? {} : { stdin }),
     });
+  const inDatabase = async (sql: string): Promise<void> => {
+    const client = new pg.Client(world.platform.postgresUrl);
+    await client.connect();
+    try {
+      await client.query(sql);
+    } finally {
+      await client.end();
+    }
+  };
   /** Sealing is a turn of the platform's, in real time. */
   const untilSealed = (operation: string) =>
     expect
@@ -49,28 +58,51 @@ describeWithPostgres('the audit trail on the command line', () => {
     expect(whole).toMatchObject({ status: 0, stderr: '' });
     expect(whole.stdout).toMatch(/^\d+ events, each as it was sealed/);
 
-    const client = new pg.Client(world.platform.postgresUrl);
-    await client.connect();
-    try {
-      await client.query(
-        `update audit_events set content = replace(content, '"listUsers"', '"listRoles"')
-         where operation = 'listUsers'`,
-      );
-    } finally {
-      await client.end();
-    }
+    const archive = join(world.platform.state.path, 'audit');
+    const copied = (folder: string) => cli(['audit', 'verify', '--archive', folder]);
+    // heads are signed once a minute
+    await expect
+      .poll(async () => (await copied(archive)).status, { timeout: 240_000, interval: 2_000 })
+      .toBe(0);
+    await inDatabase(
+      `update audit_events set content = replace(content, '"listUsers"', '"listRoles"')
+       where operation = 'listUsers'`,
+    );
     const altered = await cli(['audit', 'verify']);
     expect(altered.status).toBe(1);
     const at = operations.indexOf('listUsers') + 1;
     expect(altered.stdout).toContain(`event ${at} is the first that is wrong`);
 
-    const missing = await cli([
-      'audit',
-      'verify',
-      '--archive',
-      join(world.platform.state.path, 'no'),
-    ]);
+    const copy = await mkdtemp(join(tmpdir(), 'cloudflow-audit-'));
+    try {
+      await cp(archive, copy, { recursive: true });
+      // its end is cut off, with all that the database says of it
+      await inDatabase(`
+        delete from audit_events where seq >= ${at};
+        delete from audit_heads where seq >= ${at};
+        update audit_chains c set seq = e.seq, hash = e.hash, signed_seq = e.seq
+          from audit_events e where e.tenant_id = c.tenant_id and e.seq = ${at - 1}`);
+      expect(await cli(['audit', 'verify'])).toMatchObject({ status: 0 });
+      const cut = await copied(copy);
+      expect(cut.status).toBe(1);
+      expect(cut.stdout).toMatch(/is the first that is wrong: .*(are gone|written anew)/);
+
+      const { tenant_id } = (await cli(['whoami', '--json'])).document as { tenant_id: string };
+      const heads = join(copy, tenant_id, 'heads');
+      const [first] = (await readdir(heads)).sort();
+      await writeFile(join(heads, first as string), 'application/json\n{"seq":');
+      const damaged = await copied(copy);
+      expect(damaged.status).toBe(2);
+      expect(damaged.stderr).toContain(first);
+      await rm(heads, { recursive: true });
+      await mkdir(heads);
+      expect(await copied(copy)).toMatchObject({ status: 2 });
+    } finally {
+      await rm(copy, { recursive: true });
+    }
+
+    const missing = await copied(join(world.platform.state.path, 'no'));
     expect(missing.status).toBe(2);
     expect(missing.stderr).toContain('no heads of');
-  });
+  }, 600_000);
 });
