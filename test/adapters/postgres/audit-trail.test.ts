@@ -101,6 +101,20 @@ describeWithPostgres('the chain of audits', () => {
     }
   });
 
+  it('a head that is signed says nothing of the chain of another tenant', async () => {
+    const [signed, other] = [randomUUID(), randomUUID()];
+    for (const tenant of [signed, other]) await tell(tenant);
+    while ((await sealer.seal(500, PATIENT)) > 0);
+    const [end] = await all(signed);
+    if (end === undefined) throw new TypeError('nothing was sealed');
+    const made = { at: NOW, kid: 'a key', signature: 'a signature', n: '', e: '' };
+    await sealer.sign({ tenant: signed, seq: end.seq, hash: end.hash, ...made });
+    const waiting = (await sealer.unsigned(500)).map(({ tenant }) => tenant);
+    expect(waiting).toContain(other);
+    expect(waiting).not.toContain(signed);
+    await sign();
+  });
+
   it('a change whose end is never told is sealed as unknown, and its late end names it', async () => {
     const tenant = randomUUID();
     const facts = factsOf({ outcome: 'unknown', target: 'workflow:order' });
