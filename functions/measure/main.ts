@@ -2,10 +2,10 @@ import { watchBacklog } from '#adapters/postgres/backlog.ts';
 import { watchEventBacklog } from '#adapters/postgres/event-backlog.ts';
 import { watchHeldBacklog } from '#adapters/postgres/held-backlog.ts';
 import { readEnv } from '#config/env.ts';
-import { RELAY_GROUP } from '#services/events/relay.ts';
 import { openPools } from '../shared/database.ts';
 import { invoked } from '../shared/invoked.ts';
 import { createBasics } from '../shared/process.ts';
+import { readersOfOutbox } from '../shared/readers.ts';
 
 const env = readEnv('measure', process.env);
 const basics = createBasics('measure', env);
@@ -14,7 +14,11 @@ const engine = open('cloudflow_engine', 1);
 const looks = [
   watchBacklog(basics.metrics, engine),
   watchHeldBacklog(basics.metrics, engine),
-  watchEventBacklog(basics.metrics, open('cloudflow_relay', 1), RELAY_GROUP),
+  watchEventBacklog(
+    basics.metrics,
+    open('cloudflow_relay', 1),
+    readersOfOutbox({ kafka: env.KAFKA_CLUSTER_ARN !== '' }),
+  ),
 ];
 
 /** Measures what no program can see by itself: how much waits, and for how long. */

@@ -16,7 +16,7 @@ const ANSWER_MS = 10_000;
 export function openMail(
   basics: Pick<Basics, 'clock' | 'metrics'>,
   pool: Pool,
-  env: ProgramEnv<'mail'>,
+  env: Pick<ProgramEnv<'mail'>, 'PUBLIC_URL' | 'MAIL_FROM' | 'MAIL_CONFIGURATION_SET'>,
 ): Projection {
   const requestHandler = {
     connectionTimeout: CONNECT_MS,

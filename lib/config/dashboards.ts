@@ -5,14 +5,14 @@
 import { ofSockets } from './alarms/sockets.ts';
 import type { AwsMetricName } from './aws-metrics.ts';
 import { type DashboardSpec, type Lines, line, percentiles } from './charts.ts';
-import { homeFunctionNames } from './functions.ts';
+import { homeFunctionsOf } from './functions.ts';
 import { resourceNames } from './resources.ts';
 import { aws, math, ours, type Statistic } from './signals.ts';
 import type { StageSettings } from './stage-settings.ts';
 import { dataDashboard, eventsDashboard } from './store-dashboards.ts';
 
 export function dashboardsOf(settings: StageSettings): readonly DashboardSpec[] {
-  return [
+  const all = [
     apiDashboard(settings),
     socketsDashboard(settings),
     workflowsDashboard(settings),
@@ -20,6 +20,16 @@ export function dashboardsOf(settings: StageSettings): readonly DashboardSpec[] 
     dataDashboard(settings),
     eventsDashboard(settings),
     functionsDashboard(settings),
+  ];
+  if (!settings.oneDashboard) return all;
+  return [
+    {
+      name: 'all',
+      about: 'everything that has a dashboard of its own elsewhere',
+      charts: all.flatMap(({ name, charts }) =>
+        charts.map((chart) => ({ ...chart, title: `${name}: ${chart.title}` })),
+      ),
+    },
   ];
 }
 
@@ -254,13 +264,13 @@ function engineDashboard({ stage }: StageSettings): DashboardSpec {
   };
 }
 
-function functionsDashboard({ stage }: StageSettings): DashboardSpec {
+function functionsDashboard({ stage, events }: StageSettings): DashboardSpec {
   const names = resourceNames(stage);
   const each = (
     name: 'Invocations' | 'Errors' | 'Throttles' | 'Duration' | 'ConcurrentExecutions',
     statistic: Statistic,
   ): Lines =>
-    homeFunctionNames.map((program) =>
+    homeFunctionsOf({ events }).map((program) =>
       line(
         program,
         aws('AWS/Lambda', name, statistic, { FunctionName: names.functionName(program) }),

@@ -547,6 +547,8 @@ export const FUNCTIONS = {
   },
 } as const satisfies Record<string, FunctionSpec>;
 
+const ENGINE = { stopSeconds: 110, drainSeconds: 90, maxBundleBytes: 3 * MEGABYTE } as const;
+
 export const CONTAINERS = {
   engine: {
     about: 'the hot path: executions on the engine',
@@ -559,9 +561,15 @@ export const CONTAINERS = {
       'kafka:workflow.commands:consume',
     ],
     beside: ['evaluator'],
-    stopSeconds: 110,
-    drainSeconds: 90,
-    maxBundleBytes: 3 * MEGABYTE,
+    ...ENGINE,
+  },
+  'engine-and-readers': {
+    about: 'the hot path, and the readers of events beside it: where a stage has no Kafka',
+    entry: 'bin/engine-and-readers.ts',
+    env: CONTAINER_ENV['engine-and-readers'],
+    can: [...RUNNER_CAN, 'postgres:cloudflow_relay', 'cache', 'mail:send'],
+    beside: ['evaluator', 'cache'],
+    ...ENGINE,
   },
 } as const satisfies Record<string, ContainerSpec>;
 
@@ -573,14 +581,29 @@ export type ProgramName = FunctionName | ContainerName;
 
 export const functionNames = Object.keys(FUNCTIONS) as FunctionName[];
 
-/** Those where the platform serves. */
-export const homeFunctionNames = functionNames.filter(
-  (name) => functionSpec(name).runsIn === undefined,
-);
+/** Whether a stage has what a function needs: a region that waits, or topics that it reads. */
+interface Has {
+  readonly standby: unknown;
+  readonly events: unknown;
+}
 
-/** Functions of a stage: those of the region that waits are only where there is one. */
-export function functionsOf({ standby }: { readonly standby: unknown }): FunctionName[] {
-  return standby === null ? homeFunctionNames : functionNames;
+/** Functions of a stage. */
+export function functionsOf({ standby, events }: Has): FunctionName[] {
+  return functionNames.filter((name) => {
+    const { runsIn, triggers } = functionSpec(name);
+    if (runsIn !== undefined) return standby !== null;
+    return events !== null || !triggers.some(({ kind }) => kind === 'kafka');
+  });
+}
+
+/** Those where the platform serves. */
+export function homeFunctionsOf(has: Pick<Has, 'events'>): FunctionName[] {
+  return functionsOf({ ...has, standby: null });
+}
+
+/** What runs the engine: without Kafka it reads events besides, for there are no functions that do. */
+export function engineOf({ events }: Pick<Has, 'events'>): ContainerName {
+  return events === null ? 'engine-and-readers' : 'engine';
 }
 export const programNames = Object.keys(PROGRAMS) as ProgramName[];
 

@@ -40,10 +40,7 @@ export function operationsTables(settings: StageSettings): string {
     '',
     ...table(
       ['query of Logs Insights', 'answers'],
-      savedQueries(settings.stage).map(({ name, about }) => [
-        code(`cloudflow-<stage>/${name}`),
-        about,
-      ]),
+      savedQueries(settings).map(({ name, about }) => [code(`cloudflow-<stage>/${name}`), about]),
     ),
     '## Metrics',
     '',

@@ -44,6 +44,8 @@ const OPERATIONS = [
   'INTEGRITY_FUNCTION_ARN',
 ] as const;
 
+const MAIL = ['MAIL_FROM', 'MAIL_CONFIGURATION_SET'] as const;
+
 const EVENTS = ['STAGE', ...DATABASE] as const;
 
 export const FUNCTION_ENV = {
@@ -72,17 +74,17 @@ export const FUNCTION_ENV = {
   'step-runner': RUNNER,
   'step-functions-driver': [...RUNNER, ...MACHINES],
   'state-changed': [...RUNNER, ...MACHINES],
-  measure: ['STAGE', ...DATABASE],
+  measure: ['STAGE', ...DATABASE, 'KAFKA_CLUSTER_ARN'],
   'collect-machines': ['STAGE', ...MACHINES],
   migrate: ['STAGE', 'DATABASE_URL', 'DATABASE_AUTH', 'DATABASE_OWNER_SECRET'],
-  partitions: ['STAGE', ...DATABASE],
+  partitions: ['STAGE', ...DATABASE, 'KAFKA_CLUSTER_ARN'],
   'collect-secrets': ['STAGE', ...DATABASE, ...TENANT_SECRETS],
   integrity: ['STAGE', ...DATABASE],
   analytics: EVENTS,
   billing: EVENTS,
   'audit-events': EVENTS,
   'cache-invalidation': [...EVENTS, ...CACHE],
-  mail: [...EVENTS, 'PUBLIC_URL', 'MAIL_FROM', 'MAIL_CONFIGURATION_SET'],
+  mail: [...EVENTS, 'PUBLIC_URL', ...MAIL],
   'dead-letters': EVENTS,
   'warm-caches': [...EVENTS, ...CACHE, 'CURSOR_KEY_SECRET'],
   'audit-sealer': ['STAGE', ...DATABASE, 'SIGNING_SEAL_KEY', 'AUDIT_BUCKET'],
@@ -97,4 +99,5 @@ export const FUNCTION_ENV = {
 
 export const CONTAINER_ENV = {
   engine: [...RUNNER, 'HEALTH_PORT', 'KAFKA_CLUSTER_ARN'],
+  'engine-and-readers': [...RUNNER, 'HEALTH_PORT', ...CACHE, ...MAIL],
 } as const satisfies Record<string, readonly EnvKey[]>;

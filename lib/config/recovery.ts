@@ -76,7 +76,8 @@ export interface HomeFacts {
   readonly vault: string;
   /** Names of secrets that are listed begin with it. */
   readonly secretsPrefix: string;
-  readonly topicsCluster: string;
+  /** Null: the stage has no Kafka. */
+  readonly topicsCluster: string | null;
   /** What copies of the database are made with. */
   readonly copies: {
     readonly subnetGroup: string;

@@ -1,5 +1,6 @@
-import { homeFunctionNames } from './functions.ts';
+import { homeFunctionsOf } from './functions.ts';
 import { resourceNames } from './resources.ts';
+import type { StageSettings } from './stage-settings.ts';
 
 /** Questions that people ask the log, saved where they ask them (CloudWatch, Logs Insights). */
 export interface SavedQuery {
@@ -10,10 +11,13 @@ export interface SavedQuery {
   readonly query: string;
 }
 
-export function savedQueries(stage: string): readonly SavedQuery[] {
+export function savedQueries({
+  stage,
+  events,
+}: Pick<StageSettings, 'stage' | 'events'>): readonly SavedQuery[] {
   const names = resourceNames(stage);
   const groups = [
-    ...homeFunctionNames.map((name) => `/aws/lambda/${names.functionName(name)}`),
+    ...homeFunctionsOf({ events }).map((name) => `/aws/lambda/${names.functionName(name)}`),
     `/cloudflow/${stage}/engine`,
   ];
   const lines =

@@ -49,7 +49,13 @@ export interface StageSettings {
     /** Copies of each shard, in other zones; with none, a lost node takes its part with it. */
     readonly replicas: number;
   };
-  readonly events: EventSettings;
+  /**
+   * Null: there is no Kafka. Events stay in the log of the database, and whoever runs the engine reads them
+   * there, as on a laptop.
+   */
+  readonly events: EventSettings | null;
+  /** Every chart is on one dashboard, and not on one for each service: each is paid for. */
+  readonly oneDashboard: boolean;
   readonly engine: {
     readonly cpu: number;
     readonly memoryMb: number;
@@ -132,14 +138,9 @@ const SHAPES: { readonly [S in Stage]: Shape } = {
       backupDays: 7,
     },
     cache: { node: 'cache.t4g.micro', shards: 1, replicas: 0 },
-    // MSK has no cluster of one zone.
-    events: {
-      broker: 'kafka.t3.small',
-      brokers: 2,
-      storage: { gigabytes: 10, maxGigabytes: 50 },
-      maxPartitions: 32,
-      maxPollers: 1,
-    },
+    // Two brokers, for MSK has no cluster of one zone, and pollers of Lambda would be more than all the rest.
+    events: null,
+    oneDashboard: true,
     engine: { cpu: 1_024, memoryMb: 2_048, minTasks: 1, maxTasks: 2, spot: true },
     api: {
       domain: null,
@@ -175,6 +176,7 @@ const SHAPES: { readonly [S in Stage]: Shape } = {
       maxPartitions: 256,
       maxPollers: 4,
     },
+    oneDashboard: false,
     engine: { cpu: 2_048, memoryMb: 4_096, minTasks: 2, maxTasks: 4, spot: true },
     api: {
       domain: null,
@@ -216,6 +218,7 @@ const SHAPES: { readonly [S in Stage]: Shape } = {
       maxPartitions: 256,
       maxPollers: 20,
     },
+    oneDashboard: false,
     engine: { cpu: 4_096, memoryMb: 8_192, minTasks: 12, maxTasks: 24, spot: false },
     api: {
       domain: null,
@@ -339,7 +342,7 @@ export function problemOf(settings: StageSettings): string | null {
   if (capacity.kind === 'serverless' && capacity.minUnits < 0.5) {
     return `the database has ${capacity.minUnits} units at least; use 0.5 or more, for schedules look into it every minute and it would never sleep`;
   }
-  const eventsProblem = problemOfEvents(events, zones.length);
+  const eventsProblem = events === null ? null : problemOfEvents(events, zones.length);
   if (eventsProblem !== null) return eventsProblem;
   if (api.allowedOrigins.some((origin) => !/^https:\/\/[^/\s,]+$/.test(origin))) {
     return `allowed origins are ${api.allowedOrigins.join(', ')}; write each as https://host`;
@@ -368,6 +371,7 @@ export function problemOf(settings: StageSettings): string | null {
   }
   if (database.readers < 1) return 'its database has no reader to fail over to; use at least 1';
   if (settings.cache.replicas < 1) return 'its cache has no copy to fail over to; use at least 1';
+  if (events === null) return 'it has no Kafka; set events';
   if (!api.firewall) return 'its API has no firewall; set api.firewall';
   if (engine.spot) return 'its engine runs on spare capacity; clear engine.spot';
   if (!settings.rehearses) return 'nobody knows that its backups can be restored; set rehearses';

@@ -1,10 +1,12 @@
 import { consumersOf } from './alarms/events.ts';
+import type { EventSettings } from './brokers.ts';
 import { cacheCharts } from './cache-charts.ts';
 import { type Chart, type DashboardSpec, type Lines, line } from './charts.ts';
 import { QUEUES } from './queues.ts';
 import { resourceNames } from './resources.ts';
 import { aws, ours } from './signals.ts';
 import type { StageSettings } from './stage-settings.ts';
+import { topicNames } from './topics.ts';
 
 const ENGINE_POOLS = ['cloudflow_app', 'cloudflow_engine'] as const;
 
@@ -85,27 +87,20 @@ export function dataDashboard(settings: StageSettings): DashboardSpec {
 /** What goes between programs. */
 export function eventsDashboard({ stage, events }: StageSettings): DashboardSpec {
   const names = resourceNames(stage);
-  const at = { 'Cluster Name': names.kafka };
-  const brokers = Array.from({ length: events.brokers }, (_, i) => String(i + 1));
-  const each = (name: 'CpuIdle' | 'BytesInPerSec' | 'BytesOutPerSec'): Lines =>
-    brokers.map((id) =>
-      line(`broker ${id}`, aws('AWS/Kafka broker', name, 'Average', { ...at, 'Broker ID': id })),
-    );
   return {
     name: 'events',
-    about: 'Kafka, its consumers and the queues between programs',
+    about:
+      events === null
+        ? 'events in the log of the database, and the queues between programs'
+        : 'Kafka, its consumers and the queues between programs',
     charts: [
+      ...(events === null ? [] : kafkaCharts(stage, events)),
       {
-        title: 'Kafka',
-        lines: [
-          line('partitions', aws('AWS/Kafka', 'GlobalPartitionCount', 'Maximum', at)),
-          line('offline', aws('AWS/Kafka', 'OfflinePartitionsCount', 'Maximum', at)),
-        ],
+        title: 'Events that wait in the database: oldest, s',
+        lines: topicNames.map((Topic) =>
+          line(Topic, ours(stage, 'OutboxLag', 'Maximum', { Topic })),
+        ),
       },
-      { title: 'Processors of brokers, % idle', lines: each('CpuIdle') },
-      { title: 'Bytes in, a second', lines: each('BytesInPerSec') },
-      { title: 'Bytes out, a second', lines: each('BytesOutPerSec') },
-      ...consumerCharts(stage),
       {
         title: 'Queues: oldest message, s',
         lines: Object.keys(QUEUES).map((queue) =>
@@ -130,6 +125,28 @@ export function eventsDashboard({ stage, events }: StageSettings): DashboardSpec
       },
     ],
   };
+}
+
+function kafkaCharts(stage: string, { brokers: count }: EventSettings): readonly Chart[] {
+  const at = { 'Cluster Name': resourceNames(stage).kafka };
+  const brokers = Array.from({ length: count }, (_, i) => String(i + 1));
+  const each = (name: 'CpuIdle' | 'BytesInPerSec' | 'BytesOutPerSec'): Lines =>
+    brokers.map((id) =>
+      line(`broker ${id}`, aws('AWS/Kafka broker', name, 'Average', { ...at, 'Broker ID': id })),
+    );
+  return [
+    {
+      title: 'Kafka',
+      lines: [
+        line('partitions', aws('AWS/Kafka', 'GlobalPartitionCount', 'Maximum', at)),
+        line('offline', aws('AWS/Kafka', 'OfflinePartitionsCount', 'Maximum', at)),
+      ],
+    },
+    { title: 'Processors of brokers, % idle', lines: each('CpuIdle') },
+    { title: 'Bytes in, a second', lines: each('BytesInPerSec') },
+    { title: 'Bytes out, a second', lines: each('BytesOutPerSec') },
+    ...consumerCharts(stage),
+  ];
 }
 
 /** None until a function reads a topic: a picture needs a line. */

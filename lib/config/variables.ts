@@ -23,7 +23,8 @@ export const VARIABLES = {
   PUBLIC_URL: 'where the API is reached from outside: scheme and host, without a slash at the end',
   ALLOWED_ORIGINS: 'origins of web clients, separated by commas; may be empty',
   PREFERRED_RUNTIME: 'what auto means where both runtimes can do it: engine or step_functions',
-  KAFKA_CLUSTER_ARN: 'ARN of the cluster of MSK that events go to; empty: they stay in PostgreSQL',
+  KAFKA_CLUSTER_ARN:
+    'ARN of the cluster of MSK that events go to; empty: they stay in PostgreSQL, and are read there',
   NUDGES_QUEUE_URL: 'the queue that wakes the driver of Step Functions',
   STEP_RUNNER_ARN: 'ARN of the function that machines invoke, with its alias',
   MACHINE_ROLE_ARN: 'the role that machines of workflows run as',

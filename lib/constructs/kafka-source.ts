@@ -9,6 +9,8 @@ import { allow } from './grants.ts';
 /** A cluster and its topics, as a function's trigger needs to know them. */
 export interface TopicSource {
   readonly settings: StageSettings;
+  /** What one function has at most. */
+  readonly maxPollers: number;
   readonly clusterArn: string;
   readonly topicArns: { readonly [T in TopicName]: string };
   groupArn(group: string): string;
@@ -40,7 +42,7 @@ export const POLLING = {
 
 /**
  * Starts a function for every batch of a topic. The mapping has pollers of its own (Lambda's
- * *provisioned mode*) in every stage: only with them does it count tries, halve a batch that fails and
+ * *provisioned mode*) in every stage that has Kafka: only with them does it count tries, halve a batch that fails and
  * hear which messages of a batch failed, and they need no endpoints beside the brokers. Functions of a
  * stage share them, so that what is paid for is one poller and not one for each function.
  */
@@ -49,7 +51,8 @@ export function listenToTopic(
   source: TopicSource,
   { topic, group, batchSize, pollers, deadLetters }: KafkaTrigger,
 ): void {
-  const { stage, events } = source.settings;
+  const { maxPollers } = source;
+  const { stage } = source.settings;
   allow(role, {
     sid: 'PollFromNetwork',
     actions: POLLING.account,
@@ -74,8 +77,8 @@ export function listenToTopic(
       batchSize,
       startingPosition: StartingPosition.TRIM_HORIZON,
       provisionedPollerConfig: {
-        minimumPollers: Math.min(pollers.least, events.maxPollers),
-        maximumPollers: Math.min(pollers.most, events.maxPollers),
+        minimumPollers: Math.min(pollers.least, maxPollers),
+        maximumPollers: Math.min(pollers.most, maxPollers),
         pollerGroupName: `cloudflow-${stage}`,
       },
       reportBatchItemFailures: true,

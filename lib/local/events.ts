@@ -10,16 +10,14 @@ import { createPostgresEventLog, POSTGRES_LOG_TIMES } from '#adapters/postgres/e
 import { createMailTries } from '#adapters/postgres/mail-tries.ts';
 import type { OutboxGroup } from '#adapters/postgres/outbox.ts';
 import { createPartitions } from '#adapters/postgres/partitions.ts';
-import { CONSUMERS, consumerNames } from '#config/consumers.ts';
 import { TIME_LIMITS } from '#config/time-limits.ts';
 import { relayedTopics, TOPICS, topicNames } from '#config/topics.ts';
-import { KAFKA_LIMITS } from '#config/triggers.ts';
 import { createConsumers } from '#functions/shared/consumers.ts';
+import { readersOfOutbox, subscribeReaders } from '#functions/shared/readers.ts';
 import { RELAY_POLL_MS } from '#functions/shared/relay.ts';
 import type { Cache } from '#ports/cache.ts';
 import type { Clock } from '#ports/clock.ts';
 import type { EngineControl } from '#ports/engine-control.ts';
-import type { LogReader } from '#ports/event-log.ts';
 import type { Ids } from '#ports/ids.ts';
 import type { Log } from '#ports/log.ts';
 import type { Mailer } from '#ports/mail.ts';
@@ -27,7 +25,7 @@ import type { Metrics } from '#ports/metrics.ts';
 import type { PayloadCodec } from '#ports/payload-codec.ts';
 import type { RuntimeHints } from '#ports/runtime-hints.ts';
 import { createEngineControl } from '#services/events/ask-engines.ts';
-import { RELAY_GROUP, RELAY_READS, startRelay } from '#services/events/relay.ts';
+import { startRelay } from '#services/events/relay.ts';
 import { createMailSender } from '#services/notifications/send-mail.ts';
 
 /** A laptop's brokers have no use for the partitions of production. */
@@ -87,14 +85,11 @@ export async function startEvents(deps: {
         });
   const mail = createMailSender({ ...deps, tries: createMailTries(pool) });
   const consumers = createConsumers({ ...deps, mail, partitions });
-  const readers = consumerNames.map((name): LogReader => {
-    const { group, topic } = CONSUMERS[name];
-    return { group, topic, most: KAFKA_LIMITS.batchSize, handle: consumers[name] };
-  });
-  for (const reader of readers) (kafka ?? outbox).subscribe(reader);
+  subscribeReaders(kafka ?? outbox, consumers);
+  const reads = readersOfOutbox({ kafka: kafka !== null });
   return {
-    reads: kafka === null ? readers.map(({ group, topic }) => ({ group, topic })) : RELAY_READS,
-    look: watchEventBacklog(metrics, pool, kafka === null ? null : RELAY_GROUP),
+    reads,
+    look: watchEventBacklog(metrics, pool, reads),
     async close() {
       await relay?.close();
       await kafka?.close();

@@ -23,7 +23,7 @@ import { answerWithProblems } from '#constructs/gateway-problems.ts';
 import { reachable } from '#constructs/grants.ts';
 import { ServiceFunction, type Surroundings } from '#constructs/service-function.ts';
 import type { DataStack } from './data-stack.ts';
-import type { EventsStack } from './events-stack.ts';
+import { type EventsStack, NO_KAFKA } from './events-stack.ts';
 import type { Identity } from './identity.ts';
 import { StageStack } from './stage-stack.ts';
 import type { StoresStack } from './stores-stack.ts';
@@ -31,7 +31,8 @@ import type { StoresStack } from './stores-stack.ts';
 interface ApiStackProps {
   readonly around: Surroundings;
   readonly data: DataStack;
-  readonly events: EventsStack;
+  /** Null: the stage has no Kafka. */
+  readonly events: EventsStack | null;
   readonly stores: StoresStack;
   readonly identity: Identity;
 }
@@ -115,9 +116,9 @@ export class ApiStack extends StageStack {
           ...cache,
           DATABASE_READER_URL: data.readerUrl,
           NUDGES_QUEUE_URL: data.queues['step-functions-nudges'].queueUrl,
-          KAFKA_CLUSTER_ARN: events.clusterArn,
+          KAFKA_CLUSTER_ARN: events?.clusterArn ?? '',
         },
-        grants: { ...grants, ...events.grants },
+        grants: { ...grants, ...(events?.grants ?? NO_KAFKA) },
       }),
       'connections-api': new ServiceFunction<'connections-api'>(this, 'Connections', {
         name: 'connections-api',

@@ -26,7 +26,8 @@ export class ConsumersStack extends StageStack {
     }: {
       readonly around: Surroundings;
       readonly data: DataStack;
-      readonly events: EventsStack;
+      /** Null: what reads events runs beside the engine. */
+      readonly events: EventsStack | null;
       readonly identity: Identity;
       readonly api: Pick<ApiStack, 'publicUrl'>;
       readonly notifications: NotificationsStack;
@@ -42,8 +43,7 @@ export class ConsumersStack extends StageStack {
     const { grants } = data;
     const mail = {
       PUBLIC_URL: api.publicUrl,
-      MAIL_FROM: notifications.from,
-      MAIL_CONFIGURATION_SET: notifications.configurationSetName,
+      ...notifications.told,
     };
     const reader = (name: ConsumerName): ServiceFunction<ConsumerName> => {
       switch (name) {
@@ -62,9 +62,9 @@ export class ConsumersStack extends StageStack {
           return new ServiceFunction(this, name, { name, around, environment, grants });
       }
     };
-    for (const name of consumerNames) {
+    for (const name of events === null ? [] : consumerNames) {
       const [trigger] = FUNCTIONS[name].triggers;
-      listenToTopic(reader(name), events, trigger);
+      if (events !== null) listenToTopic(reader(name), events, trigger);
     }
     new ServiceFunction(this, 'WarmCaches', {
       name: 'warm-caches',

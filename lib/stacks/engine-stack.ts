@@ -20,7 +20,7 @@ import { LogGroup } from 'aws-cdk-lib/aws-logs';
 import { Duration, RemovalPolicy, Stage } from 'aws-cdk-lib/core';
 import type { Construct } from 'constructs';
 import { engineScaling, SCALING_COOLDOWN } from '#config/engine-scaling.ts';
-import { CONTAINERS } from '#config/functions.ts';
+import { CONTAINERS, type ContainerName, engineOf } from '#config/functions.ts';
 import type { Series, Signal } from '#config/signals.ts';
 import type { StageSettings } from '#config/stage-settings.ts';
 import { acknowledge } from '#constructs/acknowledge.ts';
@@ -30,6 +30,7 @@ import type { ApiStack } from './api-stack.ts';
 import type { DataStack } from './data-stack.ts';
 import type { EventsStack } from './events-stack.ts';
 import type { Identity } from './identity.ts';
+import type { NotificationsStack } from './notifications-stack.ts';
 import { StageStack } from './stage-stack.ts';
 import { runnerEnvironment } from './workflows-stack.ts';
 
@@ -45,7 +46,9 @@ interface EngineStackProps {
   readonly data: DataStack;
   readonly identity: Identity;
   readonly api: ApiStack;
-  readonly events: EventsStack;
+  /** Null: the stage has no Kafka. */
+  readonly events: EventsStack | null;
+  readonly notifications: NotificationsStack;
 }
 
 /** The hot path: the engine as a Fargate service that nobody calls; it takes its work by itself. */
@@ -53,11 +56,12 @@ export class EngineStack extends StageStack {
   constructor(
     scope: Construct,
     settings: StageSettings,
-    { around, data, identity, api, events }: EngineStackProps,
+    { around, data, identity, api, events, notifications }: EngineStackProps,
   ) {
     super(scope, 'Engine', settings, 'the engine');
     const { stage, engine } = settings;
     const name = `cloudflow-${stage}-engine`;
+    const program = engineOf(settings);
 
     const log = new LogGroup(this, 'Log', {
       logGroupName: `/cloudflow/${stage}/engine`,
@@ -67,14 +71,12 @@ export class EngineStack extends StageStack {
     });
     const taskRole = new Role(this, 'TaskRole', {
       assumedBy: new ServicePrincipal('ecs-tasks.amazonaws.com'),
-      description: `${name}: ${CONTAINERS.engine.about}`,
+      description: `${name}: ${CONTAINERS[program].about}`,
     });
-    grantAll('engine', taskRole, {
-      ...data.grants,
-      ...identity.grants,
-      ...events.grants,
-      'egress:internet': reachable,
-    });
+    const grants = { ...data.grants, ...identity.grants, 'egress:internet': reachable };
+    if (events === null) {
+      grantAll('engine-and-readers', taskRole, { ...grants, ...notifications.grants });
+    } else grantAll('engine', taskRole, { ...grants, ...events.grants });
 
     const task = new FargateTaskDefinition(this, 'Task', {
       family: name,
@@ -87,19 +89,21 @@ export class EngineStack extends StageStack {
       taskRole,
     });
     task.addContainer('Engine', {
-      image: ContainerImage.fromAsset(this.imageFolder(around.dist), {
+      image: ContainerImage.fromAsset(this.imageFolder(around.dist, program), {
         platform: Platform.LINUX_ARM64,
       }),
       environment: {
         ...runnerEnvironment(settings, { data, identity, api }),
         HEALTH_PORT: String(HEALTH_PORT),
-        KAFKA_CLUSTER_ARN: events.clusterArn,
+        ...(events === null
+          ? { CACHE_URL: data.cacheUrl, CACHE_AUTH: 'iam', ...notifications.told }
+          : { KAFKA_CLUSTER_ARN: events.clusterArn }),
       },
       logging: LogDriver.awsLogs({ logGroup: log, streamPrefix: 'engine' }),
       readonlyRootFilesystem: true,
       // As the image says too: nobody's mistake in it makes it root.
       user: 'node',
-      stopTimeout: Duration.seconds(CONTAINERS.engine.stopSeconds),
+      stopTimeout: Duration.seconds(CONTAINERS[program].stopSeconds),
       healthCheck: {
         command: [
           'CMD',
@@ -196,11 +200,11 @@ export class EngineStack extends StageStack {
   }
 
   /** What the image is built from when it is published: the bundle and the Dockerfile, nothing else. */
-  private imageFolder(dist: string): string {
+  private imageFolder(dist: string, program: ContainerName): string {
     const folder = join(Stage.of(this)?.outdir ?? 'cdk.out', 'engine-image');
     // What an earlier synth left there would be another image.
     rmSync(folder, { recursive: true, force: true });
-    cpSync(bundleFolder(dist, 'engine'), folder, { recursive: true });
+    cpSync(bundleFolder(dist, program), folder, { recursive: true });
     copyFileSync(
       fileURLToPath(new URL('engine.Dockerfile', import.meta.url)),
       join(folder, 'Dockerfile'),

@@ -4,7 +4,7 @@ import { LogGroup } from 'aws-cdk-lib/aws-logs';
 import { CfnCluster, CfnConfiguration, CfnTopic } from 'aws-cdk-lib/aws-msk';
 import { Fn, RemovalPolicy } from 'aws-cdk-lib/core';
 import type { Construct } from 'constructs';
-import { BROKER_TYPES, partitionsOf, replicationOf } from '#config/brokers.ts';
+import { BROKER_TYPES, type EventSettings, partitionsOf, replicationOf } from '#config/brokers.ts';
 import {
   KAFKA_ACTIONS,
   type KafkaCapability,
@@ -34,14 +34,26 @@ export class EventsStack extends StageStack implements TopicSource {
   readonly clusterArn: string;
   readonly topicArns: { readonly [T in TopicName]: string };
   readonly grants: { readonly [C in KafkaCapability]: Grant };
+  readonly maxPollers: number;
+  private readonly kafka: EventSettings;
 
   constructor(
     scope: Construct,
     settings: StageSettings,
-    { identity, network }: { identity: Identity; network: Network },
+    {
+      identity,
+      network,
+      kafka,
+    }: {
+      readonly identity: Identity;
+      readonly network: Network;
+      readonly kafka: EventSettings;
+    },
   ) {
     super(scope, 'Events', settings, 'Kafka and its topics');
-    const { stage, events } = settings;
+    const { stage } = settings;
+    this.kafka = kafka;
+    this.maxPollers = kafka.maxPollers;
     const removalPolicy = settings.retain ? RemovalPolicy.RETAIN : RemovalPolicy.DESTROY;
 
     const log = new LogGroup(this, 'BrokerLog', {
@@ -56,16 +68,16 @@ export class EventsStack extends StageStack implements TopicSource {
     const cluster = new CfnCluster(this, 'Cluster', {
       clusterName: this.clusterName,
       kafkaVersion: KAFKA_VERSION,
-      numberOfBrokerNodes: events.brokers,
+      numberOfBrokerNodes: kafka.brokers,
       brokerNodeGroupInfo: {
-        instanceType: events.broker,
+        instanceType: kafka.broker,
         clientSubnets: network.vpc.selectSubnets({ subnetType: SubnetType.PRIVATE_ISOLATED })
           .subnetIds,
         securityGroups: [this.brokerGroup(network).securityGroupId],
         connectivityInfo: { publicAccess: { type: 'DISABLED' } },
-        ...(events.storage === null
+        ...(kafka.storage === null
           ? {}
-          : { storageInfo: { ebsStorageInfo: { volumeSize: events.storage.gigabytes } } }),
+          : { storageInfo: { ebsStorageInfo: { volumeSize: kafka.storage.gigabytes } } }),
       },
       ...(configuration === null
         ? {}
@@ -106,9 +118,9 @@ export class EventsStack extends StageStack implements TopicSource {
 
   /** What MSK fixes for express brokers, with the same meaning for standard ones. */
   private configure(): CfnConfiguration | null {
-    const { stage, events } = this.settings;
-    if (BROKER_TYPES[events.broker].kind === 'express') return null;
-    const { factor, minInSync } = replicationOf(events);
+    const { stage } = this.settings;
+    if (BROKER_TYPES[this.kafka.broker].kind === 'express') return null;
+    const { factor, minInSync } = replicationOf(this.kafka);
     const properties = {
       'auto.create.topics.enable': false,
       'default.replication.factor': factor,
@@ -158,7 +170,7 @@ export class EventsStack extends StageStack implements TopicSource {
   }
 
   private growStorage(cluster: CfnCluster): void {
-    const { storage } = this.settings.events;
+    const { storage } = this.kafka;
     if (storage === null) return;
     const target = new CfnScalableTarget(this, 'Storage', {
       serviceNamespace: 'kafka',
@@ -186,14 +198,14 @@ export class EventsStack extends StageStack implements TopicSource {
     cluster: CfnCluster,
     removalPolicy: RemovalPolicy,
   ): { readonly [T in TopicName]: string } {
-    const { events } = this.settings;
+    const { kafka } = this;
     let before: CfnTopic | null = null;
     const topics = topicNames.map((name) => {
       const topic = new CfnTopic(this, `Topic-${name}`, {
         clusterArn: cluster.attrArn,
         topicName: name,
-        partitionCount: partitionsOf(name, events),
-        replicationFactor: replicationOf(events).factor,
+        partitionCount: partitionsOf(name, kafka),
+        replicationFactor: replicationOf(kafka).factor,
         configs: Buffer.from(
           JSON.stringify({ 'retention.ms': String(TOPICS[name].retentionDays * DAY_MS) }),
         ).toString('base64'),
@@ -233,10 +245,19 @@ export class EventsStack extends StageStack implements TopicSource {
           star: 'processes that each read everything are groups of their own, made at run time',
         });
       };
-    return Object.fromEntries(
-      topicNames.flatMap((topic) =>
-        kafkaUses.map((use) => [`kafka:${topic}:${use}`, grant(topic, use)]),
-      ),
-    ) as { [C in KafkaCapability]: Grant };
+    return ofEachUse(grant);
   }
 }
+
+function ofEachUse(grant: (topic: TopicName, use: KafkaUse) => Grant): {
+  readonly [C in KafkaCapability]: Grant;
+} {
+  return Object.fromEntries(
+    topicNames.flatMap((topic) =>
+      kafkaUses.map((use) => [`kafka:${topic}:${use}`, grant(topic, use)]),
+    ),
+  ) as { [C in KafkaCapability]: Grant };
+}
+
+/** Of a stage without Kafka: there is nothing to reach, and who would use it does without. */
+export const NO_KAFKA = ofEachUse(() => () => undefined);

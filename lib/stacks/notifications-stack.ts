@@ -44,9 +44,11 @@ const EVENTS = [
  */
 export class NotificationsStack extends StageStack {
   /** What every message names, so that its fate is told and counted. */
-  readonly configurationSetName: string;
+  private readonly configurationSetName: string;
   /** Address that mail comes from; empty: the stage sends none. */
-  readonly from: string;
+  private readonly from: string;
+  /** What a program is told that sends mail. */
+  readonly told: { readonly MAIL_FROM: string; readonly MAIL_CONFIGURATION_SET: string };
   readonly grants: { readonly 'mail:send': Grant };
 
   constructor(scope: Construct, settings: StageSettings) {
@@ -80,6 +82,10 @@ export class NotificationsStack extends StageStack {
     });
     if (mail !== null) this.domain(mail, configurationSet);
     this.from = mail === null ? '' : `${SENDER}@${mail.domain}`;
+    this.told = {
+      MAIL_FROM: this.from,
+      MAIL_CONFIGURATION_SET: this.configurationSetName,
+    };
     this.grants = { 'mail:send': (role) => this.allowSending(role) };
   }
 

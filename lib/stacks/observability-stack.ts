@@ -13,6 +13,7 @@ import { makeDashboard } from '#constructs/dashboards.ts';
 import { Notices } from '#constructs/notices.ts';
 import { ServiceFunction, type Surroundings } from '#constructs/service-function.ts';
 import type { DataStack } from './data-stack.ts';
+import type { EventsStack } from './events-stack.ts';
 import type { Identity } from './identity.ts';
 import type { RealtimeStack } from './realtime-stack.ts';
 import { StageStack } from './stage-stack.ts';
@@ -24,6 +25,7 @@ interface ObservabilityStackProps {
   readonly identity: Identity;
   readonly stores: StoresStack;
   readonly realtime: RealtimeStack;
+  readonly events: EventsStack | null;
 }
 
 /** What tells people how the platform does, and wakes them when it does badly. */
@@ -35,7 +37,12 @@ export class ObservabilityStack extends StageStack {
     new ServiceFunction(this, 'Measure', {
       name: 'measure',
       around,
-      environment: { STAGE: stage, DATABASE_URL: data.databaseUrl, DATABASE_AUTH: 'iam' },
+      environment: {
+        STAGE: stage,
+        DATABASE_URL: data.databaseUrl,
+        DATABASE_AUTH: 'iam',
+        KAFKA_CLUSTER_ARN: props.events?.clusterArn ?? '',
+      },
       grants: data.grants,
     });
     new ServiceFunction(this, 'AuditSealer', {
@@ -58,7 +65,7 @@ export class ObservabilityStack extends StageStack {
     makeAlarms(this, stage, alarmsOf(settings), topics, ids);
     new Notices(this, 'Notices', stage, noticesOf(settings), topics);
     for (const spec of dashboardsOf(settings)) makeDashboard(this, settings, spec, ids);
-    for (const { name, query, groups } of savedQueries(stage)) {
+    for (const { name, query, groups } of savedQueries(settings)) {
       new CfnQueryDefinition(this, `Query-${name}`, {
         name: `cloudflow-${stage}/${name}`,
         queryString: query,

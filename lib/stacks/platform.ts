@@ -36,7 +36,7 @@ export function buildPlatform(scope: Construct, settings: StageSettings, dist: s
     const network = new AdoptedNetworkStack(scope, settings);
     const { identity } = network;
     const data = new DataStack(scope, settings, { identity, network });
-    const events = new EventsStack(scope, settings, { identity, network });
+    const events = makeEvents(scope, settings, { identity, network });
     const stores = new StoresStack(scope, settings, { identity });
     buildPrograms(scope, settings, dist, { identity, network, data, events, stores, waits: null });
     return;
@@ -44,7 +44,7 @@ export function buildPlatform(scope: Construct, settings: StageSettings, dist: s
   const identity = new IdentityStack(scope, settings);
   const network = new NetworkStack(scope, settings, identity.logKey);
   const data = new DataStack(scope, settings, { identity, network });
-  const events = new EventsStack(scope, settings, { identity, network });
+  const events = makeEvents(scope, settings, { identity, network });
   const stores = new StoresStack(scope, settings, { identity });
   let waits: StandbyStack | null = null;
   if (settings.standby !== null) {
@@ -64,11 +64,21 @@ export function buildPlatform(scope: Construct, settings: StageSettings, dist: s
   buildPrograms(scope, settings, dist, { identity, network, data, events, stores, waits });
 }
 
+function makeEvents(
+  scope: Construct,
+  settings: StageSettings,
+  around: { readonly identity: Identity; readonly network: Network },
+): EventsStack | null {
+  const { events: kafka } = settings;
+  return kafka === null ? null : new EventsStack(scope, settings, { ...around, kafka });
+}
+
 interface Ground {
   readonly identity: Identity;
   readonly network: Network;
   readonly data: DataStack;
-  readonly events: EventsStack;
+  /** Null: the stage has no Kafka. */
+  readonly events: EventsStack | null;
   readonly stores: StoresStack;
   /** Null: no region waits. */
   readonly waits: StandbyStack | null;
@@ -90,12 +100,19 @@ function buildPrograms(
     insideGroup: network.insideGroup,
     outsideGroup: network.outsideGroup,
   };
-  const schema = new SchemaStack(scope, settings, { around, data, identity });
+  const schema = new SchemaStack(scope, settings, { around, data, events, identity });
   const api = new ApiStack(scope, settings, { around, data, events, stores, identity });
   const routes = new RoutesStack(scope, settings, { around, api });
   const realtime = new RealtimeStack(scope, settings, { around, data, stores, api });
   const workflows = new WorkflowsStack(scope, settings, { around, data, identity, api });
-  const engine = new EngineStack(scope, settings, { around, data, identity, api, events });
+  const engine = new EngineStack(scope, settings, {
+    around,
+    data,
+    identity,
+    api,
+    events,
+    notifications,
+  });
   const consumers = new ConsumersStack(scope, settings, {
     around,
     data,
@@ -111,6 +128,7 @@ function buildPrograms(
     identity,
     stores,
     realtime,
+    events,
   });
   // A rehearsal is stopped by an alarm, which must be there.
   if (settings.rehearses) recovery.addStackDependency(observability);

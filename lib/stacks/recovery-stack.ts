@@ -42,7 +42,7 @@ interface RecoveryStackProps {
   readonly around: Surroundings;
   readonly identity: Identity;
   readonly data: DataStack;
-  readonly events: EventsStack;
+  readonly events: EventsStack | null;
 }
 
 const BACKUP_POLICY = 'AWSBackupServiceRolePolicyForBackup';
@@ -190,7 +190,7 @@ export class RecoveryStack extends StageStack {
       cluster: names.cluster,
       vault: names.vault,
       secretsPrefix: `cloudflow/${stage}/`,
-      topicsCluster: events.clusterArn,
+      topicsCluster: events?.clusterArn ?? null,
       copies: {
         subnetGroup: subnets.ref,
         securityGroup: data.databaseGroupId,
@@ -319,6 +319,7 @@ export class RecoveryStack extends StageStack {
           star: 'the list of secrets knows no resource that it could be narrowed to',
         }),
       'recovery:topics': (role) => {
+        if (events === null) return;
         allow(role, {
           sid: sidOf('recovery:topics'),
           actions: actionsOf('recovery:topics'),

@@ -6,6 +6,7 @@ import { type FunctionName, functionNames, functionSpec } from '#config/function
 import type { StageSettings } from '#config/stage-settings.ts';
 import { ServiceFunction, type Surroundings } from '#constructs/service-function.ts';
 import type { DataStack } from './data-stack.ts';
+import type { EventsStack } from './events-stack.ts';
 import type { Identity } from './identity.ts';
 import { StageStack } from './stage-stack.ts';
 
@@ -17,7 +18,17 @@ export class SchemaStack extends StageStack {
   constructor(
     scope: Construct,
     settings: StageSettings,
-    { around, data, identity }: { around: Surroundings; data: DataStack; identity: Identity },
+    {
+      around,
+      data,
+      events,
+      identity,
+    }: {
+      readonly around: Surroundings;
+      readonly data: DataStack;
+      readonly events: EventsStack | null;
+      readonly identity: Identity;
+    },
   ) {
     super(scope, 'Schema', settings, 'migrations and upkeep of the database');
     const { stage } = settings;
@@ -36,7 +47,12 @@ export class SchemaStack extends StageStack {
       partitions: new ServiceFunction(this, 'Partitions', {
         name: 'partitions',
         around,
-        environment: { STAGE: stage, DATABASE_URL: data.databaseUrl, DATABASE_AUTH: 'iam' },
+        environment: {
+          STAGE: stage,
+          DATABASE_URL: data.databaseUrl,
+          DATABASE_AUTH: 'iam',
+          KAFKA_CLUSTER_ARN: events?.clusterArn ?? '',
+        },
         grants: data.grants,
       }),
       'signing-keys': new ServiceFunction(this, 'SigningKeys', {

@@ -87,7 +87,11 @@ describe('what stages cost', () => {
 
   it('no quantity is less than nothing or no number, and every price is asked by some stage', () => {
     // Of brokers that a stage may have, and of functions that read topics.
-    const asked = new Set<PriceName>(['msk.kafka.m7g.2xlarge', 'lambda.poller']);
+    const asked = new Set<PriceName>([
+      'msk.kafka.m7g.2xlarge',
+      'msk.kafka.t3.small',
+      'lambda.poller',
+    ]);
     for (const templates of made) {
       for (const line of [...costOfStage(templates).values()].flat()) {
         expect(line.quantity, line.what).toBeGreaterThan(0);

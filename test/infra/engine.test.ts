@@ -3,23 +3,39 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, inject, it } from 'vitest';
-import { CONTAINERS } from '#config/functions.ts';
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import { CONTAINERS, type ContainerName, engineOf } from '#config/functions.ts';
+import { readStageSettings } from '#config/stage-settings.ts';
+import type { Stage } from '#config/stages.ts';
 import type { EnvKey } from '#config/variables.ts';
 import type { JsonObject } from '#core/json.ts';
 import { aDefinition, startTestApi, type TestApi } from '#test/support/api.ts';
-import { createTestDatabase, describeWithPostgres } from '#test/support/database.ts';
+import {
+  createTestDatabase,
+  describeWithPostgres,
+  type TestDatabase,
+} from '#test/support/database.ts';
+import { startSes, type TestSes } from '#test/support/ses.ts';
 import { ROOT } from '../../bin/build/bundle.ts';
 import { synthesise } from './synth.ts';
 
-/** The container of the engine as a process: the bundle, its variables, and signals. */
-const BUNDLE = join(inject('dist'), 'engine', 'index.mjs');
+/** The containers that run the engine as processes: the bundle, its variables, and signals. */
+const bundleOf = (name: ContainerName): string => join(inject('dist'), name, 'index.mjs');
+/** A stage that deploys each. */
+const STAGE_OF: { readonly [N in ContainerName]: Stage } = {
+  engine: 'staging',
+  'engine-and-readers': 'dev',
+};
+const names = Object.keys(CONTAINERS) as ContainerName[];
 
 /** Its container may write nowhere: here Node itself sees to that. */
 const READ_ONLY = ['--permission', '--allow-fs-read=*', '--allow-child-process'];
 
-function run(env: Readonly<Record<string, string>>): { child: ChildProcess; output(): string } {
-  const child = spawn(process.execPath, [...READ_ONLY, BUNDLE], {
+function run(
+  name: ContainerName,
+  env: Readonly<Record<string, string>>,
+): { child: ChildProcess; output(): string } {
+  const child = spawn(process.execPath, [...READ_ONLY, bundleOf(name)], {
     env,
     stdio: ['ignore', 'pipe', 'pipe'],
   });
@@ -43,8 +59,13 @@ async function freePort(): Promise<number> {
 }
 
 /** Keys of the template, and its values but where they name what this test has made instead. */
-function variablesOf(instead: Partial<Record<EnvKey, string>>): Readonly<Record<string, string>> {
-  const [task] = synthesise('dev', inject('dist')).ofType('AWS::ECS::TaskDefinition');
+function variablesOf(
+  name: ContainerName,
+  instead: Partial<Record<EnvKey, string>>,
+): Readonly<Record<string, string>> {
+  const settings = readStageSettings({ stage: STAGE_OF[name], account: undefined }, {});
+  expect(engineOf(settings)).toBe(name);
+  const [task] = synthesise(STAGE_OF[name], inject('dist')).ofType('AWS::ECS::TaskDefinition');
   const [container] = (task?.Properties['ContainerDefinitions'] ?? []) as readonly {
     readonly Environment: readonly { readonly Name: EnvKey; readonly Value: unknown }[];
   }[];
@@ -72,72 +93,102 @@ it('the image has the Node of the lockfile, a user who is not root, and the bund
   expect(said('CMD')).toEqual(['["node", "index.mjs"]']);
 });
 
-it('the engine that is told nothing ends, and names all that it misses', async () => {
-  const { child, output } = run({});
+it.each(names)('%s that is told nothing ends, and names all that it misses', async (name) => {
+  const { child, output } = run(name, {});
   const [code] = (await once(child, 'close')) as [number];
   expect(code).toBe(1);
-  expect(output()).toContain(`engine needs ${CONTAINERS.engine.env.join(', ')}`);
+  expect(output()).toContain(`${name} needs ${CONTAINERS[name].env.join(', ')}`);
 });
 
 describeWithPostgres('the engine in its container', () => {
-  let api: TestApi;
-  let port: number;
-  let engine: ReturnType<typeof run>;
+  describe.each(names)('%s', (name) => {
+    let api: TestApi;
+    let database: TestDatabase;
+    let ses: TestSes;
+    let port: number;
+    let engine: ReturnType<typeof run>;
 
-  beforeAll(async () => {
-    const database = await createTestDatabase();
-    api = await startTestApi(database);
-    port = await freePort();
-    const instead = {
-      DATABASE_URL: database.url,
-      DATABASE_AUTH: 'url',
-      PUBLIC_URL: 'https://api.example',
-      TENANT_SECRETS_KEY: '',
-      TENANT_SECRETS_COPY: '',
-      NUDGES_QUEUE_URL: 'https://queue.example/nudges',
-      HEALTH_PORT: String(port),
-      KAFKA_CLUSTER_ARN: '',
-    } satisfies Partial<Record<EnvKey, string>>;
-    // Fargate tells every container its region.
-    engine = run({ ...variablesOf(instead), AWS_REGION: 'eu-central-1' });
-  });
-  afterAll(async () => {
-    if (engine !== undefined && engine.child.exitCode === null) {
-      const ended = once(engine.child, 'close');
-      engine.child.kill('SIGKILL');
-      await ended;
-    }
-    await api?.close();
-  });
-
-  it('takes executions up, says that it lives, and ends in order on SIGTERM', async () => {
-    const client = api.client(await api.createKey(await api.createTenant(), ['*']));
-    const steps: JsonObject[] = [
-      { id: 'a', type: 'transform', config: { value: '{% $sum([1, 2]) %}' } },
-      { id: 'nap', type: 'wait', depends_on: ['a'], config: { duration: '2h' } },
-    ];
-    await client.createWorkflow({ body: aDefinition({ runtime: 'engine' }) as never });
-    await client.createWorkflow({
-      body: aDefinition({ workflow_id: 'naps', runtime: 'engine', steps }) as never,
+    beforeAll(async () => {
+      database = await createTestDatabase();
+      ses = await startSes();
+      api = await startTestApi(database);
+      port = await freePort();
+      const instead = {
+        DATABASE_URL: database.url,
+        DATABASE_AUTH: 'url',
+        PUBLIC_URL: 'https://api.example',
+        TENANT_SECRETS_KEY: '',
+        TENANT_SECRETS_COPY: '',
+        NUDGES_QUEUE_URL: 'https://queue.example/nudges',
+        HEALTH_PORT: String(port),
+        ...(name === 'engine'
+          ? { KAFKA_CLUSTER_ARN: '' }
+          : { CACHE_URL: '', CACHE_AUTH: 'url', MAIL_FROM: 'no-reply@mail.example' }),
+      } satisfies Partial<Record<EnvKey, string>>;
+      // Fargate tells every container its region.
+      engine = run(name, {
+        ...variablesOf(name, instead),
+        ...ses.env,
+        ...{
+          AWS_REGION: 'eu-central-1',
+          AWS_ACCESS_KEY_ID: 'nobody',
+          AWS_SECRET_ACCESS_KEY: 'nothing',
+        },
+      });
     });
-    const start = (workflow_id: string) => client.executeWorkflow({ workflow_id, body: {} });
-    const quick = await start('greeting');
-    const slow = await start('naps');
-    const statusOf = async (execution_id: string) =>
-      (await client.getExecution({ execution_id })).status;
-    await expect.poll(() => statusOf(quick.execution_id), { timeout: 30_000 }).toBe('COMPLETED');
-    await expect.poll(() => statusOf(slow.execution_id), { timeout: 10_000 }).toBe('RUNNING');
-    const health = await fetch(`http://127.0.0.1:${port}/healthz`);
-    expect(health.status).toBe(200);
-    expect(await health.json()).toMatchObject({ status: 'ok', owner: expect.any(String) });
-    expect((await fetch(`http://127.0.0.1:${port}/else`)).status).toBe(404);
+    afterAll(async () => {
+      if (engine !== undefined && engine.child.exitCode === null) {
+        const ended = once(engine.child, 'close');
+        engine.child.kill('SIGKILL');
+        await ended;
+      }
+      await api?.close();
+      await ses?.close();
+    });
 
-    const ended = once(engine.child, 'close');
-    engine.child.kill('SIGTERM');
-    engine.child.kill('SIGTERM'); // twice is once
-    expect(await ended).toEqual([0, null]);
-    expect(engine.output()).toContain('"event":"ENGINE_ENDED"');
-    expect(engine.output()).not.toContain('"level":"error"');
-    expect(await statusOf(slow.execution_id)).toBe('RUNNING');
+    it('takes executions up, says that it lives, and ends in order on SIGTERM', async () => {
+      const client = api.client(await api.createKey(await api.createTenant(), ['*']));
+      const steps: JsonObject[] = [
+        { id: 'a', type: 'transform', config: { value: '{% $sum([1, 2]) %}' } },
+        { id: 'nap', type: 'wait', depends_on: ['a'], config: { duration: '2h' } },
+      ];
+      await client.createWorkflow({ body: aDefinition({ runtime: 'engine' }) as never });
+      await client.createWorkflow({
+        body: aDefinition({ workflow_id: 'naps', runtime: 'engine', steps }) as never,
+      });
+      const start = (workflow_id: string) => client.executeWorkflow({ workflow_id, body: {} });
+      const quick = await start('greeting');
+      const slow = await start('naps');
+      const statusOf = async (execution_id: string) =>
+        (await client.getExecution({ execution_id })).status;
+      await expect.poll(() => statusOf(quick.execution_id), { timeout: 30_000 }).toBe('COMPLETED');
+      await expect.poll(() => statusOf(slow.execution_id), { timeout: 10_000 }).toBe('RUNNING');
+      const health = await fetch(`http://127.0.0.1:${port}/healthz`);
+      expect(health.status).toBe(200);
+      expect(await health.json()).toMatchObject({ status: 'ok', owner: expect.any(String) });
+      expect((await fetch(`http://127.0.0.1:${port}/else`)).status).toBe(404);
+
+      const made = async () => {
+        const { rows } = await database.admin.query<{ n: number }>(
+          'select count(*)::integer as n from usage_records',
+        );
+        return rows[0]?.n;
+      };
+      await client.inviteUser({ body: { email: 'grace@mail.example', roles: ['viewer'] } });
+      const sent = () => ses.taken.map(({ Destination }) => Destination.ToAddresses[0]);
+      if (name === 'engine-and-readers') {
+        // What functions do elsewhere, on the log of the database.
+        await expect.poll(made, { timeout: 60_000 }).toBe(1);
+        await expect.poll(sent, { timeout: 60_000 }).toEqual(['grace@mail.example']);
+      } else expect([await made(), sent()]).toEqual([0, []]);
+
+      const ended = once(engine.child, 'close');
+      engine.child.kill('SIGTERM');
+      engine.child.kill('SIGTERM'); // twice is once
+      expect(await ended).toEqual([0, null]);
+      expect(engine.output()).toContain('"event":"ENGINE_ENDED"');
+      expect(engine.output()).not.toContain('"level":"error"');
+      expect(await statusOf(slow.execution_id)).toBe('RUNNING');
+    }, 240_000);
   });
 });

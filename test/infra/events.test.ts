@@ -9,8 +9,8 @@ import {
 } from 'aws-cdk-lib/aws-lambda';
 import type { App } from 'aws-cdk-lib/core';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { BROKER_TYPES, partitionsOf, replicationOf } from '#config/brokers.ts';
-import { readStageSettings } from '#config/stage-settings.ts';
+import { BROKER_TYPES, type EventSettings, partitionsOf, replicationOf } from '#config/brokers.ts';
+import { readStageSettings, type StageSettings } from '#config/stage-settings.ts';
 import { STAGES } from '#config/stages.ts';
 import { TOPICS, topicNames } from '#config/topics.ts';
 import { KAFKA_LIMITS, type KafkaTrigger } from '#config/triggers.ts';
@@ -31,6 +31,14 @@ const TRIGGER: KafkaTrigger = {
   deadLetters: 'dead-letter-queue',
 };
 
+const SMALL: EventSettings = {
+  broker: 'kafka.t3.small',
+  brokers: 2,
+  storage: { gigabytes: 10, maxGigabytes: 50 },
+  maxPartitions: 32,
+  maxPollers: 1,
+};
+
 interface Statement {
   readonly Sid: string;
   readonly Action: string | readonly string[];
@@ -41,7 +49,10 @@ interface Statement {
 const text = (value: unknown): string => JSON.stringify(value);
 
 describe.each(STAGES)('Kafka of stage %s', (stage) => {
-  const settings = readStageSettings({ stage, account: undefined }, {});
+  const read = readStageSettings({ stage, account: undefined }, {});
+  // The smallest there can be, where a stage has none.
+  const kafka = read.events ?? SMALL;
+  const settings: StageSettings = { ...read, events: kafka };
   let made: Synthesised;
   let reader: readonly Statement[];
   let user: readonly Statement[];
@@ -63,7 +74,7 @@ describe.each(STAGES)('Kafka of stage %s', (stage) => {
   function addEvents(app: App): void {
     const identity = new IdentityStack(app, settings);
     const network = new NetworkStack(app, settings, identity.logKey);
-    const events = new EventsStack(app, settings, { identity, network });
+    const events = new EventsStack(app, settings, { identity, network, kafka });
     const stack = new StageStack(app, 'Consumers', settings, 'programs of this test');
     const role = new Role(stack, 'Reader', {
       assumedBy: new ServicePrincipal('lambda.amazonaws.com'),
@@ -110,15 +121,15 @@ describe.each(STAGES)('Kafka of stage %s', (stage) => {
     expect(topics).toEqual(
       topicNames.map((name) => ({
         name,
-        partitions: Math.min(TOPICS[name].partitions, settings.events.maxPartitions),
-        factor: settings.events.brokers === 2 ? 2 : 3,
+        partitions: Math.min(TOPICS[name].partitions, kafka.maxPartitions),
+        factor: kafka.brokers === 2 ? 2 : 3,
         configs: { 'retention.ms': String(TOPICS[name].retentionDays * 24 * 3_600_000) },
         deletion: settings.retain ? 'Retain' : 'Delete',
       })),
     );
     if (stage === 'dev') return;
     for (const name of topicNames) {
-      expect(partitionsOf(name, settings.events)).toBe(TOPICS[name].partitions);
+      expect(partitionsOf(name, kafka)).toBe(TOPICS[name].partitions);
     }
   });
 
@@ -152,7 +163,7 @@ describe.each(STAGES)('Kafka of stage %s', (stage) => {
   });
 
   it('has as many brokers in every zone, in subnets with no way out', () => {
-    const { broker, brokers } = settings.events;
+    const { broker, brokers } = kafka;
     const { NumberOfBrokerNodes, BrokerNodeGroupInfo } = only('AWS::MSK::Cluster').Properties as {
       NumberOfBrokerNodes: number;
       BrokerNodeGroupInfo: { InstanceType: string; ClientSubnets: readonly unknown[] };
@@ -166,10 +177,10 @@ describe.each(STAGES)('Kafka of stage %s', (stage) => {
   });
 
   it('writes two copies before it accepts a message, or one of two where there are but two', () => {
-    const { factor, minInSync } = replicationOf(settings.events);
+    const { factor, minInSync } = replicationOf(kafka);
     expect([factor, minInSync]).toEqual(stage === 'dev' ? [2, 1] : [3, 2]);
     const configurations = made.ofType('AWS::MSK::Configuration');
-    const standard = BROKER_TYPES[settings.events.broker].kind === 'standard';
+    const standard = BROKER_TYPES[kafka.broker].kind === 'standard';
     expect(configurations.length).toBe(standard ? 1 : 0);
     for (const { Properties } of configurations) {
       const lines = String(Properties['ServerProperties']).split('\n');
@@ -187,7 +198,7 @@ describe.each(STAGES)('Kafka of stage %s', (stage) => {
   });
 
   it('grows its storage where it has any of its own', () => {
-    const { storage } = settings.events;
+    const { storage } = kafka;
     const info = only('AWS::MSK::Cluster').Properties['BrokerNodeGroupInfo'];
     expect(text(info).includes('StorageInfo')).toBe(storage !== null);
     if (storage === null) {
@@ -250,7 +261,7 @@ describe.each(STAGES)('Kafka of stage %s', (stage) => {
       DestinationConfig: { OnFailure: { Destination: 'kafka://dead-letter-queue' } },
       ProvisionedPollerConfig: {
         MinimumPollers: 1,
-        MaximumPollers: Math.min(8, settings.events.maxPollers),
+        MaximumPollers: Math.min(8, kafka.maxPollers),
         PollerGroupName: `cloudflow-${stage}`,
       },
     });

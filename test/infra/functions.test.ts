@@ -105,7 +105,8 @@ describeWithPostgres('the deployed functions, bundled', () => {
   let probed: Promise<unknown>;
 
   beforeAll(async () => {
-    template = synthesise('dev', inject('dist'));
+    // The smallest stage that has all of them where the platform serves.
+    template = synthesise('staging', inject('dist'));
     // Only there is a region that waits.
     const prod = readStageSettings({ stage: 'prod', account: undefined }, {});
     if (prod.standby === null) throw new Error('prod has no standby');

@@ -106,23 +106,23 @@ describe.each(STAGES)('alarms of stage %s', (stage) => {
   });
 
   it('are refused with a sentence where they would look at more', () => {
-    const { signal } = named('kafka-cpu') as MetricAlarm;
+    const alarm = named('database-utilisation') as MetricAlarm;
+    const { signal } = alarm;
     const [one] = seriesOf(signal);
     const many = Object.fromEntries(Array.from({ length: 12 }, (_, i) => [`m${i}`, one as Series]));
-    expect(() =>
-      metric({ ...(named('kafka-cpu') as MetricAlarm), signal: math('MAX(METRICS())', many) }),
-    ).toThrow(
-      'the alarm kafka-cpu looks at 12 series; use 10 or fewer, for CloudWatch takes no more',
+    expect(() => metric({ ...alarm, signal: math('MAX(METRICS())', many) })).toThrow(
+      'the alarm database-utilisation looks at 12 series; use 10 or fewer, for CloudWatch takes no more',
     );
   });
 
   it('of Kafka fit whatever brokers and however many a stage may have', () => {
     const settings = settingsOf(stage);
+    const kafka = settings.events ?? { maxPartitions: 32, maxPollers: 1 };
     const zones = settings.zones.length;
     for (let brokers = zones; brokers <= SERIES_OF_AN_ALARM; brokers += zones) {
       for (const events of [
-        { ...settings.events, brokers, broker: 'kafka.m7g.2xlarge', storage: STORAGE },
-        { ...settings.events, brokers, broker: 'express.m7g.large', storage: null },
+        { ...kafka, brokers, broker: 'kafka.m7g.2xlarge', storage: STORAGE },
+        { ...kafka, brokers, broker: 'express.m7g.large', storage: null },
       ] as const) {
         const made = { ...settings, events };
         expect(zones === 3 ? problemOf(made) : null).toBeNull();
@@ -132,6 +132,7 @@ describe.each(STAGES)('alarms of stage %s', (stage) => {
   });
 
   it('have the priorities that were decided', () => {
+    const hasKafka = settingsOf(stage).events !== null;
     expect(named('api-errors')).toMatchObject({ priority: 'P1', threshold: 1, unit: '%' });
     expect(named('database-unreachable')).toMatchObject({ priority: 'P1', threshold: 0 });
     expect(named('api-latency')).toMatchObject({ priority: 'P2', threshold: 500, unit: 'ms' });
@@ -139,13 +140,18 @@ describe.each(STAGES)('alarms of stage %s', (stage) => {
       (alarm) => alarm.kind === 'metric' && alarm.threshold === 85 && alarm.unit === '%',
     );
     expect(utilisation.map(({ name }) => name)).toEqual(
-      expect.arrayContaining(['engine-cpu', 'engine-storage', 'database-utilisation', 'kafka-cpu']),
+      expect.arrayContaining([
+        'engine-cpu',
+        'engine-storage',
+        'database-utilisation',
+        ...(hasKafka ? ['kafka-cpu'] : []),
+      ]),
     );
     for (const { priority } of utilisation) expect(priority).toBe('P3');
     expect(named('engine-memory')).toMatchObject({ priority: 'P3', threshold: 80, unit: '%' });
     expect(named('cache-hits')).toMatchObject({ kind: 'any', priority: 'P2' });
     expect(named('cache-hits-1')).toMatchObject({ comparison: 'below', threshold: 80, unit: '%' });
-    expect(named('kafka-brokers')).toMatchObject({ kind: 'any', priority: 'P3' });
+    if (hasKafka) expect(named('kafka-brokers')).toMatchObject({ kind: 'any', priority: 'P3' });
     expect(named('cache-nodes')).toMatchObject({ kind: 'any', priority: 'P3' });
     const { engine, database } = settingsOf(stage);
     expect(named('engine-tasks')).toMatchObject({
@@ -288,7 +294,7 @@ it('saved queries ask for fields and events that lines have', () => {
     'lines',
   ]);
   for (const stage of STAGES) {
-    for (const { name, query, groups } of savedQueries(stage)) {
+    for (const { name, query, groups } of savedQueries(settingsOf(stage))) {
       for (const [, event = ''] of query.matchAll(/event = "([A-Z_]+)"/g)) {
         expect(event in LOG_EVENTS, `${name}: ${event}`).toBe(true);
       }

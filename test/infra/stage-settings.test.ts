@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { App, Stack } from 'aws-cdk-lib/core';
 import { describe, expect, it } from 'vitest';
+import type { EventSettings } from '#config/brokers.ts';
 import {
   problemOfContext,
   problemOfSettings,
@@ -92,6 +93,7 @@ describe('settings of stages', () => {
 
   const prod = read('prod');
   const STORAGE = { gigabytes: 10, maxGigabytes: 20 };
+  const KAFKA = prod.events as EventSettings;
   it.each<[string, Partial<StageSettings>]>([
     ['does not retain', { retain: false }],
     [
@@ -112,22 +114,16 @@ describe('settings of stages', () => {
     ],
     ['4 NAT gateways; use 1 to 3', { network: { ...prod.network, natGateways: 4 } }],
     ['no reader', { database: { ...prod.database, readers: 0 } }],
-    [
-      'it has 5 brokers in 3 zones; use a multiple of 3',
-      { events: { ...prod.events, brokers: 5 } },
-    ],
-    [
-      'it has 12 brokers; use 10 or fewer and larger ones',
-      { events: { ...prod.events, brokers: 12 } },
-    ],
-    ['it sets the storage of express brokers', { events: { ...prod.events, storage: STORAGE } }],
+    ['it has 5 brokers in 3 zones; use a multiple of 3', { events: { ...KAFKA, brokers: 5 } }],
+    ['it has 12 brokers; use 10 or fewer and larger ones', { events: { ...KAFKA, brokers: 12 } }],
+    ['it sets the storage of express brokers', { events: { ...KAFKA, storage: STORAGE } }],
     [
       'it sets no storage of kafka.m7g.large brokers',
-      { events: { ...prod.events, broker: 'kafka.m7g.large' } },
+      { events: { ...KAFKA, broker: 'kafka.m7g.large' } },
     ],
     [
-      '468 copies of partitions; kafka.t3.small takes 300',
-      { events: { ...prod.events, broker: 'kafka.t3.small', storage: STORAGE } },
+      '476 copies of partitions; kafka.t3.small takes 300',
+      { events: { ...KAFKA, broker: 'kafka.t3.small', storage: STORAGE } },
     ],
     [
       'mail is from https://cloudflow.com; write the domain alone',
@@ -137,6 +133,7 @@ describe('settings of stages', () => {
       '10000 requests a second for hours and 9000 at the peak; use a peak that is no less',
       { api: { ...prod.api, requests: { sustained: 10_000, peak: 9_000 } } },
     ],
+    ['it has no Kafka; set events', { events: null }],
     ['no firewall', { api: { ...prod.api, firewall: false } }],
     ['write each as https://host', { api: { ...prod.api, allowedOrigins: ['http://here'] } }],
     ['spare capacity', { engine: { ...prod.engine, spot: true } }],
@@ -146,12 +143,15 @@ describe('settings of stages', () => {
   });
 
   it('brokers that MSK has in three zones alone are refused in two', () => {
-    const events = { ...prod.events, brokers: 2 };
+    const events = { ...KAFKA, brokers: 2 };
     const two = { ...read('dev'), events };
     expect(problemOf(two)).toContain('it has express brokers in 2 zones; use 3 zones');
-    expect(problemOf({ ...two, events: { ...read('dev').events, brokers: 3 } })).toContain(
-      'it has 3 brokers in 2 zones; use a multiple of 2',
-    );
+    expect(
+      problemOf({
+        ...two,
+        events: { ...events, broker: 'kafka.m7g.large', storage: STORAGE, brokers: 3 },
+      }),
+    ).toContain('it has 3 brokers in 2 zones; use a multiple of 2');
   });
 
   it.each<[string, (settings: StageSettings) => object]>([

@@ -27,7 +27,6 @@ const SEEN: Readonly<Record<string, readonly string[]>> = {
     'AWS/RDS FreeableMemory',
     'AWS/ElastiCache EngineCPUUtilization',
     'AWS/ElastiCache DatabaseMemoryUsagePercentage',
-    'AWS/Kafka CpuIdle',
   ],
   'starts that wait, and bulk operations': [
     'CloudFlow StartsWaiting',
@@ -44,7 +43,7 @@ const SEEN: Readonly<Record<string, readonly string[]>> = {
     'AWS/RDS DatabaseConnections',
   ],
   'what ends and is started again': ['ECS/ContainerInsights RestartCount'],
-  'how far readers of events are behind': ['AWS/Kafka EstimatedMaxTimeLag'],
+  'how far readers of events are behind': ['CloudFlow OutboxLag'],
   WebSockets: [
     'AWS/ApiGateway ConnectCount',
     'AWS/ApiGateway MessageCount',
@@ -54,6 +53,8 @@ const SEEN: Readonly<Record<string, readonly string[]>> = {
   ],
 };
 
+/** What stages with Kafka show besides. */
+const OF_KAFKA = ['AWS/Kafka CpuIdle', 'AWS/Kafka EstimatedMaxTimeLag'];
 /** What stages with a proxy show besides. */
 const OF_A_PROXY = ['AWS/RDS ClientConnections', 'AWS/RDS DatabaseConnectionsBorrowLatency'];
 
@@ -62,7 +63,7 @@ interface Wakes {
   readonly alarm: string;
   readonly priority: Priority;
   /** Without it a stage has no such alarm. */
-  readonly with?: 'readers' | 'proxy' | 'disks' | 'standby' | 'mail';
+  readonly with?: 'readers' | 'proxy' | 'disks' | 'kafka' | 'standby' | 'mail';
 }
 
 const WAKES: readonly Wakes[] = [
@@ -73,7 +74,11 @@ const WAKES: readonly Wakes[] = [
   { alarm: 'sockets-errors', priority: 'P2' },
   { alarm: 'mail-bounces', priority: 'P2', with: 'mail' },
   { alarm: 'mail-complaints', priority: 'P2', with: 'mail' },
-  ...consumerNames.map((name) => ({ alarm: `${name}-lag`, priority: 'P2' as const })),
+  ...consumerNames.map((name) => ({
+    alarm: `${name}-lag`,
+    priority: 'P2' as const,
+    with: 'kafka' as const,
+  })),
   { alarm: 'outbox-lag', priority: 'P2' },
   { alarm: 'events-laid-aside', priority: 'P2' },
   { alarm: 'events-laid-aside-due', priority: 'P2' },
@@ -96,8 +101,8 @@ const WAKES: readonly Wakes[] = [
   { alarm: 'cache-cpu', priority: 'P3' },
   { alarm: 'cache-memory', priority: 'P3' },
   { alarm: 'cache-nodes', priority: 'P3' },
-  { alarm: 'kafka-cpu', priority: 'P3' },
-  { alarm: 'kafka-brokers', priority: 'P3' },
+  { alarm: 'kafka-cpu', priority: 'P3', with: 'kafka' },
+  { alarm: 'kafka-brokers', priority: 'P3', with: 'kafka' },
   { alarm: 'kafka-disk', priority: 'P3', with: 'disks' },
 ];
 
@@ -115,6 +120,12 @@ describe.each(STAGES)('in stage %s', (stage) => {
     expect(wanted.filter((each) => !shown.has(each))).toEqual([]);
   });
 
+  it('dashboards show brokers, and how far what reads them is behind', () => {
+    expect(OF_KAFKA.map((each) => shown.has(each))).toEqual(
+      OF_KAFKA.map(() => settings.events !== null),
+    );
+  });
+
   it('dashboards show what waits in front of a proxy', () => {
     expect(OF_A_PROXY.map((each) => shown.has(each))).toEqual(
       OF_A_PROXY.map(() => settings.database.proxy),
@@ -125,7 +136,8 @@ describe.each(STAGES)('in stage %s', (stage) => {
     const is = {
       readers: settings.database.readers > 0,
       proxy: settings.database.proxy,
-      disks: settings.events.storage !== null,
+      disks: settings.events !== null && settings.events.storage !== null,
+      kafka: settings.events !== null,
       standby: settings.standby !== null,
       mail: settings.mail !== null,
     };

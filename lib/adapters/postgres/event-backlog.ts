@@ -1,27 +1,27 @@
 import type { Pool } from 'pg';
 import { METRICS } from '#config/metrics.ts';
-import { relayedTopics, type TopicName } from '#config/topics.ts';
 import type { Metrics } from '#ports/metrics.ts';
+import type { OutboxGroup } from './outbox.ts';
 import { seconds } from './rows.ts';
 
 /** What waits of events. */
 export interface EventBacklog {
-  /** By topic: how long the oldest message that was not relayed has waited, in seconds; 0: none waits. */
-  readonly lagSeconds: ReadonlyMap<TopicName, number>;
+  /** By topic: how long the oldest message that was not relayed, or not read by some group, has waited, in seconds; 0: none waits. */
+  readonly lagSeconds: ReadonlyMap<string, number>;
   readonly deadLetters: { readonly open: number; readonly nearDue: number };
 }
 
 const MOST_COUNTED = 10_000;
 const NEAR_SECONDS = 3_600;
 
-/** `group`: that of the relay; null: nothing is relayed here. `pool`: role `cloudflow_relay`. */
+/** `pool`: role `cloudflow_relay`. */
 export async function readEventBacklog(
   pool: Pool,
-  group: string | null,
+  readers: readonly OutboxGroup[],
   now: number,
 ): Promise<EventBacklog> {
-  const lagSeconds = new Map<TopicName, number>();
-  for (const topic of group === null ? [] : relayedTopics) {
+  const lagSeconds = new Map<string, number>();
+  for (const { group, topic } of readers) {
     const { rows } = await pool.query<{ at: number }>({
       name: 'outbox_lag',
       text: `select o.at from outbox o
@@ -32,7 +32,8 @@ export async function readEventBacklog(
              order by o.xid, o.id limit 1`,
       values: [group, topic],
     });
-    lagSeconds.set(topic, rows[0] === undefined ? 0 : Math.max(0, (now - rows[0].at) / 1_000));
+    const lag = rows[0] === undefined ? 0 : Math.max(0, (now - rows[0].at) / 1_000);
+    lagSeconds.set(topic, Math.max(lag, lagSeconds.get(topic) ?? 0));
   }
   const { rows } = await pool.query<{ open: number; near: number }>({
     name: 'open_dead_letters',
@@ -50,17 +51,15 @@ export async function readEventBacklog(
 export function watchEventBacklog(
   metrics: Metrics,
   pool: Pool,
-  group: string | null,
+  readers: readonly OutboxGroup[],
 ): (now: number) => Promise<void> {
   let seen: EventBacklog | null = null;
-  if (group !== null) {
-    for (const Topic of relayedTopics) {
-      metrics.watch(METRICS.OutboxLag, { Topic }, () => seen?.lagSeconds.get(Topic) ?? 0);
-    }
+  for (const Topic of new Set(readers.map(({ topic }) => topic))) {
+    metrics.watch(METRICS.OutboxLag, { Topic }, () => seen?.lagSeconds.get(Topic) ?? 0);
   }
   metrics.watch(METRICS.DeadLettersOpen, {}, () => seen?.deadLetters.open ?? 0);
   metrics.watch(METRICS.DeadLettersNearDue, {}, () => seen?.deadLetters.nearDue ?? 0);
   return async (now) => {
-    seen = await readEventBacklog(pool, group, now);
+    seen = await readEventBacklog(pool, readers, now);
   };
 }

@@ -1,4 +1,5 @@
 import type { AwsMetricName } from '../aws-metrics.ts';
+import type { EventSettings } from '../brokers.ts';
 import { type FunctionSpec, functionNames, functionSpec } from '../functions.ts';
 import { findingsLog } from '../log-protection.ts';
 import { resourceNames } from '../resources.ts';
@@ -27,7 +28,47 @@ export function consumersOf(
   );
 }
 
-export function eventAlarms({ stage, events }: StageSettings): readonly Alarm[] {
+export function eventAlarms(settings: StageSettings): readonly Alarm[] {
+  const { stage, events } = settings;
+  return [...(events === null ? [] : kafkaAlarms(stage, events)), ...logAlarms(stage)];
+}
+
+function logAlarms(stage: string): readonly Alarm[] {
+  return [
+    metric({
+      name: 'log-archive-late',
+      priority: 'P3',
+      about: 'lines of logs wait for more than an hour to be written to their archive',
+      runbook: 'log-archive',
+      signal: series(
+        aws('AWS/Firehose', 'DeliveryToS3.DataFreshness', 'Maximum', {
+          DeliveryStreamName: resourceNames(stage).logArchive,
+        }),
+      ),
+      threshold: 3_600,
+      unit: 's',
+      periodSeconds: 5 * MINUTE,
+      bad: 3,
+      of: 3,
+    }),
+    metric({
+      name: 'personal-data-in-logs',
+      priority: 'P3',
+      about: 'a line of a log holds an address, a number or a credential, which was hidden',
+      runbook: 'personal-data-in-logs',
+      signal: series(
+        aws('AWS/Logs', 'IncomingLogEvents', 'Sum', { LogGroupName: findingsLog(stage) }),
+      ),
+      threshold: 0,
+      unit: '',
+      periodSeconds: 5 * MINUTE,
+      bad: 1,
+      of: 1,
+    }),
+  ];
+}
+
+function kafkaAlarms(stage: string, events: EventSettings): readonly Alarm[] {
   const { kafka } = resourceNames(stage);
   const at = { 'Cluster Name': kafka };
   // MSK counts its brokers from 1.
@@ -75,40 +116,6 @@ export function eventAlarms({ stage, events }: StageSettings): readonly Alarm[] 
       brokers.map((id) => ofBroker(id, 'CpuIdle', 'SampleCount')),
     ),
   ];
-  alarms.push(
-    metric({
-      name: 'log-archive-late',
-      priority: 'P3',
-      about: 'lines of logs wait for more than an hour to be written to their archive',
-      runbook: 'log-archive',
-      signal: series(
-        aws('AWS/Firehose', 'DeliveryToS3.DataFreshness', 'Maximum', {
-          DeliveryStreamName: resourceNames(stage).logArchive,
-        }),
-      ),
-      threshold: 3_600,
-      unit: 's',
-      periodSeconds: 5 * MINUTE,
-      bad: 3,
-      of: 3,
-    }),
-  );
-  alarms.push(
-    metric({
-      name: 'personal-data-in-logs',
-      priority: 'P3',
-      about: 'a line of a log holds an address, a number or a credential, which was hidden',
-      runbook: 'personal-data-in-logs',
-      signal: series(
-        aws('AWS/Logs', 'IncomingLogEvents', 'Sum', { LogGroupName: findingsLog(stage) }),
-      ),
-      threshold: 0,
-      unit: '',
-      periodSeconds: 5 * MINUTE,
-      bad: 1,
-      of: 1,
-    }),
-  );
   for (const { name, topic, behind } of consumersOf(stage)) {
     alarms.push(
       metric({

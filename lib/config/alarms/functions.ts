@@ -1,13 +1,13 @@
-import { functionSpec, homeFunctionNames } from '../functions.ts';
+import { functionSpec, homeFunctionsOf } from '../functions.ts';
 import { QUEUES } from '../queues.ts';
 import { resourceNames } from '../resources.ts';
 import { aws, math, series } from '../signals.ts';
 import type { StageSettings } from '../stage-settings.ts';
 import { type Alarm, MINUTE, metric } from './alarm.ts';
 
-export function functionAlarms({ stage }: StageSettings): readonly Alarm[] {
+export function functionAlarms({ stage, events }: StageSettings): readonly Alarm[] {
   const names = resourceNames(stage);
-  const failing = homeFunctionNames
+  const failing = homeFunctionsOf({ events })
     // What callers of the API see is counted at its edge, and runners of steps throw whatever a step
     // fails with: what fails by our fault is measured by itself, or fails a workflow of the platform.
     .filter((name) =>

@@ -11,7 +11,7 @@ export function messageAlarms({ stage }: StageSettings): readonly Alarm[] {
     metric({
       name: 'outbox-lag',
       priority: 'P2',
-      about: 'events wait in the outbox for more than a minute: nobody relays them to Kafka',
+      about: 'events wait in the outbox for more than a minute: nobody relays or reads them',
       runbook: 'outbox-lag',
       signal: math(
         'MAX(METRICS())',

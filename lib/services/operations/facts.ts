@@ -22,7 +22,7 @@ const Home = closed({
   ...place,
   vault: text,
   secretsPrefix: text,
-  topicsCluster: text,
+  topicsCluster: orNull(text),
   copies: closed({
     subnetGroup: text,
     securityGroup: text,

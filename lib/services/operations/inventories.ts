@@ -38,6 +38,8 @@ export const INVENTORIES = {
     effect: 'note',
     parameters: {},
     async perform({ topics, documents, facts, clock }, _, call) {
+      // Topics of a stage without Kafka are names in the registry, and have no settings.
+      if (facts.topicsCluster === null) return { key: null, count: 0 };
       const now = clock.now();
       const all = await topics.list(facts.topicsCluster);
       if (all.length === 0) throw new OperationFailure('NotFound', 'the cluster has no topic');

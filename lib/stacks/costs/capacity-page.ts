@@ -40,6 +40,7 @@ export function capacityOf({ database, engine, events, api }: StageSettings): Ca
   if (capacity.kind !== 'provisioned') throw new TypeError('its database has no size of its own');
   const size = capacity.instance.split('.').at(-1) ?? '';
   const writerCores = CORES[size];
+  if (events === null) throw new TypeError('it has no brokers');
   if (writerCores === undefined)
     throw new TypeError(`nobody knows the cores of ${capacity.instance}`);
   return {

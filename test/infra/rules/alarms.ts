@@ -242,7 +242,7 @@ export const DASHBOARDS: Rule = {
       ...boardsOf(made).flatMap(({ name }) =>
         boards.includes(dashboardName(made.settings, name)) ? [] : [`no dashboard ${name}`],
       ),
-      ...savedQueries(made.settings.stage).flatMap(({ name, groups }) => [
+      ...savedQueries(made.settings).flatMap(({ name, groups }) => [
         ...(queries.includes(`cloudflow-${made.settings.stage}/${name}`)
           ? []
           : [`no query ${name}`]),

@@ -16,7 +16,13 @@ import {
   type KafkaUse,
   kafkaUses,
 } from '#config/capabilities.ts';
-import { CONTAINERS, type FunctionName, functionSpec, functionsOf } from '#config/functions.ts';
+import {
+  CONTAINERS,
+  engineOf,
+  type FunctionName,
+  functionSpec,
+  functionsOf,
+} from '#config/functions.ts';
 import { DEAD_TICKS } from '#config/queues.ts';
 import { type TopicName, topicNames } from '#config/topics.ts';
 import type { KafkaTrigger } from '#config/triggers.ts';
@@ -519,6 +525,10 @@ function roles(
     const role = roleAt(stackOf(id), functionOf(made, name)?.Properties['Role']);
     const can = new Set<Capability>(functionSpec(name).can);
     const copied = made.settings.standby !== null && can.has('secrets:tenants:write');
+    if (made.settings.events === null) {
+      for (const each of can)
+        if (each === 'recovery:topics' || each.startsWith('kafka:')) can.delete(each);
+    }
     const wanted = [
       ...[...can].flatMap((each) => STATEMENTS[each]),
       ...besides(name),
@@ -526,7 +536,7 @@ function roles(
     ];
     return [{ role, of: name, wanted }];
   });
-  const engine = new Set<Capability>(CONTAINERS.engine.can);
+  const engine = new Set<Capability>(CONTAINERS[engineOf(made.settings)].can);
   const task = roleAt('Engine', engineTask(made)?.Properties['TaskRoleArn']);
   const clocks = clocksOf(made).map(([id, { Properties }]) => ({
     role: roleAt(stackOf(id), (Properties['Target'] as { RoleArn: unknown }).RoleArn),

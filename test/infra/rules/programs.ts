@@ -1,4 +1,4 @@
-import { CONTAINERS, functionSpec, functionsOf } from '#config/functions.ts';
+import { CONTAINERS, engineOf, functionSpec, functionsOf } from '#config/functions.ts';
 import { engineTask, functionOf, type Rule } from './view.ts';
 
 /** Set beside the registry's, for Node itself. */
@@ -31,7 +31,7 @@ export const VARIABLES: Rule = {
       ...compare(
         'engine',
         (container?.Environment ?? []).map(({ Name }) => Name),
-        CONTAINERS.engine.env,
+        CONTAINERS[engineOf(made.settings)].env,
       ),
     ];
   },

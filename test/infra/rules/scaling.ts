@@ -42,7 +42,7 @@ function trackedOf({ signal }: ScalingGoal): unknown {
 export const DISKS: Rule = {
   name: 'disks of brokers grow by themselves up to the most that their stage says',
   problems(made) {
-    const { storage } = made.settings.events;
+    const storage = made.settings.events?.storage ?? null;
     const targets = entriesOf(made, 'AWS::ApplicationAutoScaling::ScalableTarget').filter(
       ([, { Properties }]) => Properties['ServiceNamespace'] === 'kafka',
     );

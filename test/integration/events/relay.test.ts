@@ -113,7 +113,9 @@ describeWithKafka('the relay from the outbox to Kafka', () => {
     await expect.poll(() => numbers.length, { timeout: 30_000 }).toBe(10);
     const pool = database.pool('cloudflow_relay');
     const lag = async () =>
-      (await readEventBacklog(pool, RELAY_GROUP, Date.now())).lagSeconds.get(TOPIC) ?? 0;
+      (
+        await readEventBacklog(pool, [{ group: RELAY_GROUP, topic: TOPIC }], Date.now())
+      ).lagSeconds.get(TOPIC) ?? 0;
     await expect.poll(lag, { timeout: 30_000 }).toBe(0);
     await broker.kill();
     // Committed while nobody can take it: accepting executions waits for no broker.
