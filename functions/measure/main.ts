@@ -1,11 +1,11 @@
 import { watchBacklog } from '#adapters/postgres/backlog.ts';
 import { watchEventBacklog } from '#adapters/postgres/event-backlog.ts';
 import { watchHeldBacklog } from '#adapters/postgres/held-backlog.ts';
+import { readersOfOutbox } from '#config/consumers.ts';
 import { readEnv } from '#config/env.ts';
 import { openPools } from '../shared/database.ts';
 import { invoked } from '../shared/invoked.ts';
 import { createBasics } from '../shared/process.ts';
-import { readersOfOutbox } from '../shared/readers.ts';
 
 const env = readEnv('measure', process.env);
 const basics = createBasics('measure', env);

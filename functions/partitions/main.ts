@@ -1,10 +1,10 @@
 import { makePartitions } from '#adapters/postgres/partitions.ts';
 import { letGo, type Upkeep } from '#adapters/postgres/upkeep.ts';
+import { readersOfOutbox } from '#config/consumers.ts';
 import { readEnv } from '#config/env.ts';
 import { openPools } from '../shared/database.ts';
 import { invoked } from '../shared/invoked.ts';
 import { createBasics } from '../shared/process.ts';
-import { readersOfOutbox } from '../shared/readers.ts';
 
 const env = readEnv('partitions', process.env);
 const basics = createBasics('partitions', env);

@@ -1,12 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import { createPostgresEventLog } from '#adapters/postgres/event-log.ts';
-import type { OutboxGroup } from '#adapters/postgres/outbox.ts';
 import { createPartitions } from '#adapters/postgres/partitions.ts';
 import { CONSUMERS, consumerNames } from '#config/consumers.ts';
 import type { ProgramEnv } from '#config/env.ts';
 import { KAFKA_LIMITS } from '#config/triggers.ts';
 import type { EventLog } from '#ports/event-log.ts';
-import { RELAY_READS } from '#services/events/relay.ts';
 import { oneKey } from '#services/shared/key-ring.ts';
 import { openCache } from './cache.ts';
 import { type Consumers, createConsumers } from './consumers.ts';
@@ -20,15 +18,6 @@ export function subscribeReaders(log: EventLog, consumers: Consumers): void {
     const { group, topic } = CONSUMERS[name];
     log.subscribe({ group, topic, most: KAFKA_LIMITS.batchSize, handle: consumers[name] });
   }
-}
-
-/** Whom messages of the outbox wait for: the relay to Kafka, or where there is none the readers themselves. */
-export function readersOfOutbox(at: { readonly kafka: boolean }): readonly OutboxGroup[] {
-  if (at.kafka) return RELAY_READS;
-  return consumerNames.map((name) => {
-    const { group, topic } = CONSUMERS[name];
-    return { group, topic };
-  });
 }
 
 /**

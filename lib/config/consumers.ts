@@ -1,4 +1,4 @@
-import type { TopicName } from './topics.ts';
+import { relayedTopics, type TopicName } from './topics.ts';
 
 /** A group that reads a topic and makes something of what it says. */
 export interface ConsumerSpec {
@@ -70,3 +70,17 @@ export const MOST_MAIL_TRIES = 1 + RETRY_PAUSES_MS.length;
 
 /** Within which somebody must have handled a dead letter. */
 export const DUE_MS = { critical: 4 * 3_600_000, other: 24 * 3_600_000 } as const;
+
+/** What brings the outbox to Kafka, where there is one. */
+export const RELAY_GROUP = 'relay';
+
+/** Whom messages of the outbox wait for: the relay to Kafka, or where there is none the readers themselves. */
+export function readersOfOutbox(at: {
+  readonly kafka: boolean;
+}): readonly { readonly group: string; readonly topic: TopicName }[] {
+  if (at.kafka) return relayedTopics.map((topic) => ({ group: RELAY_GROUP, topic }));
+  return consumerNames.map((name) => {
+    const { group, topic } = CONSUMERS[name];
+    return { group, topic };
+  });
+}

@@ -10,10 +10,11 @@ import { createPostgresEventLog, POSTGRES_LOG_TIMES } from '#adapters/postgres/e
 import { createMailTries } from '#adapters/postgres/mail-tries.ts';
 import type { OutboxGroup } from '#adapters/postgres/outbox.ts';
 import { createPartitions } from '#adapters/postgres/partitions.ts';
+import { readersOfOutbox } from '#config/consumers.ts';
 import { TIME_LIMITS } from '#config/time-limits.ts';
 import { relayedTopics, TOPICS, topicNames } from '#config/topics.ts';
 import { createConsumers } from '#functions/shared/consumers.ts';
-import { readersOfOutbox, subscribeReaders } from '#functions/shared/readers.ts';
+import { subscribeReaders } from '#functions/shared/readers.ts';
 import { RELAY_POLL_MS } from '#functions/shared/relay.ts';
 import type { Cache } from '#ports/cache.ts';
 import type { Clock } from '#ports/clock.ts';

@@ -8,8 +8,8 @@
  *  R3 topics wait for nobody but themselves, and within a topic a request goes to all its partitions at once.
  */
 
+import { RELAY_GROUP } from '#config/consumers.ts';
 import { METRICS } from '#config/metrics.ts';
-import { relayedTopics } from '#config/topics.ts';
 import { parseEvent } from '#core/events/parse.ts';
 import type { Clock } from '#ports/clock.ts';
 import {
@@ -22,11 +22,6 @@ import {
 } from '#ports/event-log.ts';
 import type { Log } from '#ports/log.ts';
 import { type LayAsideDeps, layAside } from './lay-aside.ts';
-
-export const RELAY_GROUP = 'relay';
-
-/** What the relay reads: everything that has a topic. */
-export const RELAY_READS = relayedTopics.map((topic) => ({ group: RELAY_GROUP, topic }));
 
 export interface RelayDeps extends LayAsideDeps {
   /** The log in the database. */

@@ -14,10 +14,10 @@ import { createPlainCodec } from '#adapters/postgres/payload-codec.ts';
 import { createPool } from '#adapters/postgres/pool.ts';
 import { letGo } from '#adapters/postgres/upkeep.ts';
 import { DATABASE_ROLES } from '#config/capabilities.ts';
+import { readersOfOutbox } from '#config/consumers.ts';
 import type { JsonObject } from '#core/json.ts';
 import { type EmbeddedPostgres, startEmbeddedPostgres } from '#local/embedded-postgres.ts';
 import { NO_METRICS } from '#ports/metrics.ts';
-import { RELAY_READS } from '#services/events/relay.ts';
 import { aDefinition, startTestApi } from '#test/support/api.ts';
 import { describeWithPostgres, type TestDatabase } from '#test/support/database.ts';
 import { TENANT } from '#test/support/platform.ts';
@@ -80,7 +80,12 @@ describeWithPostgres('an owner who is no superuser, as on Aurora', () => {
     const letGoOf = () =>
       letGo(
         {
-          ...{ relay, codec: createPlainCodec(), ids: createIds(), readers: RELAY_READS },
+          ...{
+            relay,
+            codec: createPlainCodec(),
+            ids: createIds(),
+            readers: readersOfOutbox({ kafka: true }),
+          },
           ...{ log: createSilentLog(), metrics: NO_METRICS },
         },
         Date.now() + 400 * 86_400_000,
