@@ -5,7 +5,7 @@ import { Bucket } from 'aws-cdk-lib/aws-s3';
 import { Stack } from 'aws-cdk-lib/core';
 import { beforeAll, describe, expect, inject, it } from 'vitest';
 import { standbyAlarmsOf } from '#config/alarms/recovery.ts';
-import { CONTAINERS, functionSpec, functionsOf } from '#config/functions.ts';
+import { CONTAINERS, engineOf, functionSpec, functionsOf } from '#config/functions.ts';
 import { quotaNeeds } from '#config/quotas.ts';
 import { readStageSettings, regionsOf } from '#config/stage-settings.ts';
 import { STAGES } from '#config/stages.ts';
@@ -394,8 +394,10 @@ describe.each(STAGES)('what stage %s deploys', (stage) => {
   });
 
   it('builds the engine’s image of its bundle and a Dockerfile alone', () => {
+    const { beside } = CONTAINERS[engineOf(made.settings)];
     expect(made.image.filter((file) => !file.endsWith('.map'))).toEqual([
       'Dockerfile',
+      ...((beside as readonly string[]).includes('cache') ? ['cache-client.mjs'] : []),
       'evaluator.mjs',
       'index.mjs',
     ]);

@@ -43,6 +43,11 @@ function denying(type: string, policyType: string, property: string, words: stri
   };
 }
 
+const encrypted = ({ EncryptionInfo }: Readonly<Record<string, unknown>>): boolean => {
+  const transit = member(EncryptionInfo, 'EncryptionInTransit');
+  return member(transit, 'ClientBroker') === 'TLS' && member(transit, 'InCluster') === true;
+};
+
 const NO_PLAIN = '"aws:SecureTransport":"false"';
 const node: Look = () =>
   DEFAULT_MIN_VERSION === 'TLSv1.2' ? [] : [`Node speaks ${DEFAULT_MIN_VERSION}`];
@@ -75,10 +80,7 @@ const LOOKS: { readonly [H in HopName]: readonly Look[] } = {
     node,
   ],
   'programs to Kafka, and between brokers': [
-    each('AWS::MSK::Cluster', ({ EncryptionInfo }) => {
-      const transit = member(EncryptionInfo, 'EncryptionInTransit');
-      return member(transit, 'ClientBroker') === 'TLS' && member(transit, 'InCluster') === true;
-    }),
+    (made) => each('AWS::MSK::Cluster', encrypted, made.settings.events ? 'wrong' : 'fine')(made),
     node,
   ],
   'programs to the cache': [

@@ -66,7 +66,10 @@ const readers = (made: Synthesised): readonly string[] =>
       const topics = (Properties['Topics'] as readonly string[]).join();
       return `${invokedBy(made, stackOf(id), Properties['FunctionName'])} of ${topics} in ${of.ConsumerGroupId}`;
     }),
-    triggers('kafka').map(({ name, trigger }) => `${name} of ${trigger.topic} in ${trigger.group}`),
+    // without Kafka they run beside the engine
+    triggers('kafka')
+      .filter(({ name }) => functionsOf(made.settings).includes(name))
+      .map(({ name, trigger }) => `${name} of ${trigger.topic} in ${trigger.group}`),
   );
 
 const mappings = (made: Synthesised): readonly string[] =>
@@ -274,6 +277,6 @@ export const TOPICS_OF_THE_LOG: Rule = {
     compare(
       'topic',
       made.ofType('AWS::MSK::Topic').map(({ Properties }) => String(Properties['TopicName'])),
-      Object.keys(TOPICS),
+      made.settings.events === null ? [] : Object.keys(TOPICS),
     ),
 };
