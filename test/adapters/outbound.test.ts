@@ -36,6 +36,8 @@ const GUARDS: readonly (readonly [RegExp, Guard])[] = [
   [/^lib\/adapters\/redis\/connect\.ts/, 'cache'],
   [/^lib\/adapters\/kafka\/writer\.ts/, 'event_log'],
   [/^lib\/adapters\/kafka\/reader\.ts/, 'loop'],
+  // Questions go out through the writer; who waits for an answer gives up after the time limit of replies.
+  [/^lib\/adapters\/kafka\/requests\.ts/, 'loop'],
   [/^lib\/adapters\/kafka\/(?:topics|event-log|topic-inventory)\.ts/, 'operator'],
   [/^lib\/adapters\/http\/(?:undici-http|node-http|dns-resolver)\.ts/, 'gate'],
   // What asks whether the platform answers: a time limit for each, and the next after ten seconds.

@@ -50,6 +50,7 @@ describeWithPostgres('the deployed functions, as API Gateway calls them', () => 
       CACHE_URL: '',
       CACHE_AUTH: 'url',
       RECORDS_TABLE: '',
+      KAFKA_CLUSTER_ARN: '',
     });
     workflows = (await import('#functions/workflows/main.ts')).handler;
     executions = (await import('#functions/executions/main.ts')).handler;
