@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, it } from 'vitest';
 import { createSilentLog } from '#adapters/local/json-log.ts';
 import { createSystemClock } from '#adapters/local/system-clock.ts';
 import type { Json } from '#core/json.ts';
@@ -15,7 +15,7 @@ import {
 import { createHeldClock, type HeldClock } from '#test/support/held-clock.ts';
 import { createPeople, type People } from '#test/support/people.ts';
 import { type Post, type PostOptions, postingTo } from '#test/support/posting.ts';
-import { hasRedis, type RedisServer, startRedis } from '#test/support/redis-server.ts';
+import { describeWithRedis, type RedisServer, startRedis } from '#test/support/redis-server.ts';
 
 const PASSWORD = 'a long walk in the rain';
 /** What docs/identity.md promises. */
@@ -195,11 +195,7 @@ describeWithPostgres('within two seconds, in every process,', () => {
     expect([await list('/workflows'), await list('/connections')]).toEqual([403, 200]);
   });
 
-  describe('also while the cache is away:', () => {
-    if (!hasRedis) {
-      it.skip('there is no redis-server on the path', () => undefined);
-      return;
-    }
+  describeWithRedis('also while the cache is away:', () => {
     let redis: RedisServer;
     const caches: OpenedCache[] = [];
     beforeAll(async () => {

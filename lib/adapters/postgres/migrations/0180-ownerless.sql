@@ -1,6 +1,9 @@
 -- Takes executions that belong to a name which no process has: the row of a process goes when nothing is its
 -- own any more, and a claim of its that was on its way still may be written after that. Nobody else would ever
 -- find them. Reads all that is active, so one process at a time does it, now and then.
+-- The rows of processes that are dead for a minute and have nothing left go first: while there is one, each look of
+-- a take-over reads all that is active. What such a process might still claim is nobody's then, and is found here
+-- the next time.
 create function take_ownerless(p_owner text, p_limit integer)
   returns table (tenant_id uuid, id uuid)
   language plpgsql
@@ -10,6 +13,10 @@ begin
   if not pg_try_advisory_xact_lock(hashtext('cloudflow.ownerless')) then
     return;
   end if;
+  delete from engine_processes p
+  where p.lease_until < clock_timestamp() - interval '1 minute'
+    and not exists (
+      select from workflow_executions e where e.outcome is null and e.owner = p.owner);
   return query
   with ownerless as (
     select e.tenant_id, e.id from workflow_executions e
