@@ -17,7 +17,7 @@ export function longRun(common: Common, minutes: number): RunOptions {
     only: null,
     engines: 2,
     kafka: true,
-    diskMb: 6_000,
+    diskMb: 12_000,
     places: 24,
     mostActive: 400,
     pauseMs: minutes >= 10 ? 40_000 : 9_000,
