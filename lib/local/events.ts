@@ -32,6 +32,8 @@ import { createMailSender } from '#services/notifications/send-mail.ts';
 /** A laptop's brokers have no use for the partitions of production. */
 const MOST_PARTITIONS = 12;
 const MOST_COPIES = 3;
+/** Real milliseconds between looks for brokers that were away when the platform started. */
+const BROKERS_LOOK_MS = 2_000;
 
 export interface LocalEvents {
   /** Who reads the outbox, and what of it. */
@@ -71,27 +73,33 @@ export async function startEvents(deps: {
     log,
     times: { ...POSTGRES_LOG_TIMES, pollMs },
   });
-  const kafka = brokers === null ? null : await openKafka(brokers, { clock, log, metrics });
-  const relay =
-    kafka === null
-      ? null
-      : startRelay({
-          from: outbox,
-          to: kafka,
-          topics: relayedTopics,
-          deadLetters: createDeadLetterBox({ ...deps, partitions }),
-          clock,
-          log,
-          metrics,
-        });
+  const kafka =
+    brokers === null ? null : createKafkaEventLog(kafkaAccess(brokers), { clock, log, metrics });
   const mail = createMailSender({ ...deps, tries: createMailTries(pool) });
   const consumers = createConsumers({ ...deps, mail, partitions });
-  subscribeReaders(kafka ?? outbox, consumers);
+  let relay: { close(): Promise<void> } | null = null;
+  const begin = (): void => {
+    if (kafka !== null) {
+      relay = startRelay({
+        from: outbox,
+        to: kafka,
+        topics: relayedTopics,
+        deadLetters: createDeadLetterBox({ ...deps, partitions }),
+        clock,
+        log,
+        metrics,
+      });
+    }
+    subscribeReaders(kafka ?? outbox, consumers);
+  };
+  // Whoever wrote to a topic before it is as it must be would find its keys elsewhere afterwards.
+  const stopLooking = await onceTopicsAre(brokers, deps, begin);
   const reads = readersOfOutbox({ kafka: kafka !== null });
   return {
     reads,
     look: watchEventBacklog(metrics, pool, reads),
     async close() {
+      await stopLooking();
       await relay?.close();
       await kafka?.close();
       await outbox.close();
@@ -104,14 +112,65 @@ export function kafkaAccess(brokers: readonly string[]): KafkaAccess {
   return { brokers: async () => brokers, login: null, clientId: 'cloudflow' };
 }
 
-async function openKafka(
+/**
+ * Begins once the topics are as they must be: at once where the brokers answer, and later where they are away,
+ * for all that is acknowledged meanwhile waits in the outbox. Answers how to stop waiting for them. Throws where
+ * brokers have topics that cannot become what they must be.
+ */
+async function onceTopicsAre(
+  brokers: readonly string[] | null,
+  { clock, log }: { readonly clock: Clock; readonly log: Log },
+  begin: () => void,
+): Promise<() => Promise<void>> {
+  const done = async (): Promise<void> => undefined;
+  if (brokers !== null) {
+    try {
+      await makeTopics(brokers, log);
+    } catch (error) {
+      if (error instanceof TypeError) throw error;
+      log.error('EVENT_LOG_AWAY', { error });
+      return lookAgain(brokers, { clock, log }, begin);
+    }
+  }
+  begin();
+  return done;
+}
+
+/** Resolves what it answers when the look under way has ended. */
+function lookAgain(
   brokers: readonly string[],
-  deps: { readonly clock: Clock; readonly log: Log; readonly metrics: Metrics },
-) {
-  const access = kafkaAccess(brokers);
+  { clock, log }: { readonly clock: Clock; readonly log: Log },
+  begin: () => void,
+): () => Promise<void> {
+  let closed = false;
+  let timer: { cancel(): void } | null = null;
+  let turn: Promise<void> = Promise.resolve();
+  const look = async (): Promise<void> => {
+    try {
+      await makeTopics(brokers, log);
+      if (!closed) begin();
+    } catch (error) {
+      log.warn('EVENT_LOG_AWAY', { error });
+      if (!closed) wait();
+    }
+  };
+  const wait = (): void => {
+    timer = clock.after(BROKERS_LOOK_MS, () => {
+      turn = look();
+    });
+  };
+  wait();
+  return async () => {
+    closed = true;
+    timer?.cancel();
+    await turn;
+  };
+}
+
+async function makeTopics(brokers: readonly string[], log: Log): Promise<void> {
   const factor = Math.min(MOST_COPIES, brokers.length);
   const { made, grown, changed } = await reconcileTopics(
-    access,
+    kafkaAccess(brokers),
     topicNames.map((name) => ({
       name,
       partitions: Math.min(TOPICS[name].partitions, MOST_PARTITIONS),
@@ -120,9 +179,8 @@ async function openKafka(
     { factor, minInSync: Math.max(1, factor - 1) },
   );
   if (made.length + grown.length + changed.length > 0) {
-    deps.log.info('TOPICS_RECONCILED', { applied: [...made, ...grown, ...changed] });
+    log.info('TOPICS_RECONCILED', { applied: [...made, ...grown, ...changed] });
   }
-  return createKafkaEventLog(access, deps);
 }
 
 /** Asks engines in other processes over Kafka; nothing is connected before the first question. */

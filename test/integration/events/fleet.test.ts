@@ -11,6 +11,19 @@ import {
 } from '../platform-process.ts';
 
 const LONG_MS = 90_000;
+const PAUSING = {
+  workflow_id: 'pausing',
+  version: '1.0.0',
+  steps: [
+    { id: 'a-while', type: 'wait', config: { duration: '1s' } },
+    {
+      id: 'then',
+      type: 'transform',
+      depends_on: ['a-while'],
+      config: { value: { done: true } },
+    },
+  ],
+};
 
 /** The platform as `npm start -- --engines 2 --kafka` starts it. */
 describeWithKafka('engines in processes of their own, and Kafka', () => {
@@ -46,6 +59,24 @@ describeWithKafka('engines in processes of their own, and Kafka', () => {
       }
       return true;
     });
+  }
+
+  /** What the topics say has been read by those who count, each once. */
+  async function billed({ postgresUrl }: RunningPlatform, ids: readonly string[]): Promise<void> {
+    const database = new pg.Client({ connectionString: postgresUrl });
+    await database.connect();
+    try {
+      const wanted = [...ids].sort();
+      await within('all to be billed', LONG_MS, async () => {
+        const { rows } = await database.query<{ id: string }>(
+          'select execution_id as id from usage_records order by 1',
+        );
+        expect(rows.length).toBeLessThanOrEqual(wanted.length);
+        return rows.length === wanted.length && rows.every(({ id }, i) => id === wanted[i]);
+      });
+    } finally {
+      await database.end();
+    }
   }
 
   it('whoever operates an execution is answered when an engine has heard it, and without brokers too', {
@@ -93,21 +124,7 @@ describeWithKafka('engines in processes of their own, and Kafka', () => {
       ...['--engines', '2', '--kafka', broker.address, '--no-example'],
     ]);
     expect(readStack(folder.path)).toMatchObject({ kafka_brokers: broker.address });
-    await platform.client.createWorkflow({
-      body: {
-        workflow_id: 'pausing',
-        version: '1.0.0',
-        steps: [
-          { id: 'a-while', type: 'wait', config: { duration: '1s' } },
-          {
-            id: 'then',
-            type: 'transform',
-            depends_on: ['a-while'],
-            config: { value: { done: true } },
-          },
-        ],
-      } as never,
-    });
+    await platform.client.createWorkflow({ body: PAUSING as never });
     const before = await begin(platform, 20);
     await completed(platform, before);
 
@@ -124,21 +141,34 @@ describeWithKafka('engines in processes of their own, and Kafka', () => {
     await broker.start();
     const after = await begin(platform, 20);
     await completed(platform, after);
-    const database = new pg.Client({ connectionString: platform.postgresUrl });
-    await database.connect();
-    try {
-      const ids = [...before, ...without, ...after].sort();
-      // What the topics say has been read by those who count, each once.
-      await within('all to be billed', LONG_MS, async () => {
-        const { rows } = await database.query<{ id: string }>(
-          'select execution_id as id from usage_records order by 1',
-        );
-        expect(rows.length).toBeLessThanOrEqual(ids.length);
-        return rows.length === ids.length && rows.every(({ id }, i) => id === ids[i]);
-      });
-    } finally {
-      await database.end();
-    }
+    await billed(platform, [...before, ...without, ...after]);
+    platform.signal('SIGTERM');
+    expect(await platform.ended).toMatchObject({ code: 0 });
+  });
+
+  it('a platform that begins while its brokers are away ends what was acknowledged, and tells of it later', {
+    timeout: 400_000,
+  }, async () => {
+    const flags = ['--engines', '2', '--kafka', broker.address, '--no-example'];
+    const first = await folder.start(flags);
+    await first.client.createWorkflow({ body: PAUSING as never });
+    const before = await begin(first, 20);
+    await broker.kill();
+    first.signal('SIGKILL');
+    await first.ended;
+
+    const second = await folder.start(flags);
+    const meanwhile = await begin(second, 20);
+    await completed(second, [...before, ...meanwhile]);
+    await broker.start();
+    await billed(second, [...before, ...meanwhile]);
+    second.signal('SIGTERM');
+    expect(await second.ended).toMatchObject({ code: 0 });
+  });
+
+  it('a platform that never saw its brokers ends in order', { timeout: 400_000 }, async () => {
+    await broker.kill();
+    const platform = await folder.start(['--kafka', broker.address, '--no-example']);
     platform.signal('SIGTERM');
     expect(await platform.ended).toMatchObject({ code: 0 });
   });
