@@ -11,6 +11,8 @@ import type {
 } from './evidence.ts';
 
 const PAGE = 500;
+const OF_PAGE = 'unnest($1::uuid[], $2::uuid[]) as page (tenant_id, execution_id)';
+const NOBODY = '00000000-0000-0000-0000-000000000000';
 
 interface Row {
   readonly tenant: string;
@@ -39,18 +41,20 @@ function plain(text: string | null): unknown {
 
 /** Every execution, in pages, each with its whole log and its steps. */
 export async function* readExecutions(pool: Pool): AsyncGenerator<StoredExecution> {
-  for (let after = '00000000-0000-0000-0000-000000000000'; ; ) {
+  // Along the keys of the tables, or each page would look through all rows there are.
+  let after: Pick<Row, 'tenant' | 'id'> = { tenant: NOBODY, id: NOBODY };
+  for (;;) {
     const { rows } = await pool.query<Row>(
       `select tenant_id as tenant, id, workflow_id as workflow, version, program_hash as hash, runtime,
               status, output, error, compensation, owner, epoch, parent_id as parent, parent_step as "parentStep",
               labels ->> 'key' as key,
               (extract(epoch from started_at) * 1000)::float8 as started,
               (extract(epoch from ended_at) * 1000)::float8 as ended
-       from workflow_executions where id > $1 order by id limit ${PAGE}`,
-      [after],
+       from workflow_executions where (tenant_id, id) > ($1, $2) order by tenant_id, id limit ${PAGE}`,
+      [after.tenant, after.id],
     );
     if (rows.length === 0) return;
-    const ids = rows.map(({ id }) => id);
+    const of = [rows.map(({ tenant }) => tenant), rows.map(({ id }) => id)];
     const { rows: events } = await pool.query<{
       id: string;
       seq: number;
@@ -59,8 +63,8 @@ export async function* readExecutions(pool: Pool): AsyncGenerator<StoredExecutio
       payload: string;
     }>(
       `select execution_id as id, seq, epoch, (extract(epoch from at) * 1000)::float8 as at, payload
-       from execution_events where execution_id = any ($1) order by execution_id, seq`,
-      [ids],
+       from execution_events join ${OF_PAGE} using (tenant_id, execution_id) order by execution_id, seq`,
+      of,
     );
     const { rows: steps } = await pool.query<{
       id: string;
@@ -74,8 +78,8 @@ export async function* readExecutions(pool: Pool): AsyncGenerator<StoredExecutio
       `select execution_id as id, step, status, attempts, output,
               (extract(epoch from started_at) * 1000)::float8 as started,
               (extract(epoch from ended_at) * 1000)::float8 as ended
-       from workflow_steps where execution_id = any ($1)`,
-      [ids],
+       from workflow_steps join ${OF_PAGE} using (tenant_id, execution_id)`,
+      of,
     );
     const eventsOf = Map.groupBy(events, ({ id }) => id);
     const stepsOf = Map.groupBy(steps, ({ id }) => id);
@@ -113,7 +117,7 @@ export async function* readExecutions(pool: Pool): AsyncGenerator<StoredExecutio
         ),
       };
     }
-    after = ids.at(-1) as string;
+    after = rows.at(-1) as Row;
   }
 }
 
