@@ -26,7 +26,8 @@ export interface UserStore {
   ): Promise<Replaced<UserRecord> | { readonly kind: 'last' }>;
   /**
    * In one transaction: whatever was begun with the old one is good no more (resets and changes of address
-   * that were mailed, halves of sign-ins), and sessions end. False: it is not the one that was proven.
+   * that were mailed, halves of sign-ins), and sessions end. False: it is not the one that was proven, or
+   * the user is not who may set one (`of`), for instance since somebody deactivated them meanwhile.
    */
   setPassword(tenant: string, id: string, password: NewPassword): Promise<boolean>;
   /** The same password under other parameters; nothing happens where another was set meanwhile. */
@@ -74,6 +75,12 @@ export interface UserCredentials extends UserRecord {
 
 export interface NewPassword {
   readonly hash: string;
+  /** Whose it becomes: of a user who is active, or of one who was invited and is active by it. */
+  readonly of: Exclude<UserStatus, 'deactivated'>;
+  /** Whoever sets it was mailed a token, and so has shown that they read what is mailed there. */
+  readonly mailed: boolean;
+  /** What they call themselves from now on; left out: as before. */
+  readonly name?: string;
   /** The revision of the password that was proven for it; null: something else was. */
   readonly proven: number | null;
   readonly because: Extract<EndReason, 'password_changed' | 'password_reset'>;

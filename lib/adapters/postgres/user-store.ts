@@ -136,14 +136,18 @@ export function createPostgresUsers(pool: Pool): UserStore {
         return { kind: there.rowCount === 0 ? 'not_found' : 'changed' };
       }),
 
-    setPassword: (tenant, id, { hash, proven, because, except, now }) =>
+    setPassword: (tenant, id, { hash, of, mailed, name, proven, because, except, now }) =>
       withTenant(pool, tenant, async (client) => {
         // First, and so the lock that sessions are opened under: one is opened before this and ended by it, or not at all.
         const { rowCount } = await client.query(
           `update users
-           set password_hash = $3, password_revision = password_revision + 1, updated_at = to_timestamp($4)
-           where tenant_id = $1 and id = $2 and ($5::integer is null or password_revision = $5)`,
-          [tenant, id, hash, seconds(now), proven],
+           set password_hash = $3, password_revision = password_revision + 1, updated_at = to_timestamp($4),
+               status = 'active', name = coalesce($8, name),
+               email_verified_at = case when $7 then to_timestamp($4) else email_verified_at end,
+               revision = revision + case when $7 then 1 else 0 end
+           where tenant_id = $1 and id = $2 and status = $6
+             and ($5::integer is null or password_revision = $5)`,
+          [tenant, id, hash, seconds(now), proven, of, mailed, name ?? null],
         );
         if (rowCount !== 1) return false;
         await client.query(

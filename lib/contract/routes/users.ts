@@ -252,6 +252,8 @@ export const userRoutes = {
     permission: 'user:write',
     audit: 'change',
     summary: 'let a deactivated user sign in again',
+    description:
+      'Who was deactivated before they accepted their invitation is `invited` again, by another one that is mailed; they are active once they accept it.',
     params: ByUser,
     response: User,
     status: 200,

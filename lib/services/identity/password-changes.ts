@@ -2,7 +2,7 @@ import type { Body } from '#contract/routes.ts';
 import { CloudFlowError } from '#core/errors.ts';
 import type { OneTimeToken, TokenPurpose } from '#ports/one-time-tokens.ts';
 import type { ClientInfo } from '#ports/sessions.ts';
-import type { UserRecord } from '#ports/users.ts';
+import type { NewPassword, UserRecord } from '#ports/users.ts';
 import type { AuditNotes } from '../audit/auditor.ts';
 import { canonicalAddress } from './address.ts';
 import type { IdentityDeps } from './deps.ts';
@@ -33,7 +33,8 @@ export async function changePassword(
   await attempt.succeeded();
   const hash = await hashOf(deps, body.new_password);
   const set = await deps.users.setPassword(tenant, id, {
-    ...{ hash, proven: user.passwordRevision, because: 'password_changed', except: session },
+    ...{ hash, of: 'active', mailed: false, because: 'password_changed', except: session },
+    proven: user.passwordRevision,
     now: deps.clock.now(),
   });
   // Somebody set another while this one was being looked at: what was current is not any more.
@@ -76,10 +77,7 @@ export async function resetPassword(
     requireSuitable(body.new_password, '/body/new_password', wordsOf(user));
     return body.new_password;
   });
-  if (user.status !== 'active') throw gone();
-  await resetTo(deps, user, hash);
-  const now = deps.clock.now();
-  await deps.users.update(user.tenant, user.id, { emailVerifiedAt: now }, null, now);
+  await setMailed(deps, user, { hash, of: 'active' });
 }
 
 export async function acceptInvitation(
@@ -91,15 +89,8 @@ export async function acceptInvitation(
     requireSuitable(body.password, '/body/password', wordsOf(user));
     return body.password;
   });
-  if (user.status !== 'invited') throw gone();
-  await resetTo(deps, user, hash);
-  const now = deps.clock.now();
-  const change = {
-    status: 'active' as const,
-    emailVerifiedAt: now,
-    ...(body.name === undefined ? {} : { name: body.name }),
-  };
-  await deps.users.update(user.tenant, user.id, change, null, now);
+  const { name } = body;
+  await setMailed(deps, user, { hash, of: 'invited', ...(name === undefined ? {} : { name }) });
 }
 
 /** Uses the token up, once everything else about the request is right and the password is hashed. */
@@ -131,12 +122,24 @@ function hashOf(deps: IdentityDeps, password: string): Promise<string> {
   return deps.hasher.hash(normalPassword(password));
 }
 
-/** Whatever the password was. */
-async function resetTo(deps: IdentityDeps, user: UserRecord, hash: string): Promise<void> {
-  await deps.users.setPassword(user.tenant, user.id, {
-    ...{ hash, proven: null, because: 'password_reset', except: null },
+/**
+ * Whatever the password was. Throws TOKEN_INVALID where the user is by now another than the token was for:
+ * whoever deactivates somebody at the same moment must find them deactivated afterwards.
+ */
+async function setMailed(
+  deps: IdentityDeps,
+  user: UserRecord,
+  password: Pick<NewPassword, 'hash' | 'of' | 'name'>,
+): Promise<void> {
+  const set = await deps.users.setPassword(user.tenant, user.id, {
+    ...password,
+    mailed: true,
+    proven: null,
+    because: 'password_reset',
+    except: null,
     now: deps.clock.now(),
   });
+  if (!set) throw gone();
 }
 
 function wrongNow(): CloudFlowError {

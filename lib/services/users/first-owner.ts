@@ -1,6 +1,6 @@
 import { TENANT_SLUG } from '#contract/schemas/identity.ts';
 import { CloudFlowError, type Problem } from '#core/errors.ts';
-import type { TenantMaker } from '#ports/users.ts';
+import type { TenantMaker, UserStatus } from '#ports/users.ts';
 import type { Auditor } from '../audit/auditor.ts';
 import { operatorAct } from '../audit/operator-act.ts';
 import { canonicalAddress } from '../identity/address.ts';
@@ -65,7 +65,8 @@ export async function makeFirstOwner(
   return await operatorAct(deps, 'makeTenant', async (audit) => {
     audit.know({ tenant, target: `user:${user}` });
     await audit.begin();
-    return await make(deps, request, { tenant, user, address, there: found !== null, now });
+    const was = found?.status ?? null;
+    return await make(deps, request, { tenant, user, address, was, now });
   });
 }
 
@@ -76,19 +77,19 @@ async function make(
     tenant,
     user,
     address,
-    there,
+    was,
     now,
   }: {
     readonly tenant: string;
     readonly user: string;
     readonly address: string;
-    /** The owner is, without a password. */
-    readonly there: boolean;
+    /** Of the owner where they are there, without a password; null: they are not. */
+    readonly was: UserStatus | null;
     readonly now: number;
   },
 ): Promise<FirstOwner> {
   await deps.maker.ensure({ id: tenant, slug, name, now });
-  if (!there) {
+  if (was === null) {
     await deps.users.create({
       tenant,
       id: user,
@@ -105,7 +106,8 @@ async function make(
     if (deps.hasher === null) throw new TypeError('nothing here hashes passwords');
     const hash = await deps.hasher.hash(normalPassword(password));
     await deps.users.setPassword(tenant, user, {
-      ...{ hash, proven: null, because: 'password_reset', except: null },
+      ...{ hash, of: was === 'invited' ? was : 'active', mailed: true },
+      ...{ proven: null, because: 'password_reset', except: null },
       now,
     });
     return { tenant, user, invitation: null };

@@ -127,6 +127,10 @@ export async function deactivateUser(
   return present(await change(deps, current, { status: 'deactivated' }, false));
 }
 
+/**
+ * Whoever never accepted their invitation is invited again and not active: nothing was shown of their
+ * address, and they have no way in. What was mailed before ended when they were deactivated.
+ */
 export async function activateUser(
   deps: UserDeps,
   principal: Principal,
@@ -137,7 +141,24 @@ export async function activateUser(
   if (current.status === 'invited') {
     throw new CloudFlowError('CONFLICT', 'the invitation was not accepted yet');
   }
+  if (current.status === 'deactivated' && current.emailVerifiedAt === null) {
+    return present(await backToInvited(deps, current));
+  }
   return present(await change(deps, current, { status: 'active' }, false));
+}
+
+/** Only as they were seen: of two who activate them at once one does, and they may have accepted since. */
+async function backToInvited(deps: UserDeps, seen: UserRecord): Promise<UserRecord> {
+  const { tenant, id, revision } = seen;
+  const to = { status: 'invited' } as const;
+  const answer = await deps.users.update(tenant, id, to, revision, deps.clock.now());
+  if (answer.kind !== 'replaced') {
+    throw new CloudFlowError('CONFLICT', 'somebody changed this user at the same moment');
+  }
+  const user = answer.record;
+  await deps.profiles.wrote(user);
+  await mailToken(deps, user, { purpose: 'invitation', kind: 'cfi', goodMs: INVITATION_MS });
+  return user;
 }
 
 /** For who lost their authenticator. Whoever asks could give the user's roles, and so be them anyway. */

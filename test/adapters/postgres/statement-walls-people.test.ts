@@ -251,7 +251,10 @@ describeWithPostgres('statements about people, with row-level security switched 
     });
 
   const passwordOf = (hash: string, now: number, except: string | null = null) =>
-    ({ hash, proven: null, because: 'password_reset', except, now }) as const;
+    ({
+      ...{ hash, of: 'active', mailed: false, proven: null, because: 'password_reset' },
+      ...{ except, now },
+    }) as const;
 
   const provider = (tenant: string, role: string) =>
     database.admin.query(
