@@ -111,11 +111,62 @@ describeWithPostgres('a new password', () => {
       }
     });
 
+    it('of a hundred and twenty-eight letters is taken apart into as many parts as there are', async () => {
+      const letters = '\u1f82'.repeat(128);
+      expect([...letters.normalize('NFD')]).toHaveLength(512);
+      const { set, login } = await begin();
+      expect((await set(letters.normalize('NFD'))).status).toBe(204);
+      expect((await login(letters)).status).toBe(200);
+      expect((await login(letters.normalize('NFD'))).status).toBe(200);
+    });
+
     it('is the same in every composition of its letters', async () => {
       const { set, login } = await begin();
       expect((await set('caf\u00e9 au lait \ufb01n')).status).toBe(204);
       expect((await login('cafe\u0301 au lait fin')).status).toBe(200);
     });
+  });
+
+  it('that no password can be is refused at every door alike, and told nobody again', async () => {
+    const { slug, email, login } = await somebody();
+    const token = String((await login(PASSWORD)).body['access_token']);
+    const long = 'z'.repeat(513);
+    const at = { token };
+    const doors: Readonly<Record<string, Promise<Posted>>> = {
+      '/body/password of signing in': login(long),
+      '/body/password of proving it again': post('/auth/mfa/step-up', { password: long }, at),
+      '/body/current_password of a change': post(
+        '/auth/password',
+        { current_password: long, new_password: NEW },
+        at,
+      ),
+      '/body/new_password of a change': post(
+        '/auth/password',
+        { current_password: PASSWORD, new_password: long },
+        at,
+      ),
+      '/body/current_password of another address': post(
+        '/auth/address',
+        { email: `x.${email}`, current_password: long },
+        at,
+      ),
+      '/body/new_password of a reset': post('/auth/password/reset', {
+        ...{ token: `cfp_${'A'.repeat(43)}`, new_password: long },
+      }),
+      '/body/password of an invitation': post('/auth/invitations/accept', {
+        ...{ token: `cfi_${'A'.repeat(43)}`, password: long },
+      }),
+    };
+    for (const [door, asked] of Object.entries(doors)) {
+      const { status, body } = await asked;
+      const [problem] = body['problems'] as { pointer: string; message: string }[];
+      expect([door, status, body['code']]).toEqual([door, 400, 'REQUEST_INVALID']);
+      expect([door, door.startsWith(`${problem?.pointer} of `)]).toEqual([door, true]);
+      expect(problem?.message).toContain('512');
+      expect(JSON.stringify(body)).not.toContain('zzzz');
+    }
+    // None of them was a guess.
+    expect((await post('/auth/login', { tenant: slug, email, password: PASSWORD })).status).toBe(200);
   });
 
   it('by a change ends every other session and its refreshes, and leaves the one that made it', async () => {

@@ -1,5 +1,6 @@
 import * as Type from 'typebox';
 import { naming } from '#core/naming.ts';
+import { MOST_SENT, PASSWORD_LENGTH } from '#core/password-length.ts';
 import {
   MOST_REQUESTS_PER_MINUTE,
   REQUESTS_PER_MINUTE,
@@ -18,12 +19,12 @@ export const Email = naming(
 );
 
 /** Bounds only what is hashed; what makes a password unsuitable is told by its own code. */
-const Password = Type.String({
-  minLength: 1,
-  maxLength: 512,
-  writeOnly: true,
-  description: 'a password',
-});
+const passwordIs = (description: string) =>
+  Type.String({ minLength: 1, maxLength: MOST_SENT, writeOnly: true, description });
+const Password = passwordIs('the password, as it was set');
+const NewPassword = passwordIs(
+  `${PASSWORD_LENGTH.least} to ${PASSWORD_LENGTH.most} characters, counted in their composed form (NFKC), else PASSWORD_UNSUITABLE; up to ${MOST_SENT} as they are sent`,
+);
 
 const PersonName = Type.String({ minLength: 1, maxLength: 120, pattern: '^[^\\x00-\\x1f\\x7f]+$' });
 
@@ -107,7 +108,7 @@ export const SecondFactorBody = closed({ code: Code });
 
 export const StepUpBody = closed({
   code: Type.Optional(Code),
-  password: Type.Optional(Type.String({ minLength: 1, maxLength: 1_024 })),
+  password: Type.Optional(Password),
 });
 
 export const TotpEnrolment = closed({
@@ -121,7 +122,10 @@ export const RecoveryCodes = closed({
 
 export const RefreshBody = closed({ refresh_token: naming('refresh_token', ProofToken) });
 
-export const ChangePasswordBody = closed({ current_password: Password, new_password: Password });
+export const ChangePasswordBody = closed({
+  current_password: Password,
+  new_password: NewPassword,
+});
 
 export const ChangeAddressBody = closed({ email: Email, current_password: Password });
 
@@ -131,12 +135,12 @@ export const ForgotPasswordBody = closed({ tenant: TenantSlug, email: Email });
 
 export const ResetPasswordBody = closed({
   token: naming('reset_token', ProofToken),
-  new_password: Password,
+  new_password: NewPassword,
 });
 
 export const AcceptInvitationBody = closed({
   token: naming('invitation_token', ProofToken),
-  password: Password,
+  password: NewPassword,
   name: Type.Optional(PersonName),
 });
 

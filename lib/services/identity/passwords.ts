@@ -1,8 +1,6 @@
 import passwordList from 'fxa-common-password-list';
 import { CloudFlowError, type Problem } from '#core/errors.ts';
-
-const MIN_LENGTH = 8;
-const MAX_LENGTH = 128;
+import { PASSWORD_LENGTH } from '#core/password-length.ts';
 
 /** What is hashed: people type one password in several compositions of the same letters. */
 export function normalPassword(password: string): string {
@@ -23,8 +21,9 @@ export function requireSuitable(
   const problems: Problem[] = [];
   const add = (message: string, allowed: string) =>
     problems.push({ code: 'PASSWORD_UNSUITABLE', pointer, message, allowed });
-  if (length < MIN_LENGTH || length > MAX_LENGTH) {
-    add(`it has ${length} characters`, `${MIN_LENGTH} to ${MAX_LENGTH} characters`);
+  const { least, most } = PASSWORD_LENGTH;
+  if (length < least || length > most) {
+    add(`it has ${length} characters`, `${least} to ${most} characters`);
   }
   if (passwordList.test(normal) || passwordList.test(normal.toLowerCase())) {
     add('it is one of the passwords that are guessed first', 'one that others do not use');
