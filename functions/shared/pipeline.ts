@@ -3,7 +3,7 @@ import { METRICS } from '#config/metrics.ts';
 import { type Part, routeIn } from '#contract/part.ts';
 import { problemDetails } from '#contract/problem.ts';
 import type { Method, Route } from '#contract/route.ts';
-import { answerType, METHODS, mayLag } from '#contract/route.ts';
+import { answerType, isForBrowsers, METHODS, mayLag } from '#contract/route.ts';
 import { createRouter, type Match, type Router } from '#contract/router.ts';
 import type { OperationId } from '#contract/routes.ts';
 import { type Checks, createChecks } from '#contract/validate.ts';
@@ -29,6 +29,7 @@ import {
 } from './admission.ts';
 import type { ApiHandler, ApiRequest, ApiResponse, Call, Handlers, Reply } from './api.ts';
 import { originHeaders, preflightHeaders, requireOrigin } from './cors.ts';
+import { failurePage, wantsPage } from './failure-page.ts';
 import { fingerprintOf, type KeepAnswers } from './idempotency.ts';
 import type { LaggingReads } from './lagging-reads.ts';
 import {
@@ -441,12 +442,17 @@ function failure(
     ...commonHeaders(request, about),
     'content-type': 'application/problem+json',
   };
+  const forBrowsers = about.operation !== null && isForBrowsers(routeIn(deps.part, about.operation));
+  if (forBrowsers) headers['vary'] = 'Accept';
+  const page = forBrowsers && wantsPage(request.headers['accept']);
+  if (page) headers['content-type'] = 'text/html; charset=utf-8';
   if (known.code === 'METHOD_NOT_ALLOWED') headers['allow'] = String(known.details['allow']);
   if (known.code === 'UNAUTHENTICATED') headers['www-authenticate'] = 'Bearer realm="cloudflow"';
   if (RETRY_AFTER.has(known.code)) {
     headers['retry-after'] = String(known.details['retry_after_seconds'] ?? 1);
   }
-  return { status: body.status, headers, body: JSON.stringify(body) };
+  const text = page ? failurePage(known.code, body.status, about.requestId) : JSON.stringify(body);
+  return { status: body.status, headers, body: text };
 }
 
 /** Codes whose answer says when to come again. */

@@ -1,7 +1,16 @@
 import { API_ERRORS, type ApiErrorCode } from '#core/errors.ts';
 import type { Json, JsonObject } from '#core/json.ts';
 import { CORRELATION_ID, IDEMPOTENCY_KEY } from './request-headers.ts';
-import { ageOf, answerType, bodyType, errorsOf, type Route, TAGS, type Tag } from './route.ts';
+import {
+  ageOf,
+  answerType,
+  bodyType,
+  errorsOf,
+  isForBrowsers,
+  type Route,
+  TAGS,
+  type Tag,
+} from './route.ts';
 import { type OperationId, operationIds, routeOf } from './routes.ts';
 import { ProblemDetails } from './schemas/common.ts';
 
@@ -152,6 +161,7 @@ function responses(route: Route): JsonObject {
       headers: REQUEST_ID,
       content: {
         'application/problem+json': { schema: { $ref: '#/components/schemas/ProblemDetails' } },
+        ...(isForBrowsers(route) ? { 'text/html': { schema: { type: 'string' } } } : {}),
       },
     };
   }

@@ -118,6 +118,11 @@ export function mayLag(route: Route): boolean {
   return route.method === 'GET' && route.reads === 'may_lag';
 }
 
+/** Whether people are sent here by another site: a failure is a page to those who ask for HTML. */
+export function isForBrowsers(route: Route): boolean {
+  return route.status === 303;
+}
+
 /** The Content-Type of a route's body. */
 export function bodyType(route: Route): string {
   return route.form === true ? 'application/x-www-form-urlencoded' : 'application/json';
