@@ -97,14 +97,16 @@ function parsed(text: string): Json | undefined {
   }
 }
 
-/** The Authorization header that was sent, or that the named protocols stand for. */
+/**
+ * The Authorization header that was sent, or that the named protocols stand for. Never a part of the address:
+ * addresses are kept in logs and histories that nobody guards as credentials are.
+ */
 function credentialIn(headers: AuthorizeEvent['headers']): string | undefined {
   const header = headerOf(headers, 'authorization');
   if (header !== undefined) return header;
-  const text = protocolsIn(headers)
-    .map((protocol) => CREDENTIAL.exec(protocol)?.[1])
-    .find((credential) => credential !== undefined);
-  return text === undefined ? undefined : `Bearer ${text}`;
+  const named = protocolsIn(headers).flatMap((protocol) => CREDENTIAL.exec(protocol)?.[1] ?? []);
+  // Of two, one reader could take the first and another the last.
+  return named.length === 1 ? `Bearer ${named[0]}` : undefined;
 }
 
 function protocolsIn(headers: AuthorizeEvent['headers']): readonly string[] {

@@ -56,6 +56,59 @@ describeWithPostgres('mail that is asked for', () => {
     expect((await post('/auth/password/reset', reset)).status).toBe(204);
   });
 
+  it('takes as long whether there is an account to mail to, or none, or no such tenant', async () => {
+    const { slug, tenant } = await people.tenant();
+    const { email } = await people.user(tenant, { password: PASSWORD });
+    const token = await people.signIn(tenant, { roles: [] });
+    const current_password = PASSWORD;
+    const asked: Readonly<Record<string, () => ReturnType<Post>>> = {
+      'an account': () => post('/auth/password/forgot', { tenant: slug, email }),
+      'no account': () => post('/auth/password/forgot', { tenant: slug, email: `no.${email}` }),
+      'no tenant': () => post('/auth/password/forgot', { tenant: `no-${slug}`, email }),
+      'no address at all': () => post('/auth/password/forgot', { tenant: slug, email: 'a@b' }),
+      'another address': () =>
+        post('/auth/address', { email: `new.${email}`, current_password }, { token }),
+      'an address that is taken': () =>
+        post('/auth/address', { email, current_password }, { token }),
+    };
+    for (const [what, ask] of Object.entries(asked)) {
+      const begun = performance.now();
+      expect([what, (await ask()).status]).toEqual([what, 204]);
+      // No sooner: later than that is the machine's.
+      expect([what, performance.now() - begun > 190]).toEqual([what, true]);
+    }
+  });
+
+  it('goes to the one spelling by which an address is an account, whoever wrote it how', async () => {
+    const { tenant } = await people.tenant();
+    const key = await api.createKey(tenant, ['*']);
+    const n = crypto.randomUUID().slice(0, 8);
+    // What is only folded away is another mailbox to a mail server, and may be somebody else's.
+    const rows = [
+      [`Grace.${n}@Example.com`, `Grace.${n}@Example.com`],
+      [`\uff41da.${n}@example.com`, `ada.${n}@example.com`],
+      [`\u212aay.${n}@example.com`, `kay.${n}@example.com`],
+      [`lin.${n}@b\u00fccher.example`, `lin.${n}@xn--bcher-kva.example`],
+    ] as const;
+    for (const [written, to] of rows) {
+      const invited = await post('/users', { email: written, roles: [] }, { token: key });
+      expect([written, invited.status, invited.body['email']]).toEqual([written, 201, to]);
+      expect((await people.lastMail(tenant, 'identity.invitation')).to).toBe(to);
+    }
+    const token = await people.signIn(tenant, { roles: [] });
+    const me = async () =>
+      (await post('/auth/me', undefined, { token, method: 'GET' })).body['user'];
+    for (const [written, to] of rows) {
+      const email = `x${written}`;
+      const asked = await post('/auth/address', { email, current_password: PASSWORD }, { token });
+      expect([email, asked.status]).toEqual([email, 204]);
+      const mail = await people.lastMail(tenant, 'identity.confirm_address');
+      expect(mail.to).toBe(`x${to}`);
+      expect((await post('/auth/address/confirm', { token: mail.token })).status).toBe(204);
+    }
+    await expect.poll(me, { timeout: 30_000 }).toMatchObject({ email: `x${rows[3][1]}` });
+  });
+
   it('an invitation is sent again, also when it has expired, and the one before ends', async () => {
     const { slug, tenant } = await people.tenant();
     const token = await api.createKey(tenant, ['*']);

@@ -13,8 +13,11 @@ export interface People {
   session(tenant: string, user: string): Promise<string>;
   /** An access token of a user of theirs who has just signed in with a password; default: an owner. */
   signIn(tenant: string, more?: NewPerson): Promise<string>;
-  /** What the newest mail of a template says. */
-  lastMail(tenant: string, template: string): Promise<{ readonly token: string }>;
+  /** What the newest mail of a template says, and whom it goes to. */
+  lastMail(
+    tenant: string,
+    template: string,
+  ): Promise<{ readonly token: string; readonly to: string }>;
 }
 
 export interface NewPerson {
@@ -82,12 +85,16 @@ export function createPeople(api: TestApi, database: TestDatabase): People {
         .filter((envelope) => envelope.payload.template === template);
       const last = mails.at(-1);
       if (last === undefined) throw new Error(`no mail of ${template} in ${rows.length} messages`);
-      return last.payload.data;
+      return { ...last.payload.data, to: last.payload.to };
     },
   };
   return people;
 }
 
 interface Envelope {
-  readonly payload: { readonly template: string; readonly data: { readonly token: string } };
+  readonly payload: {
+    readonly template: string;
+    readonly to: string;
+    readonly data: { readonly token: string };
+  };
 }

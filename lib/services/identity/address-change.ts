@@ -3,10 +3,11 @@ import { CloudFlowError } from '#core/errors.ts';
 import type { ClientInfo } from '#ports/sessions.ts';
 import type { UserRecord } from '#ports/users.ts';
 import type { AuditNotes } from '../audit/auditor.ts';
-import { canonicalAddress } from './address.ts';
+import { canonicalAddress, mailedTo } from './address.ts';
 import type { IdentityDeps } from './deps.ts';
 import { mailRequest, passwordGuess } from './guesses.ts';
 import { mailNotice, mailToken } from './mail.ts';
+import { noSooner } from './no-sooner.ts';
 import { isPassword } from './password-check.ts';
 import { type Principal, signedIn } from './principal.ts';
 import { digestOf } from './proof-token.ts';
@@ -17,7 +18,7 @@ import { digestOf } from './proof-token.ts';
  */
 const CONFIRM_MS = 86_400_000;
 
-/** Says nothing of whether somebody else has the address: then no mail is sent. */
+/** Says nothing of whether somebody else has the address, not by how long it takes either: then no mail is sent. */
 export async function changeAddress(
   deps: IdentityDeps,
   principal: Principal,
@@ -36,13 +37,17 @@ export async function changeAddress(
   }
   await attempt.succeeded();
   if (!(await mailRequest(deps, `${tenant} ${address}`, client.source))) return;
-  if ((await deps.users.findCredentials(tenant, address)) !== null) return;
-  const email = body.email.trim();
-  await mailToken(
-    deps,
-    { ...user, email },
-    { purpose: 'confirm_address', kind: 'cfe', goodMs: CONFIRM_MS, proven: user.passwordRevision },
-  );
+  await noSooner(deps.clock, async () => {
+    if ((await deps.users.findCredentials(tenant, address)) !== null) return;
+    await mailToken(
+      deps,
+      { ...user, email: mailedTo(body.email, address) },
+      {
+        ...{ purpose: 'confirm_address', kind: 'cfe', goodMs: CONFIRM_MS },
+        proven: user.passwordRevision,
+      },
+    );
+  });
 }
 
 /** From now on the user is under the new address; the old one is told, in case it was not them. */

@@ -17,3 +17,14 @@ export function canonicalAddress(email: string): string | null {
     ? address
     : null;
 }
+
+/**
+ * Where mail to an account goes: as it was written, but for what folding changed besides the case of ASCII
+ * letters. Else whoever reads mail at another address that folds to this one would prove that it is theirs.
+ */
+export function mailedTo(email: string, address: string): string {
+  const written = email.trim();
+  return written.replaceAll(/[A-Z]/g, (letter) => letter.toLowerCase()) === address
+    ? written
+    : address;
+}

@@ -8,6 +8,7 @@ import { canonicalAddress } from './address.ts';
 import type { IdentityDeps } from './deps.ts';
 import { mailRequest, passwordGuess } from './guesses.ts';
 import { mailToken } from './mail.ts';
+import { noSooner } from './no-sooner.ts';
 import { isPassword } from './password-check.ts';
 import { normalPassword, requireSuitable } from './passwords.ts';
 import { type Principal, signedIn } from './principal.ts';
@@ -41,7 +42,7 @@ export async function changePassword(
   if (!set) throw wrongNow();
 }
 
-/** Says nothing of whether the account exists, and mails a token where it does. */
+/** Says nothing of whether the account exists, not by how long it takes either, and mails a token where it does. */
 export async function forgotPassword(
   deps: IdentityDeps,
   body: Body<'forgotPassword'>,
@@ -51,7 +52,17 @@ export async function forgotPassword(
   const address = canonicalAddress(body.email);
   const name = `${body.tenant} ${address ?? body.email}`;
   const mayMail = await mailRequest(deps, name, client.source);
-  const tenant = await deps.tenants.findBySlug(body.tenant);
+  await noSooner(deps.clock, () => mailReset(deps, body.tenant, address, mayMail, audit));
+}
+
+async function mailReset(
+  deps: IdentityDeps,
+  slug: string,
+  address: string | null,
+  mayMail: boolean,
+  audit: AuditNotes,
+): Promise<void> {
+  const tenant = await deps.tenants.findBySlug(slug);
   if (tenant !== null) audit.know({ tenant });
   if (tenant === null || address === null) return;
   const user = await deps.users.findCredentials(tenant, address);

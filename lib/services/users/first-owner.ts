@@ -3,7 +3,7 @@ import { CloudFlowError, type Problem } from '#core/errors.ts';
 import type { TenantMaker, UserStatus } from '#ports/users.ts';
 import type { Auditor } from '../audit/auditor.ts';
 import { operatorAct } from '../audit/operator-act.ts';
-import { canonicalAddress } from '../identity/address.ts';
+import { canonicalAddress, mailedTo } from '../identity/address.ts';
 import type { IdentityDeps } from '../identity/deps.ts';
 import { normalPassword } from '../identity/passwords.ts';
 import { makeProofToken } from '../identity/proof-token.ts';
@@ -93,7 +93,7 @@ async function make(
     await deps.users.create({
       tenant,
       id: user,
-      email: email.trim(),
+      email: mailedTo(email, address),
       address,
       name: ownerName,
       status: password === undefined ? 'invited' : 'active',

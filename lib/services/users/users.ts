@@ -1,7 +1,7 @@
 import type { Body, Query, ResponseBody } from '#contract/routes.ts';
 import { CloudFlowError } from '#core/errors.ts';
 import type { UserChange, UserRecord } from '#ports/users.ts';
-import { canonicalAddress } from '../identity/address.ts';
+import { canonicalAddress, mailedTo } from '../identity/address.ts';
 import type { IdentityDeps } from '../identity/deps.ts';
 import { mailToken } from '../identity/mail.ts';
 import { type Principal, signedIn } from '../identity/principal.ts';
@@ -48,7 +48,7 @@ export async function inviteUser(
   const user = await deps.users.create({
     tenant: principal.tenant,
     id: deps.ids.next(now),
-    email: body.email.trim(),
+    email: mailedTo(body.email, address),
     address,
     name: body.name ?? null,
     status: 'invited',
