@@ -182,6 +182,19 @@ describeWithPostgres('signing in elsewhere, where somebody is hostile', () => {
       expect((await attempt(script)).body.code).toBe('SIGN_IN_REFUSED');
       await nobodyIsIn();
     });
+
+    it('is told by a user-info endpoint that does not vouch for it, though the ID token vouches for none', async () => {
+      const me = { sub: 'somebody', email: 'ada@example.com', email_verified: false };
+      const script = { idToken: { claims: { email: null, email_verified: true } }, me };
+      expect((await attempt(script)).body.code).toBe('SIGN_IN_REFUSED');
+      await nobodyIsIn();
+    });
+
+    it('is told and vouched for by a user-info endpoint is believed, so the rows above are their own', async () => {
+      const me = { sub: 'somebody', email: 'ada@example.com', email_verified: true };
+      const script = { idToken: { claims: { email: null, email_verified: null } }, me };
+      expect((await attempt(script)).status).toBe(200);
+    });
   });
 
   describe('a provider with', () => {

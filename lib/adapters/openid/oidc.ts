@@ -129,7 +129,7 @@ export function createOidc(deps: OpenIdDeps): SignInProtocol<'oidc'> {
           ? await client.fetchUserInfo(config, tokens.access_token, claims.sub)
           : undefined;
         // JSON, under a type of the library's own.
-        return proven(at.protocol, { ...more, ...claims } as Claims, claims as Claims);
+        return proven(at.protocol, claims as Claims, (more ?? {}) as Claims);
       }),
   };
 }
@@ -202,16 +202,20 @@ function scopesOf({ scopes }: OidcProtocol): readonly string[] {
 
 type Claims = Readonly<Record<string, Json | undefined>>;
 
-/** `claims`: of the ID token alone, which says when and how. */
-function proven(protocol: OidcProtocol, all: Claims, claims: Claims): Proven {
+/**
+ * `claims`: of the ID token, which alone says when and how. `more`: of the user-info endpoint, asked where
+ * the token names no address; whether one is verified is then for that answer to say, and not for the token.
+ */
+function proven(protocol: OidcProtocol, claims: Claims, more: Claims): Proven {
   const { amr, auth_time } = claims;
+  const about = claims['email'] === undefined ? more : claims;
   return {
     kind: 'proven',
     identity: {
       subject: String(claims['sub']),
-      email: textOf(all['email']),
-      emailVerified: all['email_verified'] === true || isVerifiedByEntra(protocol, all),
-      name: textOf(all['name']),
+      email: textOf(about['email']),
+      emailVerified: about['email_verified'] === true || isVerifiedByEntra(protocol, about),
+      name: textOf(claims['name']) ?? textOf(more['name']),
       methods: Array.isArray(amr) ? amr.filter((each) => typeof each === 'string') : [],
       authenticatedAt: typeof auth_time === 'number' ? auth_time * 1_000 : null,
     },
