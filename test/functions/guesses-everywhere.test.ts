@@ -199,6 +199,35 @@ describeWithPostgres('guesses, at every door where one can be made,', () => {
     });
   });
 
+  it('cost one hash and answer one thing, whoever does not get in', async () => {
+    const { slug, tenant, email } = await somebody();
+    const key = await api.createKey(tenant, ['*']);
+    const owner = api.client(key);
+    const gone = await people.user(tenant, { password: PASSWORD });
+    await owner.deactivateUser({ user_id: gone.id });
+    const guest = `guest.${email}`;
+    await owner.inviteUser({ body: { email: guest, roles: [] } });
+    // As somebody who signs in elsewhere alone.
+    const passwordless = await people.user(tenant);
+    const guesses: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+      'a wrong password': { tenant: slug, email, password: 'not this one' },
+      'no such account': { tenant: slug, email: `no.${email}` },
+      'no such tenant': { tenant: `no-${slug}`, email },
+      'no address at all': { tenant: slug, email: 'a@b' },
+      'who is deactivated': { tenant: slug, email: gone.email },
+      'who is invited': { tenant: slug, email: guest },
+      'who has no password': { tenant: slug, email: passwordless.email },
+    };
+    const answers = new Set<string>();
+    for (const [who, guess] of Object.entries(guesses)) {
+      const before = hashed;
+      const { status, body } = await post('/auth/login', { password: PASSWORD, ...guess });
+      expect([who, hashed - before]).toEqual([who, 1]);
+      answers.add(JSON.stringify({ status, ...body, request_id: null }));
+    }
+    expect([...answers]).toEqual([expect.stringContaining('CREDENTIALS_INVALID')]);
+  });
+
   it.each([true, false])('count together however the account is spelled; it exists: %j', async (there) => {
     const { slug, tenant } = await people.tenant();
     const n = crypto.randomUUID().slice(0, 8);

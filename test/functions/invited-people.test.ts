@@ -91,6 +91,7 @@ describeWithPostgres('who is invited', () => {
     const other = await database.admin.connect();
     try {
       await other.query('begin');
+      await other.query('set local idle_in_transaction_session_timeout = 0');
       await other.query(
         `update users set status = 'deactivated', revision = revision + 1
          where tenant_id = $1 and id = $2`,
