@@ -4,6 +4,7 @@ import { guarded } from '#adapters/aws/guarded.ts';
 import { createSigningKeys } from '#adapters/postgres/signing-keys.ts';
 import { readEnv } from '#config/env.ts';
 import { createAuthenticate } from '#services/identity/authenticate.ts';
+import { isStillIn } from '#services/identity/still-in.ts';
 import { createOpenSockets } from '#services/realtime/open-sockets.ts';
 import { createVerifier } from '../identity/create-verifier.ts';
 import { openPools } from '../shared/database.ts';
@@ -30,6 +31,7 @@ const open = createOpenSockets({
     guarded('sockets', new ApiGatewayManagementApiClient({ endpoint: env.SOCKETS_URL }), basics),
   ),
   clock: basics.clock,
+  isStillIn: (by) => isStillIn(verifier, by),
 });
 
 /** WebSockets of API Gateway: who may connect, who is connected, and what they say. */

@@ -1,7 +1,8 @@
 import { hasErrorCode } from '#core/errors.ts';
 import { isJsonObject, type Json } from '#core/json.ts';
 import type { Authenticate } from '#services/identity/authenticate.ts';
-import type { OpenSockets, SocketOwner } from '#services/realtime/open-sockets.ts';
+import type { CameIn } from '#services/identity/still-in.ts';
+import type { OpenSockets } from '#services/realtime/open-sockets.ts';
 
 /** What API Gateway asks before it lets a client connect, as far as it is read here. */
 export interface AuthorizeEvent {
@@ -47,8 +48,10 @@ export function createSocketEvents(deps: {
 
   async function authorize({ methodArn, headers }: AuthorizeEvent): Promise<unknown> {
     try {
-      const { tenant, mode, subject } = await authenticate(credentialIn(headers));
-      return policy('Allow', methodArn, subject, { tenant, mode, subject });
+      const { tenant, mode, subject, user } = await authenticate(credentialIn(headers));
+      // API Gateway hands on texts, and no null.
+      const session: { session?: string } = user === null ? {} : { session: user.session };
+      return policy('Allow', methodArn, subject, { tenant, mode, subject, ...session });
     } catch (error) {
       // Refused, and no failure of ours: a stranger at the door must ring no alarm.
       if (!hasErrorCode(error, 'UNAUTHENTICATED')) throw error;
@@ -64,16 +67,25 @@ export function createSocketEvents(deps: {
       : { statusCode: 200 };
   }
 
+  async function said(event: SocketEvent): Promise<SocketAnswer> {
+    const stays = await open.heard(ownerIn(event), event.requestContext.connectionId);
+    // Closed by then: nobody is there to be told.
+    if (!stays) return { statusCode: 200 };
+    return { statusCode: 200, body: JSON.stringify(answerTo(event.body ?? '')) };
+  }
+
   return async (event) => {
     if (event.type === 'REQUEST') return authorize(event);
     switch (event.requestContext.eventType) {
       case 'CONNECT':
         return connected(event);
       case 'MESSAGE':
-        return { statusCode: 200, body: JSON.stringify(answerTo(event.body ?? '')) };
-      case 'DISCONNECT':
-        await open.closed(ownerIn(event), event.requestContext.connectionId);
+        return said(event);
+      case 'DISCONNECT': {
+        const { session: _, ...owner } = ownerIn(event);
+        await open.closed(owner, event.requestContext.connectionId);
         return { statusCode: 200 };
+      }
     }
   };
 }
@@ -119,16 +131,17 @@ function headerOf(headers: AuthorizeEvent['headers'], name: string): string | un
 }
 
 /** What we said when API Gateway asked: it hands nothing else on under this name. */
-function ownerIn({ requestContext: { authorizer } }: SocketEvent): SocketOwner {
-  const { tenant, mode, subject } = authorizer ?? {};
+function ownerIn({ requestContext: { authorizer } }: SocketEvent): CameIn {
+  const { tenant, mode, subject, session = null } = authorizer ?? {};
   if (
     typeof tenant !== 'string' ||
     typeof subject !== 'string' ||
-    (mode !== 'live' && mode !== 'test')
+    (mode !== 'live' && mode !== 'test') ||
+    (session !== null && typeof session !== 'string')
   ) {
     throw new TypeError('a connection came without whose it is; its route needs the authorizer');
   }
-  return { tenant, mode, subject };
+  return { tenant, mode, subject, session };
 }
 
 function policy(

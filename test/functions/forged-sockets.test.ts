@@ -1,5 +1,5 @@
 import { ApiGatewayManagementApiClient } from '@aws-sdk/client-apigatewaymanagementapi';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createGatewaySockets } from '#adapters/apigateway/sockets.ts';
 import { createIds } from '#adapters/local/ids.ts';
 import { createPostgresKeyValue } from '#adapters/postgres/key-value.ts';
@@ -7,7 +7,8 @@ import { createPlainCodec } from '#adapters/postgres/payload-codec.ts';
 import { createVerifier } from '#functions/identity/create-verifier.ts';
 import { createSocketEvents } from '#functions/realtime/socket-events.ts';
 import { createAuthenticate } from '#services/identity/authenticate.ts';
-import { createOpenSockets } from '#services/realtime/open-sockets.ts';
+import { isStillIn } from '#services/identity/still-in.ts';
+import { createOpenSockets, type OpenSockets } from '#services/realtime/open-sockets.ts';
 import { ISSUER, startTestApi, type TestApi } from '#test/support/api.ts';
 import { clientConfig } from '#test/support/aws.ts';
 import { createTestDatabase, describeWithPostgres } from '#test/support/database.ts';
@@ -18,6 +19,8 @@ import { postingTo } from '#test/support/posting.ts';
 import { type SocketDoor, startSocketDoor } from '#test/support/socket-door.ts';
 import { forgeries } from './forged-tokens.ts';
 
+const PASSWORD = 'a long walk in the rain';
+const ARN = 'arn:aws:execute-api:eu-central-1:000000000000:abc123/live/$connect';
 type Knock = Parameters<SocketDoor['knock']>[0];
 
 /** How a client may say who it is. */
@@ -33,6 +36,8 @@ describeWithPostgres('at the door of WebSockets', () => {
   let people: People;
   let gateway: GatewaySockets;
   let client: ApiGatewayManagementApiClient;
+  let open: OpenSockets;
+  let handle: ReturnType<typeof createSocketEvents>;
   let door: SocketDoor;
   let tenant: string;
   let good: string;
@@ -54,10 +59,12 @@ describeWithPostgres('at the door of WebSockets', () => {
       issuer: () => ISSUER,
     });
     const records = createPostgresKeyValue({ pool: app, clock, codec: createPlainCodec() });
-    const open = createOpenSockets({ records, sockets: createGatewaySockets(client), clock });
-    door = await startSocketDoor(
-      createSocketEvents({ authenticate: createAuthenticate(verifier), open }),
-    );
+    open = createOpenSockets({
+      ...{ records, sockets: createGatewaySockets(client), clock },
+      isStillIn: (by) => isStillIn(verifier, by),
+    });
+    handle = createSocketEvents({ authenticate: createAuthenticate(verifier), open });
+    door = await startSocketDoor(handle);
     ({ tenant } = await people.tenant());
     good = await people.signIn(tenant);
   });
@@ -144,5 +151,59 @@ describeWithPostgres('at the door of WebSockets', () => {
     clock.pass(2_000);
     expect(await isLetIn(byProtocol(token))).toBe(false);
     expect(await isLetIn(byHeader(token))).toBe(false);
+  });
+
+  describe('what was opened by who is let in no more', () => {
+    const said = (id: string, authorizer: Record<string, string>) =>
+      handle({
+        requestContext: { eventType: 'MESSAGE', connectionId: id, authorizer },
+        body: '{"type":"ping"}',
+      });
+    async function opened(id: string, credential: string) {
+      const { context } = (await handle({
+        ...{ type: 'REQUEST', methodArn: ARN },
+        headers: { authorization: `Bearer ${credential}` },
+      })) as { context: Record<string, string> };
+      gateway.open.set(id, []);
+      const requestContext = { eventType: 'CONNECT', connectionId: id, authorizer: context } as const;
+      expect(await handle({ requestContext })).toEqual({ statusCode: 200 });
+      expect(await said(id, context)).toEqual({ statusCode: 200, body: '{"type":"pong"}' });
+      return context;
+    }
+
+    it('is sent nothing and closed, and what others opened as the same user goes on', async () => {
+      const { tenant: home, slug } = await people.tenant();
+      const { id, email } = await people.user(home, { password: PASSWORD });
+      const post = postingTo(api.server.url);
+      const login = async () => {
+        const { body } = await post('/auth/login', { tenant: slug, email, password: PASSWORD });
+        return String(body['access_token']);
+      };
+      const [one, two] = [await login(), await login()];
+      await opened('one=', one);
+      await opened('two=', two);
+      expect((await post('/auth/logout', undefined, { token: one })).status).toBe(204);
+      const owner = { tenant: home, mode: 'live', subject: `user:${id}` } as const;
+      expect(await open.push(owner, { hello: 'Ada' })).toBe(1);
+      expect(Object.fromEntries(gateway.open)).toEqual({ 'two=': ['{"hello":"Ada"}'] });
+      gateway.open.clear();
+    });
+
+    it.each<[string, (home: string) => Promise<string>]>([
+      ['a session that ended', (home) => people.signIn(home, { roles: [] })],
+      ['a key that was revoked', (home) => api.createKey(home, ['workflow:read'])],
+    ])('is not answered and closed: %s', async (_, make) => {
+      const { tenant: home } = await people.tenant();
+      const credential = await make(home);
+      const context = await opened('mine=', credential);
+      const owner = api.client(await api.createKey(home, ['*']));
+      if (context['session'] !== undefined) {
+        await owner.revokeSession({ session_id: context['session'] });
+      } else {
+        await owner.revokeApiKey({ key_id: (context['subject'] ?? '').slice('key:'.length) });
+      }
+      expect(await said('mine=', context)).toEqual({ statusCode: 200 });
+      expect(gateway.open.has('mine=')).toBe(false);
+    });
   });
 });

@@ -8,6 +8,7 @@ import { createVerifier } from '#functions/identity/create-verifier.ts';
 import { createSocketEvents } from '#functions/realtime/socket-events.ts';
 import type { KeyValue } from '#ports/key-value.ts';
 import { createAuthenticate } from '#services/identity/authenticate.ts';
+import { isStillIn } from '#services/identity/still-in.ts';
 import {
   createOpenSockets,
   MAX_SOCKETS,
@@ -40,7 +41,6 @@ describeWithPostgres('WebSockets', () => {
     const clock = { ...api.clock, now: () => now };
     const app = database.pool('cloudflow_app');
     records = createPostgresKeyValue({ pool: app, clock, codec: createPlainCodec() });
-    open = createOpenSockets({ records, sockets: createGatewaySockets(client), clock });
     const verifier = createVerifier({
       app,
       login: database.pool('cloudflow_login'),
@@ -48,6 +48,10 @@ describeWithPostgres('WebSockets', () => {
       clock: api.clock,
       ids: createIds(),
       issuer: () => ISSUER,
+    });
+    open = createOpenSockets({
+      ...{ records, sockets: createGatewaySockets(client), clock },
+      isStillIn: (by) => isStillIn(verifier, by),
     });
     handle = createSocketEvents({ authenticate: createAuthenticate(verifier), open });
   });

@@ -8,7 +8,7 @@ import type { AccessTokens } from './access-tokens.ts';
 import { parseApiKey, sameDigest } from './api-key.ts';
 import { permissionsOf } from './permissions-of.ts';
 import type { Admission, Principal } from './principal.ts';
-import { isGood } from './ways-in.ts';
+import { isGood, isGoodKey } from './ways-in.ts';
 
 /** What was revoked, ended or taken away stops working everywhere within this time. */
 const RECHECK_MS = 1_500;
@@ -56,9 +56,8 @@ async function withKey(
   // The digest is of the whole text, the mode in it too.
   // One answer for unknown, wrong, revoked and expired: none of them is the caller's to know.
   if (stored === null || !sameDigest(stored.digest, given.digest)) throw refused();
-  if (stored.revokedAt !== null) throw refused();
   const now = clock.now();
-  if (stored.expiresAt !== null && stored.expiresAt <= now) throw refused();
+  if (!isGoodKey(stored, now)) throw refused();
   if (stored.lastUsedAt === null || now - stored.lastUsedAt >= USED_EVERY_MS) {
     await apiKeys.used(stored.tenant, stored.keyId, now);
     read.note(stored.keyId, { ...stored, lastUsedAt: now });

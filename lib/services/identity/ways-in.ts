@@ -1,3 +1,4 @@
+import type { CallingKey } from '#ports/api-keys.ts';
 import type { SessionState } from '#ports/sessions.ts';
 import type { TenantSettings } from '#ports/users.ts';
 
@@ -18,4 +19,9 @@ export function isGood(state: SessionState, now: number): boolean {
     return false;
   }
   return state.provider !== null || passwordCounts(state.settings, state.roles);
+}
+
+/** Whether a key that was shown lets anybody in: it was not revoked, and has not ended. */
+export function isGoodKey(key: Pick<CallingKey, 'revokedAt' | 'expiresAt'>, now: number): boolean {
+  return key.revokedAt === null && (key.expiresAt === null || key.expiresAt > now);
 }
