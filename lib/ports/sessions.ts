@@ -62,7 +62,7 @@ export type Opening =
   | 'opened'
   /** The provider that the sign-in came through was changed or closed meanwhile. */
   | 'provider_changed'
-  /** The user was deactivated meanwhile, or has another password than was proven. */
+  /** The user was deactivated meanwhile, has another password than was proven, or an authenticator that was not asked for. */
   | 'user_changed';
 
 /** The identity provider that a sign-in came through, as it was then. Null: it began here. */

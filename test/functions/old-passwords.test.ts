@@ -154,6 +154,35 @@ describeWithPostgres('once another password is set, nothing of the old one count
     expect(finished.status).toBe(200);
   });
 
+  it('devices on which it was used are strangers, so none has guesses of its own at the new one', async () => {
+    const ada = await somebody();
+    const devices: string[] = [];
+    for (let i = 0; i < 3; i += 1) {
+      devices.push(String((await ada.login(OLD)).body['device_token']));
+    }
+    expect((await ada.reset(await ada.mailedReset())).status).toBe(204);
+    const guess = (device_token: string, password: string) => {
+      const sent = { tenant: ada.slug, email: ada.email, password, device_token };
+      return post('/auth/login', sent, { from: '127.0.0.50' });
+    };
+    const codes: unknown[] = [];
+    for (const device of devices) {
+      for (let i = 0; i < 3; i += 1) codes.push((await guess(device, `guess ${i}`)).body['code']);
+    }
+    expect(codes).toEqual([
+      ...Array(5).fill('CREDENTIALS_INVALID'),
+      ...Array(4).fill('LOCKED_OUT'),
+    ]);
+    // Where it is used again a device is known again, by another token.
+    const { body } = await post(
+      '/auth/login',
+      { ...{ tenant: ada.slug, email: ada.email, password: NEW }, device_token: devices[0] ?? '' },
+      { from: '127.0.0.51' },
+    );
+    expect(devices).not.toContain(body['device_token']);
+    expect((await guess(String(body['device_token']), NEW)).status).toBe(200);
+  });
+
   it('a reset that was mailed before a change sets no other', async () => {
     const ada = await somebody();
     const { body } = await ada.login(OLD);

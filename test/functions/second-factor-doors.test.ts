@@ -9,7 +9,7 @@ import {
   type TestDatabase,
 } from '#test/support/database.ts';
 import { createPeople, type People } from '#test/support/people.ts';
-import { type Post, postingTo } from '#test/support/posting.ts';
+import { type Post, type Posted, postingTo } from '#test/support/posting.ts';
 
 const PASSWORD = 'a long walk in the rain';
 const ELSEWHERE = '127.0.0.66';
@@ -89,8 +89,13 @@ describeWithPostgres('what stands before and behind a second factor', () => {
 
   it('codes are guessed twenty times from everywhere, and a device that is known passes then', async () => {
     const ada = await owner();
-    const device_token = String((await ada.login()).body['device_token']);
     const secret = await enrolled(ada.token);
+    const verify = async (signIn: Posted) =>
+      post('/auth/mfa/verify', {
+        ...{ mfa_token: String(signIn.body['mfa_token']), code: codeOf(secret) },
+      });
+    const device_token = String((await verify(await ada.login())).body['device_token']);
+    await clock.advance(31_000);
     const half = await ada.login({}, ELSEWHERE);
     const mfa_token = String(half.body['mfa_token']);
     const codes: unknown[] = [];
@@ -103,12 +108,92 @@ describeWithPostgres('what stands before and behind a second factor', () => {
     }
     expect(codes.filter((code) => code === 'CREDENTIALS_INVALID')).toHaveLength(20);
     expect(codes.slice(20)).toEqual(Array(5).fill('LOCKED_OUT'));
-    const known = await ada.login({ device_token });
-    const finished = await post('/auth/mfa/verify', {
-      mfa_token: String(known.body['mfa_token']),
-      code: codeOf(secret),
-    });
-    expect(finished.status).toBe(200);
+    const finished = await verify(await ada.login({ device_token }));
+    expect([finished.status, finished.body['device_token']]).toEqual([200, null]);
+  });
+
+  it('devices that were known before it was enrolled have no guesses of their own at it', async () => {
+    const ada = await owner();
+    const before: string[] = [];
+    for (let i = 0; i < 3; i += 1) before.push(String((await ada.login()).body['device_token']));
+    const secret = await enrolled(ada.token);
+    const halves: Posted[] = [];
+    for (const device_token of before) halves.push(await ada.login({ device_token }));
+    const verify = (half: Posted | undefined, code: string, from?: string) =>
+      post(
+        '/auth/mfa/verify',
+        { mfa_token: String(half?.body['mfa_token']), code },
+        from === undefined ? {} : { from },
+      );
+    for (let i = 0; i < 5; i += 1) {
+      const { body } = await verify(halves[0], wrong(secret));
+      expect(body['code']).toBe('CREDENTIALS_INVALID');
+    }
+    for (const half of halves) {
+      expect((await verify(half, codeOf(secret))).body['code']).toBe('LOCKED_OUT');
+    }
+    // The first that is proven on one makes it known again, by another token.
+    const proven = await verify(halves[1], codeOf(secret), ELSEWHERE);
+    expect([proven.status, before.includes(String(proven.body['device_token']))]).toEqual([
+      ...[200, false],
+    ]);
+    await clock.advance(31_000);
+    const device_token = String(proven.body['device_token']);
+    const finished = await verify(await ada.login({ device_token }), codeOf(secret));
+    expect([finished.status, finished.body['device_token']]).toEqual([200, null]);
+  });
+
+  it('sessions of before end when it is confirmed, and none of a sign-in under way is opened', async () => {
+    const ada = await owner();
+    const others = [(await ada.login()).body, (await ada.login({ mode: 'test' })).body];
+    const begun = await post('/auth/mfa/totp', undefined, { token: ada.token });
+    const secret = String(begun.body['secret']);
+    // Has looked the account up, which has none yet, and waits for what is being written.
+    const other = await database.admin.connect();
+    try {
+      await other.query('begin');
+      await other.query('set local idle_in_transaction_session_timeout = 0');
+      await other.query('select from users where tenant_id = $1 and id = $2 for update', [
+        ...[ada.tenant, ada.id],
+      ]);
+      const late = ada.login();
+      await expect
+        .poll(
+          async () => {
+            const { rowCount } = await database.admin.query(
+              `select from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()`,
+            );
+            return rowCount;
+          },
+          { timeout: 30_000 },
+        )
+        .toBeGreaterThan(0);
+      // As confirming does, in a statement of its own.
+      await other.query(
+        `update second_factors set confirmed_at = now() where tenant_id = $1 and user_id = $2`,
+        [ada.tenant, ada.id],
+      );
+      await other.query('commit');
+      expect((await late).body['code']).toBe('CREDENTIALS_INVALID');
+      await other.query(
+        `update second_factors set confirmed_at = null where tenant_id = $1 and user_id = $2`,
+        [ada.tenant, ada.id],
+      );
+    } finally {
+      other.release();
+    }
+    const confirmed = await post(
+      '/auth/mfa/totp/confirm',
+      { code: codeOf(secret) },
+      { token: ada.token },
+    );
+    expect(confirmed.status).toBe(200);
+    for (const { refresh_token } of others) {
+      const refreshed = await post('/auth/refresh', { refresh_token: String(refresh_token) });
+      expect(refreshed.body['code']).toBe('TOKEN_INVALID');
+    }
+    const me = await post('/auth/me', undefined, { token: ada.token, method: 'GET' });
+    expect(me.status).toBe(200);
   });
 
   it('an authenticator is enrolled with a password of the last minutes, not by whoever holds a session', async () => {

@@ -79,6 +79,7 @@ export function createPostgresSessions(pool: Pool, lookups: Pool = pool): Sessio
       withTenant(pool, session.tenant, async (client) => {
         if (!(await isOpen(client, session.tenant, session.through))) return 'provider_changed';
         if (!(await isWhoTheyWere(client, session))) return 'user_changed';
+        if (!(await isAllThatIsAsked(client, session))) return 'user_changed';
         await client.query(
           `with opened as (
              insert into sessions (${COLUMNS})
@@ -299,6 +300,23 @@ async function isWhoTheyWere(
     [tenant, user, passwordRevision],
   );
   return rowCount === 1;
+}
+
+/**
+ * Whoever has an authenticator is asked for it, also where it was confirmed while this sign-in was under
+ * way. A statement of its own: it sees what was committed before the user was locked.
+ */
+async function isAllThatIsAsked(
+  client: PoolClient,
+  { tenant, user, secondFactorAt }: Pick<NewSession, 'tenant' | 'user' | 'secondFactorAt'>,
+): Promise<boolean> {
+  if (secondFactorAt !== null) return true;
+  const { rowCount } = await client.query(
+    `select from second_factors
+     where tenant_id = $1 and user_id = $2 and confirmed_at is not null`,
+    [tenant, user],
+  );
+  return rowCount === 0;
 }
 
 async function endSession(

@@ -78,7 +78,7 @@ export const authRoutes = {
     tenant: 'caller',
     permission: 'self',
     audit: 'change',
-    summary: 'confirm the authenticator with a code of it',
+    summary: 'confirm the authenticator with a code of it; ends every other session',
     body: SecondFactorBody,
     response: RecoveryCodes,
     status: 200,

@@ -67,6 +67,10 @@ export async function enrolTotp(
   return { secret: totp.secret.base32, uri: totp.toString() };
 }
 
+/**
+ * Ends every other session: who had the password before may have opened any number, and each would have
+ * guesses of its own at a code that lets it administer.
+ */
 export async function confirmTotp(
   deps: IdentityDeps,
   principal: Principal,
@@ -86,6 +90,7 @@ export async function confirmTotp(
   const confirmed = await attempt.judge(() => deps.factors.confirm(tenant, id, step, digests, now));
   if (!confirmed) throw wrongCode();
   await attempt.succeeded();
+  await deps.sessions.endAll(tenant, id, 'mfa_changed', now, session);
   await proven(deps, tenant, session, 'otp');
   return { recovery_codes: codes };
 }

@@ -37,7 +37,7 @@ export async function login(
   const device = await knownDevice(deps, account, body.device_token ?? null);
   // The slug and the address, not the ids: what does not exist has none and must lock the same.
   const name = `${body.tenant} ${address ?? body.email.trim().toLowerCase()}`;
-  const attempt = await passwordGuess(deps, name, client.source, device);
+  const attempt = await passwordGuess(deps, name, client.source, device?.text ?? null);
   const right = await attempt.judge(() => isPassword(deps, account, body.password));
   if (!right || account === null) throw wrong();
   if (account.status !== 'active') throw wrong();
@@ -52,8 +52,9 @@ export async function login(
   const signIn = { mode, device: body.device ?? null, ...how };
   if (account.secondFactor) {
     audit.note({ second_factor: 'asked for' });
-    const knownDevice = device === null ? null : Buffer.from(digestOf(device)).toString('hex');
-    return askSecondFactor(deps, account, { ...signIn, knownDevice, known: device !== null });
+    const known = device?.secondFactor === true;
+    const knownDevice = known ? Buffer.from(digestOf(device.text)).toString('hex') : null;
+    return askSecondFactor(deps, account, { ...signIn, knownDevice, known });
   }
   const tokens = await finish(deps, account, signIn, client, false, device !== null);
   // Another password was set while this one was being looked at.
@@ -122,30 +123,52 @@ async function finish(
   secondFactor: boolean,
   known: boolean,
 ): Promise<TokenAnswer | null> {
-  const deviceToken = known ? null : await rememberDevice(deps, user);
+  const deviceToken = known ? null : await rememberDevice(deps, user, secondFactor);
   const secondFactorAt = secondFactor ? deps.clock.now() : null;
   return openSession(deps, { user, ...signIn, client, secondFactorAt, deviceToken });
 }
 
-async function rememberDevice(deps: IdentityDeps, user: UserCredentials): Promise<string> {
+/**
+ * A device is known by what was proven on it, and as long as that is what counts: another password, or an
+ * authenticator that was enrolled since, makes a stranger of it. Else whoever once had the password could
+ * keep as many known devices as they like, each with guesses of its own at what the owner chose against them.
+ */
+interface KnownDevice {
+  readonly text: string;
+  /** A second factor was proven on it too. */
+  readonly secondFactor: boolean;
+}
+
+async function rememberDevice(
+  deps: IdentityDeps,
+  user: UserCredentials,
+  secondFactor: boolean,
+): Promise<string> {
   const now = deps.clock.now();
   const { text, digest } = makeProofToken('cfd', deps.randomBytes);
-  const content = { value: { user: user.id }, expiresAt: now + DEVICE_KNOWN_MS };
+  const value = {
+    user: user.id,
+    password_revision: user.passwordRevision,
+    second_factor: secondFactor,
+  };
+  const content = { value, expiresAt: now + DEVICE_KNOWN_MS };
   // Nobody else can have its 256 random bits, so whatever is written over is our own repeat.
   await deps.records.put(deviceKey(user.tenant, digest), null, content);
   return text;
 }
 
-/** The device's own text where the user has signed in on it before. */
+/** Null: the user has not signed in on it with what they sign in with now. */
 async function knownDevice(
   deps: IdentityDeps,
   account: UserCredentials | null,
   token: string | null,
-): Promise<string | null> {
+): Promise<KnownDevice | null> {
   if (token === null || account === null) return null;
   const found = await deps.records.get(deviceKey(account.tenant, digestOf(token)));
-  const known = found !== null && isJsonObject(found.value) && found.value['user'] === account.id;
-  return known ? token : null;
+  if (found === null || !isJsonObject(found.value)) return null;
+  const { user, password_revision, second_factor } = found.value;
+  if (user !== account.id || password_revision !== account.passwordRevision) return null;
+  return { text: token, secondFactor: second_factor === true };
 }
 
 function deviceKey(tenant: string, digest: Uint8Array): RecordKey {
