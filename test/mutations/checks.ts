@@ -51,17 +51,14 @@ export const CHECKS: readonly Removal[] = [
   },
   {
     name: 'revocation of a key',
-    file: 'lib/services/identity/authenticate.ts',
-    spoil: replacing('if (stored.revokedAt !== null) throw refused();', ''),
+    file: 'lib/services/identity/ways-in.ts',
+    spoil: replacing('return key.revokedAt === null && ', 'return '),
     tests: [WALLS],
   },
   {
     name: 'end of a key',
-    file: 'lib/services/identity/authenticate.ts',
-    spoil: replacing(
-      'if (stored.expiresAt !== null && stored.expiresAt <= now) throw refused();',
-      '',
-    ),
+    file: 'lib/services/identity/ways-in.ts',
+    spoil: replacing(' && (key.expiresAt === null || key.expiresAt > now)', ''),
     tests: [WALLS],
   },
   {

@@ -4,6 +4,7 @@ import { TABLES } from '#adapters/postgres/roles.ts';
 import { CHECKS } from './checks.ts';
 import { type Removal, ROOT, replacing } from './removal.ts';
 import { SECOND_CHECKS } from './second-checks.ts';
+import { SIGN_IN_CHECKS } from './sign-in-checks.ts';
 import { tenantFilters } from './tenant-filters.ts';
 
 /**
@@ -56,6 +57,7 @@ const samlChecks = SAML_LINES.map(
 export const REMOVALS: readonly Removal[] = [
   ...CHECKS,
   ...SECOND_CHECKS,
+  ...SIGN_IN_CHECKS,
   ...samlChecks,
   ...policies(),
   ...tenantFilters(),

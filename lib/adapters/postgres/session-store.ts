@@ -270,6 +270,23 @@ async function rotate(
   return { kind: 'rotated', session, usedAt: rotation.now };
 }
 
+/**
+ * Whoever has an authenticator is asked for it, also where it was confirmed while this sign-in was under
+ * way. A statement of its own: it sees what was committed before the user was locked.
+ */
+async function isAllThatIsAsked(
+  client: PoolClient,
+  { tenant, user, secondFactorAt }: Pick<NewSession, 'tenant' | 'user' | 'secondFactorAt'>,
+): Promise<boolean> {
+  if (secondFactorAt !== null) return true;
+  const { rowCount } = await client.query(
+    `select from second_factors
+     where tenant_id = $1 and user_id = $2 and confirmed_at is not null`,
+    [tenant, user],
+  );
+  return rowCount === 0;
+}
+
 /** Locked against whoever changes it: a session is opened before that, and ended by it, or not at all. */
 async function isOpen(
   client: PoolClient,
@@ -300,23 +317,6 @@ async function isWhoTheyWere(
     [tenant, user, passwordRevision],
   );
   return rowCount === 1;
-}
-
-/**
- * Whoever has an authenticator is asked for it, also where it was confirmed while this sign-in was under
- * way. A statement of its own: it sees what was committed before the user was locked.
- */
-async function isAllThatIsAsked(
-  client: PoolClient,
-  { tenant, user, secondFactorAt }: Pick<NewSession, 'tenant' | 'user' | 'secondFactorAt'>,
-): Promise<boolean> {
-  if (secondFactorAt !== null) return true;
-  const { rowCount } = await client.query(
-    `select from second_factors
-     where tenant_id = $1 and user_id = $2 and confirmed_at is not null`,
-    [tenant, user],
-  );
-  return rowCount === 0;
 }
 
 async function endSession(

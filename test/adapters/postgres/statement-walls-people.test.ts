@@ -232,8 +232,11 @@ describeWithPostgres('statements about people, with row-level security switched 
         await untouched(database.admin, theirs, async () => {
           expect(await factors.confirm(ours, user, STEP, [code], LATER)).toBe(false);
         });
-        await factors.confirm(theirs, user, STEP, [code], NOW);
         await open(theirs);
+        await factors.confirm(theirs, user, STEP, [code], NOW);
+        // Whoever has one is asked for it, and nobody is asked for one of the other.
+        expect(await opening(theirs, randomBytes(32))).toBe('user_changed');
+        expect(await opening(ours, randomBytes(32))).toBe('opened');
         await sessions.secondFactor(theirs, session, ['pwd', 'otp', 'mfa'], NOW);
         await untouched(database.admin, theirs, async () => {
           expect(await factors.useStep(ours, user, STEP + 1)).toBe(false);
