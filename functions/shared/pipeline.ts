@@ -442,7 +442,8 @@ function failure(
     ...commonHeaders(request, about),
     'content-type': 'application/problem+json',
   };
-  const forBrowsers = about.operation !== null && isForBrowsers(routeIn(deps.part, about.operation));
+  const forBrowsers =
+    about.operation !== null && isForBrowsers(routeIn(deps.part, about.operation));
   if (forBrowsers) headers['vary'] = 'Accept';
   const page = forBrowsers && wantsPage(request.headers['accept']);
   if (page) headers['content-type'] = 'text/html; charset=utf-8';

@@ -2,15 +2,7 @@ import type { TSchema } from 'typebox';
 import { API_ERRORS, type ApiErrorCode } from '#core/errors.ts';
 import { EXAMPLES, type Example } from './examples.ts';
 import { PERMISSIONS } from './permissions.ts';
-import {
-  ageOf,
-  bodyType,
-  errorsOf,
-  isForBrowsers,
-  type Route,
-  TAGS,
-  type Tag,
-} from './route.ts';
+import { ageOf, bodyType, errorsOf, isForBrowsers, type Route, TAGS, type Tag } from './route.ts';
 import { type OperationId, operationIds, routeOf } from './routes.ts';
 import { answerWords, memberTable, shapesSection, typeWords } from './shapes.ts';
 
@@ -55,7 +47,9 @@ function operation(id: OperationId, route: Route): string {
   if (age !== null) lines.push('', age);
   lines.push(...parameters(route), ...body(route), ...answers(route));
   const own = errorsOf(route).filter((code) => !COMMON.has(code));
-  const page = isForBrowsers(route) ? ' Browsers, which ask for HTML, are shown a page instead.' : '';
+  const page = isForBrowsers(route)
+    ? ' Browsers, which ask for HTML, are shown a page instead.'
+    : '';
   if (own.length > 0) {
     lines.push('', `Errors: ${own.map((code) => `\`${code}\``).join(', ')}.${page}`);
   }

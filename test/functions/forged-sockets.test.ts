@@ -137,7 +137,12 @@ describeWithPostgres('at the door of WebSockets', () => {
     }
     const two = `bearer.${good}, bearer.${key}`;
     expect(await isLetIn({ headers: { 'sec-websocket-protocol': two } })).toBe(false);
-    for (const text of [`Basic ${good}`, good, `Bearer ${good}, Bearer ${key}`, `Bearer  ${good}`]) {
+    for (const text of [
+      `Basic ${good}`,
+      good,
+      `Bearer ${good}, Bearer ${key}`,
+      `Bearer  ${good}`,
+    ]) {
       expect(await isLetIn({ headers: { authorization: text } })).toBe(false);
     }
     expect(await isLetIn({ headers: { cookie: `access_token=${good}` } })).toBe(false);
@@ -165,7 +170,11 @@ describeWithPostgres('at the door of WebSockets', () => {
         headers: { authorization: `Bearer ${credential}` },
       })) as { context: Record<string, string> };
       gateway.open.set(id, []);
-      const requestContext = { eventType: 'CONNECT', connectionId: id, authorizer: context } as const;
+      const requestContext = {
+        eventType: 'CONNECT',
+        connectionId: id,
+        authorizer: context,
+      } as const;
       expect(await handle({ requestContext })).toEqual({ statusCode: 200 });
       expect(await said(id, context)).toEqual({ statusCode: 200, body: '{"type":"pong"}' });
       return context;

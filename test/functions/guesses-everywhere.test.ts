@@ -228,29 +228,32 @@ describeWithPostgres('guesses, at every door where one can be made,', () => {
     expect([...answers]).toEqual([expect.stringContaining('CREDENTIALS_INVALID')]);
   });
 
-  it.each([true, false])('count together however the account is spelled; it exists: %j', async (there) => {
-    const { slug, tenant } = await people.tenant();
-    const n = crypto.randomUUID().slice(0, 8);
-    const email = `kay.${n}@example.com`;
-    if (there) await people.user(tenant, { email, password: PASSWORD });
-    const from = '127.0.0.41';
-    const login = (spelling: string, password: string) =>
-      post('/auth/login', { tenant: slug, email: spelling, password }, { from });
-    const spellings = [
-      email,
-      email.toUpperCase(),
-      `${email}.`,
-      `\u212aay.${n}@example.com`,
-      `kay.${n}@\uff45xample.com`,
-    ];
-    for (const spelling of spellings) {
-      const { body } = await login(spelling, 'not this one');
-      expect([spelling, body['code']]).toEqual([spelling, 'CREDENTIALS_INVALID']);
-    }
-    for (const spelling of spellings) {
-      expect((await login(spelling, PASSWORD)).body['code']).toBe('LOCKED_OUT');
-    }
-  });
+  it.each([true, false])(
+    'count together however the account is spelled; it exists: %j',
+    async (there) => {
+      const { slug, tenant } = await people.tenant();
+      const n = crypto.randomUUID().slice(0, 8);
+      const email = `kay.${n}@example.com`;
+      if (there) await people.user(tenant, { email, password: PASSWORD });
+      const from = '127.0.0.41';
+      const login = (spelling: string, password: string) =>
+        post('/auth/login', { tenant: slug, email: spelling, password }, { from });
+      const spellings = [
+        email,
+        email.toUpperCase(),
+        `${email}.`,
+        `\u212aay.${n}@example.com`,
+        `kay.${n}@\uff45xample.com`,
+      ];
+      for (const spelling of spellings) {
+        const { body } = await login(spelling, 'not this one');
+        expect([spelling, body['code']]).toEqual([spelling, 'CREDENTIALS_INVALID']);
+      }
+      for (const spelling of spellings) {
+        expect((await login(spelling, PASSWORD)).body['code']).toBe('LOCKED_OUT');
+      }
+    },
+  );
 
   it('from one source towards everybody are a hundred, and another source goes on', async () => {
     const { login, slug } = await somebody();

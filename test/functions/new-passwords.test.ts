@@ -166,7 +166,9 @@ describeWithPostgres('a new password', () => {
       expect(JSON.stringify(body)).not.toContain('zzzz');
     }
     // None of them was a guess.
-    expect((await post('/auth/login', { tenant: slug, email, password: PASSWORD })).status).toBe(200);
+    expect((await post('/auth/login', { tenant: slug, email, password: PASSWORD })).status).toBe(
+      200,
+    );
   });
 
   it('by a change ends every other session and its refreshes, and leaves the one that made it', async () => {

@@ -3,7 +3,10 @@ import { inflateRawSync } from 'node:zlib';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { ISSUER, startTestApi, type TestApi } from '#test/support/api.ts';
 import { createTestDatabase, describeWithPostgres } from '#test/support/database.ts';
-import { type HonestProvider, startHonestProvider } from '#test/support/identity-providers/start.ts';
+import {
+  type HonestProvider,
+  startHonestProvider,
+} from '#test/support/identity-providers/start.ts';
 import { createPeople, type People } from '#test/support/people.ts';
 import { makeCertificate } from '#test/support/saml/certificate.ts';
 
@@ -69,7 +72,10 @@ describeWithPostgres('a request that says that we are somebody else, by', () => 
         new URL(path, api.server.url),
         {
           method: body === undefined ? 'GET' : 'POST',
-          headers: { ...headers, ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
+          headers: {
+            ...headers,
+            ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+          },
         },
         (response) => {
           let text = '';
@@ -92,28 +98,31 @@ describeWithPostgres('a request that says that we are somebody else, by', () => 
       code_challenge: 'A'.repeat(43),
     })}`;
 
-  it.each(Object.keys(SAYING))('%s is told our own address, and so is who is mailed', async (how) => {
-    const headers = SAYING[how] as Readonly<Record<string, string>>;
-    const discovery = await ask('/.well-known/oauth-authorization-server', headers);
-    expect(JSON.parse(discovery.text)).toMatchObject({ issuer: ISSUER });
-    const metadata = await ask(`/api/v1/auth/sso/${slug}/saml/metadata`, headers);
-    expect(metadata.status).toBe(200);
-    expect(metadata.text).toContain(`${ISSUER}/api/v1/auth/sso/${slug}/saml/acs`);
-    const openid = await ask(begin('corp'), headers);
-    expect(openid.status).toBe(303);
-    expect(new URL(openid.location).searchParams.get('redirect_uri')).toBe(
-      `${ISSUER}/api/v1/auth/sso/${slug}/corp/callback`,
-    );
-    const saml = await ask(begin('saml'), headers);
-    expect(saml.status).toBe(303);
-    const deflated = new URL(saml.location).searchParams.get('SAMLRequest') ?? '';
-    const asked = inflateRawSync(Buffer.from(deflated, 'base64')).toString();
-    expect(asked).toContain(`${ISSUER}/api/v1/auth/sso/${slug}/saml/acs`);
-    const forgot = await ask('/api/v1/auth/password/forgot', headers, { tenant: slug, email });
-    expect(forgot.status).toBe(204);
-    const mail = await people.lastMail(tenant, 'identity.reset_password');
-    for (const told of [discovery.text, metadata.text, openid.location, asked, mail]) {
-      expect(JSON.stringify(told)).not.toContain(EVIL);
-    }
-  });
+  it.each(Object.keys(SAYING))(
+    '%s is told our own address, and so is who is mailed',
+    async (how) => {
+      const headers = SAYING[how] as Readonly<Record<string, string>>;
+      const discovery = await ask('/.well-known/oauth-authorization-server', headers);
+      expect(JSON.parse(discovery.text)).toMatchObject({ issuer: ISSUER });
+      const metadata = await ask(`/api/v1/auth/sso/${slug}/saml/metadata`, headers);
+      expect(metadata.status).toBe(200);
+      expect(metadata.text).toContain(`${ISSUER}/api/v1/auth/sso/${slug}/saml/acs`);
+      const openid = await ask(begin('corp'), headers);
+      expect(openid.status).toBe(303);
+      expect(new URL(openid.location).searchParams.get('redirect_uri')).toBe(
+        `${ISSUER}/api/v1/auth/sso/${slug}/corp/callback`,
+      );
+      const saml = await ask(begin('saml'), headers);
+      expect(saml.status).toBe(303);
+      const deflated = new URL(saml.location).searchParams.get('SAMLRequest') ?? '';
+      const asked = inflateRawSync(Buffer.from(deflated, 'base64')).toString();
+      expect(asked).toContain(`${ISSUER}/api/v1/auth/sso/${slug}/saml/acs`);
+      const forgot = await ask('/api/v1/auth/password/forgot', headers, { tenant: slug, email });
+      expect(forgot.status).toBe(204);
+      const mail = await people.lastMail(tenant, 'identity.reset_password');
+      for (const told of [discovery.text, metadata.text, openid.location, asked, mail]) {
+        expect(JSON.stringify(told)).not.toContain(EVIL);
+      }
+    },
+  );
 });

@@ -115,28 +115,33 @@ describeWithPostgres('whose sign-in elsewhere fails in a browser', () => {
   describe.each(Object.keys(FAILURES))('%s', (name) => {
     const failure = () => (FAILURES[name] as () => Failure)();
 
-    it.each([CHROME, FIREFOX])('is shown a page that says what to do, and nothing else', async (accept) => {
-      const { code, ...request } = failure();
-      const answer = await ask(request, accept);
-      const { headers } = answer;
-      const page = await answer.text();
-      const id = headers.get('x-request-id') ?? 'none';
-      expect(headers.get('content-type')).toBe('text/html; charset=utf-8');
-      expect(page).toMatch(/^<!doctype html>\n<html lang="en">/);
-      expect(page).toContain('<h1>You are not signed in</h1>');
-      expect(page).toContain(`<code>${code}</code>, request <code>${id}</code>`);
-      expect(page).toMatch(/<p>[A-Z][^<]{40,}\.<\/p>/);
-      // Nothing of what was sent, nothing that loads, runs or leads anywhere.
-      for (const inside of [slug, 'corp', 'evil', 'alert', STATE, 'issuer', 'SAML', 'pointer']) {
-        expect([inside, page.includes(inside)]).toEqual([inside, false]);
-      }
-      expect(page).not.toMatch(/<(?:script|style|link|img|iframe|form|a|base|object)\b|\s(?:on\w+|src|href|style)=/i);
-      expect(headers.get('content-security-policy')).toContain("default-src 'none'");
-      expect(headers.get('x-content-type-options')).toBe('nosniff');
-      expect(headers.get('cache-control')).toBe('no-store');
-      expect(headers.get('vary')).toBe('Accept');
-      expect(headers.get('set-cookie')).toBeNull();
-    });
+    it.each([CHROME, FIREFOX])(
+      'is shown a page that says what to do, and nothing else',
+      async (accept) => {
+        const { code, ...request } = failure();
+        const answer = await ask(request, accept);
+        const { headers } = answer;
+        const page = await answer.text();
+        const id = headers.get('x-request-id') ?? 'none';
+        expect(headers.get('content-type')).toBe('text/html; charset=utf-8');
+        expect(page).toMatch(/^<!doctype html>\n<html lang="en">/);
+        expect(page).toContain('<h1>You are not signed in</h1>');
+        expect(page).toContain(`<code>${code}</code>, request <code>${id}</code>`);
+        expect(page).toMatch(/<p>[A-Z][^<]{40,}\.<\/p>/);
+        // Nothing of what was sent, nothing that loads, runs or leads anywhere.
+        for (const inside of [slug, 'corp', 'evil', 'alert', STATE, 'issuer', 'SAML', 'pointer']) {
+          expect([inside, page.includes(inside)]).toEqual([inside, false]);
+        }
+        expect(page).not.toMatch(
+          /<(?:script|style|link|img|iframe|form|a|base|object)\b|\s(?:on\w+|src|href|style)=/i,
+        );
+        expect(headers.get('content-security-policy')).toContain("default-src 'none'");
+        expect(headers.get('x-content-type-options')).toBe('nosniff');
+        expect(headers.get('cache-control')).toBe('no-store');
+        expect(headers.get('vary')).toBe('Accept');
+        expect(headers.get('set-cookie')).toBeNull();
+      },
+    );
 
     it.each([null, '*/*', 'application/json', 'application/json, text/html', 'text/html;q=0, */*'])(
       'is told problem details where %j is what it takes, with the same status',
@@ -153,7 +158,10 @@ describeWithPostgres('whose sign-in elsewhere fails in a browser', () => {
   it('and asks any other route is told problem details, whatever they take', async () => {
     for (const path of ['/api/v1/auth/me', '/api/v1/users', '/api/v1/nowhere']) {
       const answer = await fetch(api.server.url + path, { headers: { accept: CHROME } });
-      expect([path, answer.headers.get('content-type')]).toEqual([path, 'application/problem+json']);
+      expect([path, answer.headers.get('content-type')]).toEqual([
+        path,
+        'application/problem+json',
+      ]);
       await answer.arrayBuffer();
     }
   });

@@ -12,7 +12,7 @@ export const SIGN_IN_CHECKS: readonly Removal[] = [
   {
     name: 'whoever was invited and has not accepted',
     file: 'lib/services/users/users.ts',
-    spoil: replacing(" && current.emailVerifiedAt === null", ' && current.id === null'),
+    spoil: replacing(' && current.emailVerifiedAt === null', ' && current.id === null'),
     tests: [INVITED],
   },
   {
@@ -42,7 +42,10 @@ export const SIGN_IN_CHECKS: readonly Removal[] = [
   {
     name: 'the second factor that a device is known by',
     file: SIGN_IN,
-    spoil: replacing('const known = device?.secondFactor === true;', 'const known = device !== null;'),
+    spoil: replacing(
+      'const known = device?.secondFactor === true;',
+      'const known = device !== null;',
+    ),
     tests: [DOORS],
   },
   {

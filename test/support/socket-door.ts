@@ -41,7 +41,7 @@ export async function startSocketDoor(handle: Handle): Promise<SocketDoor> {
     if (answer.policyDocument.Statement[0]?.Effect !== 'Allow') return refuse(socket, 403);
     connections += 1;
     const requestContext = {
-      ...{ eventType: 'CONNECT', connectionId: `c${connections}=` } as const,
+      ...({ eventType: 'CONNECT', connectionId: `c${connections}=` } as const),
       authorizer: answer.context,
     };
     const { statusCode, headers: more = {} } = (await handle({ requestContext, ...said })) as {

@@ -14,7 +14,11 @@ export interface CameIn {
 
 /** Whether that credential would still let them in, as it is now and not as anything remembers. */
 export async function isStillIn(
-  { apiKeys, sessions, clock }: Pick<AuthenticateDeps, 'sessions' | 'clock'> & {
+  {
+    apiKeys,
+    sessions,
+    clock,
+  }: Pick<AuthenticateDeps, 'sessions' | 'clock'> & {
     readonly apiKeys: Pick<AuthenticateDeps['apiKeys'], 'find'>;
   },
   { tenant, mode, subject, session }: CameIn,

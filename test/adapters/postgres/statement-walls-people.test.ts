@@ -14,7 +14,7 @@ import { createPostgresUsers } from '#adapters/postgres/user-store.ts';
 import type { ApiKeys } from '#ports/api-keys.ts';
 import type { SecondFactors } from '#ports/second-factors.ts';
 import type { SessionStore } from '#ports/sessions.ts';
-import type { RoleStore, TenantStore, UserStore } from '#ports/users.ts';
+import type { NewPassword, RoleStore, TenantStore, UserStore } from '#ports/users.ts';
 import {
   createTestDatabase,
   describeWithPostgres,
@@ -253,11 +253,10 @@ describeWithPostgres('statements about people, with row-level security switched 
       ...{ roles: held, emailVerifiedAt: NOW, now: NOW },
     });
 
-  const passwordOf = (hash: string, now: number, except: string | null = null) =>
-    ({
-      ...{ hash, of: 'active', mailed: false, proven: null, because: 'password_reset' },
-      ...{ except, now },
-    }) as const;
+  const passwordOf = (hash: string, now: number, except: string | null = null): NewPassword => ({
+    ...{ hash, of: 'active', mailed: false, proven: null, because: 'password_reset' },
+    ...{ except, now },
+  });
 
   const provider = (tenant: string, role: string) =>
     database.admin.query(
