@@ -30,6 +30,7 @@ import {
 import type { ApiHandler, ApiRequest, ApiResponse, Call, Handlers, Reply } from './api.ts';
 import { originHeaders, preflightHeaders, requireOrigin } from './cors.ts';
 import { failurePage, wantsPage } from './failure-page.ts';
+import { GUARDING_HEADERS } from './guarding-headers.ts';
 import { fingerprintOf, type KeepAnswers } from './idempotency.ts';
 import type { LaggingReads } from './lagging-reads.ts';
 import {
@@ -363,7 +364,6 @@ function matchesEtag(given: string | undefined, etag: string): boolean {
   });
 }
 
-/** Nothing here is for a browser to show, sniff, frame or keep. */
 function commonHeaders(
   request: ApiRequest,
   { requestId, correlationId, rate, origins }: About,
@@ -371,11 +371,7 @@ function commonHeaders(
   return {
     'x-request-id': requestId,
     'x-correlation-id': correlationId,
-    'cache-control': 'no-store',
-    'x-content-type-options': 'nosniff',
-    'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
-    'referrer-policy': 'no-referrer',
-    'strict-transport-security': 'max-age=31536000; includeSubDomains',
+    ...GUARDING_HEADERS,
     ...originHeaders(request, origins),
     ...(rate === null ? {} : rateHeaders(rate)),
   };
@@ -384,7 +380,7 @@ function commonHeaders(
 function unroutable(request: ApiRequest, match: Exclude<Match, { kind: 'found' }>): CloudFlowError {
   switch (match.kind) {
     case 'malformed':
-      return new CloudFlowError('REQUEST_MALFORMED', 'the path holds a broken escape');
+      return new CloudFlowError('REQUEST_MALFORMED', match.why);
     case 'not_found':
       return new CloudFlowError('ROUTE_NOT_FOUND', 'no operation has this path; see /openapi.json');
     case 'wrong_method': {

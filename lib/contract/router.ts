@@ -9,7 +9,8 @@ export type Match =
       readonly params: Readonly<Record<string, string>>;
     }
   | { readonly kind: 'wrong_method'; readonly allow: readonly Method[] }
-  | { readonly kind: 'malformed' }
+  /** `why`: for people, what of the path cannot be read. */
+  | { readonly kind: 'malformed'; readonly why: string }
   | { readonly kind: 'not_found' };
 
 interface Node {
@@ -30,7 +31,7 @@ export function createRouter(part: Part): Router {
   for (const id of idsIn(part)) insert(root, id, routeIn(part, id));
   return (method, path) => {
     const segments = decodePath(path);
-    if (segments === null) return { kind: 'malformed' };
+    if (typeof segments === 'string') return { kind: 'malformed', why: segments };
     const allow = new Set<Method>();
     const found = walk(root, segments, 0, [], method, allow);
     if (found !== null) return found;
@@ -92,16 +93,24 @@ function walk(
   return walk(node.parameter, segments, depth + 1, [...values, segment], method, allow);
 }
 
-/** Null when an escape is broken, or hides a slash or a control character. */
-function decodePath(path: string): readonly string[] | null {
-  if (!path.startsWith('/')) return null;
+/** The segments of a path, or what is wrong with it. */
+function decodePath(path: string): readonly string[] | string {
+  if (!path.startsWith('/')) return "the path does not begin with '/'";
   const segments = path.slice(1).split('/');
   if (!path.includes('%')) return segments;
-  try {
-    const decoded = segments.map(decodeURIComponent);
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is refused
-    return decoded.some((segment) => /[/\u0000-\u001f]/.test(segment)) ? null : decoded;
-  } catch {
-    return null; // URIError: the escape is not UTF-8, and the caller is told so
+  const decoded: string[] = [];
+  for (const segment of segments) {
+    try {
+      decoded.push(decodeURIComponent(segment));
+    } catch {
+      // URIError: the caller is told what it is about
+      return `the path holds '${segment.slice(0, 64)}', whose escapes are not UTF-8; write each byte as % and two hexadecimal digits`;
+    }
   }
+  const hidden = decoded.findIndex((segment) => HIDDEN.test(segment));
+  if (hidden === -1) return decoded;
+  return `the path holds '${segments[hidden]?.slice(0, 64)}', which hides a slash or a control character (%2F, %00 to %1F, %7F); no id has one`;
 }
+
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is refused
+const HIDDEN = /[/\u0000-\u001f\u007f]/;

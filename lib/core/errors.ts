@@ -48,6 +48,7 @@ export const API_ERRORS = {
   PAYLOAD_TOO_LARGE: { status: 413, retryable: false },
   PAYLOAD_TOO_DEEP: { status: 413, retryable: false },
   UNSUPPORTED_MEDIA_TYPE: { status: 415, retryable: false },
+  EXPECTATION_FAILED: { status: 417, retryable: false },
   WORKFLOW_INVALID: { status: 422, retryable: false },
   INPUT_INVALID: { status: 422, retryable: false },
   CONNECTION_INVALID: { status: 422, retryable: false },

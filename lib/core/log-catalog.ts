@@ -9,6 +9,7 @@ export const LOG_EVENTS = {
   // The API
   REQUEST_SERVED: 'a request was answered',
   REQUEST_FAILED: 'a request failed',
+  REQUEST_UNREADABLE: 'what came could not be read as a request of HTTP/1.1, and was refused',
   RESPONSE_NOT_WRITTEN: 'a response could not be written',
   AUDIT_NOT_TOLD: 'the audit trail could not be told of a call',
   AUDIT_NOT_SEALED: 'what the audit trail was told could not be sealed; it waits',

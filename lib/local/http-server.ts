@@ -3,10 +3,11 @@ import type { AddressInfo, Socket } from 'node:net';
 import { promisify } from 'node:util';
 import { API_LIMITS } from '#config/api-limits.ts';
 import { TIME_LIMITS } from '#config/time-limits.ts';
-import { problemDetails } from '#contract/problem.ts';
-import { type ApiErrorCode, CloudFlowError } from '#core/errors.ts';
+import { CloudFlowError } from '#core/errors.ts';
 import type { ApiHandler, ApiRequest, ApiResponse } from '#functions/shared/api.ts';
+import type { Ids } from '#ports/ids.ts';
 import type { Log } from '#ports/log.ts';
+import { answerOnSocket, misfitOf, parserRefusal, refusalAnswer } from './http-refusals.ts';
 
 /**
  * The API on a port of this machine: turns node's requests into ours and back.
@@ -14,7 +15,9 @@ import type { Log } from '#ports/log.ts';
  *  H1 what is sent slowly, or is larger than it may be, costs a connection and no more;
  *  H2 a body is read when the handler asks for it, so an unknown caller cannot make us hold one;
  *  H3 a connection with an unread rest of a body is closed after the answer, never reused;
- *  H4 a client that neither sends nor reads is cut off; one that waits for its answer is not.
+ *  H4 a client that neither sends nor reads is cut off; one that waits for its answer is not;
+ *  H5 whatever is refused is answered as the contract answers, also what node would answer by itself; and
+ *     never in the place of an answer that somebody else's request, or an earlier one, still waits for.
  */
 export interface HttpServer {
   readonly port: number;
@@ -31,6 +34,8 @@ export interface HttpServerOptions {
   /** 0: any free one. */
   readonly port: number;
   readonly log: Log;
+  /** Makes the ids of requests that no handler sees. */
+  readonly ids: Pick<Ids, 'random'>;
   readonly limits?: Partial<HttpServerLimits>;
 }
 
@@ -58,8 +63,7 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
     ...options.limits,
   };
   const host = options.host ?? '127.0.0.1';
-  /** Connections whose client waits for us. */
-  const answering = new WeakSet<Socket>();
+  const state: State = { options, waiting: new WeakMap(), ending: new WeakSet() };
   const server = createServer(
     {
       maxHeaderSize: API_LIMITS.maxHeaderBytes,
@@ -68,20 +72,22 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
       keepAliveTimeout: API_LIMITS.keepAliveTimeoutMs,
       connectionsCheckingInterval: limits.checkEveryMs,
       noDelay: true,
+      // As API Gateway does it: of two credentials neither counts, where node would take the first.
+      joinDuplicateHeaders: true,
+      // `misfitOf` says so in words (H5).
+      requireHostHeader: false,
     },
-    (request, response) => {
-      serve(options, answering, request, response).catch((error: unknown) => {
-        // The handler answers its own errors: what arrives here is about this one connection.
-        options.log.warn('RESPONSE_NOT_WRITTEN', { error });
-        response.destroy();
-      });
-    },
+    (request, response) => answer(state, request, response),
   );
   server.setTimeout(limits.idleTimeoutMs, (socket) => {
-    if (!answering.has(socket)) socket.destroy();
+    if ((state.waiting.get(socket)?.size ?? 0) === 0) socket.destroy();
   });
+  // Nobody is asked for a body before somebody wants to read it (H2).
+  server.on('checkContinue', (request, response) => answer(state, request, response));
+  server.on('checkExpectation', (request, response) => answer(state, request, response));
+  server.on('connect', (request, socket) => answerConnect(state, request, socket as Socket));
+  server.on('clientError', (error, socket) => refuseConnection(state, error, socket as Socket));
   server.maxConnections = API_LIMITS.maxConnections;
-  server.on('clientError', refuseConnection);
   await listen(server, options.port, host);
   const { port } = server.address() as AddressInfo;
   return {
@@ -114,21 +120,75 @@ function close(server: Server, graceMs: number): Promise<void> {
   });
 }
 
+interface State {
+  readonly options: HttpServerOptions;
+  /** Requests of a connection that are not answered yet. */
+  readonly waiting: WeakMap<Socket, Set<IncomingMessage>>;
+  /** Connections that end with the answer which they wait for. */
+  readonly ending: WeakSet<Socket>;
+}
+
+function answer(state: State, request: IncomingMessage, response: ServerResponse): void {
+  serve(state, request, response).catch((error: unknown) => {
+    // The handler answers its own errors: what arrives here is about this one connection.
+    state.options.log.warn('RESPONSE_NOT_WRITTEN', { error });
+    response.destroy();
+  });
+}
+
 async function serve(
-  options: HttpServerOptions,
-  answering: WeakSet<Socket>,
+  state: State,
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
-  answering.add(request.socket);
-  const answer = await options
-    .handler(toApiRequest(request))
-    .finally(() => answering.delete(request.socket));
+  const { socket } = request;
+  const misfit = misfitOf(request);
+  if (misfit !== null) {
+    write(state, request, response, refused(state, misfit));
+    return;
+  }
+  const waiting = state.waiting.get(socket) ?? new Set();
+  state.waiting.set(socket, waiting.add(request));
+  const given = await state.options
+    .handler(toApiRequest(request, () => response.writeContinue()))
+    .finally(() => waiting.delete(request));
   if (response.destroyed) return; // cut off for being slow, or gone by itself
-  write(request, response, answer);
+  write(state, request, response, given);
 }
 
-function toApiRequest(request: IncomingMessage): ApiRequest {
+/** Of a request that no handler sees; the log has its id too. */
+function refused({ options }: State, error: CloudFlowError): ApiResponse {
+  const requestId = options.ids.random();
+  const given = refusalAnswer(error, requestId);
+  const { status } = given;
+  options.log.info('REQUEST_UNREADABLE', { request_id: requestId, code: error.code, status });
+  return given;
+}
+
+/** No tunnels. Whatever the target, the handler says what it says of any method that is none. */
+function answerConnect(state: State, request: IncomingMessage, socket: Socket): void {
+  // Node has let go of it: an error that nobody hears would end the process.
+  socket.on('error', () => socket.destroy());
+  socket.resume();
+  const misfit = misfitOf(request);
+  const given =
+    misfit === null
+      ? state.options.handler({ ...toApiRequest(request, NOTHING), readBody: NO_BODY })
+      : Promise.resolve(refused(state, misfit));
+  given.then(
+    (each) => answerOnSocket(socket, each),
+    (error: unknown) => {
+      state.options.log.warn('RESPONSE_NOT_WRITTEN', { error });
+      socket.destroy();
+    },
+  );
+}
+
+const NOTHING = () => {};
+const NO_BODY = () => Promise.resolve(EMPTY);
+
+/** `invite`: tells a client that waits for it to send its body. */
+function toApiRequest(request: IncomingMessage, invite: () => void): ApiRequest {
   const url = request.url ?? '';
   const at = url.indexOf('?');
   return {
@@ -138,19 +198,27 @@ function toApiRequest(request: IncomingMessage): ApiRequest {
     // Only Set-Cookie is ever a list, and no request has one that we read.
     headers: request.headers as ApiRequest['headers'],
     source: request.socket.remoteAddress ?? null,
-    readBody: (maxBytes) => readBody(request, maxBytes),
+    readBody: (maxBytes) => {
+      if (request.headers.expect !== undefined) invite();
+      return readBody(request, maxBytes);
+    },
   };
 }
 
-function write(request: IncomingMessage, response: ServerResponse, answer: ApiResponse): void {
-  const headers: Record<string, string | number> = { ...answer.headers };
-  if (answer.status !== 204 && answer.status !== 304) {
-    headers['content-length'] = answer.body === null ? 0 : Buffer.byteLength(answer.body);
+function write(
+  { ending }: State,
+  request: IncomingMessage,
+  response: ServerResponse,
+  { status, headers: given, body }: ApiResponse,
+): void {
+  const headers: Record<string, string | number> = { ...given };
+  if (status !== 204 && status !== 304) {
+    headers['content-length'] = body === null ? 0 : Buffer.byteLength(body);
   }
-  if (!request.complete) headers['connection'] = 'close';
-  response.writeHead(answer.status, headers);
-  if (answer.body === null || request.method === 'HEAD') response.end();
-  else response.end(answer.body);
+  if (!request.complete || ending.has(request.socket)) headers['connection'] = 'close';
+  response.writeHead(status, headers);
+  if (body === null || request.method === 'HEAD') response.end();
+  else response.end(body);
 }
 
 const EMPTY = new Uint8Array(0);
@@ -187,44 +255,15 @@ function readBody(request: IncomingMessage, maxBytes: number): Promise<Uint8Arra
   });
 }
 
-/** Time to read a refusal in, before the connection is cut. */
-const LINGER_MS = 1_000;
-
 /** Node's parser gave up, or time ran out: there is no request to answer, only a socket. */
-function refuseConnection(error: Error & { code?: string }, socket: Socket): void {
-  if (error.code === 'ECONNRESET' || !socket.writable) {
+function refuseConnection(state: State, error: Error & { code?: string }, socket: Socket): void {
+  const refusal = parserRefusal(error.code);
+  if (refusal === null || !socket.writable) {
     socket.destroy();
     return;
   }
-  const [code, message] = refusalOf(error.code);
-  const known = new CloudFlowError(code, message);
-  const body = JSON.stringify(problemDetails(known, 'none'));
-  const { status } = problemDetails(known, 'none');
-  socket.end(
-    [
-      `HTTP/1.1 ${status} ${code}`,
-      'Content-Type: application/problem+json',
-      `Content-Length: ${Buffer.byteLength(body)}`,
-      'Connection: close',
-      '',
-      body,
-    ].join('\r\n'),
-  );
-  // Who does not hang up would hold the socket for ever: the request that had limits is over (H1).
-  const cut = setTimeout(() => socket.destroy(), LINGER_MS);
-  socket.once('close', () => clearTimeout(cut));
-}
-
-function refusalOf(code: string | undefined): [ApiErrorCode, string] {
-  switch (code) {
-    case 'HPE_HEADER_OVERFLOW':
-      return [
-        'HEADERS_TOO_LARGE',
-        `the headers are larger than ${API_LIMITS.maxHeaderBytes} bytes`,
-      ];
-    case 'ERR_HTTP_REQUEST_TIMEOUT':
-      return ['REQUEST_TIMEOUT', 'the request did not arrive in time'];
-    default:
-      return ['REQUEST_MALFORMED', 'this is not HTTP'];
-  }
+  // A request before this one is whole and waits: what is written now would pass for its answer (H5).
+  const before = [...(state.waiting.get(socket) ?? [])].some(({ complete }) => complete);
+  if (before) state.ending.add(socket);
+  else answerOnSocket(socket, refused(state, refusal));
 }

@@ -609,6 +609,7 @@ async function start(
     handler: withLocalRoutes(handler, { clock: virtualClock, metrics }),
     port: options.port,
     log,
+    ids,
   });
   const listening = server;
   onStop(() => listening.close());

@@ -1,5 +1,6 @@
 import { connect } from 'node:net';
 import { expect, it } from 'vitest';
+import { createIds } from '#adapters/local/ids.ts';
 import { createSilentLog } from '#adapters/local/json-log.ts';
 import { DEFAULT_TIMEOUT_MS } from '#client/client.ts';
 import { API_LIMITS } from '#config/api-limits.ts';
@@ -34,6 +35,7 @@ it('a client that does not read its answer is cut off, and one that waits for it
   const server = await startHttpServer({
     port: 0,
     log: createSilentLog(),
+    ids: createIds(),
     limits: { idleTimeoutMs: 300 },
     async handler({ path }) {
       if (path === '/huge') return { status: 200, headers: {}, body: HUGE };

@@ -281,6 +281,7 @@ export async function startTestApi(
     handler,
     port: 0,
     log,
+    ids,
     ...(options.limits === undefined ? {} : { limits: options.limits }),
   });
   return {
