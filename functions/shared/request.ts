@@ -10,11 +10,18 @@ import type { ApiRequest } from './api.ts';
 
 export function checkLengths(request: ApiRequest): void {
   if (request.path.length > API_LIMITS.maxPathBytes) {
-    throw new CloudFlowError('REQUEST_MALFORMED', 'the path is too long');
+    throw tooLong('path', request.path, API_LIMITS.maxPathBytes);
   }
   if (request.query.length > API_LIMITS.maxQueryBytes) {
-    throw new CloudFlowError('REQUEST_MALFORMED', 'the query is too long');
+    throw tooLong('query', request.query, API_LIMITS.maxQueryBytes);
   }
+}
+
+function tooLong(what: string, text: string, most: number): CloudFlowError {
+  return new CloudFlowError(
+    'REQUEST_MALFORMED',
+    `the ${what} has ${text.length} characters; it may have at most ${most}`,
+  );
 }
 
 /** A parameter given twice becomes a list, which only parameters that take lists accept. */
@@ -55,9 +62,16 @@ function decodeQuery(text: string, where = 'query'): string {
     const decoded = decodeURIComponent(text.replaceAll('+', ' '));
     if (!decoded.includes('\u0000')) return decoded;
   } catch {
-    // URIError: reported below, like NUL, as what it is
+    // URIError: the caller is told what it is about, not what it is: it may be a secret of a form
+    throw new CloudFlowError(
+      'REQUEST_MALFORMED',
+      `the ${where} holds escapes that are not UTF-8; write each byte as % and two hexadecimal digits`,
+    );
   }
-  throw new CloudFlowError('REQUEST_MALFORMED', `the ${where} holds a broken escape`);
+  throw new CloudFlowError(
+    'REQUEST_MALFORMED',
+    `the ${where} holds U+0000 (%00), which no value may have`,
+  );
 }
 
 /** For people to recognise a session by; what is longer is cut, and what is no text is none. */
@@ -69,7 +83,7 @@ export function readUserAgent(request: ApiRequest): string | null {
 export async function readBody(request: ApiRequest, route: Route): Promise<unknown> {
   const declared = request.headers['content-length'];
   if (declared !== undefined && !/^\d{1,15}$/.test(declared)) {
-    throw new CloudFlowError('REQUEST_MALFORMED', 'Content-Length is not a number');
+    throw new CloudFlowError('REQUEST_MALFORMED', `Content-Length is '${declared.slice(0, 64)}'; send a number of bytes`);
   }
   if (Number(declared ?? 0) > API_LIMITS.maxBodyBytes) throw tooLarge();
   const bytes = await request.readBody(API_LIMITS.maxBodyBytes);
@@ -118,7 +132,10 @@ function readForm(text: string): Record<string, string> {
     const at = part.indexOf('=');
     const name = decodeQuery(at === -1 ? part : part.slice(0, at), 'form');
     if (Object.hasOwn(fields, name)) {
-      throw new CloudFlowError('REQUEST_MALFORMED', 'the form has a field twice');
+      throw new CloudFlowError(
+        'REQUEST_MALFORMED',
+        `the form has the field '${name.slice(0, 64)}' twice; send each once`,
+      );
     }
     fields[name] = decodeQuery(at === -1 ? '' : part.slice(at + 1), 'form');
   }
@@ -166,7 +183,7 @@ export function readIdempotencyKey(request: ApiRequest): string | null {
   if (!KEY.test(key)) {
     throw new CloudFlowError(
       'IDEMPOTENCY_KEY_INVALID',
-      'Idempotency-Key must be 1 to 128 visible ASCII characters',
+      `Idempotency-Key has ${key.length} characters; send 1 to 128 visible ASCII characters without blanks`,
     );
   }
   return key;

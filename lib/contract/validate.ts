@@ -1,10 +1,10 @@
-import type { ErrorObject, ValidateFunction } from 'ajv';
+import type { ValidateFunction } from 'ajv';
 import { Ajv2020 as Ajv } from 'ajv/dist/2020.js';
 import addFormats from 'ajv-formats';
 import type { TSchema } from 'typebox';
 import { CloudFlowError, type Problem } from '#core/errors.ts';
-import { pointerTo } from '#core/json.ts';
 import { idsIn, type Part, routeIn } from './part.ts';
+import { problemsOf, repetition } from './refusals.ts';
 import type { Route } from './route.ts';
 import type { Body, OperationId, Params, Query } from './routes.ts';
 
@@ -66,10 +66,13 @@ export function createChecks(part: Part): Checks {
       raw: { params: unknown; query: Readonly<Record<string, unknown>>; body: unknown },
     ): Input<Id> {
       const { params, query, body } = of(id);
-      const input = { ...raw, query: fromText(raw.query, routeIn(part, id)) };
+      const route = routeIn(part, id);
+      const input = { ...raw, query: fromText(raw.query, route) };
+      const repeated = repetitions(raw.query, route);
+      const others = query?.(input.query).filter(({ pointer }) => !repeated.has(pointer));
       refuse([
         ...at('/path', params?.(input.params)),
-        ...at('/query', query?.(input.query)),
+        ...at('/query', [...repeated.values(), ...(others ?? [])]),
         ...at('/body', body?.(input.body)),
       ]);
       // The validators above are compiled from the schemas that these types are inferred from.
@@ -94,7 +97,7 @@ function NO_QUERY(): TSchema {
 
 function compile(schema: TSchema): Validator {
   const validate: ValidateFunction = ajv.compile(schema);
-  return (value) => (validate(value) ? [] : (validate.errors ?? []).slice(0, 100).map(toProblem));
+  return (value) => (validate(value) ? [] : problemsOf(validate.errors ?? []));
 }
 
 export interface Input<Id extends OperationId> {
@@ -128,81 +131,20 @@ function fromText(query: Readonly<Record<string, unknown>>, route: Route): objec
   return parsed;
 }
 
+/** Parameters that take one value and were given several, by pointer. */
+function repetitions(
+  query: Readonly<Record<string, unknown>>,
+  route: Route,
+): ReadonlyMap<string, Problem> {
+  const found = Object.entries(query).flatMap(([name, value]) => {
+    const known: Readonly<Record<string, TSchema>> = route.query?.properties ?? {};
+    const schema = Object.hasOwn(known, name) ? known[name] : undefined;
+    const problem = schema === undefined ? null : repetition(name, value, schema);
+    return problem === null ? [] : [[problem.pointer, problem] as const];
+  });
+  return new Map(found);
+}
+
 function at(base: string, problems: readonly Problem[] | undefined): Problem[] {
   return (problems ?? []).map((problem) => ({ ...problem, pointer: base + problem.pointer }));
-}
-
-function toProblem(error: ErrorObject): Problem {
-  const pointer = pointerOf(error);
-  const allowed = allowedBy(error);
-  const tag = (error.params as { tagValue?: unknown }).tagValue;
-  const { writeOnly } = (error.parentSchema ?? {}) as { readonly writeOnly?: boolean };
-  // A refusal ends up in logs of those who called: what is never answered is not repeated there.
-  const given = writeOnly === true ? undefined : shortened(tag ?? error.data);
-  return {
-    code: 'REQUEST_INVALID',
-    pointer,
-    message: messageOf(error),
-    ...(given === undefined ? {} : { given }),
-    ...(allowed === undefined ? {} : { allowed }),
-  };
-}
-
-function pointerOf(error: ErrorObject): string {
-  const extra = error.params as {
-    additionalProperty?: string;
-    missingProperty?: string;
-    tag?: string;
-  };
-  const name = extra.additionalProperty ?? extra.missingProperty ?? extra.tag;
-  return name === undefined ? error.instancePath : pointerTo(error.instancePath, name);
-}
-
-function messageOf(error: ErrorObject): string {
-  if (error.keyword === 'additionalProperties') return 'is not a known property';
-  if (error.keyword === 'required') return 'is missing';
-  if (error.keyword === 'discriminator') return 'does not name a known shape';
-  // A pattern is for programs; what is allowed says the same in words.
-  if (error.keyword === 'pattern' && allowedBy(error) !== undefined) {
-    return 'does not have the right form';
-  }
-  return error.message ?? `does not fit '${error.keyword}'`;
-}
-
-function allowedBy(error: ErrorObject): string | undefined {
-  switch (error.keyword) {
-    case 'enum':
-      return (error.params as { allowedValues: unknown[] }).allowedValues.map(String).join(', ');
-    case 'discriminator':
-      return shapesOf(error).join(', ');
-    case 'additionalProperties': {
-      const known = Object.keys(
-        (error.parentSchema as { properties?: object } | undefined)?.properties ?? {},
-      );
-      return known.length === 0 ? 'no properties' : known.join(', ');
-    }
-    case 'pattern':
-      return (error.parentSchema as { description?: string } | undefined)?.description;
-    default:
-      return undefined;
-  }
-}
-
-/** The words that tell the shapes of a union apart. */
-function shapesOf(error: ErrorObject): string[] {
-  const tag = (error.params as { tag: string }).tag;
-  const union = error.parentSchema as {
-    oneOf?: readonly { properties?: Record<string, { const?: unknown }> }[];
-  };
-  return (union.oneOf ?? []).map((shape) => String(shape.properties?.[tag]?.const));
-}
-
-/** Scalars only: a large value would repeat the request in its own refusal. Without passwords of URLs. */
-function shortened(value: unknown): string | undefined {
-  if (typeof value === 'string') {
-    return JSON.stringify(value.slice(0, 64).replace(/:\/\/[^/?#\\]*@/, '://…@'));
-  }
-  return typeof value === 'number' || typeof value === 'boolean' || value === null
-    ? String(value)
-    : undefined;
 }

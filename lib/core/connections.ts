@@ -1,4 +1,5 @@
 import * as Type from 'typebox';
+import { inWords } from './in-words.ts';
 import { naming } from './naming.ts';
 
 /**
@@ -36,30 +37,38 @@ function byName<V extends Type.TSchema>(
 const NAMED = 'up to 63 of a-z, 0-9, `_` and `-`, a letter first';
 export const ConnectionName = naming(
   'connection',
-  Type.String({ pattern: NAME, description: NAMED }),
+  inWords(NAMED, Type.String({ pattern: NAME, description: NAMED })),
 );
 export const OperationName = naming(
   'connection_operation',
-  Type.String({ pattern: NAME, description: NAMED }),
+  inWords(NAMED, Type.String({ pattern: NAME, description: NAMED })),
 );
 export const SecretName = naming(
   'secret',
-  Type.String({ pattern: NAME, description: 'the name of a secret' }),
+  inWords(NAMED, Type.String({ pattern: NAME, description: 'the name of a secret' })),
 );
 
 /** A field name of HTTP (RFC 9110 token), lower or upper case. */
-const HeaderName = Type.String({ pattern: "^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}$" });
+const HeaderName = inWords(
+  'the name of a header (RFC 9110), of up to 64 characters',
+  Type.String({ pattern: "^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}$" }),
+);
+/** What PostgreSQL calls something by. */
+const postgresName = () =>
+  inWords(
+    '1 to 63 characters without U+0000',
+    Type.String({ minLength: 1, maxLength: 63, pattern: '^[^\\u0000]*$' }),
+  );
 
 export const HttpAuth = Type.Union([
   closed({ scheme: Type.Literal('none') }),
   closed({ scheme: Type.Literal('bearer'), secret: SecretName }),
   closed({
     scheme: Type.Literal('basic'),
-    username: Type.String({
-      minLength: 1,
-      maxLength: 256,
-      pattern: '^[^:\\u0000-\\u001f\\u007f]*$',
-    }),
+    username: inWords(
+      '1 to 256 characters without `:` and control characters',
+      Type.String({ minLength: 1, maxLength: 256, pattern: '^[^:\\u0000-\\u001f\\u007f]*$' }),
+    ),
     secret: SecretName,
   }),
   closed({ scheme: Type.Literal('api_key'), header: HeaderName, secret: SecretName }),
@@ -68,26 +77,32 @@ export type HttpAuth = Type.Static<typeof HttpAuth>;
 
 export const HttpConnection = closed({
   type: Type.Literal('http'),
-  base_url: Type.String({
-    maxLength: 2048,
-    pattern:
-      '^https?://(?:[A-Za-z0-9.-]{1,253}|\\[[0-9A-Fa-f:.]{2,45}\\])(?::[0-9]{1,5})?(?:/[^\\s?#@]*)?$',
-    description: 'scheme, host, port and path that every URL of this connection begins with',
-  }),
+  base_url: inWords(
+    'a URL of http or https with a host, and a port and a path if need be; without a user, a query or a fragment',
+    Type.String({
+      maxLength: 2048,
+      pattern:
+        '^https?://(?:[A-Za-z0-9.-]{1,253}|\\[[0-9A-Fa-f:.]{2,45}\\])(?::[0-9]{1,5})?(?:/[^\\s?#@]*)?$',
+      description: 'scheme, host, port and path that every URL of this connection begins with',
+    }),
+  ),
   auth: HttpAuth,
 });
 export type HttpConnection = Type.Static<typeof HttpConnection>;
 
 export const DatabaseLogin = closed({
-  username: Type.String({ minLength: 1, maxLength: 63, pattern: '^[^\\u0000]*$' }),
+  username: postgresName(),
   secret: SecretName,
 });
 
 export const PostgresConnection = closed({
   type: Type.Literal('postgres'),
-  host: Type.String({ minLength: 1, maxLength: 253, pattern: '^[A-Za-z0-9.:_-]+$' }),
+  host: inWords(
+    'a host name or an address of 1 to 253 letters, digits, `.`, `:`, `_` and `-`',
+    Type.String({ minLength: 1, maxLength: 253, pattern: '^[A-Za-z0-9.:_-]+$' }),
+  ),
   port: Type.Optional(Type.Integer({ minimum: 1, maximum: 65535, default: 5432 })),
-  database: Type.String({ minLength: 1, maxLength: 63, pattern: '^[^\\u0000]*$' }),
+  database: postgresName(),
   login: DatabaseLogin,
   reader: Type.Optional({
     ...DatabaseLogin,

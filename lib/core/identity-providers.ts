@@ -1,4 +1,5 @@
 import * as Type from 'typebox';
+import { inWords } from './in-words.ts';
 import { naming } from './naming.ts';
 
 /**
@@ -17,24 +18,37 @@ function words<const T extends readonly string[]>(allowed: T, description: strin
 const HOST = '(?:[A-Za-z0-9.-]{1,253}|\\[[0-9A-Fa-f:.]{2,45}\\])(?::[0-9]{1,5})?';
 
 function address(description: string) {
-  return Type.String({
-    maxLength: 1_024,
-    pattern: `^https?://${HOST}(?:/[^\\s?#@\\\\]*)?(?:\\?[^\\s#\\\\]*)?$`,
-    description,
-  });
+  return inWords(
+    'a URL of http or https of up to 1,024 characters, without a user or a fragment',
+    Type.String({
+      maxLength: 1_024,
+      pattern: `^https?://${HOST}(?:/[^\\s?#@\\\\]*)?(?:\\?[^\\s#\\\\]*)?$`,
+      description,
+    }),
+  );
 }
 
 export const ProviderName = naming(
   'provider',
-  Type.String({
-    pattern: '^[a-z](?:[a-z0-9-]{0,38}[a-z0-9])?$',
-    description: 'the name of the provider: up to 40 of a-z, 0-9 and `-`, a letter first',
-  }),
+  inWords(
+    'up to 40 of a-z, 0-9 and `-`, a letter first and no `-` last',
+    Type.String({
+      pattern: '^[a-z](?:[a-z0-9-]{0,38}[a-z0-9])?$',
+      description: 'the name of the provider: up to 40 of a-z, 0-9 and `-`, a letter first',
+    }),
+  ),
 );
 
-const ClientId = Type.String({ minLength: 1, maxLength: 256, pattern: '^[\\x21-\\x7e]+$' });
+const ClientId = inWords(
+  '1 to 256 visible ASCII characters without blanks',
+  Type.String({ minLength: 1, maxLength: 256, pattern: '^[\\x21-\\x7e]+$' }),
+);
 
-const Scopes = Type.Array(Type.String({ pattern: '^[\\x21\\x23-\\x5b\\x5d-\\x7e]{1,128}$' }), {
+const ScopeToken = inWords(
+  '1 to 128 visible ASCII characters without blanks, `"` and `\\`',
+  Type.String({ pattern: '^[\\x21\\x23-\\x5b\\x5d-\\x7e]{1,128}$' }),
+);
+const Scopes = Type.Array(ScopeToken, {
   maxItems: 16,
   uniqueItems: true,
   description: 'scopes to ask for',
@@ -74,11 +88,14 @@ export const OidcProtocol = closed({
 export type OidcProtocol = Type.Static<typeof OidcProtocol>;
 
 /** A JSON Pointer into what the user-info endpoint answers. */
-const Pointer = Type.String({
-  pattern: '^(?:/(?:[^~/]|~[01]){1,64}){1,8}$',
-  maxLength: 256,
-  description: 'a JSON Pointer into the answer of `user_info_url`',
-});
+const Pointer = inWords(
+  'a JSON Pointer of up to 8 names, such as /user/id',
+  Type.String({
+    pattern: '^(?:/(?:[^~/]|~[01]){1,64}){1,8}$',
+    maxLength: 256,
+    description: 'a JSON Pointer into the answer of `user_info_url`',
+  }),
+);
 
 /** OAuth 2.0 without OpenID Connect, as GitHub has it: who signs in is asked with the access token. */
 export const OAuth2Protocol = closed({
@@ -106,19 +123,25 @@ export type OAuth2Protocol = Type.Static<typeof OAuth2Protocol>;
 /** SAML 2.0: certificates are fixed here; one that a message brings along counts for nothing. */
 export const SamlProtocol = closed({
   kind: Type.Literal('saml'),
-  entity_id: Type.String({
-    minLength: 1,
-    maxLength: 1_024,
-    pattern: '^[\\x21-\\x7e]+$',
-    description: 'the entity id of the identity provider',
-  }),
+  entity_id: inWords(
+    '1 to 1,024 visible ASCII characters without blanks',
+    Type.String({
+      minLength: 1,
+      maxLength: 1_024,
+      pattern: '^[\\x21-\\x7e]+$',
+      description: 'the entity id of the identity provider',
+    }),
+  ),
   sso_url: address('where people are sent, by the HTTP-Redirect binding'),
   certificates: Type.Array(
-    Type.String({
-      maxLength: 8_192,
-      pattern: '^-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\\s]+-----END CERTIFICATE-----\\s*$',
-      description: 'a certificate in PEM',
-    }),
+    inWords(
+      'a certificate in PEM of up to 8,192 characters',
+      Type.String({
+        maxLength: 8_192,
+        pattern: '^-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\\s]+-----END CERTIFICATE-----\\s*$',
+        description: 'a certificate in PEM',
+      }),
+    ),
     {
       minItems: 1,
       maxItems: 4,

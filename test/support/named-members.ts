@@ -69,7 +69,7 @@ function under(name: string, schema: Schema): Text[] {
 }
 
 /** The value with another text at a place; what is missing on the way there is made. */
-export function withText(value: Json | undefined, path: readonly string[], text: string): Json {
+export function withText(value: Json | undefined, path: readonly string[], text: Json): Json {
   const [name, ...rest] = path;
   if (name === undefined) return text;
   if (name === '0') return [withText(Array.isArray(value) ? value[0] : undefined, rest, text)];

@@ -1,4 +1,5 @@
 import * as Type from 'typebox';
+import { inWords } from '#core/in-words.ts';
 import { naming } from '#core/naming.ts';
 import type { Route } from '../route.ts';
 import {
@@ -35,11 +36,14 @@ const ById = closed({ execution_id: idOf('execution') });
 const ByToken = closed({
   token: naming(
     'callback_token',
-    Type.String({
-      pattern: '^[A-Za-z0-9_-]{16,256}$',
-      writeOnly: true,
-      description: 'the token that the callback step handed out',
-    }),
+    inWords(
+      'the token as it was handed out: 16 to 256 letters, digits, `-` and `_`',
+      Type.String({
+        pattern: '^[A-Za-z0-9_-]{16,256}$',
+        writeOnly: true,
+        description: 'the token that the callback step handed out',
+      }),
+    ),
   ),
 });
 const Waiting = closed({

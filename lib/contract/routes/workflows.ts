@@ -1,4 +1,5 @@
 import * as Type from 'typebox';
+import { inWords } from '#core/in-words.ts';
 import { naming } from '#core/naming.ts';
 import type { Route } from '../route.ts';
 import { Cursor, closed, PageSize, page, WorkflowId, WorkflowVersion } from '../schemas/common.ts';
@@ -59,10 +60,13 @@ export const workflowRoutes = {
         ),
       ),
       step_type: Type.Optional(
-        Type.String({
-          pattern: '^[a-z_]{1,40}$',
-          description: 'workflows whose current version has a top-level step of this type',
-        }),
+        inWords(
+          'a type of step, such as http_request: 1 to 40 of a-z and `_`',
+          Type.String({
+            pattern: '^[a-z_]{1,40}$',
+            description: 'workflows whose current version has a top-level step of this type',
+          }),
+        ),
       ),
       ...Page,
     }),

@@ -1,12 +1,16 @@
 import * as Type from 'typebox';
 import { AUDIT_OUTCOMES } from '#core/audit-chain.ts';
+import { inWords } from '#core/in-words.ts';
 import { closed, nullable, oneOf, Timestamp, Uuid } from './common.ts';
 
 const Hash = Type.String({ pattern: '^[0-9a-f]{64}$', description: 'SHA-256 in hexadecimal' });
 const Seq = Type.Integer({ minimum: 1, description: 'the place in the chain, from 1' });
 
 /** `workflow:order`, `user:<id>`, `key:<id>`; ids of tenants may be chosen by them. */
-export const AuditName = Type.String({ minLength: 1, maxLength: 200, pattern: '^[\\x21-\\x7e]+$' });
+export const AuditName = inWords(
+  '1 to 200 visible ASCII characters without blanks, such as user:6d0f4f3e-2b1c-4c55-9a0e-3f8f1c7f2b90',
+  Type.String({ minLength: 1, maxLength: 200, pattern: '^[\\x21-\\x7e]+$' }),
+);
 export const AuditOutcomeName = oneOf(
   AUDIT_OUTCOMES,
   '`unknown`: a change was begun, and nobody told its end',

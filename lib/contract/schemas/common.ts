@@ -1,5 +1,6 @@
 import * as Type from 'typebox';
 import { VERSION_PATTERN, WORKFLOW_ID_PATTERN } from '#core/dsl/parts.ts';
+import { inWords } from '#core/in-words.ts';
 import type { Json } from '#core/json.ts';
 import { naming, type Thing } from '#core/naming.ts';
 
@@ -44,25 +45,34 @@ export const Timestamp = Type.String({
 
 export const WorkflowId = naming(
   'workflow',
-  Type.String({
-    pattern: WORKFLOW_ID_PATTERN,
-    description:
-      "a workflow's id: 1 to 63 lower-case letters, digits, `-` and `_`, beginning with a letter or digit",
-  }),
+  inWords(
+    '1 to 63 lower-case letters, digits, `-` and `_`, beginning with a letter or digit',
+    Type.String({
+      pattern: WORKFLOW_ID_PATTERN,
+      description:
+        "a workflow's id: 1 to 63 lower-case letters, digits, `-` and `_`, beginning with a letter or digit",
+    }),
+  ),
 );
 
 export const WorkflowVersion = naming(
   'version',
-  Type.String({
-    pattern: VERSION_PATTERN,
-    description: 'a version such as 2.1.0',
-  }),
+  inWords(
+    'three numbers of up to 9 digits, such as 2.1.0',
+    Type.String({
+      pattern: VERSION_PATTERN,
+      description: 'a version such as 2.1.0',
+    }),
+  ),
 );
 
-export const Uuid = Type.String({
-  pattern: '^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$',
-  description: 'a UUID in lower case',
-});
+export const Uuid = inWords(
+  'a UUID in lower case, such as 6d0f4f3e-2b1c-4c55-9a0e-3f8f1c7f2b90',
+  Type.String({
+    pattern: '^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$',
+    description: 'a UUID in lower case',
+  }),
+);
 
 /** The UUID of a thing of this kind. */
 export function idOf(thing: Thing) {
@@ -72,22 +82,34 @@ export function idOf(thing: Thing) {
 /** An id chosen by a client carries its own time, so that it finds its partition alone. */
 export const ClientExecutionId = naming(
   'execution',
-  Type.String({
-    pattern: '^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$',
-    description: 'a UUID version 7 in lower case, made by the client at the time of the call',
-  }),
+  inWords(
+    'a UUID of version 7 in lower case, such as 019396f2-7a10-7c3e-8f21-5b7d0c9e4a61',
+    Type.String({
+      pattern: '^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$',
+      description: 'a UUID version 7 in lower case, made by the client at the time of the call',
+    }),
+  ),
 );
+
+const LABEL_NAME =
+  '1 to 63 lower-case letters, digits, `_`, `.` and `-`, beginning with a letter or digit';
 
 export const Labels = Type.Unsafe<{ readonly [name: string]: string }>({
   type: 'object',
   maxProperties: 16,
-  propertyNames: { type: 'string', pattern: '^[a-z0-9][a-z0-9_.-]{0,62}$' },
+  propertyNames: inWords(LABEL_NAME, { type: 'string', pattern: '^[a-z0-9][a-z0-9_.-]{0,62}$' }),
   additionalProperties: { type: 'string', maxLength: 128 },
   description: 'up to 16 names with values of up to 128 characters, to search by',
 });
 
 export const LabelFilter = Type.Array(
-  naming('label', Type.String({ pattern: '^[a-z0-9][a-z0-9_.-]{0,62}:[\\s\\S]{0,128}$' })),
+  naming(
+    'label',
+    inWords(
+      `name:value; the name is ${LABEL_NAME}, the value up to 128 characters`,
+      Type.String({ pattern: '^[a-z0-9][a-z0-9_.-]{0,62}:[\\s\\S]{0,128}$' }),
+    ),
+  ),
   { maxItems: 5, description: '`name:value`; may be repeated, all must match' },
 );
 

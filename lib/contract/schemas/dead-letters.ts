@@ -1,5 +1,6 @@
 import * as Type from 'typebox';
 import { DEAD_LETTER_STATUS_WORDS } from '#core/events/dead-letter-status.ts';
+import { inWords } from '#core/in-words.ts';
 import { naming } from '#core/naming.ts';
 import { closed, nullable, oneOf, Timestamp, Uuid } from './common.ts';
 
@@ -7,16 +8,22 @@ export const DeadLetterStatus = oneOf(
   DEAD_LETTER_STATUS_WORDS,
   '`open`: nobody has seen to it; `redriven`: sent to its topic again; `discarded`: let be',
 );
-export const GroupName = Type.String({
-  pattern: '^[a-z][a-z0-9-]{0,62}$',
-  description: 'a group of readers of a topic',
-});
+export const GroupName = inWords(
+  '1 to 63 lower-case letters, digits and `-`, beginning with a letter',
+  Type.String({
+    pattern: '^[a-z][a-z0-9-]{0,62}$',
+    description: 'a group of readers of a topic',
+  }),
+);
 export const Fingerprint = naming(
   'fingerprint',
-  Type.String({
-    pattern: '^[0-9a-f]{16}$',
-    description: 'the same for messages that failed for one cause',
-  }),
+  inWords(
+    '16 hexadecimal digits in lower case',
+    Type.String({
+      pattern: '^[0-9a-f]{16}$',
+      description: 'the same for messages that failed for one cause',
+    }),
+  ),
 );
 
 const ErrorShape = closed({
@@ -55,6 +62,9 @@ export const DeadLetterPattern = closed({
   next_due_at: Timestamp,
 });
 
-const Reason = Type.String({ minLength: 1, maxLength: 500, pattern: '\\S' });
+const Reason = inWords(
+  'a string of 1 to 500 characters that are not all blanks',
+  Type.String({ minLength: 1, maxLength: 500, pattern: '\\S' }),
+);
 export const RedriveBody = closed({ reason: Type.Optional(Reason) });
 export const DiscardBody = closed({ reason: Reason });

@@ -1,5 +1,6 @@
 import * as Type from 'typebox';
 import { LIMITS } from '#core/dsl/limits.ts';
+import { inWords } from '#core/in-words.ts';
 import {
   AnyJson,
   ClientExecutionId,
@@ -240,10 +241,13 @@ export const CompleteBody = closed({ result: Type.Optional(AnyJson) });
 
 export const FailBody = closed({
   code: Type.Optional(
-    Type.String({
-      pattern: '^[A-Za-z][A-Za-z0-9_.-]{0,127}$',
-      description: 'a name of your own, not beginning with `CloudFlow.` or `States.`',
-    }),
+    inWords(
+      '1 to 128 letters, digits, `_`, `.` and `-`, beginning with a letter and not with `CloudFlow.` or `States.`',
+      Type.String({
+        pattern: '^[A-Za-z][A-Za-z0-9_.-]{0,127}$',
+        description: 'a name of your own, not beginning with `CloudFlow.` or `States.`',
+      }),
+    ),
   ),
   message: Type.Optional(Type.String({ maxLength: 2048 })),
 });

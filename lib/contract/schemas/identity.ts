@@ -1,4 +1,5 @@
 import * as Type from 'typebox';
+import { inWords } from '#core/in-words.ts';
 import { naming } from '#core/naming.ts';
 import { MOST_SENT, PASSWORD_LENGTH } from '#core/password-length.ts';
 import {
@@ -11,11 +12,14 @@ import { closed, nullable, oneOf, Timestamp, Uuid, WorkflowId } from './common.t
 
 export const Email = naming(
   'address',
-  Type.String({
-    pattern: '^[^\\s@<>"]{1,64}@[^\\s@<>"]{1,190}$',
-    maxLength: 254,
-    description: 'an address; two spellings of one address are one account',
-  }),
+  inWords(
+    'an address of mail of up to 254 characters, such as ada@example.com',
+    Type.String({
+      pattern: '^[^\\s@<>"]{1,64}@[^\\s@<>"]{1,190}$',
+      maxLength: 254,
+      description: 'an address; two spellings of one address are one account',
+    }),
+  ),
 );
 
 /** Bounds only what is hashed; what makes a password unsuitable is told by its own code. */
@@ -26,25 +30,34 @@ const NewPassword = passwordIs(
   `${PASSWORD_LENGTH.least} to ${PASSWORD_LENGTH.most} characters, counted in their composed form (NFKC), else PASSWORD_UNSUITABLE; up to ${MOST_SENT} as they are sent`,
 );
 
-const PersonName = Type.String({ minLength: 1, maxLength: 120, pattern: '^[^\\x00-\\x1f\\x7f]+$' });
+const PersonName = inWords(
+  '1 to 120 characters, none of them a control character',
+  Type.String({ minLength: 1, maxLength: 120, pattern: '^[^\\x00-\\x1f\\x7f]+$' }),
+);
 
 export const TENANT_SLUG = '^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$';
 export const TenantSlug = naming(
   'tenant_name',
-  Type.String({
-    pattern: TENANT_SLUG,
-    description: 'the short name of the tenant',
-  }),
+  inWords(
+    '1 to 63 lower-case letters, digits and `-`, beginning and ending with a letter or digit',
+    Type.String({
+      pattern: TENANT_SLUG,
+      description: 'the short name of the tenant',
+    }),
+  ),
 );
 
 export const Mode = oneOf(['live', 'test'], 'what is of one mode never sees the other');
 
 export const RoleName = naming(
   'role',
-  Type.String({
-    pattern: '^[a-z](?:[a-z0-9-]{0,38}[a-z0-9])?$',
-    description: 'the name of a role',
-  }),
+  inWords(
+    '1 to 40 lower-case letters, digits and `-`, beginning with a letter and not ending with `-`',
+    Type.String({
+      pattern: '^[a-z](?:[a-z0-9-]{0,38}[a-z0-9])?$',
+      description: 'the name of a role',
+    }),
+  ),
 );
 
 export const ScopeName = oneOf(SCOPES, 'a permission, all of an area, or everything');
@@ -53,7 +66,10 @@ export const RoleNames = Type.Array(RoleName, { maxItems: 20, uniqueItems: true 
 const ScopeNames = Type.Array(ScopeName, { maxItems: SCOPES.length, uniqueItems: true });
 
 /** A token that was mailed or handed out: 256 random bits in base64url, behind a word that says what for. */
-const ProofToken = Type.String({ pattern: '^[A-Za-z0-9_-]{20,128}$', writeOnly: true });
+const ProofToken = inWords(
+  'the token as it was handed out: 20 to 128 letters, digits, `-` and `_`',
+  Type.String({ pattern: '^[A-Za-z0-9_-]{20,128}$', writeOnly: true }),
+);
 
 export const DeviceName = Type.String({
   minLength: 1,
@@ -93,11 +109,14 @@ export const SecondFactorNeeded = closed({
 /** Either the tokens, or what the second factor is to be sent with. */
 export const LoginAnswer = Type.Union([Tokens, SecondFactorNeeded]);
 
-const Code = Type.String({
-  pattern: '^[0-9A-Za-z-]{6,20}$',
-  writeOnly: true,
-  description: 'six digits of the authenticator, or a recovery code',
-});
+const Code = inWords(
+  'six digits of the authenticator, or a recovery code: 6 to 20 letters, digits and `-`',
+  Type.String({
+    pattern: '^[0-9A-Za-z-]{6,20}$',
+    writeOnly: true,
+    description: 'six digits of the authenticator, or a recovery code',
+  }),
+);
 
 export const VerifySecondFactorBody = closed({
   mfa_token: naming('mfa_token', ProofToken),
@@ -161,7 +180,12 @@ export const User = closed({
 
 /** Settings of a person's own: what programs show, bounded in size and depth. */
 export const Preferences = closed({
-  locale: Type.Optional(Type.String({ pattern: '^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}$' })),
+  locale: Type.Optional(
+    inWords(
+      'a language tag such as en or de-AT',
+      Type.String({ pattern: '^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}$' }),
+    ),
+  ),
   time_zone: Type.Optional(Type.String({ minLength: 1, maxLength: 64 })),
   notifications: Type.Optional(
     closed({
@@ -280,7 +304,13 @@ export const UpdateTenantBody = closed({
 
 const KeyName = Type.String({ minLength: 1, maxLength: 80, description: 'what it is for' });
 
-export const ApiKeyId = naming('api_key', Type.String({ pattern: '^[0-9A-Za-z]{8}$' }));
+export const ApiKeyId = naming(
+  'api_key',
+  inWords(
+    '8 letters and digits: those of the key behind `cfk_live_` or `cfk_test_`',
+    Type.String({ pattern: '^[0-9A-Za-z]{8}$' }),
+  ),
+);
 
 export const ApiKey = closed({
   key_id: ApiKeyId,

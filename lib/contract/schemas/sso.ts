@@ -1,5 +1,6 @@
 import * as Type from 'typebox';
 import { PROTOCOLS, type Protocol, ProviderName } from '#core/identity-providers.ts';
+import { inWords } from '#core/in-words.ts';
 import { naming } from '#core/naming.ts';
 import { closed, nullable, oneOf, Timestamp, toldApartBy, Uuid } from './common.ts';
 import { DeviceName, Mode, RoleNames, TenantSlug } from './identity.ts';
@@ -8,14 +9,17 @@ export { ProviderName };
 
 const Spec = toldApartBy<Protocol>('kind', PROTOCOLS);
 
-const ClientSecret = Type.String({
-  minLength: 1,
-  maxLength: 1_024,
-  // RFC 6749, A.2.
-  pattern: '^[\\x20-\\x7e]+$',
-  writeOnly: true,
-  description: 'kept apart, never answered by any route',
-});
+const ClientSecret = inWords(
+  '1 to 1,024 printable ASCII characters',
+  Type.String({
+    minLength: 1,
+    maxLength: 1_024,
+    // RFC 6749, A.2.
+    pattern: '^[\\x20-\\x7e]+$',
+    writeOnly: true,
+    description: 'kept apart, never answered by any route',
+  }),
+);
 
 const settings = {
   enabled: Type.Boolean({ description: 'nobody signs in through one that is not' }),
@@ -23,11 +27,14 @@ const settings = {
   email_domains: Type.Array(
     naming(
       'email_domain',
-      Type.String({
-        pattern: '^(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\\.){1,8}[a-z0-9-]{2,63}$',
-        maxLength: 253,
-        description: 'a domain in lower case and ASCII; it speaks for this one and none below it',
-      }),
+      inWords(
+        'a domain in lower case and ASCII, such as example.com',
+        Type.String({
+          pattern: '^(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\\.){1,8}[a-z0-9-]{2,63}$',
+          maxLength: 253,
+          description: 'a domain in lower case and ASCII; it speaks for this one and none below it',
+        }),
+      ),
     ),
     {
       maxItems: 50,
@@ -75,8 +82,14 @@ export const ByProvider = closed({ provider: ProviderName });
 export const ByTenantAndProvider = closed({ tenant: TenantSlug, provider: ProviderName });
 
 /** RFC 7636: SHA-256 in base64url. */
-const Challenge = Type.String({ pattern: '^[A-Za-z0-9_-]{43}$' });
-const Verifier = Type.String({ pattern: '^[A-Za-z0-9._~-]{43,128}$', writeOnly: true });
+const Challenge = inWords(
+  'SHA-256 of the verifier in base64url: 43 letters, digits, `-` and `_`',
+  Type.String({ pattern: '^[A-Za-z0-9_-]{43}$' }),
+);
+const Verifier = inWords(
+  '43 to 128 letters, digits, `.`, `_`, `~` and `-` (RFC 7636)',
+  Type.String({ pattern: '^[A-Za-z0-9._~-]{43,128}$', writeOnly: true }),
+);
 
 export const BeginSignInQuery = closed({
   return_to: Type.String({
@@ -89,7 +102,10 @@ export const BeginSignInQuery = closed({
     description: 'SHA-256 of the verifier that the code is traded with (RFC 7636, S256)',
   },
   state: Type.Optional(
-    Type.String({ pattern: '^[A-Za-z0-9._~-]{1,128}$', description: 'given back with the code' }),
+    inWords(
+      '1 to 128 letters, digits, `.`, `_`, `~` and `-`',
+      Type.String({ pattern: '^[A-Za-z0-9._~-]{1,128}$', description: 'given back with the code' }),
+    ),
   ),
 });
 
@@ -122,7 +138,10 @@ export const SamlMetadata = Type.String({ description: 'an EntityDescriptor of S
 export const ExchangeSignInBody = closed({
   code: naming(
     'sign_in_code',
-    Type.String({ pattern: '^[A-Za-z0-9_-]{20,128}$', writeOnly: true }),
+    inWords(
+      'the code that the browser came back with: 20 to 128 letters, digits, `-` and `_`',
+      Type.String({ pattern: '^[A-Za-z0-9_-]{20,128}$', writeOnly: true }),
+    ),
   ),
   code_verifier: Verifier,
   mode: Type.Optional({ ...Mode, default: 'live' }),

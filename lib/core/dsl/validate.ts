@@ -7,8 +7,10 @@ import {
 import type { TSchema } from 'typebox';
 import type { Problem } from '#core/errors.ts';
 import { nearest } from '#core/expr/names.ts';
+import { allowedBy } from '#core/in-words.ts';
 import { pointerTo } from '#core/json.ts';
 import { durationMs, formatDuration } from './durations.ts';
+import { withoutEchoes } from './echoes.ts';
 import { LIMITS } from './limits.ts';
 import { pointerTokens, quoted, shown } from './problems.ts';
 
@@ -70,33 +72,6 @@ export function validatePiece(
   const sound = structuredClone(value) as Record<string, unknown>;
   for (const error of errors) remove(sound, blamed(error));
   return { problems: errors.map((error) => asProblem(error, pointer)), sound };
-}
-
-/**
- * Ajv reports a failed union and also each branch of it. Where exactly one branch has the type of
- * the value, that branch says what is wrong; else the union says it alone.
- */
-function withoutEchoes(errors: readonly ErrorObject[]): ErrorObject[] {
-  const unions = errors.filter(({ keyword }) => keyword === 'anyOf' || keyword === 'oneOf');
-  const dropped = new Set<ErrorObject>(
-    errors.filter(({ keyword, propertyName }) => keyword !== 'propertyNames' && propertyName),
-  );
-  for (const union of unions) {
-    const inside = errors.filter(({ schemaPath }) => schemaPath.startsWith(`${union.schemaPath}/`));
-    const branchOf = (error: ErrorObject) =>
-      error.schemaPath.slice(union.schemaPath.length + 1).split('/')[0] ?? '';
-    const branches = Array.isArray(union.schema) ? union.schema.map((_, i) => String(i)) : [];
-    const misfits = new Set(
-      inside
-        .filter((e) => e.keyword === 'type' && e.instancePath === union.instancePath)
-        .map(branchOf),
-    );
-    const fitting = branches.filter((branch) => !misfits.has(branch));
-    const speaks = union.keyword === 'anyOf' && fitting.length === 1 ? fitting[0] : null;
-    for (const error of inside) if (branchOf(error) !== speaks) dropped.add(error);
-    if (speaks !== null) dropped.add(union);
-  }
-  return errors.filter((error) => !dropped.has(error));
 }
 
 /** Where the blame lies: the key itself when a key is wrong. Null: nothing to take away. */
@@ -217,10 +192,10 @@ function asProblem(error: ErrorObject, base: string): Problem {
         allowed: inWords,
       });
     default:
-      // Limits of length, number and size: Ajv's own words are exact ("must be <= 10").
+      // Limits of length, number and size.
       return problem('E_SCHEMA', pointer, `the value is out of range`, {
         given: shown(error.data),
-        allowed: error.message ?? inWords,
+        allowed: allowedBy(error.parentSchema ?? {}),
       });
   }
 }

@@ -243,7 +243,7 @@ function oneOfBoth(): CloudFlowError {
       {
         code: 'REQUEST_INVALID',
         pointer: '/body',
-        message: 'must hold one of both',
+        message: 'holds both a code and a password, or neither',
         allowed: 'code, or password',
       },
     ],

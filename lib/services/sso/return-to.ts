@@ -18,6 +18,7 @@ export function requireReturnTo(origins: readonly string[], address: string): vo
         code: 'REQUEST_INVALID',
         pointer: '/query/return_to',
         message: 'is no address that a code is handed to',
+        given: JSON.stringify(address.slice(0, 64)),
         allowed:
           'http://127.0.0.1:<port>/callback, http://[::1]:<port>/callback, or /callback of an origin that may call',
       },

@@ -38,6 +38,7 @@ export async function createApiKey(
           code: 'REQUEST_INVALID',
           pointer: '/body/expires_at',
           message: 'is past',
+          given: JSON.stringify(body.expires_at),
           allowed: 'an instant to come',
         },
       ],
