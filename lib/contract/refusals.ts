@@ -17,7 +17,10 @@ export function problemsOf(errors: readonly ErrorObject[]): readonly Problem[] {
     // Without the word that tells shapes apart, that it is missing is told already.
     ({ keyword, params }) => keyword !== 'discriminator' || params['tagValue'] !== undefined,
   );
-  return told.slice(0, SHOWN).map(toProblem);
+  // What breaks several keywords of one schema (its type, its words) is told once.
+  const problems = told.map(toProblem).map((each) => [`${each.pointer} ${each.allowed}`, each] as const);
+  const seen = new Map(problems.toReversed());
+  return problems.filter(([key, each]) => seen.get(key) === each).map(([, each]) => each).slice(0, SHOWN);
 }
 
 /** A parameter that takes one value and was given several; null: it was not. */
@@ -35,6 +38,7 @@ export function repetition(name: string, given: unknown, schema: object): Proble
 
 interface Schema {
   readonly type?: string | readonly string[];
+  readonly discriminator?: { readonly propertyName: string };
   readonly properties?: Readonly<Record<string, Schema>>;
 }
 
@@ -75,7 +79,11 @@ function toProblem(error: ErrorObject): Problem {
     }
     case 'required': {
       const name = String(params['missingProperty']);
-      return about(name, 'is missing', allowedBy(schema.properties?.[name] ?? {}));
+      const allowed =
+        schema.discriminator?.propertyName === name
+          ? shapesOf(schema, name)
+          : allowedBy(schema.properties?.[name] ?? {});
+      return about(name, 'is missing', allowed);
     }
     case 'propertyNames': {
       const given = JSON.stringify(String(params['propertyName']).slice(0, CHARACTERS));

@@ -178,6 +178,25 @@ describeWithPostgres('what the API promises besides its data', () => {
       await rejects(start(2), 'EXECUTION_CONFLICT');
     });
 
+    it('an id that the other mode has used is taken, and nothing else is told of it', async () => {
+      const execution_id = id();
+      const inTest = api.client(await api.createKey(tenant, ['*'], { mode: 'test' }));
+      for (const each of [client, inTest]) await each.createWorkflow({ body: aDefinition() });
+      const start = (by: typeof client, input: number) =>
+        by.executeWorkflow({ workflow_id: 'greeting', body: { input, execution_id } });
+      await start(client, 1);
+      const refusals: unknown[] = [];
+      for (const input of [1, 2]) {
+        await start(inTest, input).catch((error: Error & { code: string }) => {
+          refusals.push([error.code, error.message]);
+        });
+      }
+      expect(refusals).toHaveLength(2);
+      expect(refusals[0]).toEqual(refusals[1]);
+      expect(refusals[0]).toEqual(['EXECUTION_CONFLICT', expect.stringContaining(execution_id)]);
+      await rejects(inTest.getExecution({ execution_id }), 'NOT_FOUND');
+    });
+
     it('the id of another tenant is free here', async () => {
       const execution_id = id();
       const other = api.client(await api.createKey(await api.createTenant(), ['*']));

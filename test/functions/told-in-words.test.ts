@@ -35,9 +35,10 @@ interface Place {
 
 function placesOf(id: OperationId): Place[] {
   const route = routeOf(id);
-  const all = (['params', 'query', 'body'] as const).flatMap((each) =>
-    walk((route[each] ?? {}) as Schema).map((found) => ({ in: each, ...found })),
-  );
+  const all = (['params', 'query', 'body'] as const).flatMap((each) => {
+    const schema = route[each] as Schema | undefined;
+    return schema === undefined ? [] : walk(schema).map((found) => ({ in: each, ...found }));
+  });
   return all.filter(({ in: where, path }) => where === 'body' || path.length === 1);
 }
 
@@ -77,7 +78,7 @@ const WRONG: readonly Json[] = [
 const WRONG_TEXTS = ['', '~ ~', LONG, '0x10'];
 
 /** Of the library that checks, and of those who write patterns. */
-const FOREIGN = /\bmust\b|\bschema\b|\bkeyword\b|\bajv\b|propert|\bpattern\b|\^|\[\^?[\\a-zA-Z0-9]|\(\?/i;
+const FOREIGN = /\bmust\b|\bschema\b|\bkeyword\b|\bpattern\b|\^|\[\^?[\\a-zA-Z0-9]|\(\?/i;
 
 describeWithPostgres('what a request breaks', () => {
   let api: TestApi;
@@ -149,8 +150,9 @@ describeWithPostgres('what a request breaks', () => {
         };
         return [...WRONG_TEXTS.map((each) => of(each)), of(), of('1', '2')];
       }
-      const without = withText(good.body, path.slice(0, -1), { unknown: 1 });
-      const values = isForm ? [] : [...WRONG.map((each) => withText(good.body, path, each)), without];
+      const at = path.map((each) => (each === '*' ? 'x1' : each));
+      const without = withText(good.body, at.slice(0, -1), { unknown: 1 });
+      const values = isForm ? [] : [...WRONG.map((each) => withText(good.body, at, each)), without];
       return values.map((body) => ({ ...good, body }));
     });
   }

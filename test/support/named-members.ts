@@ -45,7 +45,12 @@ export function nameOf({ operation, place, path }: Member): string {
   return `${operation} ${place}/${path.join('/')}`;
 }
 
-type Text = Pick<Member, 'path' | 'thing'>;
+export type Text = Pick<Member, 'path' | 'thing'>;
+
+/** Every such text of one schema, wherever it stands in a value of it. */
+export function textsOf(schema: TSchema): readonly Text[] {
+  return texts(schema as Schema);
+}
 
 function texts(schema: Schema): Text[] {
   const thing = namedBy(schema);

@@ -1,4 +1,5 @@
 import * as Type from 'typebox';
+import { naming } from '#core/naming.ts';
 import type { CompensationType, StepType } from '#core/plan/program.ts';
 import { LIMITS } from './limits.ts';
 import {
@@ -49,7 +50,9 @@ const request = {
       description: 'Statuses that count as success. Default: every 2xx.',
     }),
   ),
-  connection: Type.Optional(registered('A registered connection: base URL, credentials, limits.')),
+  connection: Type.Optional(
+    naming('connection', registered('A registered connection: base URL, credentials, limits.')),
+  ),
 };
 
 function method(fallback: 'GET' | 'POST') {
@@ -75,17 +78,29 @@ const notification = {
   data: Type.Optional(template('Values for the template.')),
 };
 
+/** What an operation that the tenant has registered is called with. */
+const statement = {
+  connection: Type.Optional(
+    naming('connection', registered('The connection that the operation is registered on.')),
+  ),
+  parameters: Type.Optional(template('Parameters of the operation, by name.')),
+};
+
 const child = {
-  workflow_id: text('The workflow to start.', 256),
-  version: Type.Optional(text('Its version. Default: the latest.', 256)),
+  workflow_id: naming('workflow', text('The workflow to start.', 256)),
+  version: Type.Optional(naming('version', text('Its version. Default: the latest.', 256))),
   input: Type.Optional(template('The input of the child.')),
 };
 
 const HttpRequest = strict({ ...request, method: method('GET'), ...called });
 const DatabaseOperation = strict({
-  operation: Type.Optional(registered('A registered operation. Default: the id of the step.')),
-  connection: Type.Optional(registered('The connection that the operation is registered on.')),
-  parameters: Type.Optional(template('Parameters of the operation, by name.')),
+  operation: Type.Optional(
+    naming(
+      'connection_operation',
+      registered('A registered operation. Default: the id of the step.'),
+    ),
+  ),
+  ...statement,
   ...called,
 });
 const Notification = strict({ ...notification, ...called });
@@ -108,16 +123,16 @@ const Wait = Type.Unsafe<{ duration?: number | string; until?: string }>({
   oneOf: [{ required: ['duration'] }, { required: ['until'] }],
   allowed: "either 'duration' or 'until'",
 });
+const assignee = naming('user', {
+  type: 'string',
+  minLength: 1,
+  maxLength: LIMITS.textCharacters,
+} as Type.TSchema);
 const Approval = strict({
   assignee: Type.Unsafe<string | readonly string[]>({
     anyOf: [
-      { type: 'string', minLength: 1, maxLength: LIMITS.textCharacters },
-      {
-        type: 'array',
-        minItems: 1,
-        maxItems: LIMITS.assignees,
-        items: { type: 'string', minLength: 1, maxLength: LIMITS.textCharacters },
-      },
+      assignee,
+      { type: 'array', minItems: 1, maxItems: LIMITS.assignees, items: assignee },
     ],
     description: 'Who may answer: a user or role, or a list of them.',
     allowed: 'a text, or a list of 1 to 20 texts',
@@ -254,9 +269,8 @@ const undoTimeout = { timeout: called.timeout };
 export const COMPENSATIONS = {
   http_request: strict({ ...request, method: method('GET'), ...undoTimeout }),
   database_operation: strict({
-    operation: registered('A registered operation.'),
-    connection: Type.Optional(registered('The connection that the operation is registered on.')),
-    parameters: Type.Optional(template('Parameters of the operation, by name.')),
+    operation: naming('connection_operation', registered('A registered operation.')),
+    ...statement,
     ...undoTimeout,
   }),
   notification: strict({ ...notification, ...undoTimeout }),

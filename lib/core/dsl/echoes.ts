@@ -11,7 +11,12 @@ export function withoutEchoes(errors: readonly ErrorObject[]): ErrorObject[] {
     errors.filter(({ keyword, propertyName }) => keyword !== 'propertyNames' && propertyName),
   );
   for (const union of unions) {
-    const inside = errors.filter(({ schemaPath }) => schemaPath.startsWith(`${union.schemaPath}/`));
+    // Items of one list have their schema in common, and are told apart by where they are.
+    const inside = errors.filter(
+      ({ schemaPath, instancePath }) =>
+        schemaPath.startsWith(`${union.schemaPath}/`) &&
+        `${instancePath}/`.startsWith(`${union.instancePath}/`),
+    );
     const branchOf = (error: ErrorObject) =>
       error.schemaPath.slice(union.schemaPath.length + 1).split('/')[0] ?? '';
     const branches = Array.isArray(union.schema) ? union.schema.map((_, i) => String(i)) : [];

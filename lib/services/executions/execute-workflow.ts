@@ -4,10 +4,11 @@ import { type Trace, traceText } from '#core/trace.ts';
 import { type AcceptAnswer, type AcceptRequest, QUEUED_PHASE } from '#ports/execution-store.ts';
 import type { Principal } from '../identity/principal.ts';
 import { iso } from '../shared/present.ts';
+import { notFound } from '../shared/problems.ts';
 import { chooseRuntime } from './choose-runtime.ts';
 import type { ExecutionDeps } from './deps.ts';
 import { checkInput } from './input.ts';
-import { requireExecution } from './load-state.ts';
+import { findExecution } from './load-state.ts';
 
 export interface CallFacts {
   readonly correlationId: string;
@@ -72,7 +73,9 @@ export async function executeWorkflow(
   refuseConflict(answer, id, facts.idempotency !== null);
   refuseFull(answer, workflowId);
   if (answer.kind === 'existing') {
-    const existing = await requireExecution(deps, principal, answer.executionId);
+    const existing = await findExecution(deps, principal, answer.executionId);
+    // Ids are of both modes together, and what the other has under this one is not told here.
+    if (existing === null) throw answer.executionId === id ? taken(id) : notFound('execution');
     return {
       kind: 'existing',
       body: {
@@ -125,9 +128,13 @@ export function refuseConflict(answer: AcceptAnswer, id: string, keyed: boolean)
       'this Idempotency-Key came before with another request; use a new one',
     );
   }
-  throw new CloudFlowError(
+  throw taken(id);
+}
+
+function taken(id: string): CloudFlowError {
+  return new CloudFlowError(
     'EXECUTION_CONFLICT',
-    `execution ${id} exists with another workflow or input`,
+    `the execution id ${id} is taken by another workflow, input or mode; use a new one`,
   );
 }
 

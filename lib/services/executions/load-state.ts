@@ -13,15 +13,20 @@ export async function requireExecution(
   principal: Principal,
   executionId: string,
 ): Promise<ExecutionRecord> {
-  const record = await deps.executions.getExecution(principal.tenant, executionId);
-  if (
-    record === null ||
-    record.mode !== principal.mode ||
-    !mayTouchWorkflow(principal, record.workflowId)
-  ) {
-    throw notFound('execution');
-  }
+  const record = await findExecution(deps, principal, executionId);
+  if (record === null) throw notFound('execution');
   return record;
+}
+
+/** The same; null where it is none of the caller's. */
+export async function findExecution(
+  deps: Pick<ExecutionDeps, 'executions'>,
+  principal: Principal,
+  executionId: string,
+): Promise<ExecutionRecord | null> {
+  const record = await deps.executions.getExecution(principal.tenant, executionId);
+  if (record === null || record.mode !== principal.mode) return null;
+  return mayTouchWorkflow(principal, record.workflowId) ? record : null;
 }
 
 export interface ExecutionInHand {
