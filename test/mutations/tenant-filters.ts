@@ -50,23 +50,42 @@ export const ACROSS: Readonly<Record<string, string>> = {
   'tenant-maker': 'makes the tenant',
 };
 
-/** Who notices what is taken from a store, where it is not the tests of all stores. */
-const NOTICED_BY: Readonly<Record<string, readonly string[]>> = {
-  'audit-sealer': ['test/adapters/postgres/audit-trail.test.ts', 'test/functions/audit.test.ts'],
-  'bulk-operations': [WORK],
-  'collect-secrets': [WORK],
-  'dead-letters': [WORK],
-  'external-sign-in': [PROVIDERS],
-  'idempotency-store': [WORK],
-  'identity-provider-store': [PROVIDERS],
-  'kept-secrets': [WORK],
-  'one-time-tokens': [PROVIDERS],
-  ownership: [WORK],
-  quarantine: [WORK],
-  recorder: [WORK],
-  'start-limits': [WORK],
-  'step-functions-work': [WORK],
-  'task-tokens': [WORK],
+/**
+ * Who notices what is taken from a store, where it is not the tests of all stores in their order; and what the
+ * titles hold of those that usually do.
+ */
+const SEALED = ['test/adapters/postgres/audit-trail.test.ts', 'test/functions/audit.test.ts'];
+const ELSEWHERE = [WALLS, IDENTITY];
+const OF_PEOPLE = [PEOPLE, STATEMENTS, ...ELSEWHERE];
+const OF_ALL = [STATEMENTS, PEOPLE, ...ELSEWHERE];
+const NOTICED_BY: Readonly<Record<string, readonly [tests: readonly string[], first?: string]>> = {
+  access: [OF_ALL, 'executions and approvals'],
+  answers: [OF_ALL, 'approvals'],
+  'api-keys': [OF_PEOPLE, 'keys: '],
+  'audit-sealer': [SEALED],
+  'audit-trail': [OF_PEOPLE, 'the audit trail'],
+  'bulk-operations': [[WORK], 'bulk operations'],
+  'collect-secrets': [[WORK], 'secrets: '],
+  'connection-store': [OF_ALL, 'connections: '],
+  'dead-letters': [[WORK], 'dead letters'],
+  'external-sign-in': [[PROVIDERS], '(identities|providers): '],
+  'idempotency-store': [[WORK], 'kept answers'],
+  'identity-provider-store': [[PROVIDERS], 'providers: '],
+  'kept-secrets': [[WORK], 'secrets: '],
+  'list-executions': [OF_ALL, 'executions and approvals'],
+  'one-time-tokens': [[PROVIDERS], 'tokens: '],
+  ownership: [[WORK], 'the engine and the recorder'],
+  quarantine: [[WORK], 'that are set aside'],
+  recorder: [[WORK], 'the engine and the recorder'],
+  'role-store': [OF_PEOPLE, '(roles|users): '],
+  'second-factors': [OF_PEOPLE, 'second factors'],
+  'session-store': [OF_PEOPLE, 'sessions: '],
+  'start-limits': [[WORK], 'limits: '],
+  'step-functions-work': [[WORK]],
+  'task-tokens': [[WORK], 'tokens of tasks'],
+  'tenant-store': [OF_PEOPLE, 'tenants: '],
+  'user-store': [OF_PEOPLE, 'users: '],
+  'workflow-store': [OF_ALL, 'workflows: '],
 };
 
 /** Filters that change nothing of what is answered, and why. */
@@ -94,13 +113,15 @@ export function tenantFilters(): Removal[] {
     );
     return found.map(({ 0: filter, 1: parameter, index }): Removal => {
       const line = text.slice(0, index).split('\n').length;
+      const [tests, first] = NOTICED_BY[basename(file, '.ts')] ?? [OF_ALL];
       return {
         name: `tenant of the statement at ${file}:${line}`,
         file,
         // Always true, and still a use of the parameter.
         spoil: (all) =>
           `${all.slice(0, index)}($${parameter}::uuid is not null or ${filter})${all.slice(index + filter.length)}`,
-        tests: NOTICED_BY[basename(file, '.ts')] ?? [STATEMENTS, PEOPLE, WALLS, IDENTITY],
+        tests,
+        ...(first === undefined ? {} : { first }),
       };
     });
   });

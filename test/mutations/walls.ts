@@ -1,80 +1,49 @@
 /**
  * Takes one check away at a time (the tenant of a statement, a permission, the policies of a table, a test
  * of a credential) and sees that a test of the walls turns red. `npm run test:walls`; `-- --only <text>` for those
- * whose name holds the text, `-- --from <n>` to go on where it was stopped.
+ * whose name holds the text, `-- --from <n>` to go on where it was stopped, `-- --until <n>` to stop there.
  *
- * Each runs in a copy of the repository, whose files are links until one is written anew. A check whose
- * removal nothing notices ends the script with 1 and is named.
+ * A check whose removal nothing notices ends the script with 1 and is named. With each that is noticed stands
+ * which test did, and at what.
  */
-import { spawn } from 'node:child_process';
-import { cpSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { type Removal, ROOT } from './removal.ts';
-import { REMOVALS, spoilt } from './removals.ts';
-
-/** `told`: what the test says is shown, for whoever wonders why it is red. */
-async function noticed(removal: Removal, told = false): Promise<string | null> {
-  const copy = mkdtempSync(join(tmpdir(), 'cloudflow-walls-'));
-  try {
-    for (const name of [
-      'lib',
-      'functions',
-      'test',
-      'bin',
-      'docs',
-      'statemachines',
-      'package.json',
-      'vitest.config.ts',
-      'tsconfig.json',
-    ]) {
-      cpSync(join(ROOT, name), join(copy, name), { recursive: true });
-    }
-    symlinkSync(join(ROOT, 'node_modules'), join(copy, 'node_modules'));
-    writeFileSync(join(copy, removal.file), spoilt(removal));
-    for (const test of removal.tests) if ((await run(copy, test, told)) !== 0) return test;
-    return null;
-  } finally {
-    rmSync(copy, { recursive: true, force: true });
-  }
-}
-
-/** The exit code of one file of tests: 1 where a test has failed. */
-function run(cwd: string, test: string, told: boolean): Promise<number> {
-  const vitest = join(cwd, 'node_modules/vitest/vitest.mjs');
-  const args = [vitest, 'run', test, '--bail=1', '--reporter=dot'];
-  return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, args, { cwd, stdio: told ? 'inherit' : 'ignore' });
-    child.on('error', reject);
-    child.on('close', (code) => resolve(code ?? 1));
-  });
-}
+import { REMOVALS } from './removals.ts';
+import { startWithout } from './without.ts';
 
 const { values } = parseArgs({
-  options: { only: { type: 'string', default: '' }, from: { type: 'string', default: '1' } },
+  options: {
+    only: { type: 'string', default: '' },
+    from: { type: 'string', default: '1' },
+    until: { type: 'string', default: String(REMOVALS.length) },
+  },
 });
-const removals = REMOVALS.filter(({ name }) => name.includes(values.only)).slice(
-  Number(values.from) - 1,
+const removals = REMOVALS.map((removal, i) => ({ ...removal, n: i + 1 })).filter(
+  ({ name, n }) =>
+    name.includes(values.only) && n >= Number(values.from) && n <= Number(values.until),
 );
-// A copy without a removal must be green, or red would say nothing.
-for (const test of new Set(removals.flatMap(({ tests }) => tests))) {
-  const nothing: Removal = {
-    name: 'nothing',
-    file: 'package.json',
-    spoil: (text: string) => `${text}\n`,
-    tests: [test],
-  };
-  if ((await noticed(nothing, true)) !== null)
-    throw new Error(`${test} is red with nothing taken away`);
-}
+const say = (text: string) => process.stdout.write(`${text}\n`);
+const begun = performance.now();
+const without = await startWithout();
 const missed: string[] = [];
-for (const [i, removal] of removals.entries()) {
-  const by = await noticed(removal);
-  if (by === null) missed.push(removal.name);
-  process.stdout.write(`${i + 1}/${removals.length} ${removal.name}: ${by ?? 'NOBODY NOTICES'}\n`);
+try {
+  const green = new Set<string>();
+  for (const { n, ...removal } of removals) {
+    // A file must be green without a removal, or red would say nothing.
+    for (const test of removal.tests.filter((each) => !green.has(each))) {
+      const red = await without.redAlready(test);
+      if (red !== null) throw new Error(`${test} is red with nothing taken away: ${red.title}: ${red.says}`);
+      green.add(test);
+    }
+    const notice = await without.noticedBy(removal);
+    if (notice === null) missed.push(removal.name);
+    const by = notice === null ? 'NOBODY NOTICES' : `${notice.title} | ${notice.says}`;
+    say(`${n}/${REMOVALS.length} ${removal.name}: ${by}`);
+  }
+} finally {
+  await without.close();
 }
-process.stdout.write(
-  `${removals.length - missed.length} of ${removals.length} removals are noticed\n`,
-);
-if (missed.length > 0) process.exitCode = 1;
+const seconds = Math.round((performance.now() - begun) / 1_000);
+say(`${removals.length - missed.length} of ${removals.length} removals are noticed, in ${seconds} s`);
+for (const name of missed) say(`nobody notices: ${name}`);
+// Servers that tests have started may linger in this process.
+process.exit(missed.length > 0 ? 1 : 0);
