@@ -1,5 +1,6 @@
 import { API_LIMITS } from '#config/api-limits.ts';
 import { METRICS } from '#config/metrics.ts';
+import { GUARDING_HEADERS } from '#contract/guarding-headers.ts';
 import { type Part, routeIn } from '#contract/part.ts';
 import { problemDetails } from '#contract/problem.ts';
 import type { Method, Route } from '#contract/route.ts';
@@ -30,7 +31,6 @@ import {
 import type { ApiHandler, ApiRequest, ApiResponse, Call, Handlers, Reply } from './api.ts';
 import { originHeaders, preflightHeaders, requireOrigin } from './cors.ts';
 import { failurePage, wantsPage } from './failure-page.ts';
-import { GUARDING_HEADERS } from './guarding-headers.ts';
 import { fingerprintOf, type KeepAnswers } from './idempotency.ts';
 import type { LaggingReads } from './lagging-reads.ts';
 import {

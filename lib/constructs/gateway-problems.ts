@@ -1,5 +1,6 @@
 import { GatewayResponse, type IRestApi, ResponseType } from 'aws-cdk-lib/aws-apigateway';
 import type { Construct } from 'constructs';
+import { GUARDING_HEADERS } from '#contract/guarding-headers.ts';
 import { problemDetails } from '#contract/problem.ts';
 import { type ApiErrorCode, CloudFlowError } from '#core/errors.ts';
 
@@ -40,6 +41,16 @@ const ANSWERS: readonly (readonly [string, ResponseType, ApiErrorCode, string])[
   ['Broken', ResponseType.DEFAULT_5XX, 'INTERNAL', ''],
 ];
 
+/**
+ * Those of every answer. A fixed value stands between single quotes, and of one that holds some itself nothing
+ * is documented: the policy of contents is left out, for no page shows what says that it is no page.
+ */
+const GUARDING = Object.fromEntries(
+  Object.entries(GUARDING_HEADERS)
+    .filter(([, value]) => !value.includes("'"))
+    .map(([name, value]) => [name, `'${value}'`]),
+);
+
 /** Headers that come with a code, as functions send them. */
 const HEADERS: { readonly [C in ApiErrorCode]?: Readonly<Record<string, string>> } = {
   UNAUTHENTICATED: { 'WWW-Authenticate': '\'Bearer realm="cloudflow"\'' },
@@ -60,6 +71,7 @@ export function answerWithProblems(scope: Construct, restApi: IRestApi): void {
       type,
       statusCode: String(problem.status),
       responseHeaders: {
+        ...GUARDING,
         'Content-Type': "'application/problem+json'",
         'Access-Control-Allow-Origin': "'*'",
         ...HEADERS[code],

@@ -5,10 +5,10 @@
 import { type IncomingMessage, STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import { API_LIMITS } from '#config/api-limits.ts';
+import { GUARDING_HEADERS } from '#contract/guarding-headers.ts';
 import { problemDetails } from '#contract/problem.ts';
 import { CloudFlowError } from '#core/errors.ts';
 import type { ApiResponse } from '#functions/shared/api.ts';
-import { GUARDING_HEADERS } from '#functions/shared/guarding-headers.ts';
 
 /** The answer to a request that no handler sees; the connection ends with it. */
 export function refusalAnswer(error: CloudFlowError, requestId: string): ApiResponse {

@@ -50,9 +50,10 @@ describeWithPostgres('routes, roles and tokens', () => {
     return body.access_token;
   }
 
-  async function call(id: OperationId, credential: string) {
+  async function call(id: OperationId, credential: string, query = '') {
     const { method, path } = routeOf(id);
-    const response = await fetch(api.server.url + path.replaceAll(/\{\w+\}/g, UNKNOWN), {
+    const url = `${api.server.url}${path.replaceAll(/\{\w+\}/g, UNKNOWN)}${query}`;
+    const response = await fetch(url, {
       method,
       headers: { authorization: `Bearer ${credential}` },
     });
@@ -76,6 +77,18 @@ describeWithPostgres('routes, roles and tokens', () => {
         expect(status).toBeLessThan(500);
       }
     });
+  });
+
+  // About themselves everybody may ask; what is asked for here is refused for its form, and changes nothing.
+  const open = ofCallers.filter((id) => !guarded.includes(id));
+  it.each(open)('%s is for every role, and for none', async (id) => {
+    const nobody = await signIn([]);
+    for (const token of [...tokens.values(), nobody]) {
+      expect(await call(id, token, '?no_such_parameter=1')).toMatchObject({
+        status: 400,
+        code: 'REQUEST_INVALID',
+      });
+    }
   });
 
   it('a user without a role may do nothing but ask who they are', async () => {

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { GUARDING_HEADERS } from '#contract/guarding-headers.ts';
 import { isTenantWide, PERMISSIONS, type Permission } from '#contract/permissions.ts';
 import { bodyType } from '#contract/route.ts';
 import { type OperationId, operationIds, routeOf, routes } from '#contract/routes.ts';
@@ -197,6 +198,20 @@ describe.each(['with row-level security', 'by what statements ask for alone'])('
       it('answers 401 without a credential, and 403 to a key, which is no user', async () => {
         expect((await call(id, null)).status).toBe(401);
         expect(await problemOf(await call(id, one))).toMatchObject({ code: 'PERMISSION_DENIED' });
+      });
+    });
+
+    it.each(ofCallers)('%s, refused to nobody in particular, guards itself', async (id) => {
+      const response = await call(id, null);
+      expect(response.status).toBe(401);
+      expect(Object.fromEntries(response.headers)).toMatchObject({
+        ...GUARDING_HEADERS,
+        'x-request-id': expect.stringMatching(/^[0-9a-f-]{36}$/),
+        'www-authenticate': expect.stringContaining('Bearer'),
+      });
+      expect(await problemOf(response)).toMatchObject({
+        code: 'UNAUTHENTICATED',
+        request_id: response.headers.get('x-request-id'),
       });
     });
 

@@ -212,6 +212,13 @@ describe.each(STAGES)('what stage %s deploys', (stage) => {
     ]) {
       const answer = answers.get(type)!;
       expect(answer['StatusCode']).toBe(status);
+      expect(answer['ResponseParameters']).toMatchObject({
+        'gatewayresponse.header.Content-Type': "'application/problem+json'",
+        'gatewayresponse.header.cache-control': "'no-store'",
+        'gatewayresponse.header.x-content-type-options': "'nosniff'",
+        'gatewayresponse.header.strict-transport-security':
+          "'max-age=31536000; includeSubDomains'",
+      });
       const { 'application/json': body } = answer['ResponseTemplates'] as Record<string, string>;
       expect(JSON.parse(body!)).toMatchObject({
         code,
