@@ -132,8 +132,10 @@ describeWithPostgres('how often somebody may ask', () => {
     while (last.status === 200);
     expect(await last.json()).toMatchObject({ code: 'RATE_LIMITED', policy: 'tenant' });
     expect(remaining(last, 'caller')).toBeGreaterThan(0);
-    // And no other tenant notices.
+    // And no other tenant notices, nor the other mode: it has as much to itself, and no more.
     expect(await statuses(await api.createKey(await api.createTenant(), ['*']), 1)).toEqual([200]);
+    const inTest = await api.createKey(tenant, ['workflow:read'], { mode: 'test' });
+    expect(await statuses(inTest, 11)).toEqual([...Array.from({ length: 10 }, () => 200), 429]);
   });
 
   it('is no more for a key that another key makes', async () => {
