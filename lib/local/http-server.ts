@@ -199,7 +199,8 @@ function toApiRequest(request: IncomingMessage, invite: () => void): ApiRequest 
     headers: request.headers as ApiRequest['headers'],
     source: request.socket.remoteAddress ?? null,
     readBody: (maxBytes) => {
-      if (request.headers.expect !== undefined) invite();
+      // Of HTTP/1.0 it means nothing.
+      if (request.headers.expect !== undefined && request.httpVersion !== '1.0') invite();
       return readBody(request, maxBytes);
     },
   };

@@ -1,30 +1,57 @@
 import { expect, it } from 'vitest';
 import type { Route } from '#contract/route.ts';
-import { type OperationId, operationIds, routeOf } from '#contract/routes.ts';
+import { operationIds, routeOf } from '#contract/routes.ts';
 
-/** What `npm run types` holds every route to: what is left out here does not compile. */
-const open = {
-  ...{ method: 'GET', path: '/api/v1/nothing', tag: 'platform', reads: 'current' },
-  ...{ summary: 'nothing', response: null, status: 204, idempotent: 'natural', errors: [] },
+const whole = {
+  method: 'GET',
+  reads: 'current',
+  path: '/api/v1/nothing',
+  tag: 'platform',
+  tenant: 'caller',
+  permission: 'workflow:read',
+  audit: 'nothing',
+  summary: 'nothing',
+  response: null,
+  status: 204,
+  idempotent: 'natural',
+  errors: [],
 } as const;
-const whole = { ...open, tenant: 'caller', permission: 'workflow:read', audit: 'nothing' } as const;
 
-export const DECLARED: Route = whole;
-// @ts-expect-error: it says neither whose data it is about nor who may call
-export const UNDECLARED: Route = { ...open, audit: 'nothing' };
-// @ts-expect-error: it does not say who may call
-export const WITHOUT_PERMISSION: Route = { ...open, tenant: 'caller', audit: 'nothing' };
-// @ts-expect-error: it does not say whose data it is about
-export const WITHOUT_TENANT: Route = { ...open, permission: 'workflow:read', audit: 'nothing' };
-// @ts-expect-error: there is no such permission
-export const MISSPELT: Route = { ...whole, permission: 'workflow:raed' };
-// @ts-expect-error: what needs a permission is about the caller's tenant
-export const PUBLIC: Route = { ...whole, tenant: 'none' };
-// @ts-expect-error: it does not say what the audit trail is told
-export const UNTOLD: Route = { ...open, tenant: 'caller', permission: 'workflow:read' };
+type Whole = typeof whole;
+/** The same with something else in it, or left out. */
+type But<More> = Omit<Whole, keyof More> & More;
+type Judged<T> = T extends Route ? 'compiles' : 'does not';
 
-it('every route says who may call and whose data it is about', () => {
-  const silent = operationIds.filter((id: OperationId) => {
+/** What `npm run types` says of such a route: another word beside one of these does not compile. */
+interface Judgements {
+  readonly 'nothing is left out': Judged<Whole>;
+  readonly 'who may call': Judged<Omit<Whole, 'permission'>>;
+  readonly 'whose data it is about': Judged<Omit<Whole, 'tenant'>>;
+  readonly 'what the audit trail is told': Judged<Omit<Whole, 'audit'>>;
+  readonly 'how old an answer may be': Judged<Omit<Whole, 'reads'>>;
+  readonly 'a permission that there is': Judged<But<{ readonly permission: 'workflow:raed' }>>;
+  readonly 'whose data a permission is about': Judged<But<{ readonly tenant: 'none' }>>;
+  readonly 'who proves who they are': Judged<But<{ readonly permission: 'public' }>>;
+}
+
+const JUDGED: Judgements = {
+  'nothing is left out': 'compiles',
+  'who may call': 'does not',
+  'whose data it is about': 'does not',
+  'what the audit trail is told': 'does not',
+  'how old an answer may be': 'does not',
+  'a permission that there is': 'does not',
+  'whose data a permission is about': 'does not',
+  'who proves who they are': 'does not',
+};
+
+it('a route that does not say who may call, and whose data it is about, does not compile', () => {
+  const compiling = Object.entries(JUDGED).filter(([, judged]) => judged === 'compiles');
+  expect(compiling.map(([left]) => left)).toEqual(['nothing is left out']);
+});
+
+it('every route says it', () => {
+  const silent = operationIds.filter((id) => {
     const { tenant, permission, audit } = routeOf(id);
     return [tenant, permission, audit].some((each) => typeof each !== 'string' || each === '');
   });

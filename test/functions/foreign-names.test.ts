@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { type Client, createClient } from '#client/client.ts';
 import { COMPENSATIONS, CONFIGS } from '#core/dsl/configs.ts';
 import { isFinal } from '#core/execution/events.ts';
@@ -13,21 +13,15 @@ import {
   type TestDatabase,
 } from '#test/support/database.ts';
 import { STATEMENT } from '#test/support/example-requests.ts';
-import { type Text, textsOf, withText } from '#test/support/named-members.ts';
+import { textsOf, withText } from '#test/support/named-members.ts';
 import { createPeople } from '#test/support/people.ts';
-import { untouched } from '#test/support/two-tenants.ts';
+import { rowsOf, untouched } from '#test/support/two-tenants.ts';
 
 /**
  * Names inside definitions, which are found when steps run: with the name of something of another tenant, or
  * of one's own other mode, an execution ends as with the name of nothing. Each place of each type of step that
  * names something, also where it compensates, made from the schemas of the language; on both runtimes.
  */
-interface Named extends Text {
-  readonly type: string;
-  readonly thing: Thing;
-  readonly compensates: boolean;
-}
-
 /** What is written to the outside, or is about the definition itself, and names nothing that anybody has. */
 const NAMES_NOTHING: ReadonlySet<string> = new Set([
   'url',
@@ -61,6 +55,8 @@ const all = [
     ...{ type, compensates: true, schema: COMPENSATIONS[type] },
   })),
 ].flatMap(({ schema, ...of }) => textsOf(schema).map((text) => ({ ...of, ...text })));
+type Found = (typeof all)[number];
+type Named = Found & { readonly thing: Thing };
 const named = all.filter((each): each is Named => each.thing !== null);
 
 it('every text in a definition names something, or is known to name nothing', () => {
@@ -110,6 +106,17 @@ describeWithPostgres('a definition that names what another has', () => {
       const user = await people.user(tenant);
       names[whose] = { ...(await make(clientOf(key), word, `2.${serial}.0`)), user: user.id };
     }
+    // Whoever reads events is done with those of all this.
+    let before: string[] = [];
+    await vi.waitFor(
+      async () => {
+        const now = await rowsOf(database.admin, theirs);
+        const isQuiet = JSON.stringify(now) === JSON.stringify(before);
+        before = now;
+        expect(isQuiet).toBe(true);
+      },
+      { timeout: 60_000, interval: 1_000 },
+    );
   }, 180_000);
   afterAll(async () => {
     await world?.stop();
@@ -198,9 +205,7 @@ describeWithPostgres('a definition that names what another has', () => {
       const asked = waits.some(({ reason }) => reason === 'approval' || reason === 'callback');
       if (isFinal(status) || asked) {
         const { items } = await client.listSteps({ execution_id });
-        const found = items.map(({ step, status: of, error: why, output }) => ({
-          ...{ step, status: of, why, output },
-        }));
+        const found = items.map((each) => [each.step, each.status, each.error, each.output]);
         if (asked) await client.cancelExecution({ execution_id });
         const text = JSON.stringify({ status, error, compensation, asked, found });
         return text.replaceAll(name, '<name>').replaceAll(workflow_id, '<workflow>');

@@ -50,15 +50,14 @@ export const ACROSS: Readonly<Record<string, string>> = {
   'tenant-maker': 'makes the tenant',
 };
 
-/**
- * Who notices what is taken from a store, where it is not the tests of all stores in their order; and what the
- * titles hold of those that usually do.
- */
 const SEALED = ['test/adapters/postgres/audit-trail.test.ts', 'test/functions/audit.test.ts'];
 const ELSEWHERE = [WALLS, IDENTITY];
 const OF_PEOPLE = [PEOPLE, STATEMENTS, ...ELSEWHERE];
 const OF_ALL = [STATEMENTS, PEOPLE, ...ELSEWHERE];
-const NOTICED_BY: Readonly<Record<string, readonly [tests: readonly string[], first?: string]>> = {
+type Watch = readonly [tests: readonly string[], first?: string];
+const WATCHED: Watch = [OF_ALL];
+/** Who notices what is taken from a store, where that is not `WATCHED`; and what titles of those hold that usually do. */
+const NOTICED_BY: Readonly<Record<string, Watch>> = {
   access: [OF_ALL, 'executions and approvals'],
   answers: [OF_ALL, 'approvals'],
   'api-keys': [OF_PEOPLE, 'keys: '],
@@ -113,7 +112,7 @@ export function tenantFilters(): Removal[] {
     );
     return found.map(({ 0: filter, 1: parameter, index }): Removal => {
       const line = text.slice(0, index).split('\n').length;
-      const [tests, first] = NOTICED_BY[basename(file, '.ts')] ?? [OF_ALL];
+      const [tests, first] = NOTICED_BY[basename(file, '.ts')] ?? WATCHED;
       return {
         name: `tenant of the statement at ${file}:${line}`,
         file,
