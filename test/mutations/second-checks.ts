@@ -126,6 +126,32 @@ export const SECOND_CHECKS: readonly Removal[] = [
     tests: [LISTS],
   },
   {
+    name: 'mode of an execution',
+    file: 'lib/services/executions/load-state.ts',
+    spoil: replacing(
+      'if (record === null || record.mode !== principal.mode) return null;',
+      'if (record === null) return null;',
+    ),
+    tests: [WALLS],
+    first: 'Execution answers (403|404) to the same tenant in mode test',
+  },
+  {
+    name: 'workflow of an execution',
+    file: 'lib/services/executions/load-state.ts',
+    spoil: replacing(
+      'return mayTouchWorkflow(principal, record.workflowId) ? record : null;',
+      'return mayTouchWorkflow(principal, record.workflowId) ? record : record;',
+    ),
+    tests: ['test/functions/api.test.ts', IDENTITY, NARROW],
+  },
+  {
+    name: 'what a change has seen',
+    file: 'lib/services/shared/etag.ts',
+    spoil: replacing('if (!given.includes(`"${etag}"`)) throw changed();', 'given.includes(etag);'),
+    tests: ['test/functions/foreign-etags.test.ts'],
+    first: 'is not done under theirs',
+  },
+  {
     name: 'members that no body has',
     file: 'lib/contract/schemas/identity.ts',
     spoil: replacing(
