@@ -83,7 +83,10 @@ export function readUserAgent(request: ApiRequest): string | null {
 export async function readBody(request: ApiRequest, route: Route): Promise<unknown> {
   const declared = request.headers['content-length'];
   if (declared !== undefined && !/^\d{1,15}$/.test(declared)) {
-    throw new CloudFlowError('REQUEST_MALFORMED', `Content-Length is '${declared.slice(0, 64)}'; send a number of bytes`);
+    throw new CloudFlowError(
+      'REQUEST_MALFORMED',
+      `Content-Length is '${declared.slice(0, 64)}'; send a number of bytes`,
+    );
   }
   if (Number(declared ?? 0) > API_LIMITS.maxBodyBytes) throw tooLarge();
   const bytes = await request.readBody(API_LIMITS.maxBodyBytes);

@@ -18,9 +18,14 @@ export function problemsOf(errors: readonly ErrorObject[]): readonly Problem[] {
     ({ keyword, params }) => keyword !== 'discriminator' || params['tagValue'] !== undefined,
   );
   // What breaks several keywords of one schema (its type, its words) is told once.
-  const problems = told.map(toProblem).map((each) => [`${each.pointer} ${each.allowed}`, each] as const);
+  const problems = told
+    .map(toProblem)
+    .map((each) => [`${each.pointer} ${each.allowed}`, each] as const);
   const seen = new Map(problems.toReversed());
-  return problems.filter(([key, each]) => seen.get(key) === each).map(([, each]) => each).slice(0, SHOWN);
+  return problems
+    .filter(([key, each]) => seen.get(key) === each)
+    .map(([, each]) => each)
+    .slice(0, SHOWN);
 }
 
 /** A parameter that takes one value and was given several; null: it was not. */

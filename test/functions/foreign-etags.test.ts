@@ -137,8 +137,16 @@ describe.each(['with row-level security', 'by what statements ask for alone'])('
         await untouched(database.admin, theirs.tenant, async () => {
           for (const tag of tags) {
             const headers = { 'if-match': tag };
-            const foreign = await call(named((thing) => theirs.names[thing]), ours, headers);
-            const nowhere = await call(named((thing) => NOWHERE[thing]()), ours, headers);
+            const foreign = await call(
+              named((thing) => theirs.names[thing]),
+              ours,
+              headers,
+            );
+            const nowhere = await call(
+              named((thing) => NOWHERE[thing]()),
+              ours,
+              headers,
+            );
             expect(foreign).toMatchObject({ status: 404, code: 'NOT_FOUND' });
             expect(without(foreign, '')).toEqual(without(nowhere, ''));
           }

@@ -60,7 +60,9 @@ type Named = Found & { readonly thing: Thing };
 const named = all.filter((each): each is Named => each.thing !== null);
 
 it('every text in a definition names something, or is known to name nothing', () => {
-  const silent = all.filter(({ thing, path }) => thing === null && !NAMES_NOTHING.has(path.join('/')));
+  const silent = all.filter(
+    ({ thing, path }) => thing === null && !NAMES_NOTHING.has(path.join('/')),
+  );
   expect(silent.map(({ type, path }) => `${type} ${path.join('/')}`)).toEqual([]);
 });
 
@@ -229,20 +231,24 @@ describeWithPostgres('a definition that names what another has', () => {
     );
   });
 
-  it.each(cases)('%s', async (_, runtime, member) => {
-    const of = (whose: keyof typeof names) =>
-      outcome(member, names[whose][member.thing] ?? '', runtime);
-    world.hits.length = 0;
-    const nowhere = await of('nowhere');
-    await untouched(database.admin, theirs, async () => {
-      expect(await of('foreign')).toBe(nowhere);
-      expect(await of('other mode')).toBe(nowhere);
-    });
-    // Nothing was reached through what is theirs, nor with their secrets.
-    expect(world.hits).toEqual([]);
-    // And it is the name that matters: nobody is looked up to be asked, and one's own host is not there.
-    if (member.thing !== 'user' && member.type !== 'database_operation') {
-      expect(await of('own')).not.toBe(nowhere);
-    }
-  }, 60_000);
+  it.each(cases)(
+    '%s',
+    async (_, runtime, member) => {
+      const of = (whose: keyof typeof names) =>
+        outcome(member, names[whose][member.thing] ?? '', runtime);
+      world.hits.length = 0;
+      const nowhere = await of('nowhere');
+      await untouched(database.admin, theirs, async () => {
+        expect(await of('foreign')).toBe(nowhere);
+        expect(await of('other mode')).toBe(nowhere);
+      });
+      // Nothing was reached through what is theirs, nor with their secrets.
+      expect(world.hits).toEqual([]);
+      // And it is the name that matters: nobody is looked up to be asked, and one's own host is not there.
+      if (member.thing !== 'user' && member.type !== 'database_operation') {
+        expect(await of('own')).not.toBe(nowhere);
+      }
+    },
+    60_000,
+  );
 });

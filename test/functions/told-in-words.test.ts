@@ -170,26 +170,31 @@ describeWithPostgres('what a request breaks', () => {
     );
   }
 
-  it.each(ASKED)('of %s is told where, what was given, and what is allowed', async (id) => {
-    for (const parts of spoilt(id)) {
-      for (const problem of await problems(id, parts)) {
-        const { pointer, message, given, allowed } = problem;
-        const said = `${id} ${JSON.stringify(problem)}`;
-        expect(pointer, said).toMatch(/^\/(?:path|query|body)(?:\/|$)/);
-        expect(message, said).toMatch(/\w \w/);
-        expect(message, said).not.toMatch(FOREIGN);
-        expect(allowed ?? '', said).toMatch(/\w/);
-        expect(allowed, said).not.toMatch(FOREIGN);
-        if (given !== undefined) expect(given, said).not.toBe('');
-        else if (!/^is missing$|is not known here$/.test(message)) {
-          expect(isSecret(id, pointer), said).toBe(true);
+  it.each(ASKED)(
+    'of %s is told where, what was given, and what is allowed',
+    async (id) => {
+      for (const parts of spoilt(id)) {
+        for (const problem of await problems(id, parts)) {
+          const { pointer, message, given, allowed } = problem;
+          const said = `${id} ${JSON.stringify(problem)}`;
+          expect(pointer, said).toMatch(/^\/(?:path|query|body)(?:\/|$)/);
+          expect(message, said).toMatch(/\w \w/);
+          expect(message, said).not.toMatch(FOREIGN);
+          expect(allowed ?? '', said).toMatch(/\w/);
+          expect(allowed, said).not.toMatch(FOREIGN);
+          if (given !== undefined) expect(given, said).not.toBe('');
+          else if (!/^is missing$|is not known here$/.test(message)) {
+            expect(isSecret(id, pointer), said).toBe(true);
+          }
         }
       }
-    }
-  }, 120_000);
+    },
+    120_000,
+  );
 
   it('a parameter that is given twice is told so, with both and with what it takes', async () => {
-    const of = (query: string) => problems('listExecutions', { ...example('listExecutions'), query });
+    const of = (query: string) =>
+      problems('listExecutions', { ...example('listExecutions'), query });
     expect(await of('limit=1&limit=2')).toEqual([
       {
         code: 'REQUEST_INVALID',
@@ -265,7 +270,11 @@ describeWithPostgres('what a request breaks', () => {
     ['NUL in a query', '?text=%00', /the query holds U\+0000/],
     ['half a character in a query', '?text=%ff', /the query holds escapes that are not UTF-8/],
     ['a long path', `/${'a'.repeat(3_000)}`, /the path has 3018 characters; .* at most 2048/],
-    ['a long query', `?text=${'a'.repeat(9_000)}`, /the query has 9005 characters; .* at most 8192/],
+    [
+      'a long query',
+      `?text=${'a'.repeat(9_000)}`,
+      /the query has 9005 characters; .* at most 8192/,
+    ],
   ])('%s is told what of it cannot be read', async (_, rest, detail) => {
     const response = await fetch(`${api.server.url}/api/v1/workflows${rest}`, {
       headers: { authorization: `Bearer ${key}` },

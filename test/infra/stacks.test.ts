@@ -216,8 +216,7 @@ describe.each(STAGES)('what stage %s deploys', (stage) => {
         'gatewayresponse.header.Content-Type': "'application/problem+json'",
         'gatewayresponse.header.cache-control': "'no-store'",
         'gatewayresponse.header.x-content-type-options': "'nosniff'",
-        'gatewayresponse.header.strict-transport-security':
-          "'max-age=31536000; includeSubDomains'",
+        'gatewayresponse.header.strict-transport-security': "'max-age=31536000; includeSubDomains'",
       });
       const { 'application/json': body } = answer['ResponseTemplates'] as Record<string, string>;
       expect(JSON.parse(body!)).toMatchObject({

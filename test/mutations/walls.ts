@@ -31,7 +31,8 @@ try {
     // A file must be green without a removal, or red would say nothing.
     for (const test of removal.tests.filter((each) => !green.has(each))) {
       const red = await without.redAlready(test);
-      if (red !== null) throw new Error(`${test} is red with nothing taken away: ${red.title}: ${red.says}`);
+      if (red !== null)
+        throw new Error(`${test} is red with nothing taken away: ${red.title}: ${red.says}`);
       green.add(test);
     }
     const notice = await without.noticedBy(removal);
@@ -43,7 +44,9 @@ try {
   await without.close();
 }
 const seconds = Math.round((performance.now() - begun) / 1_000);
-say(`${removals.length - missed.length} of ${removals.length} removals are noticed, in ${seconds} s`);
+say(
+  `${removals.length - missed.length} of ${removals.length} removals are noticed, in ${seconds} s`,
+);
 for (const name of missed) say(`nobody notices: ${name}`);
 // Servers that tests have started may linger in this process.
 process.exit(missed.length > 0 ? 1 : 0);

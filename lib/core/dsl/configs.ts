@@ -130,10 +130,7 @@ const assignee = naming('user', {
 } as Type.TSchema);
 const Approval = strict({
   assignee: Type.Unsafe<string | readonly string[]>({
-    anyOf: [
-      assignee,
-      { type: 'array', minItems: 1, maxItems: LIMITS.assignees, items: assignee },
-    ],
+    anyOf: [assignee, { type: 'array', minItems: 1, maxItems: LIMITS.assignees, items: assignee }],
     description: 'Who may answer: a user or role, or a list of them.',
     allowed: 'a text, or a list of 1 to 20 texts',
   }),
