@@ -84,6 +84,7 @@ describeWithPostgres('what a request breaks', () => {
   let api: TestApi;
   let key: string;
   let token: string;
+  let told = 0;
 
   beforeAll(async () => {
     const database = await createTestDatabase();
@@ -176,6 +177,7 @@ describeWithPostgres('what a request breaks', () => {
       for (const parts of spoilt(id)) {
         for (const problem of await problems(id, parts)) {
           const { pointer, message, given, allowed } = problem;
+        told += 1;
           const said = `${id} ${JSON.stringify(problem)}`;
           expect(pointer, said).toMatch(/^\/(?:path|query|body)(?:\/|$)/);
           expect(message, said).toMatch(/\w \w/);
@@ -191,6 +193,10 @@ describeWithPostgres('what a request breaks', () => {
     },
     120_000,
   );
+
+  it('was told often enough to be read', () => {
+    expect(told).toBeGreaterThan(2_000);
+  });
 
   it('a parameter that is given twice is told so, with both and with what it takes', async () => {
     const of = (query: string) =>
