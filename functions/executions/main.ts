@@ -8,7 +8,7 @@ import { readEnv } from '#config/env.ts';
 import { bulkRoutes } from '#contract/routes/bulk-operations.ts';
 import { deadLetterRoutes } from '#contract/routes/dead-letters.ts';
 import { approvalRoutes, callbackRoutes, executionRoutes } from '#contract/routes/executions.ts';
-import { startRoutes } from '#contract/routes/workflows.ts';
+import { startRoutes } from '#contract/routes/starts.ts';
 import { authenticateToken } from '#services/executions/callbacks.ts';
 import { serveApi } from '../api/serve-api.ts';
 import type { ServedBy } from '../shared/api.ts';

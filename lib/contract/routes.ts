@@ -9,8 +9,9 @@ import { approvalRoutes, callbackRoutes, executionRoutes } from './routes/execut
 import { limitRoutes } from './routes/limits.ts';
 import { platformRoutes } from './routes/platform.ts';
 import { identityProviderRoutes, samlRoutes, ssoRoutes } from './routes/sso.ts';
+import { startRoutes } from './routes/starts.ts';
 import { roleRoutes, tenantRoutes, userRoutes } from './routes/users.ts';
-import { startRoutes, workflowRoutes } from './routes/workflows.ts';
+import { workflowRoutes } from './routes/workflows.ts';
 
 /**
  * The HTTP contract, declared once. Types, validation, OpenAPI, the router, the local server, the

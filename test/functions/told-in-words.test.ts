@@ -177,7 +177,7 @@ describeWithPostgres('what a request breaks', () => {
       for (const parts of spoilt(id)) {
         for (const problem of await problems(id, parts)) {
           const { pointer, message, given, allowed } = problem;
-        told += 1;
+          told += 1;
           const said = `${id} ${JSON.stringify(problem)}`;
           expect(pointer, said).toMatch(/^\/(?:path|query|body)(?:\/|$)/);
           expect(message, said).toMatch(/\w \w/);

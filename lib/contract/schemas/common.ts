@@ -1,5 +1,5 @@
 import * as Type from 'typebox';
-import { VERSION_PATTERN, WORKFLOW_ID_PATTERN } from '#core/dsl/parts.ts';
+import { VERSION_PATTERN, WORKFLOW_ID_PATTERN } from '#core/dsl/patterns.ts';
 import { inWords } from '#core/in-words.ts';
 import type { Json } from '#core/json.ts';
 import { naming, type Thing } from '#core/naming.ts';

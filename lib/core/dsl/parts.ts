@@ -2,6 +2,7 @@ import * as Type from 'typebox';
 import type { Json, JsonObject } from '#core/json.ts';
 import { DURATION_PATTERN, type Duration } from './durations.ts';
 import { LIMITS } from './limits.ts';
+import { VERSION_PATTERN, WORKFLOW_ID_PATTERN } from './patterns.ts';
 
 /**
  * The small shapes that the definition is made of. `allowed` is ours: what a problem says is right,
@@ -10,8 +11,6 @@ import { LIMITS } from './limits.ts';
 
 export const EXPRESSION_PATTERN = '^\\{%[\\s\\S]*%\\}$';
 export const ID_PATTERN = '^[a-z](?:[a-z0-9_-]{0,38}[a-z0-9])?$';
-export const WORKFLOW_ID_PATTERN = '^[a-z0-9][a-z0-9_-]{0,62}$';
-export const VERSION_PATTERN = '^[0-9]{1,9}\\.[0-9]{1,9}\\.[0-9]{1,9}$';
 /** Names of things registered outside the definition: connections, operations, templates. */
 const REGISTERED_PATTERN = '^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$';
 

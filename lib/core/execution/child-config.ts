@@ -1,4 +1,4 @@
-import { VERSION_PATTERN, WORKFLOW_ID_PATTERN } from '#core/dsl/parts.ts';
+import { VERSION_PATTERN, WORKFLOW_ID_PATTERN } from '#core/dsl/patterns.ts';
 import { type StepError, stepErrorCode } from '#core/errors.ts';
 import { isJsonObject, type Json } from '#core/json.ts';
 
