@@ -26,7 +26,7 @@ export function reportText(report: Report, at: Date): string {
   const answered = report.requests - report.unknown;
   return [
     `Seed ${report.seed}, ${at.toISOString().slice(0, 10)}, ${Math.round(report.seconds / 60)} minutes with start and checks, ${cpus().length} processors that everything shares: platform, two engines,`,
-    'PostgreSQL with fsync, Redis, Kafka, target, proxy, load and checker.',
+    'PostgreSQL (its disk is a part of memory, so that it can be filled), Redis, Kafka, target, proxy, load and checker.',
     '',
     `- **${number(report.executions)} executions, ${hit} of ${faults.length} faults of ${kinds.size} kinds came about, ${violations} violations.**`,
     ...(report.void === null ? [] : [`- **The run is void: ${report.void}.**`]),
