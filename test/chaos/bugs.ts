@@ -206,8 +206,8 @@ export const BUGS: readonly Bug[] = [
     breaks: ['L6'],
     edits: [
       {
-        file: 'lib/local/platform.ts',
-        from: "postgres: async () => void (await appPool.query('select 1')),",
+        file: 'lib/local/platform/serve.ts',
+        from: "postgres: async () => void (await pools.app.query('select 1')),",
         to: 'postgres: async () => undefined,',
       },
     ],
