@@ -81,6 +81,7 @@ export interface Report {
   readonly seconds: number;
 }
 
+const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
 const LEAST_HIT = 0.9;
 const WARM_UP_MS = 3_000;
 /** Between faults at the least, so that the platform is about something when the next one comes. */
@@ -95,6 +96,15 @@ export async function run(options: RunOptions): Promise<Report> {
   const dice = createDice(options.seed);
   const notes: Notes = { outages: [], absences: [], takeOvers: [], poisoned: [] };
   let load: Load | null = null;
+  // Whoever ends it with Ctrl-C finds no disk and no server of it afterwards.
+  const interrupted = (): void => {
+    say('interrupted: everything is taken away');
+    world
+      .close()
+      .catch((error: unknown) => say(`not all of it could be: ${error}`))
+      .finally(() => process.exit(130));
+  };
+  for (const signal of SIGNALS) process.once(signal, interrupted);
   try {
     load = startLoad({
       ...{ tenants: world.tenants, ledger: world.ledger, target: world.target, dice },
@@ -170,6 +180,7 @@ export async function run(options: RunOptions): Promise<Report> {
   } finally {
     await load?.stop().catch(() => undefined);
     await watch.stop();
+    for (const signal of SIGNALS) process.off(signal, interrupted);
     await world.close();
   }
 }

@@ -115,10 +115,7 @@ interface Database {
   readonly lost: Promise<void>;
 }
 
-async function startDatabase(
-  state: StateFolder,
-  onStop: OnStop,
-): Promise<Database> {
+async function startDatabase(state: StateFolder, onStop: OnStop): Promise<Database> {
   const postgres: EmbeddedPostgres = await startEmbeddedPostgres({
     directory: join(state.path, 'postgres'),
     durability: 'durable',
