@@ -28,7 +28,7 @@ export interface DevOptions {
 export async function dev(terminal: Terminal, options: DevOptions): Promise<boolean> {
   const folder = resolve(options.dataDir);
   const log = createJsonLog({
-    write: (line) => terminal.err(`${line}\n`),
+    write: (line) => terminal.err(line),
     level: 'warn',
     time: () => new Date().toISOString(),
   });

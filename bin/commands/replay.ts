@@ -61,7 +61,7 @@ export async function replayTopic(
   const { topic } = CONSUMERS[reader];
   const clock = createSystemClock();
   const log = createJsonLog({
-    write: (line) => terminal.err(`${line}\n`),
+    write: (line) => terminal.err(line),
     level: 'warn',
     time: () => new Date().toISOString(),
   });

@@ -51,7 +51,7 @@ import { openTracer } from './traces.ts';
 const settings = JSON.parse(process.env[ENGINE_SETTINGS] ?? '') as EngineSettings;
 const clock = createSystemClock();
 const log = createJsonLog({
-  write: (line) => process.stderr.write(`${line}\n`),
+  write: (line) => process.stderr.write(line),
   level: 'warn',
   time: () => new Date().toISOString(),
 }).with({ part: 'engine' });

@@ -15,7 +15,7 @@ const REFUSED = '[refused]';
  *     refused: what the compiler would not have let through does not leave either;
  *  L2 of an error goes out what holds no data (plain-error.ts).
  *
- * `write` must not throw.
+ * `write` gets whole lines, ended, and must not throw.
  */
 export function createJsonLog(options: {
   readonly write: (line: string) => void;
