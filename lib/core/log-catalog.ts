@@ -36,6 +36,7 @@ export const LOG_EVENTS = {
   EXECUTIONS_TAKEN_OVER: 'executions of processes that are gone were taken over',
   EXECUTIONS_TAKEN_AGAIN: 'executions taken again after a lost answer',
   EXECUTION_NOT_TAKEN_UP: 'an execution cannot be taken up',
+  SIGNAL_UNREADABLE: 'a signal of an execution cannot be read here; it waits for who can',
   EXECUTION_NOT_CLAIMED: 'an execution could not be claimed',
   EXECUTION_NOT_GIVEN_BACK: 'an execution could not be given back',
   EXECUTION_UNDECIDABLE: 'an execution cannot be decided and is laid aside',

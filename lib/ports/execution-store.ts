@@ -351,6 +351,8 @@ export interface LoadedExecution {
   readonly signals: readonly StoredSignal[];
   /** How many signals were ever stored: releasing names it, so that none is slept through. */
   readonly signalCount: number;
+  /** Why what is stored of it could not be read here: then nothing else is told of it. */
+  readonly unreadable?: Error;
 }
 
 export interface OutboxMessage {

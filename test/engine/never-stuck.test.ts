@@ -1,4 +1,5 @@
-import { afterEach, beforeAll, expect, it } from 'vitest';
+import { afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { createJsonLog } from '#adapters/local/json-log.ts';
 import type { Program } from '#core/plan/program.ts';
 import type { StepPerformer } from '#engine/deps.ts';
 import { createVirtualClock } from '#local/virtual-clock.ts';
@@ -163,6 +164,211 @@ describeWithPostgres('an execution that nobody would go on with', () => {
     expect(await rowOf(platform, aside.id)).toMatchObject({
       ...{ status: 'PENDING', owner: 'quarantine', epoch: 1 },
     });
+  });
+
+  it('is not forgotten with an epoch that its own process made old, in a claim whose answer was lost', async () => {
+    const program = chainOf(1);
+    let answer = (): void => undefined;
+    let calls = 0;
+    let told = (): void => undefined;
+    const slow = new Promise<void>((resolve) => {
+      told = resolve;
+    });
+    let isClaimed = false;
+    let isSuspicious = false;
+    let isLost = false;
+    let looksSince = 0;
+    const platform: TestPlatform = platformWith({
+      ...{ programs: [program], adopt: false },
+      limits: { leaseMs: 3_000, heartbeatMs: 100 },
+      performer: {
+        ...answers,
+        call: () => {
+          calls += 1;
+          const done = { ok: true, output: 'done', compensation: null } as const;
+          if (calls > 1) return Promise.resolve(done);
+          return new Promise((resolve) => {
+            answer = () => resolve(done);
+          });
+        },
+      },
+      decorateStore: (store) => ({
+        ...store,
+        async claimOne(...asked) {
+          const claimed = await store.claimOne(...asked);
+          isClaimed = true;
+          await slow;
+          return claimed;
+        },
+        async claim() {
+          if (!isClaimed || isSuspicious) return [];
+          isSuspicious = true; // it looks for what is its own and not here
+          throw new Error('the session was lost');
+        },
+        async owned(owner) {
+          const owned = await store.owned(owner);
+          if (isLost) looksSince += 1;
+          return owned;
+        },
+        async claimAgain(...asked) {
+          if (isLost) return store.claimAgain(...asked);
+          told(); // what it takes again comes here at this very moment
+          await expect.poll(() => calls, SLOW).toBe(1);
+          await store.claimAgain(...asked);
+          isLost = true;
+          throw new Error('the session was lost');
+        },
+      }),
+    });
+    await platform.engine.start();
+    const request = platform.request(program);
+    await platform.access.accept(request);
+    const { id: executionId } = request;
+    platform.engine.hints.accepted({ tenant: TENANT, executionId, runtime: 'engine' });
+    // All that is its own is here, so it has nothing more to look for; what is here is of the epoch before.
+    await expect.poll(() => looksSince, SLOW).toBe(1);
+    expect(platform.engine.stats.active).toBe(1);
+    expect((await rowOf(platform, executionId))?.epoch).toBe(2);
+    answer();
+    await expect
+      .poll(async () => (await rowOf(platform, executionId))?.status, SLOW)
+      .toBe('COMPLETED');
+    expect(calls).toBe(2);
+  });
+
+  describe('and whose checkpoint this version does not read', () => {
+    const unreadable = (id: string) =>
+      database.admin.query(
+        `insert into execution_checkpoints (tenant_id, execution_id, seq, state)
+           values ($1, $2, 1, '0:{"form":99}')`,
+        [TENANT, id],
+      );
+
+    it('is taken up again when its log could not be read instead', async () => {
+      const program = chainOf(1);
+      let reads = 0;
+      const platform = platformWith({
+        ...{ programs: [program], adopt: false },
+        limits: { leaseMs: 1_000, heartbeatMs: 100 },
+        decorateStore: (store) => ({
+          ...store,
+          async reload(...asked) {
+            reads += 1;
+            if (reads === 1) throw new Error('the session was lost');
+            return store.reload(...asked);
+          },
+        }),
+      });
+      const request = platform.request(program);
+      await platform.access.accept(request);
+      await unreadable(request.id);
+      await platform.engine.start();
+      await expect
+        .poll(async () => (await rowOf(platform, request.id))?.status, SLOW)
+        .toBe('COMPLETED');
+      expect(reads).toBeGreaterThan(1);
+    });
+
+    it('is taken up again when its log could not be read after a write without an answer, however often that was tried', async () => {
+      const program = chainOf(2);
+      const called: string[] = [];
+      let isLost = false;
+      let failures = 0;
+      const platform: TestPlatform = platformWith({
+        ...{ programs: [program] },
+        limits: { leaseMs: 1_000, heartbeatMs: 100 },
+        performer: {
+          ...answers,
+          call: ({ key }) => {
+            called.push(key);
+            return Promise.resolve({ ok: true, output: 'done', compensation: null });
+          },
+        },
+        decorateStore: (store) => ({
+          ...store,
+          async append(asked) {
+            const answer = await store.append(asked);
+            if (!isLost && asked.events.some(({ event }) => event.type === 'step_succeeded')) {
+              isLost = true;
+              await unreadable(asked.executionId);
+              throw new Error('the session was lost');
+            }
+            return answer;
+          },
+          async reload(owner, tenant, id, epoch, whole) {
+            // For as long as it is here; the log is read by whoever takes it up next.
+            if (whole === true && platform.engine.stats.active > 0) {
+              failures += 1;
+              throw new Error('the session was lost');
+            }
+            return store.reload(owner, tenant, id, epoch, whole);
+          },
+        }),
+      });
+      await platform.engine.start();
+      const request = platform.request(program);
+      await platform.access.accept(request);
+      await expect
+        .poll(async () => (await rowOf(platform, request.id))?.status, SLOW)
+        .toBe('COMPLETED');
+      expect(failures).toBeGreaterThan(1);
+      expect(called).toEqual(['step-1', 'step-2']);
+    });
+  });
+
+  it('is given back where its log cannot be read, and goes on with who can', async () => {
+    const program = chainOf(1);
+    const platform = platformWith({ ...{ programs: [program], adopt: false } });
+    const request = platform.request(program);
+    await platform.access.accept(request);
+    const events =
+      'update execution_events set payload = $2 || substr(payload, 3) where execution_id = $1';
+    await database.admin.query(events, [request.id, '9:']); // under a key that is not here
+    await platform.engine.start();
+    const row = async () => {
+      const { rows } = await database.admin.query(
+        `select owner, epoch, wake_at > clock_timestamp() + interval '1 second' as later
+         from workflow_executions where id = $1`,
+        [request.id],
+      );
+      return rows[0];
+    };
+    await expect.poll(row, SLOW).toEqual({ owner: null, epoch: 1, later: true });
+    await database.admin.query(events, [request.id, '0:']);
+    await database.admin.query(
+      'update workflow_executions set wake_at = created_at where id = $1',
+      [request.id],
+    );
+    await expect
+      .poll(async () => (await rowOf(platform, request.id))?.status, SLOW)
+      .toBe('COMPLETED');
+  });
+
+  it('is none because a signal of a neighbour cannot be read', async () => {
+    const [program, waits] = [chainOf(1), sleeps('2s')];
+    const lines: string[] = [];
+    const platform = platformWith({
+      ...{ programs: [program, waits], adopt: false },
+      log: createJsonLog({ write: (line) => lines.push(line), level: 'error', time: () => '' }),
+    });
+    await platform.engine.start();
+    const neighbour = platform.request(waits);
+    await platform.access.accept(neighbour);
+    await expect
+      .poll(async () => (await rowOf(platform, neighbour.id))?.status, SLOW)
+      .toBe('RUNNING');
+    await database.admin.query(
+      `insert into execution_signals (tenant_id, execution_id, at, payload)
+         values ($1, $2, now(), '9:{}')`,
+      [TENANT, neighbour.id],
+    );
+    const request = platform.request(program);
+    await platform.access.accept(request);
+    for (const { id } of [request, neighbour]) {
+      await expect.poll(async () => (await rowOf(platform, id))?.status, SLOW).toBe('COMPLETED');
+    }
+    expect(lines.filter((line) => line.includes('SIGNAL_UNREADABLE')).length).toBeLessThan(2);
+    expect(lines.join()).not.toContain('ENGINE_LOOP_FAILED');
   });
 
   it('costs no look at all that is active for a process that is long dead and has nothing left', async () => {

@@ -15,7 +15,14 @@ import { createBatcher } from './batcher.ts';
 import { isBatchPoison } from './errors.ts';
 import { letIn } from './let-in.ts';
 import type { Partitions } from './partitions.ts';
-import { decodeSignal, type LoadedRow, seconds, secondsOrNull, toLoaded } from './rows.ts';
+import {
+  decodeSignal,
+  type LoadedRow,
+  seconds,
+  secondsOrNull,
+  toHeader,
+  toLoaded,
+} from './rows.ts';
 
 interface Named {
   readonly tenant: string;
@@ -25,6 +32,8 @@ interface Named {
 /** How many executions one load reads: bounds the memory of a take-over. */
 const LOAD_BATCH = 200;
 const MAX_WAITING = 50_000;
+/** Signals that cannot be read and are told of once; of more nobody learns anything new. */
+const MOST_TOLD = 1_000;
 
 /** What an engine process does to the truth. `pool` is of role `cloudflow_engine`. */
 export function createExecutionOwnership(deps: {
@@ -36,6 +45,8 @@ export function createExecutionOwnership(deps: {
 }): ExecutionOwnership {
   const { pool, codec, log } = deps;
   const appender = createAppender(deps);
+  /** Signals that were told of: each is looked at again and again. */
+  const unreadable = new Set<string>();
 
   const releases = createBatcher<ReleaseRequest, boolean>({
     lanes: 1,
@@ -100,8 +111,12 @@ export function createExecutionOwnership(deps: {
         try {
           loaded.push(toLoaded(codec, row));
         } catch (error) {
-          // One that cannot be read must not keep its neighbours from going on.
-          log.error('EXECUTION_UNREADABLE', { execution_id: row.id, error });
+          // One that cannot be read must not keep its neighbours from going on, nor be nobody's: it is told of.
+          loaded.push({
+            ...{ header: toHeader(row), epoch: row.epoch, signalCount: row.signals },
+            ...{ checkpoint: null, tail: [], signals: [] },
+            unreadable: error as Error,
+          });
         }
       }
     }
@@ -151,7 +166,9 @@ export function createExecutionOwnership(deps: {
     },
     async reload(owner, tenant, executionId, epoch, whole = false) {
       const [loaded] = await load(owner, [{ tenant_id: tenant, id: executionId }], whole);
-      return loaded !== undefined && loaded.epoch === epoch ? loaded : null;
+      if (loaded?.epoch !== epoch) return null;
+      if (loaded.unreadable !== undefined) throw loaded.unreadable;
+      return loaded;
     },
     append: (request) => appender.append(request),
     async release(request): Promise<ReleaseAnswer> {
@@ -174,7 +191,19 @@ export function createExecutionOwnership(deps: {
         text: 'select * from pending_signals($1, $2)',
         values: [owner, limit],
       });
-      return rows.map((row) => decodeSignal(codec, row, row.tenant_id));
+      return rows.flatMap((row) => {
+        try {
+          return [decodeSignal(codec, row, row.tenant_id)];
+        } catch (error) {
+          // It waits for whoever can read it, and nobody else waits for that.
+          if (!unreadable.has(row.id) && unreadable.size < MOST_TOLD) {
+            unreadable.add(row.id);
+            const { tenant_id: tenant, execution_id } = row;
+            log.error('SIGNAL_UNREADABLE', { tenant, execution_id, error });
+          }
+          return [];
+        }
+      });
     },
     letIn: (after, now) => letIn(pool, after, now),
     async heartbeat(owner, leaseMs) {
