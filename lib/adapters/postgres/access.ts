@@ -13,7 +13,7 @@ import { type AcceptorDeps, createAcceptor } from './accept.ts';
 import { createAnswers } from './answers.ts';
 import { readLines } from './list-executions.ts';
 import { clampLimit, paged } from './paging.ts';
-import { withTenant } from './pool.ts';
+import { readTenant } from './pool.ts';
 import { listQuarantined } from './quarantine.ts';
 import {
   decodeError,
@@ -62,7 +62,7 @@ export function createExecutionAccess(deps: ExecutionAccessDeps): ExecutionAcces
     },
 
     getExecution(tenant, executionId) {
-      return withTenant(pool, tenant, async (client) => {
+      return readTenant(pool, tenant, async (client) => {
         const { rows } = await client.query<RecordRow>({
           name: 'get_execution',
           text: `select e.*, v.payload as created, q.code as quarantine_code,
@@ -102,11 +102,11 @@ export function createExecutionAccess(deps: ExecutionAccessDeps): ExecutionAcces
     },
 
     heldStart: (tenant, executionId, now) =>
-      withTenant(pool, tenant, (client) => readHeld(client, tenant, executionId, now)),
+      readTenant(pool, tenant, (client) => readHeld(client, tenant, executionId, now)),
 
     listExecutions(tenant, filter, page) {
       const limit = clampLimit(page);
-      return withTenant(pool, tenant, async (client) => {
+      return readTenant(pool, tenant, async (client) => {
         const { lines, searchedTo } = await readLines<SummaryRow>(client, tenant, filter, {
           ...page,
           limit,
@@ -118,7 +118,7 @@ export function createExecutionAccess(deps: ExecutionAccessDeps): ExecutionAcces
 
     listEvents(tenant, executionId, page) {
       const limit = clampLimit(page);
-      return withTenant(pool, tenant, async (client) => {
+      return readTenant(pool, tenant, async (client) => {
         const { rows } = await client.query<{ seq: number; at: number; payload: string }>(
           `select seq, at, payload from execution_events
            where tenant_id = $1 and execution_id = $2 and seq > $3 order by seq limit $4`,
@@ -131,7 +131,7 @@ export function createExecutionAccess(deps: ExecutionAccessDeps): ExecutionAcces
 
     listSteps(tenant, executionId, page) {
       const limit = clampLimit(page);
-      return withTenant(pool, tenant, async (client) => {
+      return readTenant(pool, tenant, async (client) => {
         const { rows } = await client.query<StepRow>(
           `select * from workflow_steps
            where tenant_id = $1 and execution_id = $2 and step > $3 order by step limit $4`,
@@ -157,7 +157,7 @@ export function createExecutionAccess(deps: ExecutionAccessDeps): ExecutionAcces
     },
 
     loadExecution(tenant, executionId, whole = false) {
-      return withTenant(pool, tenant, async (client) => {
+      return readTenant(pool, tenant, async (client) => {
         const { rows } = await client.query<LoadedRow>({
           name: 'load_executions',
           text: 'select * from load_executions($1, $2, $3, $4)',

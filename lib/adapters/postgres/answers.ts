@@ -6,7 +6,7 @@ import type { PayloadCodec } from '#ports/payload-codec.ts';
 import type { TenantSettings } from '#ports/users.ts';
 import { clampLimit, HIGHEST_ID, paged } from './paging.ts';
 import { storableText } from './payload-codec.ts';
-import { withTenant } from './pool.ts';
+import { readTenant, withTenant } from './pool.ts';
 import { decodeOptional, seconds } from './rows.ts';
 import { withDefaults } from './tenant-store.ts';
 
@@ -52,7 +52,7 @@ export function createAnswers({
       if (filter.workflowIds !== undefined) {
         where.push(`workflow_id = any ($${values.push(filter.workflowIds)})`);
       }
-      return withTenant(pool, tenant, async (client) => {
+      return readTenant(pool, tenant, async (client) => {
         const { rows } = await client.query<ApprovalRow>(
           `select * from approvals where ${where.join(' and ')} order by id desc limit $${values.push(limit + 1)}`,
           values,
@@ -66,7 +66,7 @@ export function createAnswers({
     },
 
     getApproval(tenant, id) {
-      return withTenant(pool, tenant, async (client) => {
+      return readTenant(pool, tenant, async (client) => {
         const { rows } = await client.query<ApprovalRow>(
           'select * from approvals where tenant_id = $1 and id = $2',
           [tenant, id],

@@ -3,7 +3,7 @@ import type { ApiKeys, StoredApiKey } from '#ports/api-keys.ts';
 import type { Mode } from '#ports/execution-store.ts';
 import type { TenantSettings } from '#ports/users.ts';
 import { paged } from './paging.ts';
-import { withTenant } from './pool.ts';
+import { readTenant, withTenant } from './pool.ts';
 import { seconds, secondsOrNull } from './rows.ts';
 import { withDefaults } from './tenant-store.ts';
 
@@ -72,7 +72,7 @@ export function createPostgresApiKeys(pool: Pool, lookups: Pool = pool): ApiKeys
       }),
 
     get: (tenant, keyId) =>
-      withTenant(pool, tenant, async (client) => {
+      readTenant(pool, tenant, async (client) => {
         const { rows } = await client.query<Row>(
           `select ${COLUMNS} from api_keys where tenant_id = $1 and key_id = $2`,
           [tenant, keyId],
@@ -81,7 +81,7 @@ export function createPostgresApiKeys(pool: Pool, lookups: Pool = pool): ApiKeys
       }),
 
     list: (tenant, { mode, workflows }, page) =>
-      withTenant(pool, tenant, async (client) => {
+      readTenant(pool, tenant, async (client) => {
         const [at, id] = page.after?.split(' ') ?? [null, null];
         const { rows } = await client.query<Row>(
           `select ${COLUMNS} from api_keys

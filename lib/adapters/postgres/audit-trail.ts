@@ -5,7 +5,7 @@ import type { AuditEntry, AuditTrail, SignedHead } from '#ports/audit-trail.ts';
 import { type Batcher, createBatcher } from './batcher.ts';
 import { isBatchPoison } from './errors.ts';
 import { paged } from './paging.ts';
-import { withTenant } from './pool.ts';
+import { readTenant } from './pool.ts';
 
 const MAX_WAITING = 5_000;
 
@@ -39,7 +39,7 @@ export function createPostgresAuditTrail(pool: Pool): AuditTrail {
     tell: (entry) => inbox.add(entry),
 
     list(tenant, filter, page) {
-      return withTenant(pool, tenant, async (client) => {
+      return readTenant(pool, tenant, async (client) => {
         const newest = filter.order === 'newest';
         const { rows } = await client.query<EventRow>(
           `select ${EVENT_COLUMNS} from audit_events
@@ -65,7 +65,7 @@ export function createPostgresAuditTrail(pool: Pool): AuditTrail {
     },
 
     heads(tenant, page) {
-      return withTenant(pool, tenant, async (client) => {
+      return readTenant(pool, tenant, async (client) => {
         const { rows } = await client.query<HeadRow>(
           `select tenant_id, seq::float8 as seq, hash, at, kid, signature, n, e from audit_heads
            where tenant_id = $1 and seq > $2 order by seq limit $3`,

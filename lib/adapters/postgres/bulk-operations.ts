@@ -11,7 +11,7 @@ import type {
 import type { Mode } from '#ports/execution-store.ts';
 import type { PayloadCodec } from '#ports/payload-codec.ts';
 import { clampLimit, HIGHEST_ID, paged } from './paging.ts';
-import { withTenant } from './pool.ts';
+import { readTenant, withTenant } from './pool.ts';
 import { seconds, secondsOrNull } from './rows.ts';
 
 interface Deps {
@@ -51,10 +51,10 @@ export function createPostgresBulkOperations({ pool, codec }: Deps): BulkOperati
       }),
 
     find: (tenant, mode, id) =>
-      withTenant(pool, tenant, (client) => find(client, tenant, mode, id)),
+      readTenant(pool, tenant, (client) => find(client, tenant, mode, id)),
 
     list: (tenant, mode, page) =>
-      withTenant(pool, tenant, async (client) => {
+      readTenant(pool, tenant, async (client) => {
         const limit = clampLimit(page);
         const { rows } = await client.query<Row>(
           `select * from bulk_operations

@@ -3,7 +3,7 @@ import { COMMANDS_TOPIC, TOPICS } from '#config/topics.ts';
 import type { Json } from '#core/json.ts';
 import type { CommandedSignals } from '#ports/engine-control.ts';
 import type { PayloadCodec } from '#ports/payload-codec.ts';
-import { withTenant } from './pool.ts';
+import { readTenant } from './pool.ts';
 import { seconds, signalAnswer } from './rows.ts';
 
 /** A topic keeps a little longer than it says, and whoever reads it may come as late. */
@@ -31,7 +31,7 @@ export function createCommandedSignals({
       return signalAnswer(rows[0]?.found);
     },
     isHeard(tenant, commandId) {
-      return withTenant(pool, tenant, async (client) => {
+      return readTenant(pool, tenant, async (client) => {
         const { rows } = await client.query<{ waits: boolean }>({
           name: 'command_waits',
           text: `select exists (

@@ -9,7 +9,7 @@ import type {
 import type { Connections } from '#ports/connections.ts';
 import { FOREIGN_KEY_VIOLATION, sqlState, UNIQUE_VIOLATION } from './errors.ts';
 import { announceSecrets, leaveSecrets, takeSecrets } from './kept-secrets.ts';
-import { withTenant } from './pool.ts';
+import { readTenant, withTenant } from './pool.ts';
 import { seconds } from './rows.ts';
 import { pageOf } from './workflow-store.ts';
 
@@ -58,7 +58,7 @@ export function createPostgresConnections(pool: Pool): ConnectionStore & Connect
       }),
 
     list: (tenant, mode, page) =>
-      withTenant(pool, tenant, async (client) => {
+      readTenant(pool, tenant, async (client) => {
         const { rows } = await client.query<ConnectionRow>(
           `select ${CONNECTION_COLUMNS} from connections
            where tenant_id = $1 and mode = $2 and ($3::text is null or name > $3)
@@ -129,7 +129,7 @@ export function createPostgresConnections(pool: Pool): ConnectionStore & Connect
     },
 
     listOperations: (tenant, mode, connection, page) =>
-      withTenant(pool, tenant, async (client) => {
+      readTenant(pool, tenant, async (client) => {
         const { rows } = await client.query<Row<OperationSpec>>(
           `select ${COLUMNS} from operations
            where tenant_id = $1 and mode = $2 and connection = $3
@@ -185,7 +185,7 @@ export function createPostgresConnections(pool: Pool): ConnectionStore & Connect
   };
 
   function find(tenant: string, mode: string, name: string): Promise<ConnectionRecord | null> {
-    return withTenant(pool, tenant, async (client) => {
+    return readTenant(pool, tenant, async (client) => {
       const { rows } = await client.query<ConnectionRow>(
         `select ${CONNECTION_COLUMNS} from connections
          where tenant_id = $1 and mode = $2 and name = $3`,
@@ -200,7 +200,7 @@ export function createPostgresConnections(pool: Pool): ConnectionStore & Connect
     mode: string,
     name: string,
   ): Promise<OperationRecord | null> {
-    return withTenant(pool, tenant, async (client) => {
+    return readTenant(pool, tenant, async (client) => {
       const { rows } = await client.query<Row<OperationSpec>>(
         `select ${COLUMNS} from operations where tenant_id = $1 and mode = $2 and name = $3`,
         [tenant, mode, name],

@@ -20,7 +20,7 @@ import type { Ids } from '#ports/ids.ts';
 import type { PayloadCodec } from '#ports/payload-codec.ts';
 import { paged } from './paging.ts';
 import type { Partitions } from './partitions.ts';
-import { withTenant, withTransaction } from './pool.ts';
+import { readTenant, withTenant, withTransaction } from './pool.ts';
 import { seconds } from './rows.ts';
 
 const DEAD_LETTER_TOPIC = 'dead-letter-queue' satisfies TopicName;
@@ -214,7 +214,7 @@ export function createDeadLetters(deps: {
 
   return {
     list({ tenant, mode }, filter, page) {
-      return withTenant(pool, tenant, async (client) => {
+      return readTenant(pool, tenant, async (client) => {
         const { rows } = await client.query<Row>(
           `select ${COLUMNS} from dead_letters
            where tenant_id = $1 and mode = $2 and ($3::uuid is null or id < $3)
@@ -236,7 +236,7 @@ export function createDeadLetters(deps: {
     },
 
     patterns({ tenant, mode }, limit) {
-      return withTenant(pool, tenant, async (client) => {
+      return readTenant(pool, tenant, async (client) => {
         const { rows } = await client.query<
           Pick<
             Row,
@@ -271,7 +271,7 @@ export function createDeadLetters(deps: {
       });
     },
 
-    find: (scope, id) => withTenant(pool, scope.tenant, (client) => find(client, scope, id)),
+    find: (scope, id) => readTenant(pool, scope.tenant, (client) => find(client, scope, id)),
     redrive: (scope, id, by) => close(scope, id, 'redriven', by),
     discard: (scope, id, by) => close(scope, id, 'discarded', by),
   };

@@ -7,7 +7,7 @@ import type {
   SignIns,
 } from '#ports/identity-providers.ts';
 import { FOREIGN_KEY_VIOLATION, sqlState } from './errors.ts';
-import { withTenant } from './pool.ts';
+import { readTenant, withTenant } from './pool.ts';
 import { seconds } from './rows.ts';
 import { insertUser } from './user-store.ts';
 
@@ -15,7 +15,7 @@ import { insertUser } from './user-store.ts';
 export function createPostgresExternalIdentities(pool: Pool): ExternalIdentities {
   return {
     find: (tenant, provider, subject) =>
-      withTenant(pool, tenant, async (client) => {
+      readTenant(pool, tenant, async (client) => {
         const { rows } = await client.query<{ user_id: string }>(
           `select user_id from external_identities
            where tenant_id = $1 and provider_id = $2 and subject = $3`,
@@ -40,7 +40,7 @@ export function createPostgresExternalIdentities(pool: Pool): ExternalIdentities
       ),
 
     list: (tenant, user) =>
-      withTenant(pool, tenant, async (client) => {
+      readTenant(pool, tenant, async (client) => {
         const { rows } = await client.query<LinkRow>(
           `select p.name, p.kind, p.enabled, e.subject, e.linked_at
            from users u

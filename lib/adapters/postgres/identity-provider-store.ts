@@ -7,7 +7,7 @@ import type {
 } from '#ports/identity-providers.ts';
 import { announceSecrets, leaveSecrets, takeSecrets } from './kept-secrets.ts';
 import { paged } from './paging.ts';
-import { withTenant } from './pool.ts';
+import { readTenant, withTenant } from './pool.ts';
 import { seconds } from './rows.ts';
 
 /** `settings` were checked against core's schemas before they were written. */
@@ -59,7 +59,7 @@ export function createPostgresIdentityProviders(pool: Pool): IdentityProviderSto
       }),
 
     find: (tenant, name) =>
-      withTenant(pool, tenant, async (client) => {
+      readTenant(pool, tenant, async (client) => {
         const { rows } = await client.query<Row>(
           `select ${COLUMNS} from identity_providers where tenant_id = $1 and name = $2`,
           [tenant, name],
@@ -68,7 +68,7 @@ export function createPostgresIdentityProviders(pool: Pool): IdentityProviderSto
       }),
 
     list: (tenant, page) =>
-      withTenant(pool, tenant, async (client) => {
+      readTenant(pool, tenant, async (client) => {
         const { rows } = await client.query<Row>(
           `select ${COLUMNS} from identity_providers
            where tenant_id = $1 and ($2::text is null or name > $2) order by name limit $3`,

@@ -3,7 +3,7 @@ import { CACHES } from '#config/caches.ts';
 import type { Program } from '#core/plan/program.ts';
 import type { Cache } from '#ports/cache.ts';
 import type { Programs } from '#ports/programs.ts';
-import { withTenant } from './pool.ts';
+import { readTenant } from './pool.ts';
 
 /**
  * Programs of stored versions, deleted ones too: what runs keeps its version. Content-addressed, so
@@ -15,7 +15,7 @@ export function createPostgresPrograms(pool: Pool, cache: Cache): Programs {
   return {
     find: (tenant, programHash) =>
       kept.read({ tenant, parts: [programHash] }, () =>
-        withTenant(pool, tenant, async (client) => {
+        readTenant(pool, tenant, async (client) => {
           const { rows } = await client.query<{ program: Program }>(
             'select program from workflow_versions where tenant_id = $1 and program_hash = $2 limit 1',
             [tenant, programHash],

@@ -2,7 +2,7 @@ import type { Pool } from 'pg';
 import type { AuditFacts } from '#core/audit-chain.ts';
 import type { Ids } from '#ports/ids.ts';
 import type { Quarantine, QuarantinedExecution } from '#ports/quarantine.ts';
-import { withTenant } from './pool.ts';
+import { readTenant } from './pool.ts';
 import { seconds } from './rows.ts';
 
 /** Sets aside as `cloudflow_auditor`, which may do this one thing besides reading. */
@@ -62,7 +62,7 @@ export function listQuarantined(
     readonly limit: number;
   },
 ): Promise<readonly QuarantinedExecution[]> {
-  return withTenant(pool, of.tenant, async (client) => {
+  return readTenant(pool, of.tenant, async (client) => {
     const { rows } = await client.query<Row>(
       `select execution_id, workflow_id, code, reason, at from quarantined_executions
        where tenant_id = $1 and mode = $2 and ($3::text[] is null or workflow_id = any ($3))

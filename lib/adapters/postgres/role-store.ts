@@ -1,7 +1,7 @@
 import type { Pool } from 'pg';
 import type { RoleRecord, RoleStore } from '#ports/users.ts';
 import { paged } from './paging.ts';
-import { withTenant } from './pool.ts';
+import { readTenant, withTenant } from './pool.ts';
 import { seconds } from './rows.ts';
 
 interface Row {
@@ -30,7 +30,7 @@ export function createPostgresRoles(pool: Pool): RoleStore {
       }),
 
     find: (tenant, name) =>
-      withTenant(pool, tenant, async (client) => {
+      readTenant(pool, tenant, async (client) => {
         const { rows } = await client.query<Row>(
           `select ${COLUMNS} from roles where tenant_id = $1 and name = $2`,
           [tenant, name],
@@ -39,7 +39,7 @@ export function createPostgresRoles(pool: Pool): RoleStore {
       }),
 
     findAll: (tenant, names) =>
-      withTenant(pool, tenant, async (client) => {
+      readTenant(pool, tenant, async (client) => {
         const { rows } = await client.query<Row>(
           `select ${COLUMNS} from roles where tenant_id = $1 and name = any ($2)`,
           [tenant, names],
@@ -48,7 +48,7 @@ export function createPostgresRoles(pool: Pool): RoleStore {
       }),
 
     list: (tenant, page) =>
-      withTenant(pool, tenant, async (client) => {
+      readTenant(pool, tenant, async (client) => {
         const { rows } = await client.query<Row>(
           `select ${COLUMNS} from roles
            where tenant_id = $1 and ($2::text is null or name > $2) order by name limit $3`,

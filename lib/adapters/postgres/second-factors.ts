@@ -1,6 +1,6 @@
 import type { Pool } from 'pg';
 import type { SecondFactors } from '#ports/second-factors.ts';
-import { withTenant } from './pool.ts';
+import { readTenant, withTenant } from './pool.ts';
 import { seconds } from './rows.ts';
 
 interface Row {
@@ -19,7 +19,7 @@ export function createPostgresSecondFactors(pool: Pool): SecondFactors {
     });
   return {
     find: (tenant, user) =>
-      withTenant(pool, tenant, async (client) => {
+      readTenant(pool, tenant, async (client) => {
         const { rows } = await client.query<Row>(
           `select secret, confirmed_at is not null as confirmed,
                   cardinality(recovery) as recovery_left

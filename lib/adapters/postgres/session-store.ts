@@ -12,7 +12,7 @@ import type {
 } from '#ports/sessions.ts';
 import type { TenantSettings, UserStatus } from '#ports/users.ts';
 import { paged } from './paging.ts';
-import { withTenant } from './pool.ts';
+import { readTenant, withTenant } from './pool.ts';
 import { seconds, secondsOrNull } from './rows.ts';
 import { withDefaults } from './tenant-store.ts';
 
@@ -110,7 +110,7 @@ export function createPostgresSessions(pool: Pool, lookups: Pool = pool): Sessio
         return 'opened';
       }),
 
-    find: (tenant, id) => withTenant(pool, tenant, (client) => findSession(client, tenant, id)),
+    find: (tenant, id) => readTenant(pool, tenant, (client) => findSession(client, tenant, id)),
 
     async state(tenant, id) {
       const { rows } = await lookups.query<StateRow>({
@@ -142,7 +142,7 @@ export function createPostgresSessions(pool: Pool, lookups: Pool = pool): Sessio
     },
 
     list: (tenant, user, now, page) =>
-      withTenant(pool, tenant, async (client) => {
+      readTenant(pool, tenant, async (client) => {
         const { rows } = await client.query<Row>(
           `select ${COLUMNS} from sessions
            where tenant_id = $1 and ended_at is null and expires_at > to_timestamp($2)

@@ -4,7 +4,7 @@ import type { HeldBecause, HeldStart } from '#core/execution/held.ts';
 import type { StartLimits } from '#core/plan/program.ts';
 import type { Mode } from '#ports/execution-store.ts';
 import type { StartGate, StartLimitStore } from '#ports/start-limits.ts';
-import { withTenant } from './pool.ts';
+import { readTenant, withTenant } from './pool.ts';
 import { seconds } from './rows.ts';
 
 /** The gate of all workflows together: no workflow can have this name. */
@@ -18,7 +18,7 @@ const ONE = 'tenant_id = $1 and mode = $2 and workflow_id = $3';
 export function createStartLimits(pool: Pool): StartLimitStore {
   return {
     startGate: (tenant, mode, workflowId) =>
-      withTenant(pool, tenant, async (client) => {
+      readTenant(pool, tenant, async (client) => {
         const { rows } = await client.query<GateRow>(
           `select ${GATE_COLUMNS} from start_gates g where ${ONE}`,
           [tenant, mode, workflowId ?? ALL],
@@ -76,7 +76,7 @@ export function createStartLimits(pool: Pool): StartLimitStore {
       }),
 
     runningOf: (tenant, mode, workflowId, limit) =>
-      withTenant(pool, tenant, (client) => readRunning(client, tenant, mode, workflowId, limit)),
+      readTenant(pool, tenant, (client) => readRunning(client, tenant, mode, workflowId, limit)),
   };
 }
 

@@ -1,6 +1,6 @@
 import type { Pool } from 'pg';
 import type { TenantRecord, TenantSettings, TenantStore } from '#ports/users.ts';
-import { withTenant } from './pool.ts';
+import { readTenant, withTenant } from './pool.ts';
 import { seconds } from './rows.ts';
 
 interface Row {
@@ -42,7 +42,7 @@ export function createPostgresTenants(pool: Pool): TenantStore {
     },
 
     find: (tenant) =>
-      withTenant(pool, tenant, async (client) => {
+      readTenant(pool, tenant, async (client) => {
         const { rows } = await client.query<Row>(`select ${COLUMNS} from tenants where id = $1`, [
           tenant,
         ]);

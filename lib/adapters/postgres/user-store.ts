@@ -10,7 +10,7 @@ import type {
 } from '#ports/users.ts';
 import { sqlState, UNIQUE_VIOLATION } from './errors.ts';
 import { paged } from './paging.ts';
-import { withTenant } from './pool.ts';
+import { readTenant, withTenant } from './pool.ts';
 import { seconds, secondsOrNull } from './rows.ts';
 import { endSessionsOf } from './session-store.ts';
 
@@ -45,7 +45,7 @@ const COLUMNS = `u.tenant_id, u.id, u.email, u.address, u.name, u.status, u.role
 /** `pool`: role `cloudflow_app`. */
 export function createPostgresUsers(pool: Pool): UserStore {
   const one = async (tenant: string, where: string, value: string, hash: boolean) =>
-    withTenant(pool, tenant, async (client) => {
+    readTenant(pool, tenant, async (client) => {
       const { rows } = await client.query<Row & Partial<PasswordRow>>(
         `select ${COLUMNS}${hash ? ', u.password_hash, u.password_revision' : ''} from users u
          where u.tenant_id = $1 and ${where} = $2`,
@@ -78,7 +78,7 @@ export function createPostgresUsers(pool: Pool): UserStore {
     credentialsOf: (tenant, id) => withHash(tenant, 'u.id', id),
 
     list: (tenant, filter, page) =>
-      withTenant(pool, tenant, async (client) => {
+      readTenant(pool, tenant, async (client) => {
         const { rows } = await client.query<Row>(
           `select ${COLUMNS} from users u
            where u.tenant_id = $1

@@ -16,7 +16,7 @@ import type {
   WorkflowStore,
 } from '#ports/workflow-store.ts';
 import { createPartitions } from './partitions.ts';
-import { withTenant } from './pool.ts';
+import { readTenant, withTenant } from './pool.ts';
 import { seconds, secondsOrNull } from './rows.ts';
 import { createStartLimits, declareLimits } from './start-limits.ts';
 import { tellWorkflowChanged } from './tell-changes.ts';
@@ -75,7 +75,7 @@ export function createPostgresWorkflowStore(deps: {
     },
 
     list: (tenant, mode, filter, page) =>
-      withTenant(pool, tenant, async (client) => {
+      readTenant(pool, tenant, async (client) => {
         const { workflowIds } = filter;
         // A key for a hundred workflows at most: they are read and looked at, not searched for.
         const ids = workflowIds === undefined ? await searchIds(client, mode, filter, page) : null;
@@ -171,12 +171,12 @@ export function createPostgresWorkflowStore(deps: {
       }),
 
     findVersion: (tenant, mode, workflowId, version) =>
-      withTenant(pool, tenant, (client) =>
+      readTenant(pool, tenant, (client) =>
         readVersion(client, tenant, mode, workflowId, version, false),
       ),
 
     listVersions: (tenant, mode, workflowId, page) =>
-      withTenant(pool, tenant, async (client) => {
+      readTenant(pool, tenant, async (client) => {
         const { rows } = await client.query<VersionSummaryRow>(
           `select workflow_id, version, description, definition_hash, program_hash, created_at,
                   created_by
