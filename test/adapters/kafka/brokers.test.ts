@@ -1,4 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
+import { Consumer, type RecordsBatch } from '@platformatic/kafka';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { createKafkaEventLog } from '#adapters/kafka/event-log.ts';
 import { reconcileTopics } from '#adapters/kafka/topics.ts';
@@ -36,6 +37,29 @@ async function appendAll(log: EventLog, topic: string, from: number, to: number)
   }
 }
 
+/** What a broker holds of the one partition of a topic, as it holds it. */
+async function batchesOf(broker: KafkaBroker, topic: string): Promise<readonly RecordsBatch[]> {
+  const consumer = new Consumer<Buffer, Buffer, Buffer, Buffer>({
+    ...{ clientId: 'raw', groupId: 'raw', bootstrapBrokers: [broker.address], autocommit: false },
+  });
+  try {
+    consumer.topics.track(topic);
+    const { topics } = await consumer.metadata({ topics: [topic], forceUpdate: true });
+    const found = topics.get(topic);
+    const partition = {
+      ...{ partition: 0, fetchOffset: 0n, currentLeaderEpoch: -1, lastFetchedEpoch: -1 },
+      partitionMaxBytes: 1_000_000,
+    };
+    const { responses } = await consumer.fetch({
+      ...{ node: found?.partitions[0]?.leader ?? -1, maxWaitTime: 5_000, minBytes: 1 },
+      ...{ maxBytes: 1_000_000, topics: [{ topicId: found?.id ?? '', partitions: [partition] }] },
+    });
+    return responses.flatMap((each) => each.partitions.flatMap(({ records }) => records ?? []));
+  } finally {
+    await consumer.close(true);
+  }
+}
+
 describeWithKafka('the event log and its brokers', () => {
   describe('one', () => {
     let broker: KafkaBroker;
@@ -69,6 +93,31 @@ describeWithKafka('the event log and its brokers', () => {
       await more;
       await expect.poll(() => got.size, { timeout: 50_000 }).toBe(100);
       await log.close();
+    });
+
+    it('is written in batches of what came within its linger, in LZ4, by a producer whose repeats brokers know', async () => {
+      const brokers = async () => [broker.address];
+      const access = { brokers, login: null, clientId: 'test' };
+      const wanted = [{ name: 'raw', partitions: 1, retentionDays: 1 }];
+      await reconcileTopics(access, wanted, { factor: 1, minInSync: 1 });
+      const log = createKafkaEventLog(access, {
+        ...{ clock: createSystemClock(), log: createSilentLog(), metrics: NO_METRICS },
+        lingerMs: () => 300,
+      });
+      const value = JSON.stringify('x'.repeat(2_000));
+      const calls = Array.from({ length: 20 }, () =>
+        log.append('raw', [{ ...numbered(1), value }]),
+      );
+      await Promise.all(calls);
+      await log.close();
+      const held = await batchesOf(broker, 'raw');
+      expect(held.map(({ records }) => records.length)).toEqual([20]);
+      const [batch] = held as [RecordsBatch];
+      const LZ4 = 3;
+      expect(batch.attributes & 0b111).toBe(LZ4);
+      expect(batch.length).toBeLessThan(value.length);
+      expect(batch.producerId).toBeGreaterThanOrEqual(0n);
+      expect(batch.firstSequence).toBe(0);
     });
 
     it('says that it is away, within a bounded time, and lets its users close', async () => {
