@@ -9,8 +9,9 @@ const env = readEnv('engine', process.env);
 // Topics get what the outbox holds from whichever engine has their lease; commands wake whichever engine reads them.
 await runEngine('engine', env, (basics, engine, { signals }) => {
   if (env.KAFKA_CLUSTER_ARN === '') return null;
-  const { clock, log } = basics;
+  const { clock, log, tracer } = basics;
   const { kafka, close } = openKafka(basics, env);
-  const obedience = createObedience({ signals, hints: engine.hints, replies: kafka, clock, log });
+  const { hints } = engine;
+  const obedience = createObedience({ signals, hints, replies: kafka, clock, log, tracer });
   return { commands: listenForCommands(kafka, engine, obedience), close };
 });

@@ -18,6 +18,7 @@ import { openCache } from '#functions/shared/cache.ts';
 import { createConsumers, NO_MAIL } from '#functions/shared/consumers.ts';
 import { NO_CACHE } from '#ports/cache.ts';
 import { type Metrics, NO_METRICS } from '#ports/metrics.ts';
+import { NO_TRACER } from '#ports/tracer.ts';
 import { replay } from '#services/events/replay.ts';
 import { oneKey } from '#services/shared/key-ring.ts';
 import { CliError } from '../cli-error.ts';
@@ -96,6 +97,8 @@ export async function replayTopic(
     ids: createIds(),
     log,
     metrics,
+    // It is no part of what caused them, which may be long ago.
+    tracer: NO_TRACER,
   })[reader];
   const events =
     access === null

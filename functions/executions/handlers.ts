@@ -54,14 +54,14 @@ export function executionHandlers(
         ...(execution_id === null ? {} : { location: `/api/v1/executions/${execution_id}` }),
       };
     },
-    cancelExecution: async ({ principal, params, query, body }) => ({
-      body: await cancelExecution(deps, principal, params.execution_id, body, query),
+    cancelExecution: async ({ principal, params, query, body, trace }) => ({
+      body: await cancelExecution(deps, principal, params.execution_id, body, { ...query, trace }),
     }),
-    pauseExecution: async ({ principal, params, query }) => ({
-      body: await pauseExecution(deps, principal, params.execution_id, query),
+    pauseExecution: async ({ principal, params, query, trace }) => ({
+      body: await pauseExecution(deps, principal, params.execution_id, { ...query, trace }),
     }),
-    resumeExecution: async ({ principal, params, query }) => ({
-      body: await resumeExecution(deps, principal, params.execution_id, query),
+    resumeExecution: async ({ principal, params, query, trace }) => ({
+      body: await resumeExecution(deps, principal, params.execution_id, { ...query, trace }),
     }),
     releaseExecution: async ({ principal, params }) => ({
       body: await releaseExecution(deps, principal, params.execution_id),
@@ -105,17 +105,17 @@ export function executionHandlers(
     listApprovals: async ({ principal, query }) => ({
       body: await listApprovals(deps, principal, query),
     }),
-    answerApproval: async ({ principal, params, body }) => ({
-      body: await answerApproval(deps, principal, params.approval_id, body),
+    answerApproval: async (call) => ({
+      body: await answerApproval(deps, call.principal, call.params.approval_id, call.body, call),
     }),
-    completeCallback: async ({ params, body }) => ({
-      body: await completeCallback(deps, params.token, body),
+    completeCallback: async (call) => ({
+      body: await completeCallback(deps, call.params.token, call.body, call),
     }),
-    failCallback: async ({ params, body }) => ({
-      body: await failCallback(deps, params.token, body),
+    failCallback: async (call) => ({
+      body: await failCallback(deps, call.params.token, call.body, call),
     }),
-    heartbeatCallback: async ({ params }) => ({
-      body: await heartbeatCallback(deps, params.token),
+    heartbeatCallback: async (call) => ({
+      body: await heartbeatCallback(deps, call.params.token, call),
     }),
   };
 }

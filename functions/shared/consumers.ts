@@ -12,6 +12,7 @@ import { MailError } from '#ports/mail.ts';
 import type { Metrics } from '#ports/metrics.ts';
 import type { PayloadCodec } from '#ports/payload-codec.ts';
 import type { Projection } from '#ports/projections.ts';
+import type { Tracer } from '#ports/tracer.ts';
 import { createForgetting } from '#services/caches/forget-changed.ts';
 import { createConsumer } from '#services/events/consume.ts';
 import { isUnavailable } from './unavailable.ts';
@@ -29,6 +30,7 @@ export interface ConsumersDeps {
   readonly ids: Ids;
   readonly log: Log;
   readonly metrics: Metrics;
+  readonly tracer: Tracer;
 }
 
 export type Consumers = {
@@ -64,6 +66,7 @@ export function createConsumers(deps: ConsumersDeps): Consumers {
         clock: deps.clock,
         log: deps.log,
         metrics: deps.metrics,
+        tracer: deps.tracer,
       }),
     ]),
   ) as Consumers;

@@ -292,6 +292,13 @@ const declared = {
     kind: 'count',
     dimensions: ['Group'],
   },
+  EnginesNotHeard: {
+    about:
+      'calls that asked an engine over Kafka and, without an answer in time, did it themselves',
+    unit: 'Count',
+    kind: 'count',
+    dimensions: [],
+  },
   DeadLettersLaid: {
     about: 'messages that a group could not use after all its tries',
     unit: 'Count',

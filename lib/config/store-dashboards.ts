@@ -145,6 +145,10 @@ function kafkaCharts(stage: string, { brokers: count }: EventSettings): readonly
     { title: 'Processors of brokers, % idle', lines: each('CpuIdle') },
     { title: 'Bytes in, a second', lines: each('BytesInPerSec') },
     { title: 'Bytes out, a second', lines: each('BytesOutPerSec') },
+    {
+      title: 'Engines that were asked and did not answer',
+      lines: [line('done by whoever asked', ours(stage, 'EnginesNotHeard', 'Sum', {}))],
+    },
     ...consumerCharts(stage),
   ];
 }

@@ -163,7 +163,7 @@ await engine.start();
 if (kafka !== null) {
   const signals = createCommandedSignals({ pool: app, codec });
   const { hints } = engine;
-  const obedience = createObedience({ signals, hints, replies: kafka, clock, log });
+  const obedience = createObedience({ signals, hints, replies: kafka, clock, log, tracer });
   commands = listenForCommands(kafka, engine, obedience);
 }
 await new Promise<void>((resolve, reject) => {

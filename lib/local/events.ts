@@ -25,6 +25,7 @@ import type { Mailer } from '#ports/mail.ts';
 import type { Metrics } from '#ports/metrics.ts';
 import type { PayloadCodec } from '#ports/payload-codec.ts';
 import type { RuntimeHints } from '#ports/runtime-hints.ts';
+import type { Tracer } from '#ports/tracer.ts';
 import { createEngineControl } from '#services/events/ask-engines.ts';
 import { startRelay } from '#services/events/relay.ts';
 import { createMailSender } from '#services/notifications/send-mail.ts';
@@ -58,6 +59,7 @@ export async function startEvents(deps: {
   readonly ids: Ids;
   readonly log: Log;
   readonly metrics: Metrics;
+  readonly tracer: Tracer;
   /** Where mail goes, which nobody delivers here. */
   readonly mailer: Mailer;
   readonly publicUrl: () => string;

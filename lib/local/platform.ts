@@ -64,7 +64,7 @@ async function start(
   const publicUrl = (): string => server?.url ?? '';
 
   const ground = await layGround(options, onStop);
-  const { state, pools, codec, clock, ids, log, metrics } = ground;
+  const { state, pools, codec, clock, ids, log, metrics, tracer } = ground;
   const reach = await openReach(ground, options.egress);
   const opened = openCache(
     { name: 'platform', clock, log, metrics },
@@ -90,7 +90,7 @@ async function start(
   const events = await startEvents({
     pool: pools.events,
     brokers: kafkaBrokers,
-    ...{ codec, cache: opened.cache, clock, ids, metrics, publicUrl },
+    ...{ codec, cache: opened.cache, clock, ids, metrics, tracer, publicUrl },
     log: log.with({ part: 'events' }),
     mailer: createMailDrop(join(state.path, 'mail')),
   });

@@ -10,12 +10,19 @@ export interface ControlCommand {
   readonly tenant: string;
   readonly executionId: string;
   readonly signal: ControlSignal;
+  /** Where the call that asks for it stands in a trace, as `core/trace.ts` writes it; absent: nowhere. */
+  readonly trace?: string | undefined;
 }
 
 /** Has an engine do it, and waits until one has. */
 export interface EngineControl {
   /** When this resolves the signal is stored; and heard, where an engine said so in time. */
-  signal(tenant: string, executionId: string, signal: ControlSignal): Promise<SignalAnswer>;
+  signal(
+    tenant: string,
+    executionId: string,
+    signal: ControlSignal,
+    trace?: string,
+  ): Promise<SignalAnswer>;
 }
 
 /** Signals under the id of a command. */

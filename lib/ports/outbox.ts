@@ -16,4 +16,6 @@ export interface OutboxRequest {
   /** A UUID v7 derived from what caused the message. */
   readonly id: string;
   readonly payload: Json;
+  /** Where what caused it stands in a trace, as `core/trace.ts` writes it; null or absent: nowhere. */
+  readonly trace?: string | null;
 }

@@ -25,4 +25,6 @@ export interface ExecutionHint {
   readonly tenant: string;
   readonly executionId: string;
   readonly runtime: Runtime;
+  /** Where what causes it stands in a trace, as `core/trace.ts` writes it; absent: nowhere. */
+  readonly trace?: string | undefined;
 }

@@ -8,8 +8,11 @@ export interface Tracer {
   /** Where this call of ours stands, as says what runs us; null: it says nothing. */
   ambient(): Trace | null;
   /** Begins a piece of work. Under no trace, or one that nobody records, nothing is told. */
-  begin(name: 'request' | 'step' | 'compensation', under: Trace | null): Span;
+  begin(name: SpanName, under: Trace | null): Span;
 }
+
+/** `event`: what one reader makes of one event. `command`: what an engine is asked to do. */
+export type SpanName = 'request' | 'step' | 'compensation' | 'event' | 'command';
 
 export interface Span {
   /** For what is done within it: it goes on under this. */
@@ -24,6 +27,11 @@ export interface SpanFacts {
   readonly execution?: string;
   readonly step_type?: string;
   readonly attempt?: number;
+  /** Who reads, and what: of `event`. */
+  readonly group?: string;
+  readonly event_type?: string;
+  /** What to do: of `command`. */
+  readonly signal?: string;
 }
 
 /** For those whom nobody listens to: traces pass through. */

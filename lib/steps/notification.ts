@@ -1,5 +1,6 @@
 import { derivedId } from '#core/ids.ts';
 import { isJsonObject, type Json } from '#core/json.ts';
+import { traceText } from '#core/trace.ts';
 import type { Connector } from './deps.ts';
 
 import { invalidConfig } from './failure.ts';
@@ -36,6 +37,7 @@ export const performNotification: Connector = async (deps, caller, config) => {
     topic: TOPICS[channel],
     key: id,
     id,
+    trace: caller.trace === null ? null : traceText(caller.trace),
     payload: {
       notification_id: id,
       channel,

@@ -12,6 +12,7 @@ import { CONSUMERS } from '#config/consumers.ts';
 import { type OpenedCache, openCache } from '#functions/shared/cache.ts';
 import { createConsumers, NO_MAIL } from '#functions/shared/consumers.ts';
 import { NO_METRICS } from '#ports/metrics.ts';
+import { NO_TRACER } from '#ports/tracer.ts';
 import { oneKey } from '#services/shared/key-ring.ts';
 import { aDefinition, startTestApi, type TestApi } from '#test/support/api.ts';
 import {
@@ -319,6 +320,7 @@ describeWithPostgres('the API over what is kept besides', () => {
           cache: two.opened.cache,
           mail: NO_MAIL,
           metrics: NO_METRICS,
+          tracer: NO_TRACER,
         });
         const handle = consumers['cache-invalidation'];
         events.subscribe({ group: `${group}-${where}`, topic, most: 100, handle });

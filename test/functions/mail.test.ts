@@ -13,6 +13,7 @@ import { MOST_MAIL_TRIES } from '#config/consumers.ts';
 import { createConsumers } from '#functions/shared/consumers.ts';
 import { NO_CACHE } from '#ports/cache.ts';
 import type { LogBatch } from '#ports/event-log.ts';
+import { NO_TRACER } from '#ports/tracer.ts';
 import { createMailSender } from '#services/notifications/send-mail.ts';
 import { clientConfig } from '#test/support/aws.ts';
 import {
@@ -73,6 +74,7 @@ describeWithPostgres('mail that is sent by SES', () => {
     return createConsumers({
       ...{ pool, clock, metrics, partitions: createPartitions(pool) },
       cache: NO_CACHE,
+      tracer: NO_TRACER,
       codec: createPlainCodec(),
       ids: createIds(),
       log: createJsonLog({ write: (line) => lines.push(line), level: 'debug', time: () => '' }),

@@ -54,7 +54,11 @@ const SEEN: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** What stages with Kafka show besides. */
-const OF_KAFKA = ['AWS/Kafka CpuIdle', 'AWS/Kafka EstimatedMaxTimeLag'];
+const OF_KAFKA = [
+  'AWS/Kafka CpuIdle',
+  'AWS/Kafka EstimatedMaxTimeLag',
+  'CloudFlow EnginesNotHeard',
+];
 /** What stages with a proxy show besides. */
 const OF_A_PROXY = ['AWS/RDS ClientConnections', 'AWS/RDS DatabaseConnectionsBorrowLatency'];
 
@@ -103,6 +107,7 @@ const WAKES: readonly Wakes[] = [
   { alarm: 'cache-nodes', priority: 'P3' },
   { alarm: 'kafka-cpu', priority: 'P3', with: 'kafka' },
   { alarm: 'kafka-brokers', priority: 'P3', with: 'kafka' },
+  { alarm: 'engines-not-heard', priority: 'P3', with: 'kafka' },
   { alarm: 'kafka-disk', priority: 'P3', with: 'disks' },
 ];
 

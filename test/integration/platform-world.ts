@@ -42,7 +42,7 @@ export interface PlatformWorld {
 
 export async function startWorld(
   databaseUrl: string,
-  more: Pick<PlatformOptions, 'traces'> = {},
+  more: Pick<PlatformOptions, 'traces' | 'kafkaBrokers'> = {},
 ): Promise<PlatformWorld> {
   const hits: Hit[] = [];
   const world: { answer: PlatformWorld['answer'] } = {

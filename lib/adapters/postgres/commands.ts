@@ -77,6 +77,7 @@ function envelopeOf({ hint, reason }: Command, at: number, id: string) {
   return eventEnvelope({
     ...{ id, at, tenant: hint.tenant, correlationId: null, source: 'executions' },
     type: 'workflow.command.look',
+    trace: hint.trace,
     payload: { execution_id: hint.executionId, reason },
   });
 }

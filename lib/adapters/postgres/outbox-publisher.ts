@@ -16,7 +16,7 @@ export function createOutboxPublisher(deps: {
 }): Outbox {
   const { pool, codec, partitions, clock } = deps;
   return {
-    async publish({ tenant, mode, topic, key, id, payload }) {
+    async publish({ tenant, mode, topic, key, id, payload, trace }) {
       const now = clock.now();
       if (!partitions.has(now)) await partitions.ensure(now);
       const envelope = eventEnvelope({
@@ -26,6 +26,7 @@ export function createOutboxPublisher(deps: {
         correlationId: null,
         tenant,
         source: 'steps',
+        trace,
         payload: { mode, ...(isJsonObject(payload) ? payload : { value: payload }) },
       });
       await pool.query({

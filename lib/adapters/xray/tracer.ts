@@ -55,13 +55,18 @@ export function createXrayTracer(options: {
     });
   }
 
+  const ambient = (): Trace | null =>
+    host === 'lambda' ? parseTrace(environment['_X_AMZN_TRACE_ID']) : null;
+
   return {
-    ambient: () => (host === 'lambda' ? parseTrace(environment['_X_AMZN_TRACE_ID']) : null),
+    ambient,
 
     begin(what, under) {
       if (under === null || !under.sampled) return { trace: under, end: () => undefined };
       const id = randomBytes(8).toString('hex');
       const from = now();
+      // What a batch brings was caused in traces of their own.
+      const isOfCall = host === 'lambda' && ambient()?.id === under.id;
       let isOver = false;
       return {
         trace: { ...under, parent: id },
@@ -69,10 +74,8 @@ export function createXrayTracer(options: {
           if (isOver) return;
           isOver = true;
           tell({
-            // Under a segment of Lambda's there are parts of it, and no other segments.
-            ...(host === 'lambda' && under.parent !== null
-              ? { type: 'subsegment', name: what }
-              : { name }),
+            // Of a call of Lambda's there is a segment already, and here are parts of it.
+            ...(isOfCall && under.parent !== null ? { type: 'subsegment', name: what } : { name }),
             id,
             ...placeOf(under),
             start_time: from / 1_000,

@@ -3,7 +3,7 @@ import type { EventSettings } from '../brokers.ts';
 import { type FunctionSpec, functionNames, functionSpec } from '../functions.ts';
 import { findingsLog } from '../log-protection.ts';
 import { resourceNames } from '../resources.ts';
-import { aws, math, type Statistic, series } from '../signals.ts';
+import { aws, math, ours, type Statistic, series } from '../signals.ts';
 import type { StageSettings } from '../stage-settings.ts';
 import { type Alarm, MINUTE, metric, presence } from './alarm.ts';
 
@@ -104,6 +104,18 @@ function kafkaAlarms(stage: string, events: EventSettings): readonly Alarm[] {
       unit: '%',
       periodSeconds: 5 * MINUTE,
       bad: 3,
+      of: 3,
+    }),
+    metric({
+      name: 'engines-not-heard',
+      priority: 'P3',
+      about: 'engines do not answer over Kafka: who waits for one waits in vain for five seconds',
+      runbook: 'engines-not-heard',
+      signal: series(ours(stage, 'EnginesNotHeard', 'Sum', {})),
+      threshold: 3,
+      unit: '',
+      periodSeconds: 5 * MINUTE,
+      bad: 2,
       of: 3,
     }),
     ...presence(

@@ -114,7 +114,11 @@ export type PlatformEvent = {
     readonly correlation_id: string | null;
     readonly tenant_id: string;
     readonly payload: PayloadOf<T>;
-    readonly metadata: { readonly source_service: string; readonly schema_version: string };
+    readonly metadata: {
+      readonly source_service: string;
+      readonly schema_version: string;
+      readonly trace?: string;
+    };
   };
 }[EventType];
 

@@ -1,9 +1,11 @@
+import { METRICS } from '#config/metrics.ts';
 import { COMMANDS_TOPIC } from '#config/topics.ts';
 import type { Clock } from '#ports/clock.ts';
 import type { CommandedSignals, ControlCommand, EngineControl } from '#ports/engine-control.ts';
 import type { SignalAnswer } from '#ports/execution-store.ts';
 import type { Ids } from '#ports/ids.ts';
 import type { Log } from '#ports/log.ts';
+import type { Metrics } from '#ports/metrics.ts';
 import type { Requests } from '#ports/requests.ts';
 import type { RuntimeHints } from '#ports/runtime-hints.ts';
 import { controlMessage } from './control-message.ts';
@@ -20,22 +22,24 @@ export function createEngineControl(deps: {
   readonly clock: Clock;
   readonly ids: Ids;
   readonly log: Log;
+  readonly metrics: Metrics;
 }): EngineControl {
-  const { requests, signals, hints, clock, ids, log } = deps;
+  const { requests, signals, hints, clock, ids, log, metrics } = deps;
 
   async function storeHere(command: ControlCommand): Promise<SignalAnswer> {
-    const { tenant, executionId, signal } = command;
+    const { tenant, executionId, signal, trace } = command;
+    metrics.add(METRICS.EnginesNotHeard, {});
     log.warn('ENGINE_NOT_HEARD', { tenant, execution_id: executionId });
     const answer = await signals.store(command, clock.now());
     if (answer.kind === 'stored') {
-      hints.signalled({ tenant, executionId, runtime: 'engine', signal });
+      hints.signalled({ tenant, executionId, runtime: 'engine', signal, trace });
     }
     return answer;
   }
 
   return {
-    async signal(tenant, executionId, signal) {
-      const command: ControlCommand = { id: ids.random(), tenant, executionId, signal };
+    async signal(tenant, executionId, signal, trace) {
+      const command: ControlCommand = { id: ids.random(), tenant, executionId, signal, trace };
       const answer = await requests.ask(COMMANDS_TOPIC, {
         ...{ id: command.id, tenant, key: executionId },
         value: controlMessage(command, clock.now()),

@@ -8,15 +8,18 @@
  *  C4 what is no event as its schema says is laid aside at once, and what is of an unknown type is not
  *     for this reader;
  *  C5 whose effect the database cannot take back (`alone`) gets one message at a time, so that a neighbour's
- *     failure repeats nothing.
+ *     failure repeats nothing;
+ *  C6 what is made of an event is told in the trace of what caused it, however many come together.
  */
 import { type ConsumerSpec, RETRY_PAUSES_MS } from '#config/consumers.ts';
 import { METRICS } from '#config/metrics.ts';
 import { type ParsedEvent, parseEvent } from '#core/events/parse.ts';
+import { parseTrace } from '#core/trace.ts';
 import type { Clock } from '#ports/clock.ts';
 import type { LogBatch, LogMessage } from '#ports/event-log.ts';
 import type { Log } from '#ports/log.ts';
 import type { Projection } from '#ports/projections.ts';
+import type { Span, Tracer } from '#ports/tracer.ts';
 import { type LayAsideDeps, layAside } from './lay-aside.ts';
 
 export interface ConsumeDeps extends LayAsideDeps {
@@ -28,6 +31,7 @@ export interface ConsumeDeps extends LayAsideDeps {
   readonly isFinal?: (error: unknown) => boolean;
   readonly clock: Clock;
   readonly log: Log;
+  readonly tracer: Tracer;
 }
 
 interface Item {
@@ -37,8 +41,9 @@ interface Item {
 
 /** Handles a batch; answers how many from the first on need not come again. */
 export function createConsumer(deps: ConsumeDeps): (batch: LogBatch) => Promise<number> {
-  const { spec, projection, clock, log, metrics, isFinal = () => false } = deps;
+  const { spec, projection, clock, log, metrics, tracer, isFinal = () => false } = deps;
   const Group = spec.group;
+  const givenUp = new WeakSet<Item>();
 
   async function apply(items: readonly Item[]): Promise<void> {
     const events = items.flatMap(({ parsed }) => (parsed.kind === 'event' ? [parsed.event] : []));
@@ -54,6 +59,7 @@ export function createConsumer(deps: ConsumeDeps): (batch: LogBatch) => Promise<
     attempts: number,
   ): Promise<void> {
     const { group, critical } = spec;
+    givenUp.add(item);
     await layAside(deps, batch, { ...item, group, critical, error, attempts, again: true });
     log.error('EVENT_GIVEN_UP', { group, topic: batch.topic, count: attempts, error });
   }
@@ -105,11 +111,32 @@ export function createConsumer(deps: ConsumeDeps): (batch: LogBatch) => Promise<
     return done < half ? done : half + (await handle(batch, items.slice(half)));
   }
 
-  return (batch) =>
-    handle(
-      batch,
-      batch.messages.map((message) => ({ message, parsed: parseEvent(message.value) })),
-    );
+  function beginSpan({ parsed }: Item): Span | null {
+    const under = parsed.kind === 'event' ? parseTrace(parsed.event.metadata.trace) : null;
+    return under === null ? null : tracer.begin('event', under);
+  }
+
+  function endSpan(span: Span | null, item: Item, isDone: boolean): void {
+    if (span === null || item.parsed.kind !== 'event') return;
+    const outcome = givenUp.has(item) ? 'error' : 'ok';
+    const event_type = item.parsed.event.event_type;
+    span.end(isDone ? outcome : 'fault', { group: spec.group, event_type });
+  }
+
+  return async (batch) => {
+    const items = batch.messages.map((message) => {
+      const parsed = parseEvent(message.value);
+      return { message, parsed };
+    });
+    const spans = items.map(beginSpan);
+    let done = 0;
+    try {
+      done = await handle(batch, items);
+      return done;
+    } finally {
+      for (const [at, item] of items.entries()) endSpan(spans[at] ?? null, item, at < done);
+    }
+  };
 }
 
 /** What came is no event of the platform. */

@@ -6,10 +6,11 @@ import type { ControlCommand } from '#ports/engine-control.ts';
 export const CONTROL_TYPE = 'workflow.command.control';
 
 /** The command as it stands on its topic. */
-export function controlMessage({ id, tenant, executionId, signal }: ControlCommand, at: number) {
+export function controlMessage(command: ControlCommand, at: number): string {
+  const { id, tenant, executionId, signal, trace } = command;
   return JSON.stringify(
     eventEnvelope({
-      ...{ id, at, tenant, correlationId: null, source: 'executions', type: CONTROL_TYPE },
+      ...{ id, at, tenant, correlationId: null, source: 'executions', type: CONTROL_TYPE, trace },
       payload: { execution_id: executionId, signal: signal as unknown as Json },
     }),
   );

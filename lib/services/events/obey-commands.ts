@@ -3,12 +3,15 @@ import * as Type from 'typebox';
 import { REPLIES_TOPIC } from '#config/topics.ts';
 import { EventEnvelopeSchema } from '#core/events/schemas.ts';
 import type { Json } from '#core/json.ts';
+import { parseTrace } from '#core/trace.ts';
 import type { Clock } from '#ports/clock.ts';
 import type { CommandedSignals, ControlCommand } from '#ports/engine-control.ts';
 import type { EventLog, LogMessage } from '#ports/event-log.ts';
+import type { SignalAnswer } from '#ports/execution-store.ts';
 import type { Log } from '#ports/log.ts';
 import { REQUEST_HEADERS } from '#ports/requests.ts';
 import type { RuntimeHints } from '#ports/runtime-hints.ts';
+import type { Tracer } from '#ports/tracer.ts';
 import { CONTROL_TYPE } from './control-message.ts';
 
 /** Real milliseconds between looks whether a signal was heard; its owner does within half a second. */
@@ -46,21 +49,37 @@ export function createObedience(deps: {
   readonly replies: Pick<EventLog, 'append'>;
   readonly clock: Clock;
   readonly log: Log;
+  readonly tracer: Tracer;
 }): Obedience {
-  const { signals, hints, replies, clock, log } = deps;
+  const { signals, hints, replies, clock, log, tracer } = deps;
   const answering = new Set<Promise<void>>();
 
   async function begin(asked: Asked): Promise<void> {
     const { command, deadline } = asked;
     if (clock.now() >= deadline) return;
-    const { tenant, executionId, signal } = command;
-    const answer = await signals.store(command, clock.now());
+    const { tenant, executionId, signal, trace } = command;
+    const span = tracer.begin('command', parseTrace(trace));
+    const end = (outcome: 'ok' | 'fault'): void =>
+      span.end(outcome, { execution: executionId, signal: signal.kind });
+    let answer: SignalAnswer;
+    try {
+      answer = await signals.store(command, clock.now());
+    } catch (error) {
+      end('fault');
+      throw error;
+    }
     if (answer.kind === 'stored') {
-      hints.signalled({ tenant, executionId, runtime: 'engine', signal });
+      hints.signalled({ tenant, executionId, runtime: 'engine', signal, trace });
     }
     const answered = heardOrLate(asked)
       .then(() => reply(asked, { answer: answer.kind }))
-      .catch((error: unknown) => tellOf(asked, error));
+      .then(
+        () => end('ok'),
+        (error: unknown) => {
+          end('fault');
+          tellOf(asked, error);
+        },
+      );
     answering.add(answered);
     void answered.finally(() => answering.delete(answered));
   }
@@ -129,6 +148,7 @@ const isControl = new Ajv2020({ strict: true, allowUnionTypes: true }).compile(
 interface ControlEnvelope {
   readonly event_id: string;
   readonly tenant_id: string;
+  readonly metadata: { readonly trace?: string };
   readonly payload: {
     readonly execution_id: string;
     readonly signal: ControlCommand['signal'];
@@ -150,11 +170,12 @@ function askedBy({ tenant, headers, value }: LogMessage): Asked | null {
     return null;
   }
   if (!isControl(envelope)) return null;
-  const { event_id, tenant_id, payload } = envelope as unknown as ControlEnvelope;
+  const { event_id, tenant_id, payload, metadata } = envelope as unknown as ControlEnvelope;
   if (event_id !== id || tenant_id !== tenant) return null;
   const command = {
     ...{ id, tenant: tenant_id },
     ...{ executionId: payload.execution_id, signal: payload.signal },
+    trace: metadata.trace,
   };
   return { command, replyTo, deadline };
 }

@@ -5,6 +5,7 @@ import { mayTouchWorkflow, workflowsOf } from '../identity/workflow-scope.ts';
 import { iso } from '../shared/present.ts';
 import { notFound } from '../shared/problems.ts';
 import type { ExecutionDeps } from './deps.ts';
+import { type CallFacts, tracedBy } from './execute-workflow.ts';
 import { requireExecution } from './load-state.ts';
 import { presentApproval } from './present.ts';
 
@@ -33,6 +34,7 @@ export async function answerApproval(
   principal: Principal,
   approvalId: string,
   body: Body<'answerApproval'>,
+  facts: Pick<CallFacts, 'trace'> = {},
 ): Promise<ResponseBody<'answerApproval'>> {
   const { tenant, mode, subject } = principal;
   const asked = await deps.executions.getApproval(tenant, approvalId);
@@ -64,6 +66,7 @@ export async function answerApproval(
     executionId,
     runtime: execution.runtime,
     signal: { kind: 'approval_answered', step, decision, by: subject, comment, at },
+    ...tracedBy(facts),
   });
   return presentApproval(approval);
 }

@@ -5,12 +5,14 @@ import { CALLBACKS_PER_MINUTE } from '#core/rate-limits.ts';
 import { PLAIN_ADMISSION, type Principal } from '../identity/principal.ts';
 import { notFound } from '../shared/problems.ts';
 import type { ExecutionDeps } from './deps.ts';
+import { type CallFacts, tracedBy } from './execute-workflow.ts';
 
 type Answer = Extract<
   Signal,
   { kind: 'callback_completed' | 'callback_failed' | 'callback_heartbeat' }
 >;
 type Accepted = ResponseBody<'completeCallback'>;
+type Facts = Pick<CallFacts, 'trace'>;
 
 /** The token is the credential: it allows to answer its one step, and nothing else. */
 export async function authenticateToken(
@@ -32,8 +34,9 @@ export async function completeCallback(
   deps: ExecutionDeps,
   token: string,
   body: Body<'completeCallback'>,
+  facts: Facts = {},
 ): Promise<Accepted> {
-  return answer(deps, token, (step) => ({
+  return answer(deps, token, facts, (step) => ({
     kind: 'callback_completed',
     step,
     result: body.result ?? null,
@@ -44,6 +47,7 @@ export async function failCallback(
   deps: ExecutionDeps,
   token: string,
   body: Body<'failCallback'>,
+  facts: Facts = {},
 ): Promise<Accepted> {
   const code = body.code ?? 'CloudFlow.CallbackFailed';
   if (body.code !== undefined && /^(CloudFlow|States)[.]/.test(body.code)) {
@@ -60,16 +64,21 @@ export async function failCallback(
     });
   }
   const error = { code, message: body.message ?? 'the callback reported a failure' };
-  return answer(deps, token, (step) => ({ kind: 'callback_failed', step, error }));
+  return answer(deps, token, facts, (step) => ({ kind: 'callback_failed', step, error }));
 }
 
-export async function heartbeatCallback(deps: ExecutionDeps, token: string): Promise<Accepted> {
-  return answer(deps, token, (step) => ({ kind: 'callback_heartbeat', step }));
+export async function heartbeatCallback(
+  deps: ExecutionDeps,
+  token: string,
+  facts: Facts = {},
+): Promise<Accepted> {
+  return answer(deps, token, facts, (step) => ({ kind: 'callback_heartbeat', step }));
 }
 
 async function answer(
   deps: ExecutionDeps,
   token: string,
+  facts: Facts,
   signalOf: (step: string) => Answer,
 ): Promise<Accepted> {
   const { tenant, executionId, step, runtime } = await findCallback(deps, token);
@@ -86,7 +95,7 @@ async function answer(
       'the callback was answered before, or its step ended',
     );
   }
-  deps.hints.signalled({ tenant, executionId, runtime, signal });
+  deps.hints.signalled({ tenant, executionId, runtime, signal, ...tracedBy(facts) });
   return { execution_id: executionId, step, accepted: true };
 }
 

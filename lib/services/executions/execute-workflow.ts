@@ -90,7 +90,9 @@ export async function executeWorkflow(
       },
     };
   }
-  if (answer.kind === 'accepted') deps.hints.accepted({ tenant, executionId: id, runtime });
+  if (answer.kind === 'accepted') {
+    deps.hints.accepted({ tenant, executionId: id, runtime, ...tracedBy(facts) });
+  }
   return {
     kind: 'accepted',
     body: {

@@ -8,13 +8,14 @@ import { type ExecutionRecord, QUEUED_PHASE, type StoredSignal } from '#ports/ex
 import type { Principal } from '../identity/principal.ts';
 import { notFound } from '../shared/problems.ts';
 import type { ExecutionDeps } from './deps.ts';
+import { type CallFacts, tracedBy } from './execute-workflow.ts';
 import { loadState, requireExecution } from './load-state.ts';
 import { presentExecution } from './present.ts';
 
 type OperatingDeps = Pick<ExecutionDeps, 'executions' | 'programs' | 'hints' | 'control' | 'clock'>;
 
-/** Whether the answer waits until an engine has heard it, as long as engines may take to say so. */
-export interface Waiting {
+export interface Operating extends Pick<CallFacts, 'trace'> {
+  /** Whether the answer waits until an engine has heard it, as long as engines may take to say so. */
   readonly wait?: boolean;
 }
 
@@ -27,35 +28,35 @@ export async function cancelExecution(
   principal: Principal,
   executionId: string,
   body: Body<'cancelExecution'>,
-  waiting: Waiting = {},
+  how: Operating = {},
 ): Promise<ResponseBody<'cancelExecution'>> {
   const record = await requireExecution(deps, principal, executionId);
   const { compensate = null, reason = null } = body;
   const signal = { kind: 'cancel', by: principal.subject, compensate, reason } as const;
-  return control(deps, principal, record, signal, waiting);
+  return control(deps, principal, record, signal, how);
 }
 
 export async function pauseExecution(
   deps: OperatingDeps,
   principal: Principal,
   executionId: string,
-  waiting: Waiting = {},
+  how: Operating = {},
 ): Promise<ResponseBody<'pauseExecution'>> {
   const record = await requireExecution(deps, principal, executionId);
   requireEngine(record);
   requireBegun(record);
-  return control(deps, principal, record, { kind: 'pause', by: principal.subject }, waiting);
+  return control(deps, principal, record, { kind: 'pause', by: principal.subject }, how);
 }
 
 export async function resumeExecution(
   deps: OperatingDeps,
   principal: Principal,
   executionId: string,
-  waiting: Waiting = {},
+  how: Operating = {},
 ): Promise<ResponseBody<'resumeExecution'>> {
   const record = await requireExecution(deps, principal, executionId);
   requireEngine(record);
-  return control(deps, principal, record, { kind: 'resume', by: principal.subject }, waiting);
+  return control(deps, principal, record, { kind: 'resume', by: principal.subject }, how);
 }
 
 /** Lets one go that was set aside: whoever asks has looked at it. */
@@ -97,7 +98,7 @@ async function control(
   principal: Principal,
   record: ExecutionRecord,
   signal: ControlSignal,
-  { wait = false }: Waiting,
+  { wait = false, trace = null }: Operating,
 ): Promise<ResponseBody<'cancelExecution'>> {
   const { tenant } = principal;
   if (isFinal(record.status)) throw refused('EXECUTION_FINISHED', record);
@@ -109,11 +110,12 @@ async function control(
   const answer =
     asked === null
       ? await deps.executions.signal(tenant, record.id, signal, deps.clock.now())
-      : await asked.signal(tenant, record.id, signal);
+      : await asked.signal(tenant, record.id, signal, tracedBy({ trace }).trace);
   if (answer.kind === 'not_found') throw notFound('execution');
   if (answer.kind === 'finished') throw refused('EXECUTION_FINISHED', record);
   if (asked === null) {
-    deps.hints.signalled({ tenant, executionId: record.id, runtime: record.runtime, signal });
+    const { id: executionId, runtime } = record;
+    deps.hints.signalled({ tenant, executionId, runtime, signal, ...tracedBy({ trace }) });
   }
   return presentExecution(await requireExecution(deps, principal, record.id));
 }

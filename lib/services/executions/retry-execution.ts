@@ -95,7 +95,9 @@ export async function retryExecution(
   });
   refuseConflict(answer, id, facts.idempotency !== null);
   refuseFull(answer, record.workflowId);
-  if (answer.kind === 'accepted') deps.hints.accepted({ tenant, executionId: id, runtime });
+  if (answer.kind === 'accepted') {
+    deps.hints.accepted({ tenant, executionId: id, runtime, ...tracedBy(facts) });
+  }
   return { kind: 'accepted', body: { ...preview, execution_id: answer.executionId } };
 }
 

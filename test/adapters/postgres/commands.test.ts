@@ -54,7 +54,8 @@ describeWithPostgres('hints for engines elsewhere', () => {
     const ids = createIds();
     const one = ids.next(Date.now());
     const two = ids.next(Date.now());
-    hints.accepted({ tenant: TENANT, executionId: one, runtime: 'engine' });
+    const trace = 'Root=1-67890006-aaaaaaaaaaaaaaaaaaaaaaaa;Parent=bbbbbbbbbbbbbbbb;Sampled=1';
+    hints.accepted({ tenant: TENANT, executionId: one, runtime: 'engine', trace });
     hints.accepted({ tenant: OTHER, executionId: two, runtime: 'engine' });
     hints.signalled({
       ...{ tenant: TENANT, executionId: one, runtime: 'engine' },
@@ -71,6 +72,7 @@ describeWithPostgres('hints for engines elsewhere', () => {
     );
     const own = rows.filter(({ key }) => key === one).map(({ payload }) => payload.slice(2));
     expect(own.map((text) => JSON.parse(text).payload.reason)).toEqual(['accepted', 'signalled']);
+    expect(own.map((text) => JSON.parse(text).metadata.trace)).toEqual([trace, undefined]);
     // An event as any other to whoever relays it, and none of those that readers know.
     for (const text of own) expect(parseEvent(text)).toMatchObject({ kind: 'unknown_type' });
     await close();

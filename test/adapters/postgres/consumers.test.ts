@@ -12,6 +12,7 @@ import { isUnavailable } from '#functions/shared/unavailable.ts';
 import { NO_CACHE } from '#ports/cache.ts';
 import type { LogBatch } from '#ports/event-log.ts';
 import { NO_METRICS } from '#ports/metrics.ts';
+import { NO_TRACER } from '#ports/tracer.ts';
 import { createForgetting } from '#services/caches/forget-changed.ts';
 import { createConsumer } from '#services/events/consume.ts';
 import {
@@ -68,6 +69,7 @@ describeWithPostgres('readers of events', () => {
           clock,
           log: createSilentLog(),
           metrics: NO_METRICS,
+          tracer: NO_TRACER,
         }),
       ]),
     ) as typeof consumers;
@@ -220,6 +222,7 @@ describeWithPostgres('readers of events', () => {
       clock: real,
       log: createSilentLog(),
       metrics: NO_METRICS,
+      tracer: NO_TRACER,
     });
     expect(await consumer(aBatch(TOPIC, events))).toBe(0);
     expect(await consumer(aBatch(TOPIC, events.slice(1)))).toBe(0);

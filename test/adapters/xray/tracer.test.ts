@@ -80,6 +80,15 @@ it('on Lambda tells parts of the segment that Lambda made, which says anew where
     name: 'request',
     parent_id: UNDER.parent,
   });
+  // What a batch of events brings was caused elsewhere: it is a segment of this program in that trace.
+  const elsewhere: Trace = { ...UNDER, id: 'a'.repeat(32) };
+  made.begin('event', elsewhere).end('ok', { group: 'billing' });
+  await told(2);
+  expect(daemon.documents[1]).toMatchObject({
+    ...{ name: 'f', trace_id: `1-aaaaaaaa-${'a'.repeat(24)}`, parent_id: UNDER.parent },
+    annotations: { what: 'event', group: 'billing' },
+  });
+  expect(daemon.documents[1]).not.toHaveProperty('type');
   // A container is told by nobody.
   expect(tracer('container', environment).ambient()).toBeNull();
 });

@@ -11,6 +11,7 @@ import { createPlainCodec } from '#adapters/postgres/payload-codec.ts';
 import { COMMANDS_TOPIC } from '#config/topics.ts';
 import type { Program } from '#core/plan/program.ts';
 import { NO_METRICS } from '#ports/metrics.ts';
+import { NO_TRACER } from '#ports/tracer.ts';
 import { listenForCommands } from '#services/events/commands.ts';
 import { createObedience } from '#services/events/obey-commands.ts';
 import { createTestDatabase, type TestDatabase } from '#test/support/database.ts';
@@ -71,7 +72,7 @@ describeWithKafka('commands through Kafka', () => {
     const obedience = createObedience({
       signals: createCommandedSignals({ pool, codec: createPlainCodec() }),
       ...{ hints: platform.engine.hints, replies: kafka },
-      ...{ clock: createSystemClock(), log: createSilentLog() },
+      ...{ clock: createSystemClock(), log: createSilentLog(), tracer: NO_TRACER },
     });
     listenForCommands(kafka, platform.engine, obedience);
     closers.push(async () => {

@@ -8,6 +8,7 @@ import { createPlainCodec } from '#adapters/postgres/payload-codec.ts';
 import { createConsumers, NO_MAIL } from '#functions/shared/consumers.ts';
 import { NO_CACHE } from '#ports/cache.ts';
 import { NO_METRICS } from '#ports/metrics.ts';
+import { NO_TRACER } from '#ports/tracer.ts';
 import { replay } from '#services/events/replay.ts';
 import { openEventLog } from '#test/adapters/event-log/open.ts';
 import {
@@ -59,6 +60,7 @@ describe.each(Object.keys(LOGS) as (keyof typeof LOGS)[])('a replay, %s', (where
       const consumers = createConsumers({
         ...{ pool, cache: NO_CACHE, mail: NO_MAIL, partitions, codec: createPlainCodec() },
         ...{ clock, ids: createIds(), log: createSilentLog(), metrics: NO_METRICS },
+        tracer: NO_TRACER,
       });
       const events = Array.from({ length: 40 }, () =>
         anExecutionEvent('workflow.execution.completed'),

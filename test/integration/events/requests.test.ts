@@ -5,8 +5,10 @@ import { reconcileTopics } from '#adapters/kafka/topics.ts';
 import { createIds } from '#adapters/local/ids.ts';
 import { createJsonLog, createSilentLog } from '#adapters/local/json-log.ts';
 import { createSystemClock } from '#adapters/local/system-clock.ts';
+import { createLocalMetrics, type LocalMetrics } from '#adapters/metrics/local-metrics.ts';
 import { createCommandedSignals } from '#adapters/postgres/commanded-signals.ts';
 import { createPlainCodec } from '#adapters/postgres/payload-codec.ts';
+import { createXrayTracer } from '#adapters/xray/tracer.ts';
 import { TIME_LIMITS } from '#config/time-limits.ts';
 import { COMMANDS_TOPIC, REPLIES_TOPIC } from '#config/topics.ts';
 import type { Program } from '#core/plan/program.ts';
@@ -15,6 +17,7 @@ import type { EngineControl } from '#ports/engine-control.ts';
 import type { EventLog } from '#ports/event-log.ts';
 import { NO_METRICS } from '#ports/metrics.ts';
 import { REQUEST_HEADERS } from '#ports/requests.ts';
+import { NO_TRACER, type Tracer } from '#ports/tracer.ts';
 import { createEngineControl } from '#services/events/ask-engines.ts';
 import { listenForCommands } from '#services/events/commands.ts';
 import { controlMessage } from '#services/events/control-message.ts';
@@ -28,6 +31,7 @@ import {
   TENANT,
   type TestPlatform,
 } from '#test/support/platform.ts';
+import { startTraceDaemon } from '#test/support/trace-daemon.ts';
 
 const HOUR_MS = 3_600_000;
 const PAUSE = { kind: 'pause', by: 'ada' } as const;
@@ -41,6 +45,7 @@ describeWithKafka('asking engines over Kafka', () => {
   let waits: Program;
   let closers: (() => Promise<void>)[];
   let lines: string[];
+  let metrics: LocalMetrics;
 
   beforeEach(async () => {
     database = await createTestDatabase();
@@ -60,6 +65,7 @@ describeWithKafka('asking engines over Kafka', () => {
     });
     closers = [];
     lines = [];
+    metrics = createLocalMetrics();
   }, 120_000);
   afterEach(stop, 120_000);
 
@@ -77,7 +83,10 @@ describeWithKafka('asking engines over Kafka', () => {
   }
 
   /** An engine that looks for nothing by itself: what it hears it hears from its topic. */
-  async function openEngine(own: Pick<Clock, 'now' | 'after'> = clock): Promise<TestPlatform> {
+  async function openEngine(
+    own: Pick<Clock, 'now' | 'after'> = clock,
+    tracer: Tracer = NO_TRACER,
+  ): Promise<TestPlatform> {
     const platform = createTestPlatform({
       url: database.url,
       programs: [waits],
@@ -92,7 +101,7 @@ describeWithKafka('asking engines over Kafka', () => {
     const kafka = openLog();
     const obedience = createObedience({
       ...{ signals: signals(), hints: platform.engine.hints, replies: kafka },
-      ...{ clock: { ...clock, ...own }, log: createSilentLog() },
+      ...{ clock: { ...clock, ...own }, log: createSilentLog(), tracer },
     });
     const listening = listenForCommands(kafka, platform.engine, obedience);
     closers.push(async () => {
@@ -112,7 +121,7 @@ describeWithKafka('asking engines over Kafka', () => {
     });
     closers.push(() => requests.close());
     return createEngineControl({
-      ...{ requests, signals: signals(), clock, ids: createIds(), log },
+      ...{ requests, signals: signals(), clock, ids: createIds(), log, metrics },
       hints: { accepted: () => undefined, signalled: () => undefined },
     });
   }
@@ -158,6 +167,31 @@ describeWithKafka('asking engines over Kafka', () => {
     });
     expect(resumed).toEqual({ kind: 'stored' });
     expect(lines).toEqual([]);
+    expect(metrics.text()).not.toContain('not_heard');
+  }, 180_000);
+
+  it('does what it is asked within the trace of whoever asks', async () => {
+    const daemon = await startTraceDaemon();
+    const tracer = createXrayTracer({
+      ...{ name: 'engine', host: 'container', now: () => clock.now() },
+      environment: { AWS_XRAY_DAEMON_ADDRESS: daemon.address },
+    });
+    closers.push(async () => {
+      tracer.close();
+      await daemon.close();
+    });
+    const platform = await openEngine(clock, tracer);
+    const id = await accepted(platform);
+    const [root, parent] = ['1-67890007-aaaaaaaaaaaaaaaaaaaaaaaa', 'b'.repeat(16)];
+    const control = openControl(PATIENT_MS);
+    await control.signal(TENANT, id, PAUSE, `Root=${root};Parent=${parent};Sampled=1`);
+    await control.signal(TENANT, id, { kind: 'resume', by: 'ada' });
+    expect(lines).toEqual([]);
+    await expect.poll(() => daemon.documents, { timeout: 60_000 }).toHaveLength(1);
+    expect(daemon.documents[0]).toMatchObject({
+      ...{ name: 'engine', trace_id: root, parent_id: parent },
+      annotations: { what: 'command', execution: id, signal: 'pause' },
+    });
   }, 180_000);
 
   it('says of what has ended, and of what is nobody’s, what the database says', async () => {
@@ -183,6 +217,7 @@ describeWithKafka('asking engines over Kafka', () => {
     const control = openControl(IMPATIENT_MS);
     expect(await control.signal(TENANT, id, PAUSE)).toEqual({ kind: 'stored' });
     expect(lines.join()).toContain('ENGINE_NOT_HEARD');
+    expect(metrics.text()).toContain('cloudflow_engines_not_heard_total 1\n');
     const { rows } = await database.admin.query('select payload from execution_signals');
     expect(rows).toHaveLength(1);
     // Its clock is an hour behind, so it takes nothing for late; the command waits on the topic.
