@@ -60,6 +60,11 @@ export interface AcceptRequest {
   readonly carried: { readonly [step: StepKey]: CarriedResult } | null;
   /** Steps whose idempotency keys do not begin with `rootId`; absent: none. */
   readonly keyRoots?: { readonly [step: StepKey]: string };
+  /**
+   * The step that looks at it until it ends, of an execution that is not told and so is no `parent`; absent:
+   * none. What somebody waits for is never held: it begins in the place of whoever waits.
+   */
+  readonly lookedAtBy?: StepKey;
   /** 0 to 9, absent: 0. Each step is worth five minutes of waiting, where starts wait. */
   readonly priority?: number;
   /** Also what search finds the execution by, word for word; without any it costs search nothing. */

@@ -9,7 +9,7 @@ export interface StartGate {
   readonly set: (StartLimits & { readonly at: number; readonly by: string }) | null;
   /** Grows with what operators set; 0: they never did. */
   readonly revision: number;
-  /** Executions that have begun and not ended, without children. */
+  /** Executions that have begun and not ended, without children that a step waits for. */
   readonly running: number;
   readonly waiting: number;
   /** Since when the one waits that was accepted first; null: none does. */

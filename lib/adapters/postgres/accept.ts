@@ -161,7 +161,7 @@ async function writeOnce(pool: Pool, tenant: string, rows: readonly Row[]): Prom
       uuidArray(requests.map((r) => r.id)),
       uuidArray(requests.map((r) => r.rootId)),
       requests.map((r) => r.parent?.executionId ?? null),
-      requests.map((r) => r.parent?.step ?? null),
+      requests.map((r) => r.parent?.step ?? r.lookedAtBy ?? null),
       requests.map((r) => r.retryOf),
       requests.map((r) => r.depth),
       requests.map((r) => r.workflowId),

@@ -193,7 +193,7 @@ async function readRunning(
 ): Promise<readonly string[]> {
   const { rows } = await client.query<{ id: string }>(
     `select id from workflow_executions
-     where ${ONE} and outcome is null and depth = 0 and phase is distinct from 'queued'
+     where ${ONE} and outcome is null and ${NOBODY_WAITS} and phase is distinct from 'queued'
      order by id desc limit $4`,
     [tenant, mode, workflowId, limit],
   );
@@ -212,13 +212,15 @@ async function countRunning(client: PoolClient, tenant: string, mode: Mode): Pro
   const { rows } = await client.query<{ running: number }>(
     `select count(*)::integer as running from (
        select from workflow_executions
-       where tenant_id = $1 and mode = $2 and outcome is null and depth = 0
+       where tenant_id = $1 and mode = $2 and outcome is null and ${NOBODY_WAITS}
          and phase is distinct from 'queued' limit ${MOST_COUNTED}) r`,
     [tenant, mode],
   );
   return rows[0]?.running ?? 0;
 }
 
+/** What limits and pauses hold and count: see 0250. */
+const NOBODY_WAITS = 'parent_id is null and parent_step is null';
 const GATE_COLUMNS = `limited, set_revision, declared_concurrency, declared_starts, declared_waiting, concurrency,
   starts, max_waiting, set_at, set_by,
   extract(epoch from declared_per)::float8 * 1000 as declared_per_ms,

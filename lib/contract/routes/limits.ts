@@ -6,7 +6,7 @@ import { SetLimitsBody, StartLimits } from '../schemas/limits.ts';
 const ById = closed({ workflow_id: WorkflowId });
 
 const SET =
-  'Replaces what was set before; an empty body takes all of it away. A start beyond is accepted and waits, PENDING in phase `queued`, until there is room; of those that wait the one with the earliest turn goes first, each step of `priority` being worth five minutes of waiting. Beyond `max_waiting` starts are refused with TOO_MANY_WAITING. What runs already is counted, and nothing that runs is stopped. Children are neither held nor counted.';
+  'Replaces what was set before; an empty body takes all of it away. A start beyond is accepted and waits, PENDING in phase `queued`, until there is room; of those that wait the one with the earliest turn goes first, each step of `priority` being worth five minutes of waiting. Beyond `max_waiting` starts are refused with TOO_MANY_WAITING. What runs already is counted, and nothing that runs is stopped. A child that a step waits for runs in the place of its parent: it is neither held nor counted, whereas detached children and retries are starts as any other.';
 
 /** How many executions run at once, and how fast they begin. */
 export const limitRoutes = {

@@ -149,7 +149,7 @@ export const workflowRoutes = {
     audit: 'change',
     summary: 'pause a workflow',
     description:
-      "From here on its starts are accepted and wait, PENDING in phase `queued`, in the order in which they came; when 10,000 wait, further ones are refused with TOO_MANY_WAITING. What runs goes on and ends, and so do children that it starts; the answer says what that is. One that waits can be cancelled. On both runtimes, and in the credential's mode only.",
+      "From here on its starts are accepted and wait, PENDING in phase `queued`, in the order in which they came; when 10,000 wait, further ones are refused with TOO_MANY_WAITING. What runs goes on and ends, and so do children that it waits for; the answer says what that is. One that waits can be cancelled. On both runtimes, and in the credential's mode only.",
     params: ById,
     body: PauseBody,
     bodyOptional: true,

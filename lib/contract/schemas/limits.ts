@@ -6,7 +6,8 @@ import { closed, nullable, oneOf, Timestamp } from './common.ts';
 const Concurrency = Type.Integer({
   minimum: 1,
   maximum: LIMITS.concurrency,
-  description: 'executions that may run at once',
+  description:
+    'executions that may run at once; children that a step waits for run in the place of their parent and are not counted',
 });
 const Starts = closed(
   {
@@ -54,7 +55,8 @@ export const StartLimits = closed({
     description: 'what was set; where both say something the stricter holds',
   },
   running: Type.Integer({
-    description: 'executions that have begun and not ended, without children; 10,000 at most',
+    description:
+      'executions that have begun and not ended, without children that a step waits for; 10,000 at most',
   }),
   waiting: Type.Integer({ description: 'starts that wait; 10,000 at most' }),
   oldest_waiting: nullable({

@@ -49,7 +49,8 @@ export const PausedWorkflow = closed({
   ...WorkflowSummary.properties,
   running: closed({
     count: Type.Integer({
-      description: 'executions that have begun and go on, without children; 1,000 at most',
+      description:
+        'executions that have begun and go on, without children that a step waits for; 1,000 at most',
     }),
     execution_ids: Type.Array(Type.String(), { description: 'the newest 20 of them' }),
   }),

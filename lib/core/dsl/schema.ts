@@ -101,7 +101,8 @@ export const WorkflowEnvelope = strict(
             Type.Integer({
               minimum: 1,
               maximum: LIMITS.concurrency,
-              description: 'Executions that may run at once; a start beyond waits.',
+              description:
+                'Executions that may run at once; a start beyond waits. A child that a step waits for runs in the place of its parent and is not counted (R44).',
             }),
           ),
           starts: Type.Optional(
@@ -132,7 +133,7 @@ export const WorkflowEnvelope = strict(
         {
           minProperties: 1,
           description:
-            'Of all versions of the workflow together; what its highest version says holds.',
+            'Of all versions of the workflow together; what its highest version says holds. They bound starts, retries and detached children, not children that a step waits for (R44).',
         },
       ),
     ),

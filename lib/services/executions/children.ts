@@ -60,6 +60,7 @@ async function accept(
   }
   const { runtime, ...choice } = chosen;
   const now = deps.clock.now();
+  const traced = child.trace === null || child.trace === undefined ? {} : { trace: child.trace };
   const answer = await deps.executions.accept({
     tenant,
     mode,
@@ -73,13 +74,14 @@ async function accept(
     rootId: id,
     // Nobody waits for a detached child, nor for one that undoes: it is looked at instead.
     parent: child.detach || purpose === 'compensation' ? null : { executionId: parentId, step },
+    ...(purpose === 'compensation' ? { lookedAtBy: step } : {}),
     depth,
     retryOf: null,
     carried: null,
     labels: {},
     priority: parent.priority,
     correlationId: parent.correlationId,
-    ...(child.trace === null || child.trace === undefined ? {} : { trace: child.trace }),
+    ...traced,
     idempotency: null,
     now,
   });
@@ -88,7 +90,9 @@ async function accept(
   }
   if (answer.kind === 'full') return refused('QuotaExceeded', 'too many wait to begin');
   if (answer.kind === 'parent_ended') return refused('Cancelled', 'nobody waits for the child');
-  if (answer.kind === 'accepted') deps.hints.accepted({ tenant, executionId: id, runtime });
+  if (answer.kind === 'accepted') {
+    deps.hints.accepted({ tenant, executionId: id, runtime, ...traced });
+  }
   return { kind: 'started', executionId: answer.executionId };
 }
 

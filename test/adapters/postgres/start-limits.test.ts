@@ -61,7 +61,10 @@ describeWithPostgres('limits on starts, counted', () => {
     }
   }
 
-  const accept = (workflowId: string, more: { depth?: number; priority?: number } = {}) => {
+  const accept = (
+    workflowId: string,
+    more: { depth?: number; lookedAtBy?: string; priority?: number } = {},
+  ) => {
     const id = ids.next(now);
     return executions.accept({
       ...{ tenant, mode: 'live', id, workflowId, version: '1.0.0', programHash: 'h' },
@@ -73,7 +76,8 @@ describeWithPostgres('limits on starts, counted', () => {
   const pass = () => letIn(engine, null, now);
   const running = async (workflow: string | null = null): Promise<readonly string[]> => {
     const { rows } = await admin.query<{ id: string }>(
-      `select id from workflow_executions where tenant_id = $1 and outcome is null and depth = 0
+      `select id from workflow_executions where tenant_id = $1 and outcome is null
+         and parent_id is null and parent_step is null
          and phase is distinct from 'queued' and ($2::text is null or workflow_id = $2) order by id`,
       [tenant, workflow],
     );
@@ -131,7 +135,11 @@ describeWithPostgres('limits on starts, counted', () => {
       { weight: 1, arbitrary: fc.record({ do: fc.constant('die') }) },
       {
         weight: 1,
-        arbitrary: fc.record({ do: fc.constant('child'), of: fc.constantFrom('a', 'b') }),
+        arbitrary: fc.record({
+          do: fc.constant('child'),
+          of: fc.constantFrom('a', 'b'),
+          waitedFor: fc.boolean(),
+        }),
       },
     );
     await fc.assert(
@@ -181,8 +189,11 @@ describeWithPostgres('limits on starts, counted', () => {
                    and runtime = 'engine'`,
                 [tenant, ids.random()],
               );
-            } else if (each.do === 'child' && 'of' in each) {
-              await accept(each.of, { depth: 1 });
+            } else if (each.do === 'child' && 'waitedFor' in each) {
+              const { kind } = await accept(each.of, {
+                ...{ depth: 1, ...(each.waitedFor ? { lookedAtBy: 'undo' } : {}) },
+              });
+              if (each.waitedFor) expect(kind).toBe('accepted');
             }
             await holds();
           }
