@@ -66,7 +66,8 @@ describeWithPostgres('one trace from the request to the calls of its execution',
     return execution_id;
   }
   /** Without what readers of events make of it, which is later. */
-  const direct = () => daemon.documents.filter(({ annotations }) => annotations['what'] !== 'event');
+  const direct = () =>
+    daemon.documents.filter(({ annotations }) => annotations['what'] !== 'event');
   const documentsOf = (root: string) => direct().filter(({ trace_id }) => trace_id === root);
 
   it.each([
