@@ -39,6 +39,8 @@ export async function startWithout(): Promise<Without> {
       hookTimeout: 120_000,
       maxWorkers: 1,
       bail: 1,
+      // It goes by what is on disk, where nothing is taken away.
+      fsModuleCache: false,
       reporters: [{}],
     },
     {
