@@ -142,7 +142,7 @@ export const SECOND_CHECKS: readonly Removal[] = [
       'return mayTouchWorkflow(principal, record.workflowId) ? record : null;',
       'return mayTouchWorkflow(principal, record.workflowId) ? record : record;',
     ),
-    tests: ['test/functions/api.test.ts', IDENTITY, NARROW],
+    tests: ['test/functions/narrow-keys.test.ts'],
   },
   {
     name: 'what a change has seen',

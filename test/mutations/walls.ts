@@ -35,9 +35,15 @@ try {
         throw new Error(`${test} is red with nothing taken away: ${red.title}: ${red.says}`);
       green.add(test);
     }
-    const notice = await without.noticedBy(removal);
-    if (notice === null) missed.push(removal.name);
-    const by = notice === null ? 'NOBODY NOTICES' : `${notice.title} | ${notice.says}`;
+    let by = 'NOBODY NOTICES';
+    try {
+      const notice = await without.noticedBy(removal);
+      if (notice === null) missed.push(removal.name);
+      else by = `${notice.title} | ${notice.says}`;
+    } catch (error) {
+      missed.push(removal.name);
+      by = `SAYS NOTHING: ${(error as Error).message}`;
+    }
     say(`${n}/${REMOVALS.length} ${removal.name}: ${by}`);
   }
 } finally {
