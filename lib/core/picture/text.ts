@@ -3,8 +3,9 @@ import { topological, visibleEdges } from './reduce.ts';
 
 /**
  * A program as lines for a terminal, a step a line, drawn like a version history: a lane is an edge
- * that still waits for its step. Containers are indented below their step. Lines are as long as they
- * need to be and never wrapped here.
+ * that still waits for its step. Of two steps below each other, the first leads to the second where a line
+ * is between them, and only there. Containers are indented below their step. Lines are as long as they need
+ * to be and never wrapped here.
  */
 export function drawText(program: Program): string {
   const lines = [`${program.workflowId} ${program.version}`];
@@ -20,6 +21,8 @@ function drawScope(scope: Scope, indent: string, lines: string[]): void {
   const order = new Map(topological(scope).map((step, i) => [step.index, i]));
   // lanes[i]: the position of the step that lane i leads to; null: free.
   const lanes: (number | null)[] = [];
+  /** The column of the step in the line above; null: something else is there. */
+  let above: number | null = null;
 
   for (const step of topological(scope)) {
     const incoming = lanes.flatMap((to, lane) => (to === step.index ? [lane] : []));
@@ -29,6 +32,8 @@ function drawScope(scope: Scope, indent: string, lines: string[]): void {
       lines.push(indent + bend(lanes, column, merged, '╯'));
       for (const lane of merged) lanes[lane] = null;
       dropFreeTail(lanes);
+    } else if (above === column && incoming.includes(column)) {
+      lines.push((indent + laneRow(lanes, -1)).trimEnd());
     }
     lanes[column] = step.index;
     lines.push(`${indent}${laneRow(lanes, column)}${label(step)}`);
@@ -41,8 +46,10 @@ function drawScope(scope: Scope, indent: string, lines: string[]): void {
       lanes[lane] = to;
       return lane;
     });
+    const drawn = lines.length;
     drawInside(step, `${indent}${laneRow(lanes, -1)}`, lines);
     if (forked.length > 0) lines.push(indent + bend(lanes, column, forked, '╮'));
+    above = lines.length === drawn ? column : null;
     dropFreeTail(lanes);
   }
 }

@@ -53,9 +53,32 @@ describe('edges', () => {
 });
 
 describe('text', () => {
-  it('draws a chain as one lane', () => {
+  it('draws a chain as one lane, with a line between steps that follow each other', () => {
     expect(drawText(program(scope({ a: [], b: ['a'], c: ['b'] })))).toBe(
+      'picture 1.0.0\n● a  transform\n│\n● b  transform\n│\n● c  transform\n',
+    );
+  });
+
+  it('draws no line between steps that do not follow each other', () => {
+    expect(drawText(program(scope({ a: [], b: [], c: [] })))).toBe(
       'picture 1.0.0\n● a  transform\n● b  transform\n● c  transform\n',
+    );
+  });
+
+  it('draws the lanes of others beside that line', () => {
+    expect(drawText(program(scope({ a: [], b: ['a'], d: ['b'], c: ['a'], e: ['c', 'd'] })))).toBe(
+      [
+        'picture 1.0.0',
+        '● a  transform',
+        '├─╮',
+        '● │ b  transform',
+        '│ │',
+        '● │ d  transform',
+        '│ ● c  transform',
+        '├─╯',
+        '● e  transform',
+        '',
+      ].join('\n'),
     );
   });
 
@@ -84,7 +107,7 @@ describe('text', () => {
 
   it('ends a lane that nothing follows', () => {
     expect(drawText(program(scope({ a: [], b: ['a'], c: [], d: ['c'] })))).toBe(
-      'picture 1.0.0\n● a  transform\n● b  transform\n● c  transform\n● d  transform\n',
+      'picture 1.0.0\n● a  transform\n│\n● b  transform\n● c  transform\n│\n● d  transform\n',
     );
   });
 
