@@ -202,7 +202,7 @@ function report(
   const bold = (text: string) => terminal.style('bold', text);
   const fact = (name: string, text: string) => `  ${bold(name.padEnd(10))} ${text}\n`;
   terminal.out(`ready in ${duration(tookMs)}\n\n`);
-  terminal.out(fact('API', platform.baseUrl));
+  terminal.out(fact('API', `${platform.baseUrl}  (open it in a browser)`));
   terminal.out(fact('OpenAPI', `${platform.baseUrl}/openapi.json`));
   terminal.out(fact('API key', platform.apiKey));
   const { email, password, tenant } = platform.admin;

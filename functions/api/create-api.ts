@@ -59,8 +59,8 @@ export interface ApiDeps extends ServeDeps {
   readonly preferredRuntime: Runtime;
   /** Dependencies that /readyz asks, by name. */
   readonly checks: Readonly<Record<string, () => Promise<void>>>;
-  /** Where the API is reached from outside; null: not said. */
-  readonly serverUrl?: string | null;
+  /** Where the API is reached from outside; left out: not said. */
+  readonly serverUrl?: () => string;
 }
 
 /** All of the API in one process, as the local server and tests run it. */
@@ -124,7 +124,7 @@ export function createApi(deps: ApiDeps): ApiHandler {
       ...samlHandlers({ ...deps.identity, ...deps.sso, ...deps, clock }),
       ...auditHandlers({ trail: deps.auditTrail, cursors }),
       ...deadLetterHandlers({ deadLetters: deps.deadLetters, cursors, clock }),
-      ...platformHandlers({ checks: deps.checks, serverUrl: deps.serverUrl ?? null }),
+      ...platformHandlers({ checks: deps.checks, serverUrl: deps.serverUrl ?? (() => null) }),
     },
     {
       authenticateToken: (token) => authenticateToken(executions, token),

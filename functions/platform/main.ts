@@ -10,7 +10,7 @@ import { platformHandlers } from './handlers.ts';
 const env = readEnv('platform-api', process.env);
 const deps = await connectApi('platform-api', env);
 const checks = { postgres: async () => void (await deps.pool.query('select 1')) };
-const handlers = platformHandlers({ checks, serverUrl: env.PUBLIC_URL });
+const handlers = platformHandlers({ checks, serverUrl: () => env.PUBLIC_URL });
 
 /** What the platform says of itself. */
 export const handler = invoked(

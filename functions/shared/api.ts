@@ -57,6 +57,8 @@ export interface Reply<Id extends OperationId> {
   readonly location?: string;
   /** A Set-Cookie header. */
   readonly cookie?: string;
+  /** The Content-Security-Policy of a page that browsers show; left out: they may show nothing. */
+  readonly policy?: string;
 }
 
 /** A mapped table: an operation of the contract without a handler does not compile. */

@@ -312,6 +312,7 @@ async function handle(
   if (reply.etag !== undefined) headers['etag'] = `"${reply.etag}"`;
   if (reply.location !== undefined) headers['location'] = reply.location;
   if (reply.cookie !== undefined) headers['set-cookie'] = reply.cookie;
+  if (reply.policy !== undefined) headers['content-security-policy'] = reply.policy;
   return {
     status: reply.status ?? route.status,
     headers,

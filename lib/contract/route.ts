@@ -74,7 +74,7 @@ export type Route = Access &
     /** The body is a form as browsers post it, each field once; for answers of other sites alone. */
     readonly form?: true;
     /** The answer is text of this type; else it is JSON. */
-    readonly text?: 'application/samlmetadata+xml';
+    readonly text?: 'application/samlmetadata+xml' | 'text/html; charset=utf-8';
     /** Null: no body (204). */
     readonly response: TSchema | null;
     /** 303: a browser is sent on, by Location. */

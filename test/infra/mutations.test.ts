@@ -148,7 +148,7 @@ function ofLimits(id: string, resource: Resource): readonly Mutation[] {
       about: `limit of ${kind}`,
       id,
       left: with_(resource, { MethodSettings }),
-      named: `${kind} ${last.slice(1).replaceAll('~1', '/')} has no limit`,
+      named: `${kind} ${last.slice(1).replaceAll('~1', '/') || '/'} has no limit`,
     };
   });
 }

@@ -251,7 +251,7 @@ describe.each(STAGES)('what stage %s deploys', (stage) => {
     };
     const limits = new Map(
       MethodSettings.map((each) => [
-        `${each.HttpMethod} ${each.ResourcePath.slice(1).replaceAll('~1', '/')}`,
+        `${each.HttpMethod} ${each.ResourcePath.slice(1).replaceAll('~1', '/') || '/'}`,
         [each.ThrottlingRateLimit, each.ThrottlingBurstLimit],
       ]),
     );

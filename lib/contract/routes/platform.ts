@@ -3,6 +3,21 @@ import type { Route } from '../route.ts';
 import { AnyJson, closed, oneOf } from '../schemas/common.ts';
 
 export const platformRoutes = {
+  getFrontPage: {
+    method: 'GET',
+    reads: 'current',
+    path: '/',
+    tag: 'platform',
+    tenant: 'none',
+    permission: 'public',
+    audit: 'nothing',
+    summary: 'get a page for people: what this is, and how a first workflow is run',
+    response: Type.String({ description: 'HTML that loads nothing' }),
+    text: 'text/html; charset=utf-8',
+    status: 200,
+    idempotent: 'natural',
+    errors: [],
+  },
   getWorkflowSchema: {
     method: 'GET',
     reads: 'current',

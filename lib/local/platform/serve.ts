@@ -68,6 +68,7 @@ export function createLocalApi(
     log: log.with({ part: 'api' }),
     // One tenant has the machine to itself.
     rates: { caller: requestsPerMinute, tenant: requestsPerMinute, source: requestsPerMinute },
+    serverUrl: issuer,
     cursorKeys: oneKey(state.identity.cursorKey),
     runtimes: runtimes.kinds,
     preferredRuntime: 'step_functions',

@@ -21,7 +21,7 @@ function served(made: Synthesised): ReadonlyMap<string, Served> {
     entriesOf(made, 'AWS::ApiGateway::Method').map(([id, method]) => {
       const { Properties } = method;
       const stack = stackOf(id);
-      const path = pathOf(stack, Properties['ResourceId']);
+      const path = pathOf(stack, Properties['ResourceId']) || '/';
       return [
         `${String(Properties['HttpMethod'])} ${path}`,
         { by: invokedBy(made, stack, Properties['Integration']), method },
@@ -115,7 +115,7 @@ export const THROTTLED: Rule = {
       );
     const limits = new Map(
       settings.map(({ HttpMethod, ResourcePath, ThrottlingRateLimit = 0 }) => [
-        `${HttpMethod} ${ResourcePath.slice(1).replaceAll('~1', '/')}`,
+        `${HttpMethod} ${ResourcePath.slice(1).replaceAll('~1', '/') || '/'}`,
         ThrottlingRateLimit,
       ]),
     );
