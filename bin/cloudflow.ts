@@ -1,3 +1,4 @@
+import { relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { App, Validations } from 'aws-cdk-lib/core';
 import { AwsSolutionsChecks } from 'cdk-nag';
@@ -7,6 +8,7 @@ import { readStageSettings, type StageSettings } from '#config/stage-settings.ts
 import { bundleFolder } from '#constructs/service-function.ts';
 import { DeliveryStack } from '#stacks/delivery-stack.ts';
 import { buildPlatform } from '#stacks/platform.ts';
+import { synthDone } from './build/synth-done.ts';
 import { synthFailure } from './build/synth-failure.ts';
 
 // The CDK app: one stage, as `-c stage=` names it. A finding of the checks that nobody accepted with a
@@ -39,7 +41,8 @@ function synthesise(app: App, { settings, repository }: ReturnType<typeof readRe
   Validations.of(app).addPlugins(new AwsSolutionsChecks(app));
   buildPlatform(app, settings, dist);
   if (repository !== null) new DeliveryStack(app, settings, repository);
-  app.synth();
+  const { stacks, directory } = app.synth();
+  process.stdout.write(synthDone(settings, stacks.length, relative('.', directory)));
 }
 
 const app = new App();

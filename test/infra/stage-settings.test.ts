@@ -19,6 +19,7 @@ import {
 } from '#config/stage-settings.ts';
 import { STAGES } from '#config/stages.ts';
 import { ROOT } from '../../bin/build/bundle.ts';
+import { synthDone } from '../../bin/build/synth-done.ts';
 import { synthFailure } from '../../bin/build/synth-failure.ts';
 
 const read = (stage: unknown, account?: unknown, environment = {}): StageSettings =>
@@ -279,6 +280,15 @@ describe('settings of stages', () => {
     expect(long).toContain('(50000 characters)');
     expect(long.length).toBeLessThan(3_000);
     expect(synthFailure('no error', ROOT)).toBe('the synth failed: no error\n');
+  });
+
+  it('what was made is said: which stage, where, whose, and how to name another', () => {
+    expect(synthDone(read('dev'), 20, 'cdk.out')).toBe(
+      `stage dev in us-east-1: 20 stacks in cdk.out; account ${PLACEHOLDER_ACCOUNT} is a placeholder: -c account= or CLOUDFLOW_DEV_ACCOUNT names yours; other stages: -c stage=staging, -c stage=prod\n`,
+    );
+    expect(synthDone(read('prod', '333333333333'), 30, 'out')).toBe(
+      'stage prod in us-east-1: 30 stacks in out; account 333333333333; other stages: -c stage=dev, -c stage=staging\n',
+    );
   });
 
   it('the app says it in one sentence and fails', async () => {
