@@ -97,6 +97,20 @@ export function parseDefinition(file: SourceFile): JsonObject {
   });
 }
 
+/** The JSON object of a file that is a body of the API: what is in it is for the platform to check. */
+export function objectIn(path: string): JsonObject {
+  const file = readSource(path);
+  const body = parseSource(file);
+  if (isJsonObject(body)) return body;
+  throw new CliError('usage', 'USAGE', `${file.name} is not a JSON object`);
+}
+
+/** The file that made a thing also says which one it replaces. */
+export function nameIn(path: string, name: Json | undefined): string {
+  if (typeof name === 'string' && name !== '') return name;
+  throw new CliError('usage', 'USAGE', `${path} has no "name" that says what is replaced`);
+}
+
 const LITERAL = /^\s*(?:[[{"]|(?:null|true|false|-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?)\s*$)/;
 
 /** `--input`: a file, `-`, or JSON as it stands when it looks like it. */

@@ -1,12 +1,16 @@
 import { Command } from 'commander';
 import manifest from '../package.json' with { type: 'json' };
+import { account } from './program/account.ts';
 import { createCli, type Host } from './program/cli.ts';
+import { connections } from './program/connections.ts';
 import { definitions } from './program/definitions.ts';
 import { executions } from './program/executions.ts';
+import { members } from './program/members.ts';
 import { operating } from './program/operating.ts';
 import { people } from './program/people.ts';
 import { platform } from './program/platform.ts';
 import { records } from './program/records.ts';
+import { workflows } from './program/workflows.ts';
 
 /**
  * The command line as data: every command, argument and option, each with an example. Commands are
@@ -39,6 +43,18 @@ export function createProgram(host: Host): Command {
     });
 
   const cli = createCli(program, host);
-  for (const part of [definitions, executions, operating, people, records, platform]) part(cli);
+  const parts = [
+    definitions,
+    workflows,
+    executions,
+    operating,
+    connections,
+    people,
+    account,
+    members,
+    records,
+    platform,
+  ];
+  for (const part of parts) part(cli);
   return program;
 }

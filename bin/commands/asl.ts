@@ -1,4 +1,5 @@
 import { createIds } from '#adapters/local/ids.ts';
+import type { Client } from '#client/client.ts';
 import { createInProcessEvaluator } from '#evaluator/in-process.ts';
 import { runMachineFile } from '#local/asl/run-machine.ts';
 import { CliError } from '../cli-error.ts';
@@ -48,4 +49,15 @@ export async function runMachine(
   } finally {
     await evaluator.close();
   }
+}
+
+/** `cloudflow asl show`: as it is sent to AWS. */
+export async function showMachine(
+  terminal: Terminal,
+  client: Client,
+  execution_id: string,
+): Promise<void> {
+  const { definition } = await client.getStateMachine({ execution_id });
+  if (terminal.json) terminal.document(definition);
+  else terminal.out(`${jsonText(definition, 2)}\n`);
 }

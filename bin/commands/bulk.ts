@@ -48,8 +48,12 @@ export async function startBulk(
     },
   });
   if (terminal.json) terminal.document(operation);
-  else if (operation.preview === null) terminal.out(progress(operation));
-  else terminal.out(preview(terminal, operation.preview));
+  else if (operation.preview !== null) terminal.out(preview(terminal, operation.preview));
+  else {
+    terminal.out(progress(operation));
+    const more = `\`cloudflow bulk show ${operation.id}\` says how far it has got`;
+    if (operation.status === 'RUNNING') terminal.out(`${terminal.style('dim', more)}\n`);
+  }
 }
 
 export async function showBulk(
@@ -78,13 +82,19 @@ export async function stopBulk(terminal: Terminal, client: Client, id: string): 
   else terminal.out(progress(operation));
 }
 
-function progress({ id, action, status, seen, changed, refused, failed }: Operation): string {
-  const rest = [
+function progress(operation: Operation): string {
+  const { id, action, status } = operation;
+  return `${id}  ${action} ${status}  ${doneBy(operation)}\n`;
+}
+
+function doneBy({ status, seen, changed, refused, failed }: Operation): string {
+  // Nobody counts beforehand: it is counted as it is looked at.
+  if (seen === 0) return status === 'COMPLETED' ? 'no execution was meant' : 'none looked at yet';
+  return [
+    `${changed} of ${count(seen, 'execution')} changed`,
     ...(refused === 0 ? [] : [`${refused} refused`]),
     ...(failed === 0 ? [] : [`${failed} failed`]),
-  ];
-  const done = [`${changed} of ${count(seen, 'execution')} changed`, ...rest].join(', ');
-  return `${id}  ${action} ${status}  ${done}\n`;
+  ].join(', ');
 }
 
 function preview(

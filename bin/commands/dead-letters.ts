@@ -1,5 +1,6 @@
 import type { Client } from '#client/client.ts';
 import type { Query, ResponseBody } from '#contract/routes.ts';
+import { facts } from '../output/facts.ts';
 import { table } from '../output/table.ts';
 import type { Terminal } from '../output/terminal.ts';
 import { instant, printable } from '../output/text.ts';
@@ -44,6 +45,39 @@ export async function listDeadLetters(
   if (page.next_cursor !== null) {
     terminal.out(`${terminal.style('dim', 'and more: use --limit or a filter')}\n`);
   }
+}
+
+export async function showDeadLetter(
+  terminal: Terminal,
+  client: Client,
+  id: string,
+): Promise<void> {
+  const letter = await client.getDeadLetter({ dead_letter_id: id });
+  if (terminal.json) {
+    terminal.document(letter);
+    return;
+  }
+  const { closed_at, closed_by, reason } = letter;
+  terminal.out(
+    facts(terminal, [
+      ['id', letter.dead_letter_id],
+      ['status', letter.status],
+      ['group', `${letter.group}, which reads ${letter.topic}`],
+      ['event', `${letter.event_type ?? 'no event'}, ${letter.event_id}`],
+      ['error', [letter.error.name, letter.error.code].filter((each) => each !== null).join(', ')],
+      ['tries', String(letter.attempts)],
+      ['first', `${instant(letter.first_at)} UTC`],
+      ['last', `${instant(letter.last_at)} UTC`],
+      ['due', `${instant(letter.due_at)} UTC`],
+      ['sent again', letter.redrivable ? 'can be' : 'cannot be'],
+      [
+        'closed',
+        closed_at === null ? null : `${instant(closed_at)} UTC by ${closed_by ?? 'nobody'}`,
+      ],
+      ['reason', reason],
+      ['fingerprint', letter.fingerprint],
+    ]),
+  );
 }
 
 /** Open ones by their cause. */

@@ -1,4 +1,5 @@
 import { type Client, itemsOf } from '#client/client.ts';
+import { listed } from '../output/pages.ts';
 import { table } from '../output/table.ts';
 import type { Terminal } from '../output/terminal.ts';
 import { count, duration, instant, printable, wrap } from '../output/text.ts';
@@ -14,6 +15,9 @@ export interface ListOptions {
   readonly label?: readonly string[];
   readonly text?: string;
   readonly held?: true;
+  readonly from?: string;
+  readonly to?: string;
+  readonly cursor?: string;
   readonly limit: number;
 }
 
@@ -32,6 +36,9 @@ export async function list(
       ...(options.label === undefined ? {} : { label: [...options.label] }),
       ...(options.text === undefined ? {} : { text: options.text }),
       ...(options.held === undefined ? {} : { held: options.held }),
+      ...(options.from === undefined ? {} : { from: options.from }),
+      ...(options.to === undefined ? {} : { to: options.to }),
+      ...(options.cursor === undefined ? {} : { cursor: options.cursor }),
     },
   });
   if (terminal.json) terminal.document({ items, next_cursor });
@@ -82,6 +89,30 @@ export async function show(
   if (terminal.json) terminal.document({ ...execution, events });
   else terminal.out(`${waitsText(terminal, execution)}${ending(terminal, execution)}`);
   return true;
+}
+
+/** `cloudflow steps`: how each step stands; with --json what it answered, too. */
+export async function steps(
+  terminal: Terminal,
+  client: Client,
+  execution_id: string,
+  query: { readonly limit: number },
+): Promise<void> {
+  listed(terminal, await client.listSteps({ execution_id, query }), {
+    none: 'no step of it has begun',
+    headings: ['step', 'type', 'status', 'tries', 'took', 'what'],
+    row: ({ step, type, status, phase, attempts, started_at, ended_at, error, reason }) => [
+      step,
+      type ?? '',
+      ended_at === null && phase !== null ? `${status} ${phase}` : status,
+      String(attempts),
+      started_at === null || ended_at === null
+        ? ''
+        : duration(Date.parse(ended_at) - Date.parse(started_at)),
+      error === null ? (reason ?? '') : `${error.code}: ${error.message}`,
+    ],
+    more: '--limit shows others',
+  });
 }
 
 function waitsText(terminal: Terminal, { waits }: Execution): string {

@@ -2,6 +2,7 @@ import { type Client, createClient } from '#client/client.ts';
 import type { Body, ResponseBody } from '#contract/routes.ts';
 import { CliError } from '../cli-error.ts';
 import { forgetSignIn, keepSignIn, readDeviceToken, readSignIn } from '../credentials.ts';
+import { facts } from '../output/facts.ts';
 import { table } from '../output/table.ts';
 import type { Terminal } from '../output/terminal.ts';
 import { instant, printable } from '../output/text.ts';
@@ -117,62 +118,6 @@ export async function whoami(terminal: Terminal, client: Client): Promise<void> 
   }
 }
 
-export async function users(
-  terminal: Terminal,
-  client: Client,
-  options: { readonly text?: string },
-): Promise<void> {
-  const page = await client.listUsers({
-    query: options.text === undefined ? {} : { text: options.text },
-  });
-  if (terminal.json) {
-    terminal.document(page);
-    return;
-  }
-  if (page.items.length === 0) {
-    terminal.out('no user is like that\n');
-    return;
-  }
-  terminal.out(
-    table(
-      terminal,
-      ['id', 'address', 'status', 'roles', 'last signed in (UTC)'],
-      page.items.map((user) => [
-        user.user_id,
-        user.email,
-        user.status,
-        user.roles.join(', '),
-        user.last_signed_in_at === null ? 'never' : instant(user.last_signed_in_at),
-      ]),
-    ),
-  );
-  if (page.next_cursor !== null) terminal.out(`${terminal.style('dim', 'and more: use --text')}\n`);
-}
-
-export async function invite(
-  terminal: Terminal,
-  client: Client,
-  email: string,
-  options: { readonly role?: readonly string[]; readonly name?: string },
-): Promise<void> {
-  const user = await client.inviteUser({
-    body: {
-      email,
-      roles: [...(options.role ?? [])],
-      ...(options.name === undefined ? {} : { name: options.name }),
-    },
-  });
-  if (terminal.json) terminal.document(user);
-  else terminal.out(`${printable(user.email)} is invited: user ${user.user_id}\n`);
-}
-
-/** Whoever has not accepted theirs, also after it has expired. */
-export async function inviteAgain(terminal: Terminal, client: Client, id: string): Promise<void> {
-  const user = await client.inviteAgain({ user_id: id });
-  if (terminal.json) terminal.document(user);
-  else terminal.out(`${printable(user.email)} is invited again\n`);
-}
-
 export async function keys(terminal: Terminal, client: Client): Promise<void> {
   const page = await client.listApiKeys();
   if (terminal.json) {
@@ -196,6 +141,28 @@ export async function keys(terminal: Terminal, client: Client): Promise<void> {
         stateOf(key),
       ]),
     ),
+  );
+}
+
+export async function showKey(terminal: Terminal, client: Client, id: string): Promise<void> {
+  const key = await client.getApiKey({ key_id: id });
+  if (terminal.json) {
+    terminal.document(key);
+    return;
+  }
+  const { last_used_at: used } = key;
+  terminal.out(
+    facts(terminal, [
+      ['key', key.key_id],
+      ['name', key.name],
+      ['mode', key.mode],
+      ['may', key.scopes.join(', ')],
+      ['for', key.workflows === null ? 'every workflow' : key.workflows.join(', ')],
+      ['requests', `${key.requests_per_minute ?? 'as many as are usual'} a minute`],
+      ['made', `${instant(key.created_at)} UTC`],
+      ['last used', used === null ? 'never' : `${instant(used)} UTC`],
+      ['state', stateOf(key)],
+    ]),
   );
 }
 

@@ -1,17 +1,18 @@
 import type { Client } from '#client/client.ts';
-import { hasErrorCode } from '#core/errors.ts';
+import type { Body } from '#contract/routes.ts';
 import { CliError } from '../cli-error.ts';
 import { parseDefinition, readInput, readSource } from '../input.ts';
-import { placed } from '../output/problems.ts';
 import type { Terminal } from '../output/terminal.ts';
 import { printable, wrap } from '../output/text.ts';
 import { follow } from './follow.ts';
+import { storeDefinition } from './workflows.ts';
 
 export interface RunOptions {
   readonly input?: string;
   readonly runtime?: 'auto' | 'engine' | 'step_functions';
   readonly label?: readonly string[];
   readonly priority?: number;
+  readonly idempotencyKey?: string;
   readonly detach?: boolean;
 }
 
@@ -27,27 +28,45 @@ export async function run(
   }
   const file = readSource(path);
   const definition = parseDefinition(file);
-  const input = readInput(options.input);
-  const labels = parseLabels(options.label ?? []);
-  let stored: Awaited<ReturnType<Client['createWorkflow']>>;
-  try {
-    stored = await client.createWorkflow({ body: definition });
-  } catch (error) {
-    if (!hasErrorCode(error, 'WORKFLOW_INVALID')) throw error;
-    throw new CliError('failed', 'WORKFLOW_INVALID', `${file.name} is not a valid definition`, {
-      file,
-      problems: error.problems.map((problem) => placed(file, problem)),
-    });
-  }
+  // What can be wrong with the words is found before anything is stored.
+  const body = bodyOf(options);
+  const { workflow_id, version } = await storeDefinition(client, file, definition);
+  return begin(terminal, client, workflow_id, { ...body, version }, options);
+}
+
+/** `cloudflow workflow start WORKFLOW`: starts what is stored and follows it to its end. */
+export async function startStored(
+  terminal: Terminal,
+  client: Client,
+  workflow_id: string,
+  options: RunOptions & { readonly version?: string },
+): Promise<boolean> {
+  const { version } = options;
+  const body = { ...bodyOf(options), ...(version === undefined ? {} : { version }) };
+  return begin(terminal, client, workflow_id, body, options);
+}
+
+function bodyOf({ input, runtime, label, priority }: RunOptions): Body<'executeWorkflow'> {
+  return {
+    input: readInput(input),
+    ...(runtime === undefined ? {} : { runtime }),
+    ...(label === undefined ? {} : { labels: parseLabels(label) }),
+    ...(priority === undefined ? {} : { priority }),
+  };
+}
+
+async function begin(
+  terminal: Terminal,
+  client: Client,
+  workflow_id: string,
+  body: Body<'executeWorkflow'>,
+  options: Pick<RunOptions, 'detach' | 'idempotencyKey'>,
+): Promise<boolean> {
+  const { idempotencyKey } = options;
   const accepted = await client.executeWorkflow({
-    workflow_id: stored.workflow_id,
-    body: {
-      input,
-      version: stored.version,
-      ...(options.runtime === undefined ? {} : { runtime: options.runtime }),
-      ...(options.label === undefined ? {} : { labels }),
-      ...(options.priority === undefined ? {} : { priority: options.priority }),
-    },
+    workflow_id,
+    body,
+    ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
   });
   if (options.detach === true) {
     if (terminal.json) terminal.document(accepted);
@@ -55,7 +74,7 @@ export async function run(
     return true;
   }
   if (!terminal.json) {
-    const { workflow_id, version, runtime, runtime_reason, execution_id } = accepted;
+    const { version, runtime, runtime_reason, execution_id } = accepted;
     const reason = runtime_reason === null ? '' : ` (${runtime_reason})`;
     const title = `${terminal.style('bold', `${workflow_id} ${version}`)}  ${execution_id}`;
     const where = wrap(printable(`on ${runtime}${reason}`), terminal.width);

@@ -1,6 +1,7 @@
 import { EXAMPLE_PER_DAY } from '#core/cost/runtimes.ts';
+import { openSession } from '../session.ts';
 import type { Cli } from './cli.ts';
-import { integer, option } from './words.ts';
+import { execution, integer, option } from './words.ts';
 
 /** What needs no platform: one on this laptop, and definitions checked, planned, compiled and drawn. */
 export function definitions({ program, terminal, add }: Cli): void {
@@ -101,5 +102,17 @@ export function definitions({ program, terminal, add }: Cli): void {
       const { runMachine } = await import('../commands/asl.ts');
       return runMachine(terminal, machine as string, own);
     },
+  );
+  add(
+    asl,
+    'show',
+    'print the machine of the version that an execution runs',
+    ['cloudflow asl show 01a20343-3cf1-70bb-8d66-0734ff6f3d80 > machine.json'],
+    [],
+    async ([id], _, globals) => {
+      const { showMachine } = await import('../commands/asl.ts');
+      return showMachine(terminal, await openSession(globals), id as string);
+    },
+    [execution()],
   );
 }

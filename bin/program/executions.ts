@@ -1,6 +1,6 @@
 import { openSession } from '../session.ts';
 import type { Cli } from './cli.ts';
-import { collect, execution, integer, option, runtime } from './words.ts';
+import { collect, execution, integer, option, runtime, starting } from './words.ts';
 
 /** Executions, one at a time: begun, followed, ended, held and run again. */
 export function executions({ program, terminal, add }: Cli): void {
@@ -14,17 +14,7 @@ export function executions({ program, terminal, add }: Cli): void {
       'cloudflow run workflow.json --input input.json',
       `cloudflow run workflow.json --input '{"order": 7}' --label team:ops --detach`,
     ],
-    [
-      option('--input <json>', 'a file, - for stdin, or JSON (default: {})'),
-      runtime(),
-      option('--label <name:value>', 'a label of the execution; may be repeated').argParser(
-        collect,
-      ),
-      option('--priority <n>', 'where starts wait, which goes first: 0 to 9').argParser(
-        integer(0, 9),
-      ),
-      option('--detach', 'print the execution id and leave'),
-    ],
+    starting(),
     async ([file], own, globals) => {
       const { run } = await import('../commands/run.ts');
       return run(terminal, await openSession(globals), file as string, own);
@@ -50,6 +40,9 @@ export function executions({ program, terminal, add }: Cli): void {
       ),
       option('--text <words>', 'only those that these words find'),
       option('--held', 'only those that wait to begin'),
+      option('--from <instant>', 'not created before, as 2026-11-26T08:00:00.000Z'),
+      option('--to <instant>', 'created before'),
+      option('--cursor <cursor>', 'go on behind a page: its next_cursor, as --json says it'),
       option('--limit <n>', 'how many, 1 to 200').argParser(integer(1, 200)).default(20),
     ],
     async (_, own, globals) => {
@@ -67,6 +60,19 @@ export function executions({ program, terminal, add }: Cli): void {
     async ([id], own, globals) => {
       const { show } = await import('../commands/executions.ts');
       return show(terminal, await openSession(globals), id as string, own);
+    },
+    [execution()],
+  );
+
+  add<{ limit: number }>(
+    program,
+    'steps',
+    'the steps of an execution: status, tries, how long, and what went wrong',
+    ['cloudflow steps 01a20343-3cf1-70bb-8d66-0734ff6f3d80'],
+    [option('--limit <n>', 'how many, 1 to 200').argParser(integer(1, 200)).default(200)],
+    async ([id], own, globals) => {
+      const { steps } = await import('../commands/executions.ts');
+      return steps(terminal, await openSession(globals), id as string, own);
     },
     [execution()],
   );

@@ -3,33 +3,9 @@ import { openSession } from '../session.ts';
 import type { Cli } from './cli.ts';
 import { collect, integer, option, uuid } from './words.ts';
 
-/** Many executions at once: whole workflows held, limited, cancelled; and what waits for a person. */
+/** Many executions at once: limited, cancelled, set aside; and what waits for a person. */
 export function operating({ program, terminal, add }: Cli): void {
   program.commandsGroup('Many of them:');
-
-  const workflow = program.command('workflow').description('hold a whole workflow');
-  add<{ reason?: string }>(
-    workflow,
-    'pause <workflow>',
-    'let its executions wait before they begin; what runs goes on',
-    ['cloudflow workflow pause welcome --reason "the mailer is down"'],
-    [option('--reason <text>', 'for whoever finds it paused')],
-    async ([id], own, globals) => {
-      const { pauseWorkflow } = await import('../commands/workflows.ts');
-      return pauseWorkflow(terminal, await openSession(globals), id as string, own);
-    },
-  );
-  add(
-    workflow,
-    'resume <workflow>',
-    'let what waits begin, the oldest first',
-    ['cloudflow workflow resume welcome'],
-    [],
-    async ([id], _, globals) => {
-      const { resumeWorkflow } = await import('../commands/workflows.ts');
-      return resumeWorkflow(terminal, await openSession(globals), id as string);
-    },
-  );
 
   add<{ readonly limit: number }>(
     program,

@@ -2,7 +2,7 @@ import { findPlace, openSession } from '../session.ts';
 import type { Cli } from './cli.ts';
 import { collect, option } from './words.ts';
 
-/** Who may do what: sign-in, people, second factors, keys and identity providers. */
+/** Who somebody is: signing in, second factors, keys, and who they are elsewhere. */
 export function people({ program, terminal, add }: Cli): void {
   program.commandsGroup('Who may do what:');
 
@@ -60,45 +60,6 @@ export function people({ program, terminal, add }: Cli): void {
     },
   );
 
-  const users = program.command('users').description('people of the tenant');
-  add<{ text?: string }>(
-    users,
-    'list',
-    'list users by address',
-    ['cloudflow users list --text ada'],
-    [option('--text <text>', 'a part of the address or of the name')],
-    async (_, own, globals) => {
-      const commands = await import('../commands/identity.ts');
-      return commands.users(terminal, await openSession(globals), own);
-    },
-  );
-  add<{ role?: readonly string[]; name?: string }>(
-    users,
-    'invite <address>',
-    'invite a user; a token is mailed that sets the first password',
-    ['cloudflow users invite ada@example.com --role author --role approver'],
-    [
-      option('--role <role>', 'a role; may be repeated').argParser(collect),
-      option('--name <name>', 'how to call them'),
-    ],
-    async ([email], own, globals) => {
-      const commands = await import('../commands/identity.ts');
-      return commands.invite(terminal, await openSession(globals), email as string, own);
-    },
-  );
-
-  add(
-    users,
-    'invite-again <user>',
-    'mail another invitation to who has not accepted theirs; the one before ends',
-    ['cloudflow users invite-again 0190b6f2-...'],
-    [],
-    async ([user], _, globals) => {
-      const commands = await import('../commands/identity.ts');
-      return commands.inviteAgain(terminal, await openSession(globals), user as string);
-    },
-  );
-
   const mfa = program.command('mfa').description('your second factor: an authenticator');
   add(
     mfa,
@@ -139,6 +100,17 @@ export function people({ program, terminal, add }: Cli): void {
     async (_, __, g) => {
       const commands = await import('../commands/identity.ts');
       return commands.keys(terminal, await openSession(g));
+    },
+  );
+  add(
+    keys,
+    'show <key>',
+    'show an API key, without its text',
+    ['cloudflow keys show Ax6fv0yi'],
+    [],
+    async ([id], _, globals) => {
+      const commands = await import('../commands/identity.ts');
+      return commands.showKey(terminal, await openSession(globals), id as string);
     },
   );
   add<import('../commands/identity.ts').NewKeyOptions>(
@@ -190,6 +162,18 @@ export function people({ program, terminal, add }: Cli): void {
       return commands.identities(terminal, await openSession(globals), own);
     },
   );
+  add(
+    identities,
+    'link <provider>',
+    'sign in through a provider from now on, too: in a browser, as whoever you are there',
+    ['cloudflow identities link okta'],
+    [],
+    async ([provider], _, globals) => {
+      const { linkIdentity } = await import('../commands/sign-in-elsewhere.ts');
+      const client = await openSession(globals);
+      return linkIdentity(terminal, findPlace(globals), client, provider as string);
+    },
+  );
   add<import('../commands/identities.ts').Whose>(
     identities,
     'remove <provider>',
@@ -199,45 +183,6 @@ export function people({ program, terminal, add }: Cli): void {
     async ([provider], own, globals) => {
       const commands = await import('../commands/identities.ts');
       return commands.removeIdentity(terminal, await openSession(globals), provider as string, own);
-    },
-  );
-
-  const providers = program
-    .command('identity-providers')
-    .description('where people sign in besides here');
-  add(
-    providers,
-    'list',
-    'list identity providers by name',
-    ['cloudflow identity-providers list'],
-    [],
-    async (_, __, globals) => {
-      const commands = await import('../commands/identity-providers.ts');
-      return commands.identityProviders(terminal, await openSession(globals));
-    },
-  );
-  add<{ secretStdin?: true }>(
-    providers,
-    'create <file>',
-    'connect an identity provider, out of a JSON file as the API takes it',
-    ['cloudflow identity-providers create okta.json --secret-stdin < secret'],
-    [option('--secret-stdin', 'read the client secret from stdin')],
-    async ([file], own, globals) => {
-      const commands = await import('../commands/identity-providers.ts');
-      const client = await openSession(globals);
-      return commands.createIdentityProvider(terminal, client, file as string, own);
-    },
-  );
-  add(
-    providers,
-    'delete <provider>',
-    'let nobody sign in through it any more, and end sessions that came through it',
-    ['cloudflow identity-providers delete okta'],
-    [],
-    async ([name], _, globals) => {
-      const commands = await import('../commands/identity-providers.ts');
-      const client = await openSession(globals);
-      return commands.deleteIdentityProvider(terminal, client, name as string);
     },
   );
 }

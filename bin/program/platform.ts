@@ -1,12 +1,25 @@
 import { Argument } from 'commander';
 import { type PlatformWorkflowName, platformWorkflowNames } from '#config/platform-workflows.ts';
 import { STAGES } from '#config/stages.ts';
+import { findPlace } from '../session.ts';
 import type { Cli } from './cli.ts';
 import { integer, option } from './words.ts';
 
 /** The platform itself: checked, about to be deployed, and recovered. */
 export function platform({ program, terminal, add }: Cli): void {
   program.commandsGroup('The platform itself:');
+
+  add(
+    program,
+    'health',
+    'whether the platform answers, and what it depends on',
+    ['cloudflow health', 'cloudflow health --url https://api.example.com'],
+    [],
+    async (_, __, globals) => {
+      const { health } = await import('../commands/health.ts');
+      return health(terminal, findPlace(globals));
+    },
+  );
 
   add<import('../commands/integrity.ts').IntegrityOptions>(
     program,

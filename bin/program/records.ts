@@ -78,6 +78,17 @@ export function records({ program, terminal, add }: Cli): void {
   );
   add(
     deadLetters,
+    'show <id>',
+    'show one: what it was, and what went wrong',
+    ['cloudflow dead-letters show 019a4d2c-8800-7000-8000-000000000001'],
+    [],
+    async ([id], _, globals) => {
+      const commands = await import('../commands/dead-letters.ts');
+      return commands.showDeadLetter(terminal, await openSession(globals), id as string);
+    },
+  );
+  add(
+    deadLetters,
     'patterns',
     'group open ones by their cause',
     ['cloudflow dead-letters patterns'],

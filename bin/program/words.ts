@@ -14,6 +14,20 @@ export function runtime(): Option {
   ]);
 }
 
+/** What every command that starts an execution takes. */
+export function starting(): Option[] {
+  return [
+    option('--input <json>', 'a file, - for stdin, or JSON (default: {})'),
+    runtime(),
+    option('--label <name:value>', 'a label of the execution; may be repeated').argParser(collect),
+    option('--priority <n>', 'where starts wait, which goes first: 0 to 9').argParser(
+      integer(0, 9),
+    ),
+    option('--idempotency-key <key>', 'the same key starts it once, however often it is sent'),
+    option('--detach', 'print the execution id and leave'),
+  ];
+}
+
 export function execution(): Argument {
   return uuid('<execution>', 'an execution, as `cloudflow executions` lists them');
 }

@@ -241,6 +241,12 @@ describeWithPostgres('commands against a platform', () => {
     };
     expect(one.items).toMatchObject([{ id: ids[0] }]);
     expect((await cli('executions', '--text', 'nothinglikethis')).stdout).toBe('no executions\n');
+    const page = ['executions', '--workflow', `cli-${serial}`, '--limit', '1', '--json'];
+    const first = (await cli(...page)).document as { items: object[]; next_cursor: string };
+    const second = (await cli(...page, '--cursor', first.next_cursor)).document as typeof first;
+    expect([first.items, second.items]).toMatchObject([[{ id: ids[1] }], [{ id: ids[0] }]]);
+    const early = await cli('executions', '--to', '2001-01-01T00:00:00.000Z');
+    expect(early.stdout).toBe('no executions\n');
   });
 
   it('an execution that is not there, and a key that is not one', async () => {

@@ -3,8 +3,10 @@
  * it; a test holds that the document ends with it.
  */
 import type { Command, Option } from 'commander';
+import { type OperationId, routeOf } from '#contract/routes.ts';
 import { createTerminal } from '../../bin/output/terminal.ts';
 import { createProgram } from '../../bin/program.ts';
+import { NO_COMMAND } from './no-command.ts';
 
 export const HEADING = '## Commands';
 
@@ -15,7 +17,24 @@ export function reference(): string {
     ended() {},
   });
   const global = section('Options of all commands', optionRows(program.options));
-  return [HEADING, '', global, ...commandsOf(program, 'cloudflow')].join('\n');
+  return [HEADING, '', global, ...commandsOf(program, 'cloudflow'), ...without()].join('\n');
+}
+
+function without(): string[] {
+  const rows = Object.entries(NO_COMMAND).map(([id, why]) => {
+    const { method, path } = routeOf(id as OperationId);
+    return `| \`${method} ${path}\` | ${why} |`;
+  });
+  return [
+    '## What has no command',
+    '',
+    'Every other operation of [the API](api.md) has one.',
+    '',
+    '| operation | why |',
+    '|---|---|',
+    ...rows,
+    '',
+  ];
 }
 
 function commandsOf(parent: Command, path: string): string[] {
