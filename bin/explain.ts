@@ -18,6 +18,8 @@ const HINTS: { readonly [code: string]: string } = {
   UNAVAILABLE: 'is it running? `cloudflow dev` starts one on this machine',
   UNAUTHENTICATED:
     'the credential is --api-key, CLOUDFLOW_API_KEY, whoever `cloudflow login` signed in, or the key in stack.json in the folder of --data-dir',
+  PERMISSION_DENIED:
+    '`cloudflow whoami` says what this credential may do; `cloudflow login` signs in as a user, in mode live',
   MFA_REQUIRED:
     'prove it with `cloudflow mfa prove CODE`; whoever has no authenticator yet begins with `cloudflow mfa enrol`',
   REAUTHENTICATION_REQUIRED: 'sign in again with `cloudflow login`, then repeat it',

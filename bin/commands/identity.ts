@@ -158,7 +158,7 @@ export async function showKey(terminal: Terminal, client: Client, id: string): P
       ['mode', key.mode],
       ['may', key.scopes.join(', ')],
       ['for', key.workflows === null ? 'every workflow' : key.workflows.join(', ')],
-      ['requests', `${key.requests_per_minute ?? 'as many as are usual'} a minute`],
+      ['requests', `${key.requests_per_minute ?? 'as many as is usual'}, in a minute`],
       ['made', `${instant(key.created_at)} UTC`],
       ['last used', used === null ? 'never' : `${instant(used)} UTC`],
       ['state', stateOf(key)],

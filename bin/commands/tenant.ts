@@ -70,7 +70,7 @@ function say(terminal: Terminal, tenant: Tenant): void {
       ['name', tenant.name],
       ['2nd factor', MFA[settings.mfa]],
       ['passwords', PASSWORDS[settings.password_sign_in]],
-      ['requests', `${settings.requests_per_minute ?? 'as many as are usual'} a minute`],
+      ['requests', `${settings.requests_per_minute ?? 'as many as is usual'}, in a minute`],
       ['web pages', settings.allowed_origins.join(', ') || 'none may call'],
       ['changed', `${instant(tenant.updated_at)} UTC`],
     ]),

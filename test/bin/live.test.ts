@@ -258,5 +258,9 @@ describeWithPostgres('commands against a platform', () => {
     expect(status).toBe(3);
     expect(stderr).toContain('UNAUTHENTICATED');
     expect(stderr).toContain('the credential is --api-key');
+    // The key is of mode test, and people are of mode live.
+    const users = await cli('users', 'list');
+    expect([users.status, users.stderr]).toEqual([3, expect.stringContaining('PERMISSION_DENIED')]);
+    expect(users.stderr).toContain('`cloudflow login` signs in as a user');
   });
 });
