@@ -46,10 +46,10 @@ const GUARDS: readonly (readonly [RegExp, Guard])[] = [
   [/^lib\/adapters\/openid\//, 'inside'],
   [/^lib\/adapters\/postgres\//, 'pool'],
   [/^lib\/adapters\/xray\/tracer\.ts/, 'told'],
-  [/^lib\/local\/(?:http-server|aws-endpoint\/server)\.ts/, 'inbound'],
+  [/^lib\/local\/(?:http-server|http-refusals|aws-endpoint\/server)\.ts/, 'inbound'],
   [/^functions\/shared\/engine-health\.ts/, 'inbound'],
   // The laptop's own database and targets of its examples.
-  [/^lib\/local\/(?:embedded-postgres|platform)\.ts/, 'pool'],
+  [/^lib\/local\/(?:embedded-postgres|platform\/ground)\.ts/, 'pool'],
   [/^lib\/local\/demo\.ts/, 'inbound'],
 ];
 

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { itemsOf } from '#client/client.ts';
 import { checkWorkflow } from '#core/check-workflow.ts';
+import { parseStepKey } from '#core/execution/events.ts';
 import type { Json, JsonObject } from '#core/json.ts';
 import type { Program } from '#core/plan/program.ts';
 import { MARKER_TABLE_SQL } from '#ports/databases.ts';
@@ -59,6 +60,21 @@ function withMargin(one: ConformanceCase): ConformanceCase {
   const late = { delay_ms: 60_000 };
   const http = { late: [late], 'in-time': [{ delay_ms: 300 }], again: [late, { delay_ms: 100 }] };
   return { ...one, workflow: JSON.parse(text) as JsonObject, world: { ...one.world, http } };
+}
+
+/** The workflows of the children of a case, on one runtime. */
+function childrenOf({ others = [], workflow, expect: wanted }: ConformanceCase): string[] {
+  return others.flatMap((definition) => {
+    const id = String(definition['workflow_id']);
+    const starts = new RegExp(
+      `"id":"([^"]+)","type":"sub_workflow"[^{}]*"config":{"workflow_id":"${id}"`,
+    );
+    const [, step] = starts.exec(JSON.stringify(workflow)) ?? [];
+    const instances = Object.keys(wanted.steps).filter(
+      (key) => parseStepKey(key).path.split('.').at(-1) === step,
+    );
+    return instances.map(() => id);
+  });
 }
 
 /** The definition with the outside at the world's address. */
@@ -179,12 +195,9 @@ describeWithPostgres(`kill -9 during every conformance case (seed ${SEED})`, () 
     expect([...known].filter((id) => !audit.executions.has(id))).toEqual([]);
     const others = [...audit.executions.values()].filter(({ id }) => !known.has(id));
     expect(others.filter(({ parentId }) => parentId === null || !known.has(parentId))).toEqual([]);
-    // Each parent has one child for each step that starts one.
+    // Each parent has one child for each instance of a step that starts one.
     expect(others.map(({ workflowId }) => workflowId).sort()).toEqual(
-      cases
-        .flatMap(({ others: named }) => named ?? [])
-        .flatMap((definition) => RUNTIMES.map(() => definition['workflow_id']))
-        .sort(),
+      RUNTIMES.flatMap(() => cases.flatMap(childrenOf)).sort(),
     );
   });
 
