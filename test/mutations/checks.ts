@@ -4,6 +4,7 @@ const WALLS = 'test/functions/walls.test.ts';
 const ROLES = 'test/functions/roles-matrix.test.ts';
 const IDENTITY = 'test/functions/identity.test.ts';
 const WAYS_IN = 'test/functions/ways-in.test.ts';
+const LOCKS = 'test/adapters/postgres/user-locks.test.ts';
 
 /** Checks of requests, credentials and what people may do to each other. */
 export const CHECKS: readonly Removal[] = [
@@ -104,7 +105,7 @@ export const CHECKS: readonly Removal[] = [
       'return rowCount === 1;\n}\n\nasync function endSession',
       'return true;\n}\n\nasync function endSession',
     ),
-    tests: [WAYS_IN],
+    tests: [LOCKS],
   },
   {
     name: 'sessions of a provider that is closed',
@@ -140,7 +141,7 @@ export const CHECKS: readonly Removal[] = [
       'where tenant_id = $1 and id = $2 for update`',
       'where tenant_id = $1 and id = $2`',
     ),
-    tests: [WAYS_IN],
+    tests: [LOCKS],
   },
   {
     name: 'second factor of who unlinks themselves',

@@ -7,6 +7,7 @@ import {
   createPostgresBulkOperations,
 } from '#adapters/postgres/bulk-operations.ts';
 import { collectSecrets } from '#adapters/postgres/collect-secrets.ts';
+import { createCommandedSignals } from '#adapters/postgres/commanded-signals.ts';
 import { createDeadLetters } from '#adapters/postgres/dead-letters.ts';
 import { createPostgresIdempotencyStore } from '#adapters/postgres/idempotency-store.ts';
 import { announceSecrets, leaveSecrets, takeSecrets } from '#adapters/postgres/kept-secrets.ts';
@@ -224,6 +225,37 @@ describeWithPostgres('statements about work, with row-level security switched of
             .catch((error: Error) => expect(error.message).toBe('nothing to record'));
           expect(seen).toEqual([1]);
         });
+      });
+
+      it('limits: of two with the same id the one that waits is listed by its own', async () => {
+        for (const tenant of [theirs, ours]) {
+          await store(tenant, '1.0.0');
+          await accept(tenant, same);
+        }
+        await queue(theirs, same);
+        const held = async (tenant: string) => {
+          const page = { after: null, limit: 10 };
+          const { items } = await access.listExecutions(tenant, { mode: MODE, held: true }, page);
+          return items.map(({ id }) => id);
+        };
+        expect([await held(ours), await held(theirs)]).toEqual([[], [same]]);
+      });
+
+      it('commands: of two with the same id each is heard by itself', async () => {
+        const commands = createCommandedSignals({ pool: database.pool('cloudflow_app'), codec });
+        const id = ids.random();
+        for (const tenant of [theirs, ours]) {
+          await store(tenant, '1.0.0');
+          await accept(tenant, same);
+          const signal = { kind: 'pause', by: null } as const;
+          await commands.store({ id, tenant, executionId: same, signal }, NOW);
+        }
+        expect(await commands.isHeard(ours, id)).toBe(false);
+        await database.admin.query('delete from execution_signals where tenant_id = $1', [ours]);
+        expect([await commands.isHeard(ours, id), await commands.isHeard(theirs, id)]).toEqual([
+          true,
+          false,
+        ]);
       });
 
       it('tokens of tasks: of two under the same key each is found and forgotten alone', async () => {

@@ -1,7 +1,9 @@
 import { randomBytes } from 'node:crypto';
-import type { PoolClient } from 'pg';
+import type { Pool, PoolClient } from 'pg';
 import { beforeEach, expect, it, vi } from 'vitest';
 import { createIds } from '#adapters/local/ids.ts';
+import { createPostgresExternalIdentities } from '#adapters/postgres/external-sign-in.ts';
+import { createPostgresIdentityProviders } from '#adapters/postgres/identity-provider-store.ts';
 import { createPostgresSessions } from '#adapters/postgres/session-store.ts';
 import { createPostgresUsers } from '#adapters/postgres/user-store.ts';
 import {
@@ -73,6 +75,59 @@ describeWithPostgres('locks on users', () => {
     );
     expect(answers.map(({ kind }) => kind).sort()).toEqual(['last', 'replaced']);
   });
+
+  it('of two ways in that are removed at once one stays', async () => {
+    const pool = database.pool('cloudflow_app');
+    const identities = createPostgresExternalIdentities(pool);
+    for (const name of ['okta', 'corp']) {
+      const provider = await provide(pool, name);
+      await identities.link({ tenant: TENANT, provider, subject: 'ada', user: ada, now: NOW });
+    }
+    const answers = await whileHeld(
+      // Whoever has counted takes one away, and waits here.
+      (client) => client.query('select from external_identities for update'),
+      ['okta', 'corp'].map((provider) => () => {
+        const unlink = { tenant: TENANT, user: ada, provider, passwordCounts: true, now: NOW };
+        return identities.unlink(unlink);
+      }),
+    );
+    expect(answers.sort()).toEqual(['last', 'unlinked']);
+  });
+
+  it('no session is opened through a provider that is closed meanwhile', async () => {
+    const pool = database.pool('cloudflow_app');
+    const sessions = createPostgresSessions(pool, pool);
+    const provider = await provide(pool, 'okta');
+    const [answer] = await whileHeld(
+      (client) => client.query('update identity_providers set enabled = false'),
+      [
+        () =>
+          sessions.open({
+            ...{ tenant: TENANT, id: ids.next(NOW), user: ada, mode: 'live', device: null },
+            ...{ methods: ['oidc'], client: { userAgent: null, source: null } },
+            ...{ secondFactorAt: null, through: { provider, revision: 1 }, passwordRevision: null },
+            ...{ now: NOW, expiresAt: NOW + 1e9, refresh: randomBytes(32) },
+          }),
+      ],
+    );
+    expect(answer).not.toBe('opened');
+    expect((await database.admin.query('select from sessions')).rowCount).toBe(0);
+  });
+
+  async function provide(pool: Pool, name: string): Promise<string> {
+    const id = ids.next(NOW);
+    const issuer = 'https://id.example.com';
+    const protocol = { kind: 'oidc', issuer, client_id: 'x', client_auth: 'none' } as const;
+    const made = await createPostgresIdentityProviders(pool).create(
+      {
+        ...{ tenant: TENANT, id, name, secret: null, enabled: true, protocol },
+        ...{ emailDomains: [], defaultRoles: null, trustsMfa: false },
+      },
+      NOW,
+    );
+    expect(made).toMatchObject({ name });
+    return id;
+  }
 
   it.each([
     ['deactivated', `status = 'deactivated'`],
