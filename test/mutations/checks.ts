@@ -101,6 +101,12 @@ export const CHECKS: readonly Removal[] = [
   {
     name: 'provider of a session that is opened',
     file: 'lib/adapters/postgres/session-store.ts',
+    spoil: replacing('await isOpen(client, session.tenant, session.through)', 'true'),
+    tests: [LOCKS],
+  },
+  {
+    name: 'user whose session is opened',
+    file: 'lib/adapters/postgres/session-store.ts',
     spoil: replacing(
       'return rowCount === 1;\n}\n\nasync function endSession',
       'return true;\n}\n\nasync function endSession',

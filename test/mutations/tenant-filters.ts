@@ -11,7 +11,7 @@ const WORK = 'test/adapters/postgres/statement-walls-work.test.ts';
 const PROVIDERS = 'test/adapters/postgres/statement-walls-providers.test.ts';
 
 /** Where a statement asks for rows of one tenant. A digest is the whole key of its table: nothing can differ there. */
-const FILTER = /(?<![.\w])(?:\w+\.)?tenant_id = \$(\d)(?!\d)(?! and digest = )/g;
+const FILTER = /(?<![.\w])(?:\w+\.)?tenant_id = \$(\d)(?!\d)(?! and (?:\w+\.)?digest = )/g;
 /** The table of tenants is filtered by its own id. */
 const OWN_FILTER = /(?<![.\w])(?:\w+\.)?id = \$(\d)(?=\s)/g;
 const OF_TENANTS = 'lib/adapters/postgres/tenant-store.ts';
@@ -79,7 +79,7 @@ const NOTICED_BY: Readonly<Record<string, Watch>> = {
   recorder: [[WORK], 'the engine and the recorder'],
   'role-store': [OF_PEOPLE, '(roles|users): '],
   'second-factors': [OF_PEOPLE, 'second factors'],
-  'session-store': [OF_PEOPLE, 'sessions: '],
+  'session-store': [[PEOPLE, PROVIDERS, STATEMENTS, ...ELSEWHERE], 'sessions: '],
   'start-limits': [[WORK], 'limits: '],
   'step-functions-work': [[WORK]],
   'task-tokens': [[WORK], 'tokens of tasks'],

@@ -7,6 +7,7 @@ import {
 } from '#adapters/postgres/external-sign-in.ts';
 import { createPostgresIdentityProviders } from '#adapters/postgres/identity-provider-store.ts';
 import { createPostgresOneTimeTokens } from '#adapters/postgres/one-time-tokens.ts';
+import { createPostgresSessions } from '#adapters/postgres/session-store.ts';
 import type {
   ExternalIdentities,
   IdentityProviderStore,
@@ -140,6 +141,28 @@ describeWithPostgres('statements about providers, with row-level security switch
         const unlink = { user, provider: 'okta', passwordCounts: true, now: LATER };
         expect(await identities.unlink({ tenant: ours, ...unlink })).toBe('last');
         expect(await identities.unlink({ tenant: theirs, ...unlink })).toBe('unlinked');
+      });
+
+      it('sessions: through a provider that the other has open nobody comes in here', async () => {
+        const pool = database.pool('cloudflow_app');
+        const sessions = createPostgresSessions(pool, pool);
+        for (const tenant of [theirs, ours]) {
+          await join(tenant);
+          await provide(tenant, okta, 'okta');
+        }
+        await database.admin.query(
+          'update identity_providers set enabled = false where tenant_id = $1',
+          [ours],
+        );
+        const through = (tenant: string) =>
+          sessions.open({
+            ...{ tenant, id: ids.next(NOW), user, mode: 'live', device: null, methods: ['oidc'] },
+            ...{ client: { userAgent: null, source: null }, secondFactorAt: null, now: NOW },
+            ...{ through: { provider: okta, revision: 1 }, passwordRevision: null },
+            ...{ expiresAt: NOW + 1e9, refresh: randomBytes(32) },
+          });
+        expect(await through(ours)).toBe('provider_changed');
+        expect(await through(theirs)).toBe('opened');
       });
 
       it('tokens: one that is mailed takes the place of those of its own user alone', async () => {
