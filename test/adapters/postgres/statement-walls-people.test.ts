@@ -111,6 +111,25 @@ describeWithPostgres('statements about people, with row-level security switched 
         expect(new Set(rows.map(({ tenant_id }) => tenant_id))).toEqual(new Set([theirs]));
       });
 
+      it('users: of two with the same id, whose roles stay as they are stays signed in', async () => {
+        for (const [tenant, role] of [
+          [theirs, 'owner'],
+          [ours, 'viewer'],
+        ] as const) {
+          await join(tenant);
+          await database.admin.query('update users set roles = array[$2] where tenant_id = $1', [
+            tenant,
+            role,
+          ]);
+          await open(tenant);
+        }
+        await untouched(database.admin, theirs, async () => {
+          const change = { name: 'Ours', roles: ['viewer'] };
+          expect((await users.update(ours, user, change, null, LATER)).kind).toBe('replaced');
+        });
+        expect(await sessions.state(ours, session)).toMatchObject({ endedAt: null });
+      });
+
       it('roles: none of the other is found, changed, deleted or in the way', async () => {
         await roles.create(theirs, roleOf('theirs'), NOW);
         await join(theirs, ['auditing']);
