@@ -159,10 +159,10 @@ describeWithPostgres('a new password', () => {
     };
     for (const [door, asked] of Object.entries(doors)) {
       const { status, body } = await asked;
-      const [problem] = body['problems'] as { pointer: string; message: string }[];
+      const [problem] = body['problems'] as { pointer: string; allowed: string }[];
       expect([door, status, body['code']]).toEqual([door, 400, 'REQUEST_INVALID']);
       expect([door, door.startsWith(`${problem?.pointer} of `)]).toEqual([door, true]);
-      expect(problem?.message).toContain('512');
+      expect(problem?.allowed).toContain('512');
       expect(JSON.stringify(body)).not.toContain('zzzz');
     }
     // None of them was a guess.
