@@ -33,6 +33,7 @@ describe('notification', () => {
       topic: 'notifications.inapp',
       key: id,
       id,
+      trace: null,
       payload: {
         notification_id: id,
         channel: 'in_app',
