@@ -65,6 +65,17 @@ describeWithPostgres('a second factor that is proven', () => {
     };
   const codes = (answers: readonly Posted[]) => answers.map(({ body }) => body['code']);
 
+  it('counts from the answer that says so', async () => {
+    const ada = await owner();
+    const at = { token: ada.first.access_token };
+    // From now on it is remembered for a moment that there is none.
+    expect(await invite(at.token)).toMatchObject({ status: 403, body: { code: 'MFA_REQUIRED' } });
+    const secret = String((await post('/auth/mfa/totp', undefined, at)).body['secret']);
+    const confirmed = await post('/auth/mfa/totp/confirm', { code: codeOf(secret) }, at);
+    expect(confirmed.status).toBe(200);
+    expect((await invite(at.token)).status).toBe(201);
+  });
+
   it('is in the next access token, with when: how the session began stays', async () => {
     const ada = await enrolled();
     const signedInAt = claimsOf(ada.first.access_token);

@@ -11,7 +11,7 @@ export const CHECKS: readonly Removal[] = [
   {
     name: 'permission of the route',
     file: 'functions/shared/pipeline.ts',
-    spoil: replacing('requirePermission(principal, route, deps.clock.now());', ''),
+    spoil: replacing('principal = await allowed(deps, principal, request, route);', ''),
     tests: [WALLS],
   },
   {

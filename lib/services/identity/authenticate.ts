@@ -16,7 +16,11 @@ const RECHECK_MS = 1_500;
 const USED_EVERY_MS = 60_000;
 const BEARER = /^Bearer ([\x21-\x7e]{1,8192})$/i;
 
-export type Authenticate = (authorization: string | undefined) => Promise<Principal>;
+/** `anew`: what is remembered of the caller for a moment is passed over. */
+export type Authenticate = (
+  authorization: string | undefined,
+  how?: { readonly anew: boolean },
+) => Promise<Principal>;
 
 export interface AuthenticateDeps {
   readonly apiKeys: Pick<ApiKeys, 'find' | 'used'>;
@@ -33,15 +37,15 @@ export function createAuthenticate(deps: AuthenticateDeps): Authenticate {
     const [tenant, session] = key.split(' ') as [string, string];
     return deps.sessions.state(tenant, session);
   });
-  return async (authorization) => {
+  return async (authorization, { anew } = { anew: false }) => {
     if (authorization === undefined) {
       throw unauthenticated('send an API key or an access token: Authorization: Bearer ...');
     }
     const text = BEARER.exec(authorization)?.[1];
     if (text === undefined) throw unauthenticated('the credential is not a bearer token');
     // Keys have an underscore and no dot, tokens two dots.
-    if (text.includes('.')) return withToken(deps, sessions, text);
-    return withKey(deps, keys, text);
+    if (text.includes('.')) return withToken(deps, sessions, text, anew);
+    return withKey(deps, keys, text, anew);
   };
 }
 
@@ -49,10 +53,11 @@ async function withKey(
   { apiKeys, clock }: AuthenticateDeps,
   read: Recheck<CallingKey>,
   text: string,
+  anew: boolean,
 ): Promise<Principal> {
   const given = parseApiKey(text);
   if (given === null) throw unauthenticated('the credential is neither an API key nor a token');
-  const stored = await read(given.keyId);
+  const stored = await read(given.keyId, anew);
   // The digest is of the whole text, the mode in it too.
   // One answer for unknown, wrong, revoked and expired: none of them is the caller's to know.
   if (stored === null || !sameDigest(stored.digest, given.digest)) throw refused();
@@ -78,10 +83,11 @@ async function withToken(
   { accessTokens, clock }: AuthenticateDeps,
   read: Recheck<SessionState>,
   text: string,
+  anew: boolean,
 ): Promise<Principal> {
   const token = await accessTokens.verify(text);
   // The token says who signed in; what they may do is what holds now.
-  const state = await read(`${token.tenant} ${token.session}`);
+  const state = await read(`${token.tenant} ${token.session}`, anew);
   if (state === null || !isGood(state, clock.now())) throw refused();
   if (state.user !== token.user || state.mode !== token.mode) throw refused();
   return {
@@ -109,26 +115,29 @@ function admissionBy(settings: TenantSettings, caller: number | null): Admission
 }
 
 interface Recheck<T> {
-  (key: string): Promise<T | null>;
+  (key: string, anew: boolean): Promise<T | null>;
   note(key: string, value: T): void;
 }
 
-/** Reads at most once per key and RECHECK_MS; callers at the same moment share a read. */
+/** Reads at most once per key and RECHECK_MS, unless `anew`; callers at the same moment share a read. */
 function createRecheck<T>(clock: Clock, find: (key: string) => Promise<T | null>): Recheck<T> {
   const known = new LRUCache<string, { readonly value: T; readonly readAt: number }>({
     max: 5_000,
   });
   const reading = new Map<string, Promise<T | null>>();
-  const read = (key: string): Promise<T | null> => {
+  const read = (key: string, anew: boolean): Promise<T | null> => {
     const cached = known.get(key);
-    if (cached !== undefined && clock.monotonic() - cached.readAt < RECHECK_MS) {
+    if (!anew && cached !== undefined && clock.monotonic() - cached.readAt < RECHECK_MS) {
       return Promise.resolve(cached.value);
     }
     let promise = reading.get(key);
-    if (promise === undefined) {
+    // One under way may have begun before what the caller has just been given.
+    if (anew || promise === undefined) {
       const readAt = clock.monotonic();
       promise = find(key)
         .then((value) => {
+          // What a later reading has seen stays.
+          if ((known.get(key)?.readAt ?? readAt) > readAt) return value;
           if (value === null) known.delete(key);
           else known.set(key, { value, readAt });
           return value;
