@@ -97,6 +97,9 @@ export async function updateUser(
       'nothing is to be changed; use --role, --no-roles or --name',
     );
   }
+  if (role !== undefined && roles === false) {
+    throw new CliError('usage', 'USAGE', '--role and --no-roles contradict each other; give one');
+  }
   const { body: found, etag } = await client.send('getUser', { user_id: id });
   const user = await client.updateUser({
     user_id: id,
@@ -124,7 +127,12 @@ export async function deactivateUser(
 
 export async function activateUser(terminal: Terminal, client: Client, id: string): Promise<void> {
   const user = await client.activateUser({ user_id: id });
-  told(terminal, user, `${printable(user.email)} may sign in again`);
+  const invited = user.status === 'invited';
+  told(
+    terminal,
+    user,
+    `${printable(user.email)} ${invited ? 'never accepted an invitation, and is sent another one' : 'may sign in again'}`,
+  );
 }
 
 export async function resetSecondFactor(

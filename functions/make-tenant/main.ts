@@ -21,20 +21,29 @@ const trail = createPostgresAuditTrail(app);
 const auditor = createAuditor({ ...basics, trail, randomBytes });
 
 /** What an operator sends; anything else in it is an answer with what is wrong. */
-interface TenantEvent {
-  readonly slug?: unknown;
-  readonly name?: unknown;
-  readonly email?: unknown;
-  readonly owner_name?: unknown;
+const MEMBERS = ['slug', 'name', 'email', 'owner_name'] as const;
+type TenantEvent = { readonly [member in (typeof MEMBERS)[number]]?: unknown };
+
+function requireEvent(event: unknown): asserts event is TenantEvent {
+  const allowed = `allowed: an object of ${MEMBERS.join(', ')}`;
+  if (typeof event !== 'object' || event === null || Array.isArray(event)) {
+    throw new CloudFlowError('REQUEST_INVALID', `the event is no object; ${allowed}`);
+  }
+  const unknown = Object.keys(event).filter((name) => !MEMBERS.some((member) => member === name));
+  if (unknown.length > 0) {
+    const given = unknown.map((name) => JSON.stringify(name)).join(', ');
+    throw new CloudFlowError('REQUEST_INVALID', `the event has ${given}; ${allowed}`);
+  }
 }
 
 /**
  * Makes a tenant and its first owner, whom the answer's token lets set a password. Safe to repeat.
  * Who may invoke it may make tenants, so nobody but operators of the account is allowed to.
  */
-async function make(event: TenantEvent) {
+async function make(event: unknown) {
   const text = (value: unknown): string => (typeof value === 'string' ? value : '');
   try {
+    requireEvent(event);
     const made = await makeFirstOwner(
       {
         users: createPostgresUsers(app),

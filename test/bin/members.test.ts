@@ -76,6 +76,9 @@ describeWithPostgres('people and roles on the command line', () => {
     expect((named.document as { roles: string[] }).roles.sort()).toEqual(['approver', 'author']);
     expect((await cli('users', 'update', id, '--no-roles')).stdout).toContain('has no role');
     expect((await cli('users', 'update', id)).status).toBe(2);
+    const both = await cli('users', 'update', id, '--role', 'viewer', '--no-roles');
+    expect(both).toMatchObject({ status: 2 });
+    expect((await cli('users', 'update', id, '--no-roles', '--role', 'viewer')).status).toBe(2);
     const listed = await cli('users', 'list', '--status', 'invited', '--json');
     const { items } = listed.document as { items: { email: string }[] };
     expect(items.map(({ email }) => email)).toEqual(['grace@example.com']);
@@ -84,7 +87,8 @@ describeWithPostgres('people and roles on the command line', () => {
     );
     expect((await cli('users', 'deactivate', id)).stdout).toContain('signs in no more');
     expect((await cli('users', 'show', id)).stdout).toMatch(/^status +deactivated$/m);
-    expect((await cli('users', 'activate', id)).status).toBe(0);
+    const activated = await cli('users', 'activate', id);
+    expect(activated.stdout).toContain('never accepted an invitation, and is sent another one');
     expect((await cli('users', 'reset-mfa', id)).stdout).toContain('no authenticator any more');
   });
 
