@@ -691,6 +691,11 @@ describeWithPostgres('the deployed functions, bundled', () => {
     expect(await lambda('make-tenant').invoke({ slug: 'No Name', email: 'nobody' })).toMatchObject({
       error: { code: 'REQUEST_INVALID', problems: [{ pointer: '/slug' }, { pointer: '/email' }] },
     });
+    for (const event of [null, 'acme', [wanted], { ...wanted, owner_nam: 'Ada' }]) {
+      expect(await lambda('make-tenant').invoke(event)).toMatchObject({
+        error: { code: 'REQUEST_INVALID', message: expect.stringContaining('owner_name') },
+      });
+    }
     // The trail of the tenant has the two that made something, each before it did and after.
     const { rows: audited } = await database.admin.query<{
       part: string;
