@@ -26,10 +26,12 @@ export const MEASURED = {
   /** On `workflow.events`, as they are by themselves. */
   events: 3,
   eventBytes: 464,
+  /** Events a second that one process takes from the outbox to a broker, on the cores that both share. */
+  relayedPerSecond: 33_600,
 } as const;
 
 export const ASSUMED = {
-  /** Payloads are larger than the bench's, and people look at what runs. */
+  /** The partitions of a year alone make it 1.9 (docs/performance.md, rows of the log); and people look at what runs. */
   databaseFactor: 2,
   databaseBusyShare: 0.6,
   /** Of the API for each execution: its start, and those who ask how it is. */
@@ -63,6 +65,8 @@ export interface Limit {
 const ENGINE_MS = STEP_CPU_MS * MEASURED.steps;
 const DATABASE_MS = MEASURED.databaseMs * ASSUMED.databaseFactor;
 const BYTES_OF_EVENTS = MEASURED.events * MEASURED.eventBytes;
+/** Executions a second whose events one relay takes; each database has one for a topic. */
+const RELAYED = MEASURED.relayedPerSecond / MEASURED.events;
 const DAY_SECONDS = 86_400;
 const GB = 1e9;
 const R7G_2XLARGE_CORES = 8;
@@ -84,6 +88,12 @@ export function limitsOf({ fleet, writerCores, brokers, requestsPerSecond }: Cap
       part: `${brokers} brokers of Kafka`,
       perSecond: (brokers * ASSUMED.brokerMbPerSecond * 1e6) / BYTES_OF_EVENTS,
       remedy: 'more brokers, three at a time',
+    },
+    {
+      part: 'the relay of `workflow.events`, which one process has at a time',
+      perSecond: RELAYED,
+      remedy:
+        'a lease for each share of the keys in the place of one for the topic, or another database',
     },
     {
       part: `the API, ${requestsPerSecond.toLocaleString('en-US')} requests a second`,
@@ -130,6 +140,7 @@ export function neededFor(
     databases: Math.max(
       Math.ceil(writerCores / ASSUMED.mostWriterCores),
       Math.ceil(storedGb / ASSUMED.mostStoredGb),
+      Math.ceil(peakPerSecond / RELAYED),
     ),
     logMbPerSecond: (peakPerSecond * MEASURED.logBytes) / 1e6,
     usdPerMonth:

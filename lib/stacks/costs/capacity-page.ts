@@ -84,7 +84,7 @@ export function capacityTables(settings: StageSettings): string {
     '',
     '## What it is reckoned with',
     '',
-    `Measured on ${MEASURED.on} (${MEASURED.machine}), of an execution of ${MEASURED.steps} steps: ${MEASURED.databaseMs} ms of the database's processors, ${whole(MEASURED.logBytes)} bytes of its log, ${whole(MEASURED.storedBytes)} bytes kept, ${MEASURED.events} events of ${MEASURED.eventBytes} bytes.`,
+    `Measured on ${MEASURED.on} (${MEASURED.machine}), of an execution of ${MEASURED.steps} steps: ${MEASURED.databaseMs} ms of the database's processors, ${whole(MEASURED.logBytes)} bytes of its log, ${whole(MEASURED.storedBytes)} bytes kept, ${MEASURED.events} events of ${MEASURED.eventBytes} bytes, of which one relay takes ${whole(MEASURED.relayedPerSecond)} a second.`,
     '',
     `Assumed: a database that has ${ASSUMED.databaseFactor} times that to do and is kept ${ASSUMED.databaseBusyShare * 100} % busy; ${ASSUMED.requestsPerExecution} requests of the API for each execution; executions kept ${ASSUMED.keptDays} days; ${ASSUMED.brokerMbPerSecond} MB a second into a broker; a core of AWS that does what one of that machine did. Prices ± ${PRICE_LIST.withinPercent} %.`,
     '',
@@ -97,7 +97,7 @@ const ROWS: readonly (readonly [string, (of: Needed & { readonly peak: number })
   ['tasks of the engine at the peak', ({ tasks }) => whole(tasks)],
   ['cores of all writers', ({ writerCores }) => whole(writerCores)],
   [
-    'databases, for one has a largest class and a largest volume',
+    'databases, for one has a largest class, a largest volume and one relay',
     ({ databases }) => whole(databases),
   ],
   ['MB a second of its log', ({ logMbPerSecond }) => whole(logMbPerSecond)],
