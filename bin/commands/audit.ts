@@ -95,9 +95,11 @@ export async function verify(
     const more = unsigned === 0 ? '' : `, the last ${count(unsigned, 'event')} ${not}`;
     terminal.out(`${count(events, 'event')}, each as it was sealed${more}\n`);
   } else {
+    const what = printable(problem.what);
     terminal.out(
-      `event ${problem.seq} is the first that is wrong: ${printable(problem.what)}\n` +
-        `${count(events, 'event')} before it: as they were sealed\n`,
+      problem.of === 'event'
+        ? `event ${problem.seq} is the first that is wrong: ${what}\n${count(events, 'event')} before it: as they were sealed\n`
+        : `the signed end at event ${problem.seq} is wrong: ${what}\n${count(signedTo, 'event')} before it: as they were signed; those after them prove nothing without it\n`,
     );
   }
   return problem === null;

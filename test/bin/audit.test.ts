@@ -1,4 +1,4 @@
-import { cp, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
@@ -90,7 +90,13 @@ describeWithPostgres('the audit trail on the command line', () => {
       const { tenant_id } = (await cli(['whoami', '--json'])).document as { tenant_id: string };
       const heads = join(copy, tenant_id, 'heads');
       const [first] = (await readdir(heads)).sort();
-      await writeFile(join(heads, first as string), 'application/json\n{"seq":');
+      const file = join(heads, first as string);
+      const whole = await readFile(file, 'utf8');
+      await writeFile(file, whole.replace(/"signature":"../, '"signature":"AA'));
+      const forged = await copied(copy);
+      expect(forged.status).toBe(1);
+      expect(forged.stdout).toMatch(/^the signed end at event \d+ is wrong: it is not signed/);
+      await writeFile(file, 'application/json\n{"seq":');
       const damaged = await copied(copy);
       expect(damaged.status).toBe(2);
       expect(damaged.stderr).toContain(first);

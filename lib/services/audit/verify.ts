@@ -7,8 +7,12 @@ export interface AuditVerdict {
   readonly events: number;
   /** Up to here the chain is signed. */
   readonly signedTo: number;
-  /** The first that is wrong; null: none is. */
-  readonly problem: { readonly seq: number; readonly what: string } | null;
+  /** The first that is wrong, an event or the signed end of a chain at one; null: none is. */
+  readonly problem: {
+    readonly of: 'event' | 'head';
+    readonly seq: number;
+    readonly what: string;
+  } | null;
 }
 
 /**
@@ -29,19 +33,25 @@ export async function verifyAudit(
   let head = await nextHead();
   let end = CHAIN_START;
   let signedTo = 0;
-  const verdict = (problem: AuditVerdict['problem']): AuditVerdict => ({
-    events: end.seq,
+  const verdict = (problem: AuditVerdict['problem'], events = end.seq): AuditVerdict => ({
+    events,
     signedTo,
     problem,
   });
   try {
     for await (const event of events) {
       const what = checkLink(tenant, end, event);
-      if (what !== null) return verdict({ seq: end.seq + 1, what });
+      if (what !== null) return verdict({ of: 'event', seq: end.seq + 1, what });
       end = { seq: event.seq, hash: event.hash };
       while (head !== null && head.seq <= end.seq) {
-        const wrong = head.seq < end.seq ? 'heads are out of order' : checkHead(tenant, head, end);
-        if (wrong !== null) return verdict({ seq: head.seq, what: wrong });
+        const { seq, hash } = head;
+        const wrong = seq < end.seq ? 'it is not in its place' : checkHead(tenant, head);
+        if (wrong !== null) return verdict({ of: 'head', seq, what: wrong });
+        if (hash !== end.hash) {
+          // Since the head before it anything may have been written anew.
+          const what = 'it was signed as something else: the chain was written anew';
+          return verdict({ of: 'event', seq, what }, signedTo);
+        }
         signedTo = head.seq;
         head = await nextHead();
       }
@@ -50,30 +60,29 @@ export async function verifyAudit(
     await signed.return?.();
   }
   if (head === null) return verdict(null);
+  // One that nobody signed proves no loss.
+  const forged = checkHead(tenant, head);
+  if (forged !== null) return verdict({ of: 'head', seq: head.seq, what: forged });
   const what = `events up to ${head.seq} were signed, and those after ${end.seq} are gone`;
-  return verdict({ seq: end.seq + 1, what });
+  return verdict({ of: 'event', seq: end.seq + 1, what });
 }
 
-function checkHead(
-  tenant: string,
-  head: SignedHead,
-  end: { readonly seq: number; readonly hash: string },
-): string | null {
+/** What is wrong with a head by itself; null: nothing. */
+function checkHead(tenant: string, head: SignedHead): string | null {
   const { kid, n, e, at, signature } = head;
   const thumbprint = createHash('sha256')
     .update(JSON.stringify({ e, kty: 'RSA', n }))
     .digest('base64url');
-  if (thumbprint !== kid) return `the head of ${head.seq} names a key that it does not hold`;
+  if (thumbprint !== kid) return 'it names a key that it does not hold';
   try {
     const key = createPublicKey({ key: { kty: 'RSA', n, e }, format: 'jwk' });
     const text = Buffer.from(headText(tenant, head, at));
     if (!verify('sha256', text, key, Buffer.from(signature, 'base64url'))) {
-      return `the head of ${head.seq} is not signed by its key`;
+      return 'it is not signed by its key';
     }
   } catch {
     // whoever wrote it may have written anything
-    return `the head of ${head.seq} has no key and no signature that could be read`;
+    return 'it has no key and no signature that could be read';
   }
-  if (head.hash !== end.hash) return 'it was signed as something else: the chain was written anew';
   return null;
 }

@@ -186,6 +186,7 @@ describeWithPostgres('the chain of audits', () => {
       [tenant],
     );
     expect((await verify(tenant)).problem).toEqual({
+      of: 'event',
       seq: 2,
       what: 'its source or client is not what was sealed',
     });
