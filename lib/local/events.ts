@@ -150,11 +150,13 @@ function lookAgain(
   const look = async (): Promise<void> => {
     try {
       await makeTopics(brokers, log);
-      if (!closed) begin();
     } catch (error) {
       log.warn('EVENT_LOG_AWAY', { error });
       if (!closed) wait();
+      return;
     }
+    // Outside of what is tried again: nobody reads twice.
+    if (!closed) begin();
   };
   const wait = (): void => {
     timer = clock.after(BROKERS_LOOK_MS, () => {
