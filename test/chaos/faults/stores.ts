@@ -106,7 +106,11 @@ const diskFull: Fault = {
   async run({ world, notes, dice }) {
     const { disk } = world.database;
     if (disk === null) return missed('the disk is shared with others');
-    const from = Date.now();
+    const answers = () =>
+      world.admin.query('select 1').then(
+        () => true,
+        () => false,
+      );
     disk.fill();
     let code: string | null = null;
     // Nothing of ours is written: a table that no transaction will ever show.
@@ -119,14 +123,16 @@ const diskFull: Fault = {
       200,
     );
     await pause(1_000 + dice.below(3_000));
+    // One that still answers what only reads is not away: it is ready, and refuses what writes.
+    const from = Date.now();
+    const away = !(await answers());
     disk.free();
     // Without room for its log the server ends itself; it comes back by itself or is started.
-    const answers = () => world.admin.query('select 1').then(() => true);
     if (!(await until(15_000, answers, 250))) {
       await world.database.crash();
       await world.database.start();
     }
-    notes.outages.push({ from, to: Date.now() });
+    if (away) notes.outages.push({ from, to: Date.now() });
     return code === null ? missed('there was room') : hit(`a write was answered ${code}`);
   },
 };
